@@ -1,0 +1,45 @@
+"""Folders that are built once per machine, also when several processes want them at the same time."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def cache_dir() -> Path:
+    """Where decoded datasets are kept.
+
+    Returns:
+        ``NOISESWEEP_CACHE_DIR``, else ``noisesweep`` under ``XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+    if "NOISESWEEP_CACHE_DIR" in os.environ:
+        return Path(os.environ["NOISESWEEP_CACHE_DIR"])
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "noisesweep"
+
+
+def cached(key: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder of a key; the first to ask builds it, the others wait.
+
+    A folder appears whole or not at all: it is built under another name and renamed.
+
+    Args:
+        key: Name of the folder.
+        build: Fills the empty folder that it is given.
+
+    Returns:
+        The folder.
+    """
+    folder = cache_dir() / key
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder.parent) as scratch:
+                unfinished = Path(scratch, "folder")
+                unfinished.mkdir()
+                build(unfinished)
+                unfinished.rename(folder)
+    return folder

@@ -1,0 +1,40 @@
+"""Scikit-learn's handwritten digits: 1,797 images of 8x8, shipped with the library, no download."""
+
+import torch
+from torch import Tensor
+
+from trainables.classification import ImageTrainable
+from trainables.data.images import Images, load_cached_images
+
+
+class Digits(ImageTrainable):
+    """Digits, split into 1,347 training images (validation included) and 450 of test."""
+
+    name = "digits"
+    shape = (1, 8, 8)
+    classes = 10
+    mean = 4.88  # of the training split; pixels run from 0 to 16
+    std = 6.02
+
+    def load(self, split: str) -> Images:
+        """Load a split.
+
+        Args:
+            split: ``train`` or ``test``.
+
+        Returns:
+            Its images.
+        """
+        return load_cached_images(f"digits-{split}", lambda: _make(split))
+
+
+def _make(split: str) -> tuple[Tensor, Tensor]:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    parts = train_test_split(
+        digits.images, digits.target, test_size=450, stratify=digits.target, random_state=0
+    )
+    pixels, labels = parts[0::2] if split == "train" else parts[1::2]
+    return torch.tensor(pixels).to(torch.uint8).unsqueeze(1), torch.tensor(labels)

@@ -1,0 +1,32 @@
+"""What every trainable lets a sweep fix or search."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainables.noise import NoiseMode, SigmaSchedule
+
+WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
+
+
+class Hyperparameters(BaseModel):
+    """Hyperparameters shared by all trainables; one that has more subclasses this."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    epochs: int = Field(10, ge=1, description="passes over the training split")
+    batch_size: int = Field(128, ge=1, description="examples a step")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="torch.optim optimizer")
+    lr: float = Field(0.01, gt=0, description="learning rate of the first step")
+    lr_schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="cosine goes to zero, every step"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd; adam and adamw have their own")
+    weight_decay: float | None = Field(
+        None, ge=0, description="empty: 5e-4 for sgd, 0 for adam, 0.01 for adamw (decoupled)"
+    )
+    noise: NoiseMode = Field("none", description="noise mode")
+    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first epoch")
+    sigma_schedule: SigmaSchedule = Field("constant", description="linear and cosine go to zero, every epoch")
+    sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
+    train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")

@@ -1,0 +1,179 @@
+"""The one training loop that every trainable shares."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainables.hyperparameters import Hyperparameters
+from trainables.noise import NoiseInjector, scheduled_sigma
+from trainables.optimizers import build_lr_schedule, build_optimizer
+
+Batch = tuple[Tensor, Tensor]
+
+LOOP_METRICS = (
+    "train_loss",
+    "val_loss",
+    "grad_norm",
+    "param_l1",
+    "param_l2",
+    "sigma",
+    "epoch_seconds",
+    "examples_per_second",
+)
+
+
+class Task(Protocol):
+    """A model and its data, ready to train: what the loop needs to know of a trainable."""
+
+    model: nn.Module
+    data_fingerprint: str
+    n_examples: int
+
+    def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
+        """One epoch of training batches; everything random in them is drawn from ``order``."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean training loss over the batch's examples, a scalar."""
+
+    def evaluate(self) -> dict[str, float]:
+        """``val_loss`` and the task's scores on the validation split; the model is in evaluation mode."""
+
+
+class Seeds(NamedTuple):
+    """Independent streams of one trial: trials sharing a seed share init and batches in every mode."""
+
+    init: int
+    order: int
+    noise: int
+
+    @classmethod
+    def of(cls, seed: int) -> "Seeds":
+        """Derive the streams of a trial's seed (numpy's ``SeedSequence``).
+
+        Args:
+            seed: The trial's seed, at or above zero.
+
+        Returns:
+            The streams' seeds.
+        """
+        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
+
+
+class Training:
+    """One trial: iterate for one metrics dict an epoch; save and resume between epochs.
+
+    Build the task after ``torch.manual_seed(seeds.init)``: init and dropout use the global generator.
+
+    Attributes:
+        task: The model and its data.
+        epoch: Epochs finished.
+        diverged: Whether a loss was not finite, which ends the iteration.
+    """
+
+    def __init__(self, task: Task, hyperparameters: Hyperparameters, seeds: Seeds) -> None:
+        self.task = task
+        self.epoch = 0
+        self.diverged = False
+        self._hp = hyperparameters
+        self._parameters = [p for p in task.model.parameters() if p.requires_grad]
+        self._optimizer = build_optimizer(self._parameters, hyperparameters)
+        steps_per_epoch = math.ceil(task.n_examples / hyperparameters.batch_size)
+        self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
+        self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
+        self._order = torch.Generator().manual_seed(seeds.order)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        while self.epoch < self._hp.epochs and not self.diverged:
+            metrics = self._train_epoch()
+            self.task.model.eval()
+            metrics |= self.task.evaluate()
+            self.epoch += 1
+            self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
+            yield {"epoch": self.epoch, **metrics}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the epochs to come; loads with ``torch.load(weights_only=True)``.
+
+        Returns:
+            States of model, optimizer, schedule, noise and generators, and the epochs finished.
+        """
+        cuda = torch.cuda.get_rng_state() if self._parameters[0].is_cuda else None
+        return {
+            "epoch": self.epoch,
+            "model": self.task.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "lr_schedule": self._lr_schedule.state_dict(),
+            "noise": self._noise.state_dict(),
+            "order": self._order.get_state(),
+            "global_rng": torch.get_rng_state(),
+            "cuda_rng": cuda,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a ``state_dict``: the epochs to come are those of an uninterrupted run, bit for bit.
+
+        Args:
+            state: What ``state_dict`` returned.
+        """
+        self.epoch = state["epoch"]
+        self.task.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._lr_schedule.load_state_dict(state["lr_schedule"])
+        self._noise.load_state_dict(state["noise"])
+        self._order.set_state(state["order"])
+        torch.set_rng_state(state["global_rng"])
+        if state["cuda_rng"] is not None and self._parameters[0].is_cuda:
+            torch.cuda.set_rng_state(state["cuda_rng"])
+
+    def _train_epoch(self) -> dict[str, float]:
+        started = time.perf_counter()
+        hp = self._hp
+        self._noise.sigma = (
+            0.0
+            if hp.noise == "none"
+            else scheduled_sigma(hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs)
+        )
+        self.task.model.train()
+        # Sums stay on the device and are read once, below: a read in the step would stall a GPU.
+        loss_sum = torch.zeros((), device=self._parameters[0].device, dtype=torch.float64)
+        grad_norm_sum = torch.zeros_like(loss_sum)
+        steps = 0
+        for batch in self.task.batches(hp.batch_size, self._order):
+            self._optimizer.zero_grad()
+            with self._noise:
+                loss = self.task.loss(batch)
+                loss.backward()
+            self._optimizer.step()
+            self._lr_schedule.step()
+            loss_sum += loss.detach() * len(batch[1])
+            grad_norm_sum += self._norm([p.grad for p in self._parameters if p.grad is not None])
+            steps += 1
+        train_loss, grad_norm, l1, l2 = torch.stack(
+            [
+                loss_sum / self.task.n_examples,
+                grad_norm_sum / steps,
+                self._norm(self._parameters, 1),
+                self._norm(self._parameters, 2),
+            ]
+        ).tolist()
+        seconds = time.perf_counter() - started
+        return {
+            "train_loss": train_loss,
+            "grad_norm": grad_norm,
+            "param_l1": l1,
+            "param_l2": l2,
+            "sigma": self._noise.sigma,
+            "epoch_seconds": seconds,
+            "examples_per_second": self.task.n_examples / seconds,
+        }
+
+    @staticmethod
+    @torch.no_grad()
+    def _norm(tensors: list[Tensor] | list[nn.Parameter], order: float = 2) -> Tensor:
+        norm = nn.utils.get_total_norm(tensors, norm_type=order)
+        return norm.double()

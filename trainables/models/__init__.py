@@ -1,0 +1,1 @@
+"""Architectures: plain single-device PyTorch modules, one file each."""
