@@ -87,6 +87,11 @@ class Training:
         self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
         self._order = torch.Generator().manual_seed(seeds.order)
 
+    @property
+    def data_fingerprint(self) -> str:
+        """Hash of the data trained on."""
+        return self.task.data_fingerprint
+
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
             metrics = self._train_epoch()

@@ -1,0 +1,24 @@
+"""What a sweep does: read a spec, search, run, track.
+
+Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, and the errors ``SpecError``, ``SweepError``.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sweeps.mistakes import SpecError, SweepError
+
+if TYPE_CHECKING:
+    from sweeps.run import SweepResult, resume, run
+    from sweeps.spec import load_spec
+
+__all__ = ["SpecError", "SweepError", "SweepResult", "load_spec", "resume", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, so that `noisesweep --help` imports neither torch nor ray nor mlflow.
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "sweeps.spec" if name == "load_spec" else "sweeps.run"
+    return getattr(import_module(module), name)

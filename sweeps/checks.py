@@ -1,0 +1,238 @@
+"""What a spec must keep beyond its form: names that exist, values that fit, a search that runs.
+
+Works on the mapping as written, so that one mistake never hides another.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from sweeps.mistakes import Location, unknown
+from sweeps.spec import ASHA, KINDS, Budget, Dimension, Objective, Resources, Scheduler, Spec
+from trainables import NOISE_MODES, Trainable, registry
+
+Found = tuple[Location, str]
+
+_MODELS: dict[Location, type[BaseModel]] = {
+    (): Spec,
+    ("objective",): Objective,
+    ("budget",): Budget,
+    ("resources",): Resources,
+    ("scheduler",): Scheduler,
+    ("scheduler", "asha"): ASHA,
+}
+_SCALARS = {"bool", "int", "float", "str", "none"}
+
+
+def explain(error: ValidationError) -> list[Found]:
+    """Say what pydantic found in the words of a user's YAML.
+
+    Args:
+        error: From validating a ``Spec``.
+
+    Returns:
+        Locations and what would be right there, each location once.
+    """
+    found: dict[Location, str] = {}
+    for item in error.errors():
+        location: Location = item["loc"]
+        if location and location[-1] in _SCALARS:  # one line for a union, not one for each of its members
+            location = location[:-1]
+            message = f"must be one value (a number, text, true or false), got {_shown(item['input'])}"
+        else:
+            message = _message(location, dict(item))
+        found.setdefault(location, message)
+    return list(found.items())
+
+
+def _message(location: Location, item: dict[str, Any]) -> str:
+    *above, name = location or ("",)
+    model = _model(tuple(above))
+    field = model.model_fields.get(str(name)) if model else None
+    match item["type"]:
+        case "extra_forbidden":
+            return unknown(name, list(model.model_fields) if model else [])
+        case "missing":
+            return f"is missing: {field.description or 'see `noisesweep schema`'}" if field else "is missing"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case "string_pattern_mismatch" if field:
+            return f"must be a {field.description}, got {_shown(item['input'])}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"must be a mapping of keys, got {_shown(item['input'])}"
+    return (
+        f"{item['msg'].replace('Input should', 'must').replace('must be a valid', 'must be a')}, got "
+        + _shown(item["input"])
+    )
+
+
+def _model(location: Location) -> type[BaseModel] | None:
+    return Dimension if len(location) == 2 and location[0] == "search" else _MODELS.get(location)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check(content: Mapping[str, Any]) -> list[Found]:
+    """Find the mistakes that only the trainable, or two keys together, can show.
+
+    Args:
+        content: The spec as written; parts whose form is wrong are passed over.
+
+    Returns:
+        Locations and what would be right there.
+    """
+    name = content.get("trainable")
+    if not isinstance(name, str):
+        return []
+    if name not in registry.names():
+        return [(("trainable",), unknown(name, registry.names()))]
+    return list(_Checker(content, registry.get(name)).found())
+
+
+class _Checker:
+    def __init__(self, content: Mapping[str, Any], trainable: type[Trainable]) -> None:
+        self.content = content
+        self.trainable = trainable
+        self.fields = trainable.Hyperparameters.model_fields
+        self.fixed = _mapping(content.get("fixed"))
+        self.search = _mapping(content.get("search"))
+        self.dimensions: dict[str, Dimension] = {}
+        for name, raw in self.search.items():
+            try:
+                self.dimensions[name] = Dimension.model_validate(raw)
+            except ValidationError:  # reported with the form
+                continue
+
+    def found(self) -> Iterator[Found]:
+        yield from self._names_and_values()
+        yield from self._conditions()
+        yield from self._noise_has_sigma()
+        yield from self._objective()
+        yield from self._budget()
+        yield from self._scheduler()
+
+    def _names_and_values(self) -> Iterator[Found]:
+        for part, names in (("fixed", self.fixed), ("search", self.search)):
+            for name in names:
+                if name in ("seed", "seeds"):
+                    yield (part, name), f"stands at the top of the file, as {name}: N"
+                elif name not in self.fields:
+                    yield (part, name), unknown(name, list(self.fields))
+        for name, value in self.fixed.items():
+            if name in self.search:
+                yield ("fixed", name), "is searched as well; keep it in fixed or in search"
+            if name in self.fields and (wrong := self._wrong(name, value)):
+                yield ("fixed", name), wrong
+        for name, raw in self.search.items():
+            kinds = {"choice": raw} if isinstance(raw, list) else _mapping(raw)
+            for kind in KINDS if name in self.fields else ():
+                values = kinds.get(kind)
+                for index, value in enumerate(values if isinstance(values, list) else []):
+                    if wrong := self._wrong(name, value):
+                        yield ("search", name, kind, index), wrong
+
+    def _wrong(self, name: str, value: Any) -> str | None:
+        field = self.fields[name]
+        takes: Any = field.annotation
+        if field.metadata:  # the bounds
+            takes = Annotated[takes, *field.metadata]
+        adapter: TypeAdapter[Any] = TypeAdapter(takes)
+        try:
+            adapter.validate_python(value, strict=True)
+        except ValidationError as error:
+            allowed = get_args(field.annotation)
+            if error.errors()[0]["type"] == "literal_error":
+                return unknown(value, [str(option) for option in allowed])
+            return _message(("",), dict(error.errors()[0]))
+        return None
+
+    def _conditions(self) -> Iterator[Found]:
+        for name, dimension in self.dimensions.items():
+            for parent, values in (dimension.when or {}).items():
+                location = ("search", name, "when", parent)
+                if parent not in self.fields:
+                    yield location, unknown(parent, list(self.fields))
+                elif parent == name or name in self._ancestors(parent):
+                    yield location, f"{name} would depend on itself"
+                elif parent in self.dimensions and self.dimensions[parent].bounds:
+                    yield location, f"must name a choice or grid, {parent} is {self.dimensions[parent].kind}"
+                else:
+                    possible = self._possible(parent)
+                    for index, value in enumerate(values):
+                        if value not in possible:
+                            yield (*location, index), unknown(value, [str(option) for option in possible])
+
+    def _ancestors(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        dimension = self.dimensions.get(name)
+        for parent in (dimension.when or {}) if dimension else {}:
+            if parent not in seen:
+                seen = self._ancestors(parent, seen | {parent})
+        return seen
+
+    def _possible(self, name: str) -> list[Any]:
+        if name in self.dimensions:
+            unless_active = [self.fields[name].default] if self.dimensions[name].when else []
+            return [*self.dimensions[name].values, *unless_active]
+        return [self.fixed.get(name, self.fields[name].default)]
+
+    def _noise_has_sigma(self) -> Iterator[Found]:
+        modes = [mode for mode in self._possible("noise") if mode in NOISE_MODES and mode != "none"]
+        part = "search" if "noise" in self.search else "fixed"
+        if modes and "sigma" not in self.fixed and "sigma" not in self.search:
+            yield (part, "noise"), f"{', '.join(modes)} needs sigma, in fixed or in search"
+        sigma = self.dimensions.get("sigma")
+        if sigma and sigma.when and "noise" in sigma.when:
+            for mode in modes:
+                if mode not in sigma.when["noise"]:
+                    yield ("search", "sigma", "when", "noise"), f"leaves out {mode}, which then has no noise"
+
+    def _objective(self) -> Iterator[Found]:
+        objective = _mapping(self.content.get("objective"))
+        metric, mode = objective.get("metric"), objective.get("mode")
+        metrics = self.trainable.metrics()
+        if isinstance(metric, str) and metric not in metrics:
+            yield ("objective", "metric"), unknown(metric, list(metrics))
+        elif isinstance(metric, str) and mode in ("min", "max") and metrics[metric] not in (mode, None):
+            yield ("objective", "mode"), f"must be {metrics[metric]} for {metric}"
+
+    def _budget(self) -> Iterator[Found]:
+        kinds = {name: dimension.kind for name, dimension in self.dimensions.items()}
+        sampled = [name for name, kind in kinds.items() if kind != "grid"]
+        trials = _mapping(self.content.get("budget")).get("trials")
+        if not sampled and len(self.dimensions) == len(self.search):
+            if trials is not None:
+                yield ("budget", "trials"), "leave it out: a grid counts its own trials (points x seeds)"
+            return
+        for name, kind in kinds.items():
+            if kind == "grid" and sampled:
+                yield ("search", name), f"grid cannot be mixed with {kinds[sampled[0]]} ({sampled[0]})"
+        if trials is None:
+            yield ("budget", "trials"), "is missing: how many trials to run, such as 20"
+        if self.content.get("seeds", 1) != 1:
+            yield ("seeds",), "needs a grid: it repeats every point of one"
+
+    def _scheduler(self) -> Iterator[Found]:
+        grace = _mapping(_mapping(self.content.get("scheduler")).get("asha")).get("grace_epochs", 1)
+        dimension = self.dimensions.get("epochs")
+        epochs = (
+            max(map(_number, (*dimension.values, *dimension.bounds)))
+            if dimension
+            else _number(self.fixed.get("epochs", self.fields["epochs"].default))
+        )
+        if "asha" in _mapping(self.content.get("scheduler")) and _number(grace) >= epochs > 0:
+            message = (
+                f"must be below the {epochs:g} epochs of a trial, or nothing is ever stopped, got {grace}"
+            )
+            yield ("scheduler", "asha", "grace_epochs"), message
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0

@@ -1,0 +1,170 @@
+"""The command line. Commands import what they need when they run, so that --help is quick."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeps.mistakes import SpecError, SweepError
+
+if TYPE_CHECKING:
+    from sweeps.run import SweepResult
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="a sweep's YAML")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="name of a study, as in its YAML")]
+Storage = Annotated[
+    Path, typer.Option(envvar="NOISESWEEP_STORAGE", help="folder for sweeps and the default MLflow store")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(help="MLflow store; default: MLFLOW_TRACKING_URI, else an SQLite file in the storage"),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="change a key of the YAML, such as fixed.epochs=3; repeatable"
+    ),
+]
+RUNS = Path("runs")
+
+
+@app.callback()
+def noisesweep() -> None:
+    """Sweep noise injected into gradient descent: modes, sigmas, architectures."""
+
+
+@app.command()
+def run(
+    file: File,
+    overrides: Overrides = None,
+    trials: Annotated[int | None, typer.Option(help="short for --set budget.trials=N")] = None,
+    new: Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")] = False,
+    storage: Storage = RUNS,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run a sweep."""
+    from sweeps.spec import load_spec
+
+    extra = [] if trials is None else [f"budget.trials={trials}"]
+    spec = load_spec(file, [*(overrides or []), *extra])
+    from sweeps.run import run as run_sweep
+
+    _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))
+
+
+@app.command()
+def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None) -> None:
+    """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
+    from sweeps.run import resume as resume_sweep
+
+    _exit(resume_sweep(name, storage=storage, tracking_uri=tracking_uri))
+
+
+@app.command()
+def validate(file: File, overrides: Overrides = None) -> None:
+    """Check a sweep's YAML: all its mistakes, or what it comes to."""
+    import yaml
+
+    from sweeps.search import n_trials
+    from sweeps.spec import load_spec
+
+    spec = load_spec(file, overrides or [])
+    resolved = spec.model_dump(exclude_none=True)
+    resolved["fixed"] = {**_defaults(spec.trainable), **spec.fixed}
+    for name in spec.search:
+        resolved["fixed"].pop(name, None)
+    sys.stdout.write(yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None))
+    sys.stderr.write(f"{file}: right; {n_trials(spec)} trials of at most {spec.max_epochs} epochs\n")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a sweep's YAML, for editors."""
+    from sweeps.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command("list")
+def list_() -> None:
+    """List trainables with their models, metrics and hyperparameters, and the studies shipped."""
+    from sweeps.catalogue import print_catalogue
+    from sweeps.display import wide_console
+
+    print_catalogue(wide_console())
+
+
+@app.command()
+def status(name: Name, storage: Storage = RUNS) -> None:
+    """Show how far a study's newest sweep is."""
+    from sweeps.display import arms_table, progress_line, wide_console
+    from sweeps.storage import newest_sweep
+
+    folder = newest_sweep(storage, name)
+    state, console = folder.state(), wide_console()
+    console.print(f"{folder.path}: {progress_line(state, running=folder.is_running())}", soft_wrap=True)
+    console.print(arms_table(state, running=True))
+    for trial in state.trials.values():
+        if trial.reason:
+            console.print(
+                f"{trial.number:04d}-{trial.arm} failed: {trial.reason}", markup=False, soft_wrap=True
+            )
+
+
+@app.command()
+def ui(
+    storage: Storage = RUNS,
+    tracking_uri: TrackingUri = None,
+    port: Annotated[int, typer.Option(help="port on this machine")] = 5000,
+) -> None:
+    """Open the MLflow UI on the tracking store, on this machine only."""
+    from sweeps.storage import check_database, default_tracking_uri
+
+    uri = tracking_uri or default_tracking_uri(storage)
+    if uri.startswith(("http://", "https://")):
+        typer.echo(f"the tracking store is a server; open {uri}")
+        return
+    check_database(uri)
+    typer.echo(f"MLflow UI of {uri} at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    arguments = [
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def _defaults(trainable: str) -> dict[str, object]:
+    from trainables import registry
+
+    return registry.get(trainable).Hyperparameters().model_dump(exclude_none=True)
+
+
+def _exit(result: "SweepResult") -> None:
+    if not result.complete:
+        raise typer.Exit(130)  # as after Ctrl-C
+    if result.undelivered:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is its message and exit code 1, never a traceback."""
+    try:
+        app()
+    except SpecError as error:
+        sys.stderr.write(f"{error}\n")
+        count = len(error.mistakes)
+        sys.exit(f"{count} mistake{'s' if count > 1 else ''}; nothing was run")
+    except SweepError as error:
+        sys.exit(f"noisesweep: {error}")

@@ -1,0 +1,231 @@
+"""What a person sees while a sweep runs: a live display in a terminal, plain lines elsewhere."""
+
+import time
+from datetime import timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from sweeps.journal import Event, Follower
+from sweeps.search import n_trials
+from sweeps.spec import Spec
+from sweeps.state import ENDED, SweepState, TrialRecord
+from sweeps.storage import SweepFolder
+
+_ROWS = 8  # running trials shown
+
+
+class Display(Follower):
+    """Shows a sweep from its journal, from a thread of its own."""
+
+    def __init__(self, spec: Spec, folder: SweepFolder, console: Console | None = None) -> None:
+        super().__init__(folder.journal)
+        self.console = console or wide_console()
+        self._state = SweepState(spec)
+        self._spec = spec
+        self._total = n_trials(spec)
+        self._began: int | None = None  # ms since 1970, and the work done by then
+        self._done_before = 0.0
+        # What happened before a resume is known already: counted, not told again.
+        self._known = folder.journal.path.stat().st_size if folder.journal.path.exists() else 0
+        self._live = (
+            Live(console=self.console, refresh_per_second=4, transient=True)
+            if self.console.is_terminal
+            else None
+        )
+        trials = f"{self._total} trials of {spec.trainable}, at most {spec.max_epochs} epochs each"
+        self.say(f"{spec.name}: {trials}, in {folder.path}")
+        if self._live:
+            self._live.start()
+
+    def handle(self, events: list[Event]) -> None:
+        """Take events in, and tell the ends of trials.
+
+        Args:
+            events: In order.
+        """
+        for event in events:
+            if self.offset >= self._known and self._began is None:
+                self._began, self._done_before = event["time"], self._done()
+            self._state.apply(event)
+            if event["event"] == "end" and self._began is not None:
+                self._tell(self._state.trials[event["trial"]], event["time"])
+
+    def tick(self) -> None:
+        """Refresh the live display."""
+        if self._live:
+            self._live.update(self._view())
+
+    def run(self) -> None:
+        """Follow the journal, and leave the terminal as it was."""
+        try:
+            super().run()
+        finally:
+            if self._live:
+                self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the live display.
+
+        Args:
+            text: The line.
+        """
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def summarise(self, state: SweepState, tracking_uri: str, undelivered: int) -> None:
+        """Print how the sweep ended, and how to go on.
+
+        Args:
+            state: Its trials.
+            tracking_uri: The MLflow store.
+            undelivered: Writes that the store has not got.
+        """
+        self.console.print(arms_table(state))
+        self.say(progress_line(state, running=False))
+        if not state.complete:
+            self.say(f"Go on with: noisesweep resume {self._spec.name}")
+        if undelivered:
+            self.say(
+                f"{undelivered} writes are not in MLflow yet; they are kept in {self._journal.path}. "
+                f"Deliver them with: noisesweep resume {self._spec.name}"
+            )
+        self.say(f"MLflow store: {tracking_uri}")
+
+    def _tell(self, trial: TrialRecord, now: int) -> None:
+        done = sum(record.status in ENDED for record in self._state.trials.values())
+        left = self._left(now)
+        parts = [
+            f"[{done}/{self._total}]",
+            describe(self._spec, trial),
+            trial.status,
+            f"after {len(trial.epochs)} of {trial.hyperparameters['epochs']} epochs",
+        ]
+        score = self._state.score(trial)
+        if score is not None:
+            parts.append(f"{self._spec.objective.metric}={score:.4f}")
+        if trial.reason:
+            parts.append(f"({trial.reason})")
+        if left is not None and done < self._total:
+            parts.append(f"- about {left} left")
+        self.say(" ".join(parts))
+
+    def _done(self) -> float:
+        return sum(
+            1 if trial.status in ENDED else len(trial.epochs) / trial.hyperparameters["epochs"]
+            for trial in self._state.trials.values()
+        )
+
+    def _left(self, now: int) -> timedelta | None:
+        progress = self._done() - self._done_before
+        if self._began is None or progress <= 0:
+            return None
+        seconds = (now - self._began) / 1000 * (self._total - self._done()) / progress
+        return timedelta(seconds=round(max(0.0, seconds)))
+
+    def _view(self) -> Group:
+        done = sum(trial.status in ENDED for trial in self._state.trials.values())
+        left = self._left(int(time.time() * 1000))
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials {task.fields[left]}"),
+        )
+        progress.add_task(
+            self._spec.name, total=self._total, completed=done, left=f"about {left} left" if left else ""
+        )
+        return Group(progress, self._running_table(), arms_table(self._state, running=True))
+
+    def _running_table(self) -> Table:
+        metric = self._spec.objective.metric
+        table = Table(title="running", title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for column in ("trial", "epoch", metric):
+            table.add_column(column, justify="left" if column == "trial" else "right")
+        running = [trial for trial in self._state.trials.values() if trial.status == "running"]
+        for trial in running[:_ROWS]:
+            score = self._state.score(trial)
+            epoch = f"{len(trial.epochs)}/{trial.hyperparameters['epochs']}"
+            table.add_row(describe(self._spec, trial), epoch, "" if score is None else f"{score:.4f}")
+        if len(running) > _ROWS:
+            table.add_row(f"and {len(running) - _ROWS} more", "", "")
+        return table
+
+
+def wide_console() -> Console:
+    """Make a console that does not squeeze tables into 80 columns when there is no terminal.
+
+    Returns:
+        A console on standard output.
+    """
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def progress_line(state: SweepState, *, running: bool) -> str:
+    """Say in a line how far a sweep is.
+
+    Args:
+        state: The sweep.
+        running: Whether a driver is at work on it.
+
+    Returns:
+        Such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``.
+    """
+    counts = {status: n for status, n in state.counts().items() if n}
+    ended = sum(n for status, n in counts.items() if status in ENDED)
+    how = "complete" if state.complete else "running" if running else "interrupted"
+    by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
+    return f"{how}, {ended} of {n_trials(state.spec)} trials ended: {by_status or 'none yet'}"
+
+
+def describe(spec: Spec, trial: TrialRecord) -> str:
+    """Name a trial by what was searched.
+
+    Args:
+        spec: The sweep.
+        trial: One of its trials.
+
+    Returns:
+        Such as ``0007-layer sigma=0.013 lr=0.05``.
+    """
+    values = {name: trial.hyperparameters[name] for name in spec.search if name != "noise"}
+    if trial.arm == "none":
+        values.pop("sigma", None)
+    if spec.seeds > 1:
+        values["seed"] = trial.seed
+    shown = (
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in values.items()
+    )
+    return " ".join([f"{trial.number:04d}-{trial.arm}", *shown])
+
+
+def arms_table(state: SweepState, *, running: bool = False) -> Table:
+    """Tabulate the noise modes.
+
+    Args:
+        state: The sweep.
+        running: Let running trials be the best.
+
+    Returns:
+        Trials by status and the best trial of each mode.
+    """
+    metric = state.spec.objective.metric
+    table = Table(title="noise modes", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    columns = ("noise", "trials", "stopped", "diverged", "failed", f"best {metric}", "with")
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("noise", "with") else "right")
+    overall = state.best(running=running)
+    for arm in state.arms():
+        trials = [trial for trial in state.trials.values() if trial.arm == arm]
+        counts = [
+            sum(trial.status == status for trial in trials) for status in ("stopped", "diverged", "failed")
+        ]
+        best = state.best(arm, running=running)
+        score = f"{state.score(best):.4f}" if best else ""
+        style = "bold" if best is overall and best is not None else None
+        about = describe(state.spec, best) if best else ""
+        table.add_row(arm, str(len(trials)), *map(str, counts), score, about, style=style)
+    return table

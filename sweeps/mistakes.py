@@ -1,0 +1,80 @@
+"""Mistakes in a user's input: where each is, and what would be right."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake: its file, line (0 when it has none), key, and what would be right."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class SweepError(Exception):
+    """Something the user can put right; its text is all they need to see."""
+
+
+class SpecError(SweepError):
+    """A spec with mistakes in it.
+
+    Attributes:
+        mistakes: All that were found, in the order of the file.
+    """
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+def dotted(location: Location) -> str:
+    """Write a location as users write keys.
+
+    Args:
+        location: Keys and list indices from the top.
+
+    Returns:
+        Such as ``search.lr.log_uniform[0]``.
+    """
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def one_of(names: Iterable[str]) -> str:
+    """List alternatives.
+
+    Args:
+        names: The alternatives.
+
+    Returns:
+        Such as ``a, b or c``.
+    """
+    *head, last = map(str, names)
+    return f"{', '.join(head)} or {last}" if head else last
+
+
+def unknown(name: object, names: Sequence[str]) -> str:
+    """Say that a name is not known, and which is nearest.
+
+    Args:
+        name: What was given.
+        names: What would be right.
+
+    Returns:
+        A message.
+    """
+    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{name!r} is not known; {hint}it can be {one_of(sorted(names))}"

@@ -1,0 +1,232 @@
+"""A sweep from its spec to its results: Ray Tune, the journal, and what follows it."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+import ray
+from mlflow import MlflowClient
+from ray import tune
+
+from sweeps.callbacks import SweepCallback
+from sweeps.display import Display
+from sweeps.journal import Follower
+from sweeps.mistakes import SweepError
+from sweeps.search import build_scheduler, build_searcher, grid_trials, n_trials
+from sweeps.spec import Spec, load_spec
+from sweeps.state import SweepState, TrialRecord
+from sweeps.storage import (
+    DEFAULT_STORAGE,
+    SweepFolder,
+    create_sweep,
+    default_tracking_uri,
+    newest_sweep,
+    sweep_folders,
+)
+from sweeps.tracking import Publisher, connect
+from sweeps.trial import run_trial
+from trainables.data.images import DataError
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep came to.
+
+    Attributes:
+        path: Its folder.
+        tracking_uri: The MLflow store.
+        run_id: Its parent run there.
+        state: Its trials.
+        undelivered: Writes that MLflow has not got; they are kept and delivered by resuming.
+    """
+
+    path: Path
+    tracking_uri: str
+    run_id: str
+    state: SweepState
+    undelivered: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: configuration, status, last metrics."""
+        return self.state.frame()
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial by the objective after its last epoch."""
+        return self.state.best()
+
+    @property
+    def best_by_arm(self) -> dict[str, TrialRecord | None]:
+        """The best trial of each noise mode."""
+        return {arm: self.state.best(arm) for arm in self.state.arms()}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial has ended."""
+        return self.state.complete
+
+
+def run(
+    spec: Spec | str | Path | Mapping[str, Any],
+    *,
+    storage: str | Path = DEFAULT_STORAGE,
+    tracking_uri: str | None = None,
+    new: bool = False,
+) -> SweepResult:
+    """Run a sweep.
+
+    Args:
+        spec: A spec, or what ``load_spec`` takes.
+        storage: Folder for sweeps.
+        tracking_uri: MLflow store; ``MLFLOW_TRACKING_URI`` or an SQLite file in the storage when None.
+        new: Start another sweep of a study that has one.
+
+    Returns:
+        The results, also of a sweep that was interrupted.
+
+    Raises:
+        SweepError: If the spec has mistakes, the study has a sweep already, or data, storage or MLflow are
+            out of reach.
+    """
+    spec = spec if isinstance(spec, Spec) else load_spec(spec)
+    storage = Path(storage)
+    if not new and (known := sweep_folders(storage, spec.name)):
+        raise SweepError(
+            f"{known[-1].path}: the study {spec.name!r} has a sweep; "
+            f"go on with it: noisesweep resume {spec.name}, or start another: run --new"
+        )
+    spec = spec.model_copy(update={"data_dir": _data_dir(spec)})
+    uri = tracking_uri or default_tracking_uri(storage)
+    client = connect(uri)
+    _prepare_data(spec)
+    return _drive(create_sweep(storage, spec), spec, client, uri)
+
+
+def resume(
+    name: str, *, storage: str | Path = DEFAULT_STORAGE, tracking_uri: str | None = None
+) -> SweepResult:
+    """Go on with the newest sweep of a study, or deliver what MLflow has not got of it.
+
+    Args:
+        name: The study's name.
+        storage: Folder for sweeps.
+        tracking_uri: MLflow store; the one that it was started with when None.
+
+    Returns:
+        The results.
+
+    Raises:
+        SweepError: If there is no such sweep, it is running, or MLflow is out of reach.
+    """
+    folder = newest_sweep(Path(storage), name)
+    spec = folder.spec()
+    uri = tracking_uri or folder.tracking_uri or default_tracking_uri(Path(storage))
+    client = connect(uri)
+    _prepare_data(spec)
+    return _drive(folder, spec, client, uri)
+
+
+def _data_dir(spec: Spec) -> str | None:
+    # Workers run elsewhere, in other folders: what is relative here must be absolute there.
+    given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
+    return str(Path(given).expanduser().resolve()) if given else None
+
+
+def _prepare_data(spec: Spec) -> None:
+    try:
+        spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None).prepare()
+    except DataError as error:
+        raise SweepError(str(error)) from None
+
+
+def _drive(folder: SweepFolder, spec: Spec, client: MlflowClient, uri: str) -> SweepResult:
+    lock = folder.lock()
+    folder.journal.repair()
+    display = Display(spec, folder)
+    publisher = Publisher(spec, folder, client, uri, say=display.say)
+    followers: list[Follower] = [display, publisher]
+    for follower in followers:
+        follower.start()
+    try:
+        if not folder.state().complete:
+            _fit(folder, spec)
+            _close_journal(folder)
+    finally:
+        for follower in followers:
+            follower.close()
+        lock.release()
+    result = SweepResult(folder.path, uri, publisher.parent, folder.state(), publisher.undelivered)
+    display.summarise(result.state, uri, result.undelivered)
+    return result
+
+
+def _quiet() -> None:
+    """Keep to one display, and one record: the journal's."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _fit(folder: SweepFolder, spec: Spec) -> None:
+    _quiet()
+    _start_ray(spec)
+    trainable = tune.with_resources(
+        tune.with_parameters(run_trial, spec=spec, trainable_class=spec.trainable_class),
+        {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
+    )
+    if tune.Tuner.can_restore(str(folder.tune)):
+        tuner = tune.Tuner.restore(str(folder.tune), trainable)
+    else:
+        tuner = _new_tuner(folder, spec, trainable)
+    tuner.fit()
+
+
+def _new_tuner(folder: SweepFolder, spec: Spec, trainable: Any) -> tune.Tuner:
+    tune_config = tune.TuneConfig(
+        search_alg=None if spec.is_grid else build_searcher(spec),
+        scheduler=build_scheduler(spec),
+        num_samples=1 if spec.is_grid else n_trials(spec),
+        max_concurrent_trials=spec.budget.concurrent,
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: trial.trial_id,
+    )
+    run_config = tune.RunConfig(
+        name=folder.tune.name,
+        storage_path=str(folder.path),
+        failure_config=tune.FailureConfig(max_failures=spec.max_failures),
+        checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+        callbacks=[SweepCallback(spec, folder.journal.path)],
+        verbose=0,
+    )
+    space = {"point": tune.grid_search(grid_trials(spec))} if spec.is_grid else {}
+    return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
+
+
+def _start_ray(spec: Spec) -> None:
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {"CPU": spec.resources.cpu, "GPU": spec.resources.gpu}
+    if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):
+        most = {key: max(node.get(key, 0) for node in nodes) for key in wanted}
+        raise SweepError(
+            f"resources: a trial asks for {wanted['CPU']:g} cpu and {wanted['GPU']:g} gpu on one node; "
+            f"nodes have at most {most['CPU']:g} and {most['GPU']:g}"
+        )
+
+
+def _close_journal(folder: SweepFolder) -> None:
+    """Write down how the sweep ended, and which trials it left unfinished."""
+    state = folder.state()
+    for trial in state.trials.values():
+        if trial.status == "running":
+            end = {"status": "interrupted", "reason": "", "checkpoint": None}
+            folder.journal.append("end", trial=trial.id, **end)
+    folder.journal.append("finish", status="finished" if state.complete else "interrupted")

@@ -1,0 +1,243 @@
+"""The YAML of a sweep: the only place that knows its keys."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
+from pydantic_core import CoreSchema
+
+from sweeps.mistakes import SpecError, SweepError
+from sweeps.source import Source
+from trainables import Hyperparameters, Trainable, registry
+
+Scalar = bool | int | float | str | None
+KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Dimension(_Model):
+    """One searched hyperparameter: exactly one kind, and when it applies."""
+
+    choice: list[Scalar] | None = Field(None, min_length=1, description="one of these, chosen by Optuna")
+    grid: list[Scalar] | None = Field(None, min_length=1, description="each of these, in full factorial")
+    uniform: list[float] | None = Field(None, min_length=2, max_length=2, description="[lowest, highest]")
+    log_uniform: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="[lowest, highest], uniform in the logarithm"
+    )
+    int_uniform: list[int] | None = Field(
+        None, min_length=2, max_length=2, description="[lowest, highest], whole numbers, both included"
+    )
+    when: dict[str, list[Scalar]] | None = Field(
+        None, description="searched only where these hyperparameters have one of these values"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_choice(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {"choice": value}
+        if not isinstance(value, dict):
+            raise ValueError(f"must be a list of values or one of {', '.join(KINDS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_not_empty(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"must have exactly one of {', '.join(KINDS)}, got {', '.join(given) or 'none'}")
+        if self.bounds:
+            low, high = self.bounds
+            if low >= high:
+                raise ValueError(
+                    f"{self.kind} [{low:g}, {high:g}] is empty: the first bound must be the lower"
+                )
+            if self.log_uniform and low <= 0:
+                raise ValueError(f"log_uniform must start above 0, got {low:g}")
+        elif len(set(map(repr, self.values))) < len(self.values):
+            raise ValueError(f"{self.kind} has a value twice")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which of ``KINDS`` it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def values(self) -> list[Scalar]:
+        """The values of a choice or grid; empty for a range."""
+        return self.choice or self.grid or []
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        """Lowest and highest value of a range; empty for a choice or grid."""
+        return self.uniform or self.log_uniform or self.int_uniform or []
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler.resolve_ref_schema(handler(schema))
+        mapping = {**described, "oneOf": [{"required": [kind]} for kind in KINDS]}
+        return {"anyOf": [{"type": "array", "minItems": 1, "description": "choice"}, mapping]}
+
+
+class Objective(_Model):
+    """What the search makes best, on the validation split."""
+
+    metric: str = Field(description="a metric that the trainable reports, such as val_accuracy")
+    mode: Literal["min", "max"] = Field(description="which direction is better")
+
+
+class Budget(_Model):
+    """How much is run."""
+
+    trials: int | None = Field(None, ge=1, description="trials in all; a grid counts its own")
+    concurrent: int | None = Field(None, ge=1, description="trials at a time; empty: as many as fit")
+
+
+class ASHA(_Model):
+    """Asynchronous successive halving (Li et al., 2020): stops the trials that are behind their peers."""
+
+    grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
+    reduction_factor: float = Field(3, gt=1, description="one in so many goes on at each rung")
+
+
+class Scheduler(_Model):
+    """Early stopping."""
+
+    asha: ASHA
+
+
+class Resources(_Model):
+    """What one trial takes of a node."""
+
+    cpu: float = Field(1, gt=0, description="cores, and threads")
+    gpu: float = Field(0, ge=0, description="GPUs; a fraction shares one")
+
+
+def _none_is_none(value: Any) -> Any:
+    if value == "none":
+        return None
+    if value is not None and not isinstance(value, dict | Scheduler):
+        raise ValueError("must be none or {asha: {grace_epochs: ..., reduction_factor: ...}}")
+    return value
+
+
+class Spec(_Model):
+    """A sweep."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="name of the study: letters, digits, and - _ . inside, at most 64",
+    )
+    trainable: str = Field(description="dataset and architectures to train")
+    fixed: dict[str, Scalar] = Field({}, description="hyperparameters that all trials share")
+    search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
+    objective: Objective
+    budget: Budget = Budget()
+    scheduler: Annotated[
+        Scheduler | None,
+        BeforeValidator(_none_is_none),
+        WithJsonSchema({"anyOf": [{"const": "none"}, {"$ref": "#/$defs/Scheduler"}, {"type": "null"}]}),
+    ] = Field(None, description="none, or asha to stop trials early")
+    resources: Resources = Resources()
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the search and of the first replicate")
+    seeds: int = Field(1, ge=1, description="replicates of every point of a grid: seed, seed + 1, ...")
+    max_failures: int = Field(
+        2, ge=0, description="times a trial that fails is run again, from its last epoch"
+    )
+    data_dir: str | None = Field(None, description="folder with local copies of datasets")
+
+    _text: str = PrivateAttr("")
+
+    @property
+    def text(self) -> str:
+        """The YAML as written; empty for a spec that comes from Python."""
+        return self._text
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether all is fixed or enumerated, so that nothing is sampled."""
+        return all(dimension.kind == "grid" for dimension in self.search.values())
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs that a trial may have."""
+        dimension = self.search.get("epochs")
+        if dimension is None:
+            return self.hyperparameters({}).epochs
+        return max(int(value) for value in (*dimension.values, *dimension.bounds))  # type: ignore[arg-type]
+
+    @cached_property
+    def trainable_class(self) -> type[Trainable]:
+        """The class of the trainable."""
+        return registry.get(self.trainable)
+
+    def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
+        """Complete one configuration.
+
+        Args:
+            searched: Values of the searched hyperparameters that apply.
+
+        Returns:
+            All hyperparameters, with the fixed ones and defaults.
+        """
+        return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
+
+
+def load_spec(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
+    """Read and check a sweep.
+
+    Args:
+        source: A YAML file, or a mapping of the same form.
+        overrides: ``key=value`` with a dotted key and a YAML value, such as ``fixed.epochs=3``.
+
+    Returns:
+        The spec; running it meets no mistake that could have been seen here.
+
+    Raises:
+        SpecError: With every mistake found.
+    """
+    from sweeps.checks import check, explain
+
+    read = Source(source, overrides)
+    spec, mistakes = None, []
+    try:
+        spec = Spec.model_validate(read.content)
+    except ValidationError as error:
+        mistakes += [read.mistake(*explained) for explained in explain(error)]
+    seen = {mistake.key for mistake in mistakes}
+    checked = (read.mistake(*found) for found in check(read.content))
+    mistakes += [mistake for mistake in checked if mistake.key not in seen]
+    if mistakes or spec is None:
+        raise SpecError(mistakes)
+    spec._text = read.text
+    return spec
+
+
+__all__ = [
+    "ASHA",
+    "Budget",
+    "Dimension",
+    "Objective",
+    "Resources",
+    "Scheduler",
+    "Spec",
+    "SweepError",
+    "load_spec",
+]

@@ -1,0 +1,180 @@
+"""Where sweeps are kept: STORAGE/NAME/001, 002, ...; the newest is the one that NAME means."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from sweeps.journal import Journal
+from sweeps.mistakes import SweepError
+from sweeps.spec import Spec, load_spec
+from sweeps.state import SweepState
+
+DEFAULT_STORAGE = Path("runs")
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """The folder of one sweep."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Journal:
+        """What happened in it."""
+        return Journal(self.path / "journal.jsonl")
+
+    @property
+    def tune(self) -> Path:
+        """Tune's state and checkpoints."""
+        return self.path / "tune"
+
+    @property
+    def bookmark(self) -> Path:
+        """Where MLflow delivery keeps how far it got."""
+        return self.path / "tracking.json"
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """The MLflow store it was last delivered to."""
+        return json.loads(self.bookmark.read_text())["uri"] if self.bookmark.exists() else None
+
+    def spec(self) -> Spec:
+        """Read its spec, overrides included.
+
+        Returns:
+            The spec that it was started with.
+        """
+        return load_spec(self.path / "resolved.yaml")
+
+    def state(self) -> SweepState:
+        """Read its trials.
+
+        Returns:
+            Their state, also while it runs.
+        """
+        return SweepState(self.spec(), (event for event, _ in self.journal.read()))
+
+    def lock(self) -> FileLock:
+        """Claim it for a driver; a driver that dies lets go.
+
+        Returns:
+            The lock, held.
+
+        Raises:
+            SweepError: If another driver has it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SweepError(f"{self.path}: this sweep is running already") from None
+        return lock
+
+    def is_running(self) -> bool:
+        """Tell whether a driver on this machine is at work on it.
+
+        Returns:
+            Whether its lock is held.
+        """
+        try:
+            self.lock().release()
+        except SweepError:
+            return True
+        return False
+
+
+def sweep_folders(storage: Path, name: str) -> list[SweepFolder]:
+    """List the sweeps of a study.
+
+    Args:
+        storage: The storage folder.
+        name: The study's name.
+
+    Returns:
+        Oldest first.
+    """
+    return [
+        SweepFolder(path)
+        for path in sorted((storage / name).glob("[0-9]*"))
+        if (path / "resolved.yaml").exists()
+    ]
+
+
+def newest_sweep(storage: Path, name: str) -> SweepFolder:
+    """Find the sweep that a name means.
+
+    Args:
+        storage: The storage folder.
+        name: The study's name.
+
+    Returns:
+        Its newest sweep.
+
+    Raises:
+        SweepError: If there is none.
+    """
+    folders = sweep_folders(storage, name)
+    if folders:
+        return folders[-1]
+    studies = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
+    known = f"there are {', '.join(studies)}" if studies else "there is none yet"
+    raise SweepError(f"{storage}: no sweep of the name {name!r}; {known}")
+
+
+def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
+    """Make the folder of a new sweep.
+
+    Args:
+        storage: The storage folder.
+        spec: The sweep.
+
+    Returns:
+        The folder, with the YAML as written and as resolved in it.
+
+    Raises:
+        SweepError: If the storage cannot be written.
+    """
+    study = storage.resolve() / spec.name
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((int(path.name) for path in study.glob("[0-9]*")), default=0)
+        folder = SweepFolder(study / f"{number:03d}")
+        folder.path.mkdir()
+        resolved = yaml.safe_dump(spec.model_dump(exclude_none=True), sort_keys=False)
+        (folder.path / "sweep.yaml").write_text(spec.text or resolved)
+        (folder.path / "resolved.yaml").write_text(resolved)
+    except OSError as error:
+        raise SweepError(f"{storage}: cannot be written: {error}") from None
+    return folder
+
+
+def default_tracking_uri(storage: Path) -> str:
+    """Choose the tracking store when none is named.
+
+    Args:
+        storage: The storage folder.
+
+    Returns:
+        ``MLFLOW_TRACKING_URI``, else an SQLite file in the storage.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+
+
+def check_database(uri: str) -> None:
+    """Refuse an SQLite store that does not exist, which MLflow would make, empty.
+
+    Args:
+        uri: The tracking store.
+
+    Raises:
+        SweepError: If there is no such file.
+    """
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not database.exists():
+        raise SweepError(
+            f"{database}: no tracking store; run a sweep first, or name its storage with --storage"
+        )

@@ -1,0 +1,287 @@
+"""Delivery of a sweep's journal to MLflow: one experiment a study, a parent run a sweep, a child run a trial.
+
+The journal is on disk before anything is sent, and what is sent twice changes nothing: a server may go away
+and come back, and the driver may be killed, at any moment.
+"""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
+
+from sweeps.journal import Event, Follower
+from sweeps.mistakes import SweepError
+from sweeps.models import log_best_model
+from sweeps.spec import Spec
+from sweeps.state import SweepState
+from sweeps.storage import SweepFolder
+
+RUN_STATUS = {
+    "finished": "FINISHED",
+    "stopped": "FINISHED",
+    "diverged": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+_LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
+
+
+def connect(uri: str) -> MlflowClient:
+    """Open a tracking store.
+
+    Args:
+        uri: ``sqlite:///FILE`` or the address of a server.
+
+    Returns:
+        A client of a store that answered.
+
+    Raises:
+        SweepError: If it cannot be reached.
+    """
+    # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:  # each kind of store raises its own
+        reason = " ".join(str(error).split())[:200]
+        raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
+    return client
+
+
+class Publisher(Follower):
+    """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got."""
+
+    def __init__(
+        self, spec: Spec, folder: SweepFolder, client: MlflowClient, uri: str, say: Callable[[str], None]
+    ) -> None:
+        """Open the sweep's parent run.
+
+        Args:
+            spec: The sweep.
+            folder: Its folder, which holds the journal and how far delivery got.
+            client: A client of the tracking store.
+            uri: The tracking store.
+            say: Tells the user that the store went away or came back.
+
+        Raises:
+            SweepError: If the study's experiment is deleted.
+        """
+        super().__init__(folder.journal)
+        self.uri = uri
+        self._spec = spec
+        self._say = say
+        self._bookmark = folder.bookmark
+        self._client = client
+        self._experiment = self._open_experiment()
+        self._provenance = provenance()
+        known = json.loads(self._bookmark.read_text()) if self._bookmark.exists() else {}
+        if known.get("uri") == uri:
+            self.offset, self.parent = known["offset"], str(known["parent"])
+            self._client.update_run(self.parent, status="RUNNING")
+        else:
+            self.parent = self._create_parent(folder.path)
+            self._save()
+        self._children: dict[str, str] | None = None
+        self._away_since: float | None = None
+        self._closing_since: float | None = None
+
+    def handle(self, events: list[Event]) -> None:
+        """Deliver events, the metrics of one trial in one request.
+
+        Args:
+            events: In order.
+        """
+        metrics: dict[str, list[Metric]] = defaultdict(list)
+        tags: dict[str, dict[str, str]] = defaultdict(dict)
+        if self._children is None:
+            self._children = self._find_children()
+        children = self._children
+        for event in events:
+            kind = event["event"]
+            if kind == "finish":
+                continue
+            if event["trial"] not in children:
+                children[event["trial"]] = self._create_child(event)
+            run = children[event["trial"]]
+            if kind == "start":
+                self._client.update_run(run, status="RUNNING")
+            elif kind == "epoch":
+                metrics[run] += [
+                    Metric(name, value, event["time"], event["epoch"])
+                    for name, value in event["metrics"].items()
+                ]
+                tags[run] |= event["tags"]
+            elif kind == "end":
+                tags[run] |= {"status": event["status"]}
+                if event["reason"]:
+                    tags[run]["reason"] = event["reason"]
+        for run in metrics.keys() | tags.keys():
+            self._log(run, metrics[run], tags[run])
+        for event in events:
+            if event["event"] == "end":
+                status = RUN_STATUS[event["status"]]
+                self._client.set_terminated(children[event["trial"]], status, event["time"])
+            elif event["event"] == "finish":
+                self._finish(event)
+        if self._away_since is not None:
+            self._say(f"MLflow answers again at {self.uri}")
+            self._away_since = None
+
+    def tick(self) -> None:
+        """Write down how far delivery got."""
+        self._save()
+
+    def give_up(self, error: Exception) -> bool:
+        """Keep trying while the sweep runs, and a little longer.
+
+        Args:
+            error: What MLflow answered.
+
+        Returns:
+            Whether to leave the rest in the journal.
+        """
+        now = time.monotonic()
+        self._children = None  # a run may have been created although no answer came
+        if self._away_since is None:
+            self._away_since = now
+            reason = " ".join(str(error).split())[:200]
+            self._say(
+                f"MLflow does not take writes at {self.uri} ({reason}); "
+                f"they are kept in {self._journal.path} and delivered when it does"
+            )
+        if self._closing.is_set():
+            self._closing_since = self._closing_since or now
+            if now - self._closing_since > _LAST_RETRIES_SECONDS:
+                return True
+            time.sleep(0.5)
+        else:
+            self._closing.wait(min(30.0, 1.0 + (now - self._away_since) / 4))
+        return False
+
+    @property
+    def undelivered(self) -> int:
+        """Events in the journal that MLflow does not have yet."""
+        return sum(1 for _ in self._journal.read(self.offset))
+
+    def _open_experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(self._spec.name)
+        if experiment is None:
+            return self._client.create_experiment(
+                self._spec.name, artifact_location=artifact_location(self.uri)
+            )
+        if experiment.lifecycle_stage != "active":
+            how = f"mlflow experiments restore -x {experiment.experiment_id}"
+            raise SweepError(
+                f"the MLflow experiment {self._spec.name!r} at {self.uri} is deleted: "
+                f"restore it ({how}) or change name: in the YAML"
+            )
+        return str(experiment.experiment_id)
+
+    def _create_parent(self, folder: Path) -> str:
+        tags = {"study": self._spec.name, "sweep": folder.name, **self._provenance}
+        run = self._client.create_run(
+            self._experiment, run_name=f"{self._spec.name} {folder.name}", tags=tags
+        )
+        for file in ("sweep.yaml", "resolved.yaml"):
+            self._client.log_artifact(run.info.run_id, str(folder / file))
+        return str(run.info.run_id)
+
+    def _find_children(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{self.parent}'", page_token=token
+            )
+            found |= {run.data.tags["trial"]: run.info.run_id for run in page}
+            token = page.token
+            if not token:
+                return found
+
+    def _create_child(self, start: Event) -> str:
+        tags = {
+            MLFLOW_PARENT_RUN_ID: self.parent,
+            "study": self._spec.name,
+            "trial": start["trial"],
+            "arm": start["arm"],
+            "seed": str(start["seed"]),
+            "status": "running",
+            **self._provenance,
+        }
+        name = f"{start['number']:04d}-{start['arm']}"
+        run = self._client.create_run(self._experiment, start_time=start["time"], run_name=name, tags=tags)
+        params = [Param(key, str(value)) for key, value in start["hyperparameters"].items()]
+        self._client.log_batch(run.info.run_id, params=params)
+        return str(run.info.run_id)
+
+    def _log(self, run: str, metrics: list[Metric], tags: dict[str, str]) -> None:
+        for start in range(0, max(len(metrics), 1), 1000):  # MLflow takes 1,000 at a time
+            chunk = metrics[start : start + 1000]
+            self._client.log_batch(run, metrics=chunk, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def _finish(self, event: Event) -> None:
+        state = SweepState(self._spec, (event for event, _ in self._journal.read()))
+        self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
+        summary: dict[str, Any] = {f"trials_{status}": n for status, n in state.counts().items()}
+        best = state.best()
+        tags = {"status": event["status"]}
+        if best is not None:
+            summary[f"best_{self._spec.objective.metric}"] = state.score(best)
+            tags |= {"best_trial": best.id, "best_arm": best.arm}
+            tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
+            log_best_model(self._client, self.uri, self.parent, self._spec, best)
+        self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
+        status = "FINISHED" if event["status"] == "finished" else "KILLED"
+        self._client.set_terminated(self.parent, status, event["time"])
+
+    def _save(self) -> None:
+        content = json.dumps({"uri": self.uri, "parent": self.parent, "offset": self.offset})
+        if not self._bookmark.exists() or self._bookmark.read_text() != content:
+            scratch = self._bookmark.with_suffix(".new")
+            scratch.write_text(content)
+            scratch.replace(self._bookmark)
+
+
+def artifact_location(uri: str) -> str | None:
+    """Choose where a new experiment keeps its artifacts.
+
+    Args:
+        uri: The tracking store.
+
+    Returns:
+        For SQLite ``mlartifacts`` beside the file, for a server its own choice.
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlartifacts").as_uri()
+
+
+def provenance() -> dict[str, str]:
+    """Say what made a run.
+
+    Returns:
+        Tags: git commit of the working directory, versions, and the driver's host.
+    """
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    packages = ("noisesweep", "torch", "ray", "optuna", "mlflow")
+    versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
+    tags = {MLFLOW_SOURCE_NAME: "noisesweep", "driver": platform.node(), "versions": ", ".join(versions)}
+    if commit.returncode == 0:
+        tags[MLFLOW_GIT_COMMIT] = tags["git_commit"] = commit.stdout.strip()
+    return tags

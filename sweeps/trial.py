@@ -1,0 +1,80 @@
+"""What runs in a worker: one trial, reported epoch by epoch."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from sweeps.search import OBJECTIVE
+from sweeps.spec import Spec
+from trainables import Trainable, registry
+from trainables.loop import Training
+
+CHECKPOINT_FILE = "training.pt"
+
+
+def run_trial(config: dict[str, Any], spec: Spec, trainable_class: type[Trainable]) -> None:
+    """Train one configuration, from its last checkpoint if there is one.
+
+    Args:
+        config: The searched hyperparameters that apply, and the seed; for a grid, under ``point``.
+        spec: The sweep.
+        trainable_class: Its trainable, which may be registered on the driver only.
+    """
+    registry.register(trainable_class)
+    torch.set_num_threads(max(1, int(spec.resources.cpu)))
+    searched, seed = split_config(config)
+    trainable = trainable_class(Path(spec.data_dir) if spec.data_dir else None)
+    device = "cuda" if spec.resources.gpu else "cpu"
+    training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device)
+    _restore(training)
+    for metrics in training:
+        report = {
+            "epoch": training.epoch,
+            "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
+            "diverged": training.diverged,
+            "data_fingerprint": training.data_fingerprint,
+            OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save(training.state_dict(), Path(folder, CHECKPOINT_FILE))
+            tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def _restore(training: Training) -> None:
+    checkpoint = tune.get_checkpoint()
+    if not checkpoint:
+        return
+    with checkpoint.as_directory() as folder:
+        file = Path(folder, CHECKPOINT_FILE)
+        # Without its checkpoint a trial starts over, to the same numbers: they follow from its seed.
+        if file.exists():
+            training.load_state_dict(torch.load(file, weights_only=True))
+
+
+def split_config(config: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Take a Tune configuration apart.
+
+    Args:
+        config: As ``run_trial`` gets it.
+
+    Returns:
+        The searched hyperparameters, and the seed.
+    """
+    searched = dict(config.get("point", config))
+    return searched, searched.pop("seed")
+
+
+def worst(spec: Spec) -> float:
+    """Score a diverged trial, so that the search avoids its like: samplers ignore trials without a score.
+
+    Args:
+        spec: The sweep.
+
+    Returns:
+        0 where more is better (scores are fractions), the largest finite number where less is.
+    """
+    return 0.0 if spec.objective.mode == "max" else sys.float_info.max
