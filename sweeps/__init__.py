@@ -1,6 +1,6 @@
 """What a sweep does: read a spec, search, run, track.
 
-Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, and the errors ``SpecError``, ``SweepError``.
+Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, ``SpecError``, ``SweepError``.
 """
 
 from typing import TYPE_CHECKING, Any

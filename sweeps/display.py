@@ -25,6 +25,7 @@ class Display(Follower):
         self.console = console or wide_console()
         self._state = SweepState(spec)
         self._spec = spec
+        self._resume_command = folder.resume_command
         self._total = n_trials(spec)
         self._began: int | None = None  # ms since 1970, and the work done by then
         self._done_before = 0.0
@@ -85,11 +86,11 @@ class Display(Follower):
         self.console.print(arms_table(state))
         self.say(progress_line(state, running=False))
         if not state.complete:
-            self.say(f"Go on with: noisesweep resume {self._spec.name}")
+            self.say(f"Go on with: {self._resume_command}")
         if undelivered:
             self.say(
                 f"{undelivered} writes are not in MLflow yet; they are kept in {self._journal.path}. "
-                f"Deliver them with: noisesweep resume {self._spec.name}"
+                f"Deliver them with: {self._resume_command}"
             )
         self.say(f"MLflow store: {tracking_uri}")
 
@@ -107,7 +108,7 @@ class Display(Follower):
             parts.append(f"{self._spec.objective.metric}={score:.4f}")
         if trial.reason:
             parts.append(f"({trial.reason})")
-        if left is not None and done < self._total:
+        if left is not None and done < self._total and trial.status != "interrupted":
             parts.append(f"- about {left} left")
         self.say(" ".join(parts))
 

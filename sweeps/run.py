@@ -99,7 +99,7 @@ def run(
     if not new and (known := sweep_folders(storage, spec.name)):
         raise SweepError(
             f"{known[-1].path}: the study {spec.name!r} has a sweep; "
-            f"go on with it: noisesweep resume {spec.name}, or start another: run --new"
+            f"go on with it ({known[-1].resume_command}) or start another (run with --new)"
         )
     spec = spec.model_copy(update={"data_dir": _data_dir(spec)})
     uri = tracking_uri or default_tracking_uri(storage)

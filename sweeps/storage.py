@@ -33,6 +33,13 @@ class SweepFolder:
         return self.path / "tune"
 
     @property
+    def resume_command(self) -> str:
+        """What to type to go on with it."""
+        storage = self.path.parent.parent
+        option = "" if storage == DEFAULT_STORAGE.resolve() else f" --storage {storage}"
+        return f"noisesweep resume {self.path.parent.name}{option}"
+
+    @property
     def bookmark(self) -> Path:
         """Where MLflow delivery keeps how far it got."""
         return self.path / "tracking.json"
