@@ -4,11 +4,12 @@ Works on the mapping as written, so that one mistake never hides another.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sweeps.mistakes import Location, unknown
+from sweeps.mistakes import Location, shown, unknown
 from sweeps.spec import ASHA, KINDS, Budget, Dimension, Objective, Resources, Scheduler, Spec
 from trainables import NOISE_MODES, Trainable, registry
 
@@ -37,12 +38,14 @@ def explain(error: ValidationError) -> list[Found]:
     found: dict[Location, str] = {}
     for item in error.errors():
         location: Location = item["loc"]
-        if location and location[-1] in _SCALARS:  # one line for a union, not one for each of its members
-            location = location[:-1]
-            message = f"must be one value (a number, text, true or false), got {_shown(item['input'])}"
-        else:
-            message = _message(location, dict(item))
-        found.setdefault(location, message)
+        if item["type"] == "extra_forbidden" or not location or location[-1] not in _SCALARS:
+            found.setdefault(location, _message(location, dict(item)))
+        else:  # one line for a union, not one for each of its members
+            what = "one value (a number, text, true or false)"
+            message = f"must be {what}, got {shown(item['input'])}"
+            if item["type"] == "finite_number":
+                found[location[:-1]] = _message(location, dict(item))
+            found.setdefault(location[:-1], message)
     return list(found.items())
 
 
@@ -58,22 +61,23 @@ def _message(location: Location, item: dict[str, Any]) -> str:
         case "value_error":
             return str(item["ctx"]["error"])
         case "string_pattern_mismatch" if field:
-            return f"must be a {field.description}, got {_shown(item['input'])}"
+            return f"must be a {field.description}, got {shown(item['input'])}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"must be a mapping of keys, got {_shown(item['input'])}"
-    return (
-        f"{item['msg'].replace('Input should', 'must').replace('must be a valid', 'must be a')}, got "
-        + _shown(item["input"])
-    )
+            return f"must be a mapping of keys, got {shown(item['input'])}"
+        case "too_short" | "too_long":
+            wanted = "[lowest, highest]" if str(name).endswith("uniform") else "at least one value"
+            return f"must have {wanted}, got {shown(item['input'])}"
+        case "int_type" | "int_from_float":
+            return f"must be a whole number, got {shown(item['input'])}"
+        case "string_type":
+            hint = "; write it in quotes" if isinstance(item["input"], bool | int | float | date) else ""
+            return f"must be text, got {shown(item['input'])}{hint}"
+    rule = item["msg"].replace("Input should", "must").replace("must be a valid", "must be a")
+    return f"{rule}, got {shown(item['input'])}"
 
 
 def _model(location: Location) -> type[BaseModel] | None:
     return Dimension if len(location) == 2 and location[0] == "search" else _MODELS.get(location)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def check(content: Mapping[str, Any]) -> list[Found]:
@@ -101,14 +105,17 @@ class _Checker:
         self.fixed = _mapping(content.get("fixed"))
         self.search = _mapping(content.get("search"))
         self.dimensions: dict[str, Dimension] = {}
+        self.broken: set[str] = set()  # hyperparameters with a mistake, which is not to cause more
         for name, raw in self.search.items():
             try:
                 self.dimensions[name] = Dimension.model_validate(raw)
             except ValidationError:  # reported with the form
-                continue
+                self.broken.add(name)
 
     def found(self) -> Iterator[Found]:
-        yield from self._names_and_values()
+        for location, message in self._names_and_values():
+            self.broken.add(str(location[1]))
+            yield location, message
         yield from self._conditions()
         yield from self._noise_has_sigma()
         yield from self._objective()
@@ -134,6 +141,14 @@ class _Checker:
                 for index, value in enumerate(values if isinstance(values, list) else []):
                     if wrong := self._wrong(name, value):
                         yield ("search", name, kind, index), wrong
+        for name, dimension in self.dimensions.items():
+            if (dimension.uniform or dimension.log_uniform) and self._is_whole(name):
+                yield ("search", name, dimension.kind), f"{name} is a whole number; use int_uniform or a list"
+
+    def _is_whole(self, name: str) -> bool:
+        annotation: Any = self.fields[name].annotation if name in self.fields else None
+        kinds = get_args(annotation) or (annotation,)
+        return int in kinds and float not in kinds
 
     def _wrong(self, name: str, value: Any) -> str | None:
         field = self.fields[name]
@@ -160,11 +175,14 @@ class _Checker:
                     yield location, f"{name} would depend on itself"
                 elif parent in self.dimensions and self.dimensions[parent].bounds:
                     yield location, f"must name a choice or grid, {parent} is {self.dimensions[parent].kind}"
-                else:
-                    possible = self._possible(parent)
+                elif parent not in self.broken:
+                    possible, problem = self._possible(parent), f"is not a value of {parent} in this sweep"
                     for index, value in enumerate(values):
                         if value not in possible:
-                            yield (*location, index), unknown(value, [str(option) for option in possible])
+                            yield (
+                                (*location, index),
+                                unknown(value, [str(option) for option in possible], problem),
+                            )
 
     def _ancestors(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
         dimension = self.dimensions.get(name)
@@ -180,6 +198,8 @@ class _Checker:
         return [self.fixed.get(name, self.fields[name].default)]
 
     def _noise_has_sigma(self) -> Iterator[Found]:
+        if "noise" in self.broken:
+            return
         modes = [mode for mode in self._possible("noise") if mode in NOISE_MODES and mode != "none"]
         part = "search" if "noise" in self.search else "fixed"
         if modes and "sigma" not in self.fixed and "sigma" not in self.search:
@@ -203,8 +223,11 @@ class _Checker:
         kinds = {name: dimension.kind for name, dimension in self.dimensions.items()}
         sampled = [name for name, kind in kinds.items() if kind != "grid"]
         trials = _mapping(self.content.get("budget")).get("trials")
-        if not sampled and len(self.dimensions) == len(self.search):
-            if trials is not None:
+        if not sampled:
+            known = len(self.dimensions) == len(self.search) and isinstance(
+                self.content.get("search", {}), Mapping
+            )
+            if trials is not None and known:
                 yield ("budget", "trials"), "leave it out: a grid counts its own trials (points x seeds)"
             return
         for name, kind in kinds.items():
@@ -218,16 +241,15 @@ class _Checker:
     def _scheduler(self) -> Iterator[Found]:
         grace = _mapping(_mapping(self.content.get("scheduler")).get("asha")).get("grace_epochs", 1)
         dimension = self.dimensions.get("epochs")
-        epochs = (
-            max(map(_number, (*dimension.values, *dimension.bounds)))
-            if dimension
-            else _number(self.fixed.get("epochs", self.fields["epochs"].default))
-        )
+        unsearched = self.fixed.get("epochs", self.fields["epochs"].default)
+        searched = (*dimension.values, *dimension.bounds) if dimension else ()
+        possible = (*searched, unsearched) if dimension is None or dimension.when else searched
+        epochs = max(map(_number, possible))
+        if "epochs" in self.broken:
+            return
         if "asha" in _mapping(self.content.get("scheduler")) and _number(grace) >= epochs > 0:
-            message = (
-                f"must be below the {epochs:g} epochs of a trial, or nothing is ever stopped, got {grace}"
-            )
-            yield ("scheduler", "asha", "grace_epochs"), message
+            rule = f"must be below the {epochs} epochs of a trial, or nothing is ever stopped"
+            yield ("scheduler", "asha", "grace_epochs"), f"{rule}, got {grace}"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 
 Location = tuple[str | int, ...]
@@ -18,7 +19,8 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        text = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        return "".join(character if character.isprintable() else " " for character in text)  # one line
 
 
 class SweepError(Exception):
@@ -65,16 +67,33 @@ def one_of(names: Iterable[str]) -> str:
     return f"{', '.join(head)} or {last}" if head else last
 
 
-def unknown(name: object, names: Sequence[str]) -> str:
+def shown(value: object) -> str:
+    """Show a value in a message, as YAML has it.
+
+    Args:
+        value: What was given.
+
+    Returns:
+        At most 60 characters on one line.
+    """
+    if value is None:
+        return "nothing"
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value) if isinstance(value, date) else text
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def unknown(name: object, names: Sequence[str], problem: str = "is not known") -> str:
     """Say that a name is not known, and which is nearest.
 
     Args:
         name: What was given.
         names: What would be right.
+        problem: What to say of it.
 
     Returns:
         A message.
     """
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{name!r} is not known; {hint}it can be {one_of(sorted(names))}"
+    return f"{shown(name)} {problem}; {hint}it can be {one_of(sorted(names))}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweeps.spec import Spec
+from sweeps.spec import KINDS, Spec
 from trainables import registry
 
 
@@ -19,15 +19,22 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
+def _searched(field: dict[str, Any]) -> dict[str, Any]:
+    values = {"items": field}  # says nothing of what is not a list, as "properties" of what is no mapping
+    return {
+        "$ref": "#/$defs/Dimension",
+        "description": field.get("description", ""),
+        **values,
+        "properties": dict.fromkeys(KINDS, values),
+    }
+
+
 def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     trainable = registry.get(name)
     described = trainable.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]
-    searched = {
-        key: {"$ref": "#/$defs/Dimension", "description": field.get("description", "")}
-        for key, field in fields.items()
-    }
+    searched = {key: _searched(field) for key, field in fields.items()}
     return {
         "if": {"properties": {"trainable": {"const": name}}, "required": ["trainable"]},
         "then": {

@@ -7,18 +7,51 @@ from typing import Any
 
 import yaml
 
-from sweeps.mistakes import Location, Mistake, SpecError, dotted
+from sweeps.mistakes import Location, Mistake, SpecError, dotted, shown
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and refuses repeated keys."""
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError):  # what PyYAML lets through for such as 2024-13-01
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{shown(node.value)} is no {kind}; write it in quotes if it is text"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key must be text; a value that starts with { or [ may need quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return {key.value: self.construct_object(value, deep) for key, value in node.value}
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that puts text in quotes which ``_Loader`` would read as a number."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+
+def dump(content: Mapping[str, Any]) -> str:
+    """Write a spec so that ``Source`` reads the same.
+
+    Args:
+        content: The mapping.
+
+    Returns:
+        YAML.
+    """
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
 
 
 class Source:
@@ -28,6 +61,7 @@ class Source:
         name: The file's name, or what else to call it in messages.
         content: The parsed mapping, overrides applied.
         text: The file's text; empty for a mapping.
+        mistakes: Keys that are given twice.
     """
 
     def __init__(self, source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
@@ -43,13 +77,14 @@ class Source:
         self._overridden: list[Location] = []
         self._root: yaml.Node | None = None
         self.text = ""
+        self.mistakes: list[Mistake] = []
         if isinstance(source, Mapping):
             self.name = "spec"
-            content: Any = _copied(source)
+            content: Any = source
         else:
             self.name = str(source)
-            self._root = self._compose(Path(source))
-            content = self._construct(self._root)
+            content = self._parse(Path(source))
+        content = _copied(content)
         if not isinstance(content, dict):
             raise SpecError(
                 [Mistake(self.name, 1, "", "a sweep is a mapping of keys such as name: and search:")]
@@ -68,62 +103,82 @@ class Source:
         Returns:
             The mistake with file, line and key.
         """
+        location = self._as_written(location)
         for overridden in self._overridden:
             if location[: len(overridden)] == overridden:
                 return Mistake("--set", 0, dotted(location), message)
         return Mistake(self.name, self._line(location), dotted(location), message)
 
-    def _compose(self, path: Path) -> yaml.Node:
+    def _as_written(self, location: Location) -> Location:
+        value: Any = self.content
+        for index, part in enumerate(location):
+            if part == "choice" and isinstance(value, list):  # which is short for it
+                return location[:index] + location[index + 1 :]
+            value = value.get(part) if isinstance(value, dict) else None
+        return location
+
+    def _parse(self, path: Path) -> Any:
         try:
             self.text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
             raise SpecError([Mistake(self.name, 0, "", reason)]) from None
         try:
-            node = yaml.compose(self.text, Loader=_Loader)
+            self._root = yaml.compose(self.text, Loader=_Loader)
+            if self._root is None:
+                raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
+            self._look_through(self._root, (), set(), set())
+            return _Loader("").construct_document(self._root)
         except yaml.MarkedYAMLError as error:
             raise SpecError([self._malformed(error)]) from None
-        except yaml.YAMLError as error:
-            raise SpecError([Mistake(self.name, 0, "", f"is not YAML: {error}")]) from None
-        if node is None:
-            raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
-        repeated = list(self._repeated_keys(node, ()))
-        if repeated:
-            raise SpecError(repeated)
-        return node
-
-    def _construct(self, node: yaml.Node) -> Any:
-        loader = _Loader("")
-        try:
-            return loader.construct_document(node)
-        except yaml.MarkedYAMLError as error:
-            raise SpecError([self._malformed(error)]) from None
-        finally:
-            loader.dispose()
+        except yaml.reader.ReaderError as error:
+            line = self.text.count("\n", 0, error.position) + 1
+            message = f"is not valid YAML: the character {chr(error.character)!r} is not allowed"
+            raise SpecError([Mistake(self.name, line, "", message)]) from None
+        except RecursionError:
+            raise SpecError([Mistake(self.name, 0, "", "is nested too deeply")]) from None
 
     def _malformed(self, error: yaml.MarkedYAMLError) -> Mistake:
         mark = error.problem_mark or error.context_mark
-        problem = " ".join(filter(None, (error.problem, error.context)))
-        return Mistake(self.name, mark.line + 1 if mark else 0, "", f"is not valid YAML: {problem}")
+        problem, context = error.problem or "", error.context or ""
+        if problem.startswith("could not determine a constructor"):
+            problem = "tags (such as !name) are not allowed; text that starts with ! needs quotes"
+        elif "'\\t' that cannot start" in problem:
+            problem, context = "indent with spaces, not with tabs", ""
+        elif problem.startswith("but "):
+            problem, context = f"{context}, {problem}", ""
+        elif context and error.context_mark and mark and error.context_mark.line != mark.line:
+            context += f" that starts on line {error.context_mark.line + 1}"
+        message = f"is not valid YAML: {' '.join(filter(None, (problem, context)))}"
+        return Mistake(self.name, mark.line + 1 if mark else 0, "", message)
 
-    def _repeated_keys(self, node: yaml.Node, above: Location) -> "list[Mistake]":
-        found: list[Mistake] = []
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                location = (*above, str(key.value))
-                if key.value in seen:
-                    message = "is given twice; keep one"
-                    found.append(Mistake(self.name, key.start_mark.line + 1, dotted(location), message))
-                seen.add(key.value)
-                found += self._repeated_keys(value, location)
-        return found
+    def _look_through(
+        self, node: yaml.Node, location: Location, inside: set[yaml.Node], seen: set[yaml.Node]
+    ) -> None:
+        # Finds repeated keys, once for all aliases of a node, and refuses a node inside itself.
+        if node in inside:
+            message = "an alias (*) must not stand inside its own anchor (&)"
+            raise SpecError([Mistake(self.name, node.start_mark.line + 1, dotted(location), message)])
+        if node in seen or not isinstance(node, yaml.CollectionNode):
+            return
+        seen.add(node)
+        keys: set[str] = set()
+        for index, item in enumerate(node.value):
+            key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
+            below = (*location, index if key is None else str(key.value))
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    line = key.start_mark.line + 1
+                    self.mistakes.append(Mistake(self.name, line, dotted(below), "is given twice; keep one"))
+                keys.add(key.value)
+            self._look_through(value, below, inside | {node}, seen)
 
     def _line(self, location: Location) -> int:
         node, line = self._root, 1 if self._root else 0
         for part in location:
             if isinstance(node, yaml.MappingNode):
-                pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
+                # The last: those that << merges in stand before what overrides them.
+                pair = next((pair for pair in reversed(node.value) if pair[0].value == str(part)), None)
                 if pair is None:
                     break
                 line, node = pair[0].start_mark.line + 1, pair[1]
@@ -142,18 +197,20 @@ class Source:
             raise SpecError([Mistake("--set", 0, "", message)])
         try:
             value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             raise SpecError([Mistake("--set", 0, key, f"{text!r} is not a YAML value")]) from None
         target = self.content
-        for part in location[:-1]:
+        for index, part in enumerate(location[:-1]):
             if not isinstance(target.get(part), dict):
                 target[part] = {}
+                self._overridden.append(location[: index + 1])
             target = target[part]
         target[location[-1]] = value
         self._overridden.append(location)
 
 
 def _copied(value: Any) -> Any:
+    # So that an override changes nothing else: not the caller's mapping, not what shares an anchor.
     if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
+        return {str(key): _copied(item) for key, item in value.items()}
     return list(value) if isinstance(value, list | tuple) else value

@@ -19,10 +19,11 @@ from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import CoreSchema
 
 from sweeps.mistakes import SpecError, SweepError
-from sweeps.source import Source
+from sweeps.source import Source, dump
 from trainables import Hyperparameters, Trainable, registry
 
 Scalar = bool | int | float | str | None
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
 
 
@@ -42,7 +43,7 @@ class Dimension(_Model):
     int_uniform: list[int] | None = Field(
         None, min_length=2, max_length=2, description="[lowest, highest], whole numbers, both included"
     )
-    when: dict[str, list[Scalar]] | None = Field(
+    when: dict[str, Annotated[list[Scalar], Field(min_length=1)]] | None = Field(
         None, description="searched only where these hyperparameters have one of these values"
     )
 
@@ -64,11 +65,11 @@ class Dimension(_Model):
             low, high = self.bounds
             if low >= high:
                 raise ValueError(
-                    f"{self.kind} [{low:g}, {high:g}] is empty: the first bound must be the lower"
+                    f"{self.kind} [{_plain(low)}, {_plain(high)}] is empty: the first bound must be the lower"
                 )
             if self.log_uniform and low <= 0:
                 raise ValueError(f"log_uniform must start above 0, got {low:g}")
-        elif len(set(map(repr, self.values))) < len(self.values):
+        elif len({(isinstance(value, bool), value) for value in self.values}) < len(self.values):
             raise ValueError(f"{self.kind} has a value twice")
         return self
 
@@ -96,6 +97,10 @@ class Dimension(_Model):
         return {"anyOf": [{"type": "array", "minItems": 1, "description": "choice"}, mapping]}
 
 
+def _plain(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+
+
 class Objective(_Model):
     """What the search makes best, on the validation split."""
 
@@ -120,7 +125,7 @@ class ASHA(_Model):
 class Scheduler(_Model):
     """Early stopping."""
 
-    asha: ASHA
+    asha: ASHA = Field(description="such as {grace_epochs: 1, reduction_factor: 3}")
 
 
 class Resources(_Model):
@@ -142,13 +147,13 @@ class Spec(_Model):
     """A sweep."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        pattern=NAME,
         description="name of the study: letters, digits, and - _ . inside, at most 64",
     )
     trainable: str = Field(description="dataset and architectures to train")
     fixed: dict[str, Scalar] = Field({}, description="hyperparameters that all trials share")
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
-    objective: Objective
+    objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()
     scheduler: Annotated[
         Scheduler | None,
@@ -165,6 +170,9 @@ class Spec(_Model):
 
     _text: str = PrivateAttr("")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.model_dump() == other.model_dump()
+
     @property
     def text(self) -> str:
         """The YAML as written; empty for a spec that comes from Python."""
@@ -179,9 +187,14 @@ class Spec(_Model):
     def max_epochs(self) -> int:
         """The most epochs that a trial may have."""
         dimension = self.search.get("epochs")
-        if dimension is None:
-            return self.hyperparameters({}).epochs
-        return max(int(value) for value in (*dimension.values, *dimension.bounds))  # type: ignore[arg-type]
+        searched = (*dimension.values, *dimension.bounds) if dimension else ()
+        unsearched = [self.hyperparameters({}).epochs] if dimension is None or dimension.when else []
+        return max(int(value) for value in (*searched, *unsearched))  # type: ignore[arg-type]
+
+    @property
+    def resolved(self) -> str:
+        """The YAML with overrides and defaults; loads to an equal spec."""
+        return dump(self.model_dump(exclude_none=True))
 
     @cached_property
     def trainable_class(self) -> type[Trainable]:
@@ -216,14 +229,18 @@ def load_spec(source: str | Path | Mapping[str, Any], overrides: Sequence[str] =
     from sweeps.checks import check, explain
 
     read = Source(source, overrides)
-    spec, mistakes = None, []
+    spec, form = None, []
     try:
         spec = Spec.model_validate(read.content)
     except ValidationError as error:
-        mistakes += [read.mistake(*explained) for explained in explain(error)]
-    seen = {mistake.key for mistake in mistakes}
-    checked = (read.mistake(*found) for found in check(read.content))
-    mistakes += [mistake for mistake in checked if mistake.key not in seen]
+        form = explain(error)
+    wrong = {location for location, _ in form}
+    checked = [  # where the form is wrong, nothing more is said
+        (location, message)
+        for location, message in check(read.content)
+        if not any(location[:length] in wrong for length in range(1, len(location) + 1))
+    ]
+    mistakes = [*read.mistakes, *(read.mistake(*found) for found in (*form, *checked))]
     if mistakes or spec is None:
         raise SpecError(mistakes)
     spec._text = read.text

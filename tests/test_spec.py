@@ -1,0 +1,795 @@
+"""The YAML of a sweep: what is refused, in which words, and that every key arrives."""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import optuna
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from ray import tune
+
+from sweeps import SpecError, load_spec, runner
+from sweeps.catalogue import STUDIES
+from sweeps.mistakes import one_of
+from sweeps.search import SearchSpace, n_trials
+from sweeps.spec import Spec
+from sweeps.state import SweepState
+from sweeps.storage import create_sweep
+from trainables import registry
+
+BASE = """\
+name: study
+trainable: digits
+fixed: {epochs: 4}
+search:
+  noise: [none, all]
+  sigma:
+    log_uniform: [1.0e-4, 0.3]
+    when: {noise: [all]}
+objective: {metric: val_accuracy, mode: max}
+budget: {trials: 3}
+"""
+GRID = """\
+name: study
+trainable: digits
+search:
+  lr: {grid: [0.1, 0.2]}
+objective: {metric: val_accuracy, mode: max}
+"""
+ISSUE = """\
+name: fmnist-shallow
+trainable: fmnist
+fixed: {model: shallow, epochs: 20, batch_size: 128, optimizer: sgd, lr: 0.01}
+search:
+  noise: [none, all, layer, after_all, after_layer]
+  sigma: {log_uniform: [1.0e-4, 0.3], when: {noise: [all, layer, after_all, after_layer]}}
+  lr: {log_uniform: [1.0e-3, 0.1]}          # any hyperparameter of the trainable
+objective: {metric: val_accuracy, mode: max}
+budget: {trials: 50, concurrent: 2}
+scheduler: {asha: {grace_epochs: 2, reduction_factor: 3}}   # or none
+resources: {cpu: 1, gpu: 0}
+seed: 0
+"""
+
+KEYS = one_of(sorted(Spec.model_fields))
+HYPERPARAMETERS = (
+    "batch_size, epochs, lr, lr_schedule, model, momentum, noise, optimizer, sigma, sigma_epochs, "
+    "sigma_schedule, train_subset or weight_decay"
+)
+METRICS = (
+    "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
+    "val_accuracy or val_loss"
+)
+MODES = "after_all, after_layer, all, layer or none"
+KINDS = "choice, grid, uniform, log_uniform, int_uniform"
+KINDS_OR_WHEN = "choice, grid, int_uniform, log_uniform, uniform or when"
+NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
+ONE_VALUE = "must be one value (a number, text, true or false)"
+MAPPING = "must be a mapping of keys"
+SCHEDULER = "must be none or {asha: {grace_epochs: ..., reduction_factor: ...}}"
+
+
+def read(folder: Path, text: str | bytes, *overrides: str) -> Spec:
+    file = folder / "sweep.yaml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_spec(file, overrides)
+
+
+def mistakes(folder: Path, text: str | bytes, *overrides: str) -> list[str]:
+    """The message, line by line, without the file's name."""
+    with pytest.raises(SpecError) as caught:
+        read(folder, text, *overrides)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(caught.value.mistakes) > 0, "one line a mistake"
+    file = str(folder / "sweep.yaml")
+    assert all(line.startswith((f"{file}:", "--set: ")) for line in lines)
+    return [line.removeprefix(f"{file}:") for line in lines]
+
+
+def changed(old: str, new: str, text: str = BASE) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+TOP = [  # a line put at the end of BASE, and what is said of it
+    ("bugdet: {}", f"bugdet: 'bugdet' is not known; did you mean 'budget'? it can be {KEYS}"),
+    ("zzz: 1", f"zzz: 'zzz' is not known; it can be {KEYS}"),
+    ("int: 1", f"int: 'int' is not known; it can be {KEYS}"),  # pydantic's own word for a union's member
+    ("5: x", f"5: '5' is not known; it can be {KEYS}"),
+    ("null: x", f"null: 'null' is not known; it can be {KEYS}"),
+    ("on: x", f"on: 'on' is not known; it can be {KEYS}"),
+    ("2024-01-01: x", f"2024-01-01: '2024-01-01' is not known; it can be {KEYS}"),
+    ("name: again", "name: is given twice; keep one"),
+    ("seed: 1.5", "seed: must be a whole number, got 1.5"),
+    ("seed: true", "seed: must be a whole number, got true"),
+    ("seed: -1", "seed: must be greater than or equal to 0, got -1"),
+    ("seed: 4294967296", "seed: must be less than or equal to 4294967295, got 4294967296"),
+    ("seed:", "seed: must be a whole number, got nothing"),
+    ("seeds: 0", "seeds: must be greater than or equal to 1, got 0"),
+    ("seeds: 3", "seeds: needs a grid: it repeats every point of one"),
+    ("max_failures: -1", "max_failures: must be greater than or equal to 0, got -1"),
+    ("data_dir: 3", "data_dir: must be text, got 3; write it in quotes"),
+    ("resources: {cpu: 0}", "resources.cpu: must be greater than 0, got 0"),
+    ("resources: {gpu: -1}", "resources.gpu: must be greater than or equal to 0, got -1"),
+    ("resources: {cpu: two}", "resources.cpu: must be a number, got 'two'"),
+    ("resources: {cpus: 1}", "resources.cpus: 'cpus' is not known; did you mean 'cpu'? it can be cpu or gpu"),
+    ("resources: [1]", f"resources: {MAPPING}, got [1]"),
+    ("scheduler: asha", f"scheduler: {SCHEDULER}"),
+    ("scheduler: [asha]", f"scheduler: {SCHEDULER}"),
+    ("scheduler: {}", "scheduler.asha: is missing: such as {grace_epochs: 1, reduction_factor: 3}"),
+    ("scheduler: {asha: }", f"scheduler.asha: {MAPPING}, got nothing"),
+    (
+        "scheduler: {asha: {grace: 1}}",
+        "scheduler.asha.grace: 'grace' is not known; did you mean 'grace_epochs'? "
+        "it can be grace_epochs or reduction_factor",
+    ),
+    (
+        "scheduler: {asha: {grace_epochs: 0}}",
+        "scheduler.asha.grace_epochs: must be greater than or equal to 1, got 0",
+    ),
+    (
+        "scheduler: {asha: {grace_epochs: 4}}",
+        "scheduler.asha.grace_epochs: must be below the 4 epochs of a trial, or nothing is ever stopped, "
+        "got 4",
+    ),
+    (
+        "scheduler: {asha: {reduction_factor: 1}}",
+        "scheduler.asha.reduction_factor: must be greater than 1, got 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), TOP, ids=[line for line, _ in TOP])
+def test_mistake_in_a_key_at_the_top(line, message, tmp_path):
+    assert mistakes(tmp_path, f"{BASE}{line}\n") == [f"11: {message}"]
+
+
+FIXED = [  # in place of `epochs: 4`, on line 3
+    ("epoch: 4", f"epoch: 'epoch' is not known; did you mean 'epochs'? it can be {HYPERPARAMETERS}"),
+    ("none: 4", f"none: 'none' is not known; did you mean 'noise'? it can be {HYPERPARAMETERS}"),
+    ("1: 4", f"1: '1' is not known; it can be {HYPERPARAMETERS}"),
+    ("seed: 1", "seed: stands at the top of the file, as seed: N"),
+    ("seeds: 1", "seeds: stands at the top of the file, as seeds: N"),
+    ("epochs: true", "epochs: must be a whole number, got true"),
+    ("epochs: '4'", "epochs: must be a whole number, got '4'"),
+    ("epochs: 4.0", "epochs: must be a whole number, got 4.0"),
+    ("epochs: null", "epochs: must be a whole number, got nothing"),
+    ("epochs: [4]", f"epochs: {ONE_VALUE}, got [4]"),
+    ("epochs: {a: 1}", f"epochs: {ONE_VALUE}, got {{'a': 1}}"),
+    ("epochs: 2024-01-01", f"epochs: {ONE_VALUE}, got 2024-01-01"),
+    ("epochs: 0", "epochs: must be greater than or equal to 1, got 0"),
+    ("lr: true", "lr: must be a number, got true"),
+    ("lr: fast", "lr: must be a number, got 'fast'"),
+    ("lr: 0", "lr: must be greater than 0, got 0"),
+    ("lr: .nan", "lr: must be a finite number, got nan"),
+    ("lr: 1e999", "lr: must be a finite number, got inf"),
+    ("momentum: 1", "momentum: must be less than 1, got 1"),
+    ("model: wid", "model: 'wid' is not known; did you mean 'wide'? it can be deep, shallow or wide"),
+    ("optimizer: sdg", "optimizer: 'sdg' is not known; did you mean 'sgd'? it can be adam, adamw or sgd"),
+    ("optimizer: 3", "optimizer: 3 is not known; it can be adam, adamw or sgd"),
+    ("noise: all", "noise: is searched as well; keep it in fixed or in search"),
+]
+
+
+@pytest.mark.parametrize(("entry", "message"), FIXED, ids=[entry for entry, _ in FIXED])
+def test_mistake_in_a_fixed_hyperparameter(entry, message, tmp_path):
+    assert mistakes(tmp_path, changed("epochs: 4", entry)) == [f"3: fixed.{message}"]
+
+
+LR = [  # search.lr, on line 5
+    ("", f"lr: must be a list of values or one of {KINDS}"),
+    ("3", f"lr: must be a list of values or one of {KINDS}"),
+    ("{}", f"lr: must have exactly one of {KINDS}, got none"),
+    ("{choice: [1], uniform: [1, 2]}", f"lr: must have exactly one of {KINDS}, got choice, uniform"),
+    ("{choise: [1]}", f"lr.choise: 'choise' is not known; did you mean 'choice'? it can be {KINDS_OR_WHEN}"),
+    ("{float: [1, 2]}", f"lr.float: 'float' is not known; it can be {KINDS_OR_WHEN}"),
+    ("[]", "lr: must have at least one value, got []"),
+    ("{choice: []}", "lr.choice: must have at least one value, got []"),
+    ("{grid: []}", "lr.grid: must have at least one value, got []"),
+    ("[0.1, .1]", "lr: choice has a value twice"),
+    ("[1, 1.0]", "lr: choice has a value twice"),
+    ("[0.1, x]", "lr[1]: must be a number, got 'x'"),
+    ("[0.1, [1]]", f"lr[1]: {ONE_VALUE}, got [1]"),
+    ("[null]", "lr[0]: must be a number, got nothing"),
+    ("{choice: [-1]}", "lr.choice[0]: must be greater than 0, got -1"),
+    ("{uniform: 3}", "lr.uniform: must be a list, got 3"),
+    ("{uniform: [1]}", "lr.uniform: must have [lowest, highest], got [1]"),
+    ("{uniform: [1, 2, 3]}", "lr.uniform: must have [lowest, highest], got [1, 2, 3]"),
+    ("{uniform: [2, 1]}", "lr: uniform [2, 1] is empty: the first bound must be the lower"),
+    ("{uniform: [1, 1]}", "lr: uniform [1, 1] is empty: the first bound must be the lower"),
+    ("{uniform: [-1, 1]}", "lr.uniform[0]: must be greater than 0, got -1"),
+    ("{uniform: [.nan, 1]}", "lr.uniform[0]: must be a finite number, got nan"),
+    ("{uniform: [1, .inf]}", "lr.uniform[1]: must be a finite number, got inf"),
+    ("{log_uniform: [0, 1]}", "lr: log_uniform must start above 0, got 0"),
+    ("{int_uniform: [1.5, 2]}", "lr.int_uniform[0]: must be a whole number, got 1.5"),
+    ("{int_uniform: [true, 2]}", "lr.int_uniform[0]: must be a whole number, got true"),
+    ("{int_uniform: [2, 1]}", "lr: int_uniform [2, 1] is empty: the first bound must be the lower"),
+    ("{grid: [1]}", "lr: grid cannot be mixed with choice (noise)"),
+    ("{choice: [1], when: [noise]}", f"lr.when: {MAPPING}, got ['noise']"),
+    ("{choice: [1], when: {noise: all}}", "lr.when.noise: must be a list, got 'all'"),
+    ("{choice: [1], when: {noise: []}}", "lr.when.noise: must have at least one value, got []"),
+    ("{choice: [1], when: {noise: [[1]]}}", f"lr.when.noise[0]: {ONE_VALUE}, got [1]"),
+    (
+        "{choice: [1], when: {noize: [all]}}",
+        f"lr.when.noize: 'noize' is not known; did you mean 'noise'? it can be {HYPERPARAMETERS}",
+    ),
+    (
+        "{choice: [1], when: {noise: [al]}}",
+        "lr.when.noise[0]: 'al' is not a value of noise in this sweep; did you mean 'all'? "
+        "it can be all or none",
+    ),
+    (
+        "{choice: [1], when: {optimizer: [adam]}}",
+        "lr.when.optimizer[0]: 'adam' is not a value of optimizer in this sweep; it can be sgd",
+    ),
+    ("{choice: [1], when: {lr: [1]}}", "lr.when.lr: lr would depend on itself"),
+    (
+        "{choice: [1], when: {sigma: [0.1]}}",
+        "lr.when.sigma: must name a choice or grid, sigma is log_uniform",
+    ),
+]
+
+
+@pytest.mark.parametrize(("dimension", "message"), LR, ids=[dimension for dimension, _ in LR])
+def test_mistake_in_a_dimension(dimension, message, tmp_path):
+    text = changed("search:\n", f"search:\n  lr: {dimension}\n")
+    assert mistakes(tmp_path, text) == [f"5: search.{message}"]
+
+
+ELSEWHERE = [  # old, new, and the lines that say it
+    ("name: study\n", "", f"1: name: is missing: {NAME_RULE}"),
+    *(
+        (
+            "name: study",
+            f"name: {name!r}",
+            f"1: name: must be a {NAME_RULE}, got {name[:56] + '...' if len(name) > 60 else name!r}",
+        )
+        for name in ("a/b", "..", "../a", "a b", ".a", "-a", "ä", "")
+    ),
+    ("name: study", f"name: {'a' * 65}", f"1: name: must be a {NAME_RULE}, got '{'a' * 56}..."),
+    ("name: study", "name: 123", "1: name: must be text, got 123; write it in quotes"),
+    ("name: study", "name: 2024-01-01", "1: name: must be text, got 2024-01-01; write it in quotes"),
+    ("name: study", "name: [a]", "1: name: must be text, got ['a']"),
+    ("name: study", "name:", "1: name: must be text, got nothing"),
+    ("trainable: digits\n", "", "1: trainable: is missing: dataset and architectures to train"),
+    ("trainable: digits", "trainable: 3", "2: trainable: must be text, got 3; write it in quotes"),
+    ("fixed: {epochs: 4}", "fixed:", f"3: fixed: {MAPPING}, got nothing"),
+    ("fixed: {epochs: 4}", "fixed: [epochs]", f"3: fixed: {MAPPING}, got ['epochs']"),
+    (
+        "fixed: {epochs: 4}",
+        "fixed: {lr: 1, lr: 2}",
+        "3: fixed.lr: is given twice; keep one",
+    ),
+    (
+        "  noise: [none",
+        "  nois: [none",
+        f"5: search.nois: 'nois' is not known; did you mean 'noise'? it can be {HYPERPARAMETERS}",
+        "8: search.sigma.when.noise[0]: 'all' is not a value of noise in this sweep; it can be none",
+    ),
+    (
+        "[none, all]",
+        "[none, alll, all]",
+        f"5: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}",
+    ),
+    (
+        "[none, all]",
+        "[no, all]",
+        f"5: search.noise[0]: false is not known; did you mean 'all'? it can be {MODES}",
+    ),
+    (
+        "noise: [none, all]",
+        "noise:\n    - none\n    - alll",
+        f"7: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}",
+    ),
+    (
+        "noise: [none, all]",  # one mistake is one line: nothing about sigma, which depends on it
+        "noise: {choise: [none, all]}",
+        f"5: search.noise.choise: 'choise' is not known; did you mean 'choice'? it can be {KINDS_OR_WHEN}",
+    ),
+    ("noise: [none, all]", "noise:", f"5: search.noise: must be a list of values or one of {KINDS}"),
+    (
+        "[none, all]",
+        "[none, all, layer]",
+        "8: search.sigma.when.noise: leaves out layer, which then has no noise",
+    ),
+    (
+        "  sigma:\n    log_uniform: [1.0e-4, 0.3]\n    when: {noise: [all]}\n",
+        "",
+        "5: search.noise: all needs sigma, in fixed or in search",
+    ),
+    ("[1.0e-4, 0.3]", "[0, 0.3]", "6: search.sigma: log_uniform must start above 0, got 0"),
+    ("[1.0e-4, 0.3]", "[-1, 0.3]", "6: search.sigma: log_uniform must start above 0, got -1"),
+    (
+        "[1.0e-4, 0.3]",
+        "[0.3, 1e-4]",
+        "6: search.sigma: log_uniform [0.3, 0.0001] is empty: the first bound must be the lower",
+    ),
+    (
+        "  sigma:",
+        "  batch_size: {log_uniform: [16, 256]}\n  sigma:",
+        "6: search.batch_size.log_uniform: batch_size is a whole number; use int_uniform or a list",
+    ),
+    (
+        "  sigma:",
+        "  model: {choice: [deep, wide], when: {optimizer: [adam]}}\n"
+        "  optimizer: {choice: [sgd, adam], when: {model: [deep]}}\n  sigma:",
+        "6: search.model.when.optimizer: model would depend on itself",
+        "7: search.optimizer.when.model: optimizer would depend on itself",
+    ),
+    (
+        "objective: {metric: val_accuracy, mode: max}\n",
+        "",
+        "1: objective: is missing: such as {metric: val_accuracy, mode: max}",
+    ),
+    ("mode: max", "mode: min", "9: objective.mode: must be max for val_accuracy"),
+    ("metric: val_accuracy", "metric: val_loss", "9: objective.mode: must be min for val_loss"),
+    ("mode: max", "mode: up", "9: objective.mode: must be 'min' or 'max', got 'up'"),
+    (", mode: max", "", "9: objective.mode: is missing: which direction is better"),
+    (
+        "metric: val_accuracy",
+        "metric: val_acc",
+        "9: objective.metric: 'val_acc' is not known; did you mean 'val_accuracy'? it can be " + METRICS,
+    ),
+    (
+        "metric: val_accuracy",
+        "metric: test_accuracy",
+        "9: objective.metric: 'test_accuracy' is not known; did you mean 'val_accuracy'? it can be "
+        + METRICS,
+    ),
+    (
+        "metric:",
+        "metrik:",
+        "9: objective.metric: is missing: a metric that the trainable reports, such as val_accuracy",
+        "9: objective.metrik: 'metrik' is not known; did you mean 'metric'? it can be metric or mode",
+    ),
+    ("trials: 3", "", "10: budget.trials: is missing: how many trials to run, such as 20"),
+    ("budget: {trials: 3}\n", "", "1: budget.trials: is missing: how many trials to run, such as 20"),
+    ("budget: {trials: 3}", "budget:", f"10: budget: {MAPPING}, got nothing"),
+    ("trials: 3", "trials: 0", "10: budget.trials: must be greater than or equal to 1, got 0"),
+    ("trials: 3", "trials: '3'", "10: budget.trials: must be a whole number, got '3'"),
+    (
+        "trials: 3",
+        "trials: 3, concurrent: 0",
+        "10: budget.concurrent: must be greater than or equal to 1, got 0",
+    ),
+    (
+        "trials: 3",
+        "trials: 3, concurent: 2",
+        "10: budget.concurent: 'concurent' is not known; did you mean 'concurrent'? "
+        "it can be concurrent or trials",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "lines"), [(old, new, lines) for old, new, *lines in ELSEWHERE])
+def test_mistake_elsewhere(old, new, lines, tmp_path):
+    assert mistakes(tmp_path, changed(old, new)) == lines
+
+
+def test_unknown_trainable(tmp_path):
+    names = one_of(registry.names())  # other tests may have registered theirs
+    got = mistakes(tmp_path, changed("digits", "digit"))
+    assert got == [f"2: trainable: 'digit' is not known; did you mean 'digits'? it can be {names}"]
+
+
+def test_grid_counts_its_own_trials(tmp_path):
+    got = mistakes(tmp_path, GRID + "budget: {trials: 3}\n")
+    assert got == ["6: budget.trials: leave it out: a grid counts its own trials (points x seeds)"]
+    assert n_trials(read(tmp_path, GRID + "seeds: 3\n")) == 6
+
+
+def test_a_mistaken_grid_is_still_a_grid(tmp_path):
+    got = mistakes(tmp_path, changed("[0.1, 0.2]", "[]", GRID) + "seeds: 3\n")
+    assert got == ["4: search.lr.grid: must have at least one value, got []"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "1: the file is empty"),
+        ("# only a comment\n", "1: the file is empty"),
+        ("- a\n- b\n", "1: a sweep is a mapping of keys such as name: and search:"),
+        ("text", "1: a sweep is a mapping of keys such as name: and search:"),
+        ("a: 1\n b: 2\n", "2: is not valid YAML: mapping values are not allowed here"),
+        ("a:\n\tb: 1\n", "2: is not valid YAML: indent with spaces, not with tabs"),
+        (
+            "a: 1\nb: [1,\n",
+            "3: is not valid YAML: expected the node content, but found '<stream end>' "
+            "while parsing a flow node",
+        ),
+        (
+            "a: 1\nb: {c: 1\n",
+            "3: is not valid YAML: expected ',' or '}', but got '<stream end>' "
+            "while parsing a flow mapping that starts on line 2",
+        ),
+        ("a: *b", "1: is not valid YAML: found undefined alias 'b'"),
+        (
+            "a: 1\n---\nb: 1\n",
+            "2: is not valid YAML: expected a single document in the stream, but found another document",
+        ),
+        ("a: 1\nb: \x01\n", "2: is not valid YAML: the character '\\x01' is not allowed"),
+        (
+            "a: 1\nb: !!python/object/apply:os.system [ls]\n",
+            "2: is not valid YAML: tags (such as !name) are not allowed; "
+            "text that starts with ! needs quotes",
+        ),
+        (
+            "a: 1\nb: 2024-13-01\n",
+            "2: is not valid YAML: '2024-13-01' is no timestamp; write it in quotes if it is text",
+        ),
+        ("b: !!int x\n", "1: is not valid YAML: 'x' is no int; write it in quotes if it is text"),
+        ("b: !!bool x\n", "1: is not valid YAML: 'x' is no bool; write it in quotes if it is text"),
+        (
+            "a: 1\nb: {{ template }}\n",
+            "2: is not valid YAML: a key must be text; a value that starts with { or [ may need quotes",
+        ),
+        ("a: 1\nb: &b\n  c: *b\n", "2: b.c: an alias (*) must not stand inside its own anchor (&)"),
+        ("a: " + "[" * 5000, " is nested too deeply"),
+        (
+            b"a: \xff\n",
+            " cannot be read: 'utf-8' codec can't decode byte 0xff in position 3: invalid start byte",
+        ),
+    ],
+)
+def test_what_is_no_yaml(text, message, tmp_path):
+    assert mistakes(tmp_path, text) == [message]
+
+
+def test_no_file(tmp_path):
+    missing = tmp_path / "missing.yaml"
+    with pytest.raises(SpecError) as caught:
+        load_spec(missing)
+    assert str(caught.value) == f"{missing}: no such file"
+    with pytest.raises(SpecError) as caught:
+        load_spec(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: [Errno 21] Is a directory: '{tmp_path}'"
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file(tmp_path):
+    text = BASE.replace("epochs: 4", "epoch: 4").replace("trials: 3", "trials: 0").replace("study", "a/b")
+    text = text.replace("[1.0e-4", "[0").replace("val_accuracy", "acc") + "bugdet: 1\nname: twice\n"
+    keys = [line.split(" ")[:2] for line in mistakes(tmp_path, text)]
+    assert keys == [
+        ["3:", "fixed.epoch:"],
+        ["6:", "search.sigma:"],
+        ["9:", "objective.metric:"],
+        ["10:", "budget.trials:"],
+        ["11:", "bugdet:"],
+        ["12:", "name:"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("fixed.lr", "'fixed.lr' is not key=value, such as fixed.epochs=3"),
+        ("=3", "'=3' is not key=value, such as fixed.epochs=3"),
+        ("a..b=1", "'a..b=1' is not key=value, such as fixed.epochs=3"),
+        ("fixed.lr=[1", "fixed.lr: '[1' is not a YAML value"),
+        ("fixed.lr=2024-13-01", "fixed.lr: '2024-13-01' is not a YAML value"),
+        ("fixed.lr=", "fixed.lr: must be a number, got nothing"),
+        ("fixed.epochs=0", "fixed.epochs: must be greater than or equal to 1, got 0"),
+        ("search.lr.choice=[x]", "search.lr.choice[0]: must be a number, got 'x'"),
+        ("search.lr=[x]", "search.lr[0]: must be a number, got 'x'"),
+        ("search=3", f"search: {MAPPING}, got 3"),
+        ("name.x=1", "name: must be text, got {'x': 1}"),
+        ("serch.lr=1", f"serch: 'serch' is not known; did you mean 'search'? it can be {KEYS}"),
+        ("resources.cp=1", "resources.cp: 'cp' is not known; did you mean 'cpu'? it can be cpu or gpu"),
+    ],
+)
+def test_mistake_in_an_override_says_so(override, line, tmp_path):
+    assert mistakes(tmp_path, BASE, override) == [f"--set: {line}"]
+
+
+def test_overrides(tmp_path):
+    spec = read(
+        tmp_path,
+        BASE,
+        "fixed.lr=1e-3",
+        "fixed.epochs=5",
+        "fixed.epochs=6",  # the last one counts
+        "search.sigma.log_uniform=[1e-3, .1]",
+        "scheduler.asha.grace_epochs=2",
+        "budget={trials: 7}",
+    )
+    assert spec.fixed == {"lr": 0.001, "epochs": 6}
+    assert spec.search["sigma"].bounds == [0.001, 0.1]
+    assert spec.scheduler is not None
+    assert spec.scheduler.asha.grace_epochs == 2
+    assert spec.budget.trials == 7
+
+
+def test_overrides_change_nothing_else(tmp_path):
+    shared = changed("search:\n", "search:\n  lr: &range {uniform: [0.1, 0.2]}\n  momentum: *range\n")
+    spec = read(tmp_path, shared, "search.lr.uniform=[0.3, 0.4]")
+    assert spec.search["momentum"].bounds == [0.1, 0.2]
+    content = yaml.safe_load(BASE)
+    load_spec(content, ["fixed.epochs=9"])
+    assert content == yaml.safe_load(BASE)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.e-3", ".1e-2", "+1e-3", "1.0e-3", "0.001"])
+def test_exponents_are_numbers(text, tmp_path):
+    assert read(tmp_path, changed("epochs: 4", f"lr: {text}")).fixed == {"lr": 0.001}
+
+
+def test_anchors_and_merge_keys(tmp_path):
+    text = changed("noise: [none, all]", "noise: [none, *mode]").replace("name: study", "name: &mode all")
+    assert read(tmp_path, text).search["noise"].values == ["none", "all"]
+    text = changed("search:\n", "search:\n  lr: &range {uniform: [0.1, 0.2]}\n  momentum:\n    <<: *range\n")
+    assert read(tmp_path, text).search["momentum"] == read(tmp_path, text).search["lr"]
+    # What overrides a merged key is where its mistakes are.
+    got = mistakes(tmp_path, text.replace("<<: *range\n", "<<: *range\n    uniform: [0.1]\n"))
+    assert got == ["8: search.momentum.uniform: must have [lowest, highest], got [0.1]"]
+
+
+def test_aliases_of_aliases_take_no_time(tmp_path):
+    levels = "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(30))
+    lines = mistakes(tmp_path, f"a0: &a0 x\n{levels}".replace("*a29", "x"))
+    assert lines[-1].startswith("31: a30: 'a30' is not known")
+
+
+@pytest.mark.parametrize("scheduler", ["{asha: {grace_epochs: 2, reduction_factor: 3}}", "none"])
+def test_the_example_of_the_readers(scheduler, tmp_path):
+    text = ISSUE.replace("{asha: {grace_epochs: 2, reduction_factor: 3}}", scheduler)
+    # It fixes lr and searches it: that, and nothing else, is refused.
+    assert mistakes(tmp_path, text) == ["3: fixed.lr: is searched as well; keep it in fixed or in search"]
+    assert n_trials(read(tmp_path, changed(", lr: 0.01", "", text))) == 50
+
+
+STUDY_FILES = sorted(STUDIES.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", STUDY_FILES, ids=[file.stem for file in STUDY_FILES])
+def test_shipped_studies(file, tmp_path):
+    spec = load_spec(file)
+    assert spec.name == file.stem
+    assert spec.text == file.read_text()
+    assert read(tmp_path, spec.resolved) == spec
+    assert read(tmp_path, yaml.safe_dump(spec.model_dump(exclude_none=True))) == spec
+
+
+@pytest.mark.parametrize(
+    "change", ["name: '1e5'", "name: 'null'", "name: '007'", "name: a\ndata_dir: '1e-3'"]
+)
+def test_text_that_looks_like_a_number_survives(change, tmp_path):
+    spec = read(tmp_path, changed("name: study", change))
+    assert read(tmp_path, spec.resolved) == spec
+    assert create_sweep(tmp_path, spec).spec() == spec
+
+
+# An unexpected value anywhere is a mistake, never a traceback.
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.dates(),
+    st.sampled_from(["none", "all", "lr", "grid", 10**400, -1, 0, 1, 2, math.nan, math.inf, 1e-3]),
+)
+WORDS = (
+    "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
+    "scheduler asha grace_epochs int none"
+)
+NAMES = st.sampled_from(WORDS.split())
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(NAMES | SCALARS.filter(lambda x: x == x), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FULL = yaml.safe_load(
+    BASE + "scheduler: {asha: {grace_epochs: 2, reduction_factor: 3}}\nresources: {cpu: 1, gpu: 0}\n"
+    "seed: 0\nseeds: 1\nmax_failures: 1\ndata_dir: data\n"
+)
+
+
+def paths(value, above=()):
+    """Every place in a nested value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*above, key)
+        yield from paths(item, (*above, key))
+
+
+def mutate(data, content):
+    *above, last = data.draw(st.sampled_from(list(paths(content))))
+    place = content
+    for part in above:
+        place = place[part]
+    what = data.draw(st.sampled_from(["replace", "replace", "remove", "add"]))
+    if what == "replace":
+        place[last] = data.draw(VALUES)
+    elif what == "remove":
+        del place[last]
+    elif isinstance(place, dict):
+        place[data.draw(NAMES | st.text(max_size=3))] = data.draw(VALUES)
+    else:
+        place.append(data.draw(VALUES))
+
+
+def load_or_refuse(source, overrides=()):
+    try:
+        loaded: Any = load_spec(source, overrides)
+    except SpecError as error:
+        loaded = error
+    if isinstance(loaded, SpecError):
+        assert len(str(loaded).splitlines()) == len(loaded.mistakes) > 0
+    else:
+        assert isinstance(loaded, Spec)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_value_anywhere(data):
+    content = yaml.safe_load(yaml.safe_dump(FULL))  # a fresh copy
+    for _ in range(data.draw(st.integers(1, 3))):
+        if not content:
+            break
+        mutate(data, content)
+    load_or_refuse(content)
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is one for all examples
+        file = Path(folder, "sweep.yaml")
+        file.write_text(yaml.dump(content, allow_unicode=True), encoding="utf-8")
+        load_or_refuse(file)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("abx.[]{}=:,'\"&*!#- \t\n\0019é", max_size=20))
+def test_any_text(text):
+    load_or_refuse(FULL, [f"fixed.lr={text}"])
+    load_or_refuse(FULL, [text])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "sweep.yaml")
+        file.write_bytes((BASE + text).encode())
+        load_or_refuse(file)
+
+
+# Every key arrives: what takes a key is another object when the key changes.
+
+SWEPT = BASE + "scheduler: {asha: {grace_epochs: 1}}\n"
+
+
+def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Every key of a spec, with * for a name that the user chooses."""
+    for name, field in model.model_fields.items():
+        annotations = (field.annotation, *get_args(field.annotation))
+        below = next(
+            (kind for kind in annotations if isinstance(kind, type) and issubclass(kind, BaseModel)), None
+        )
+        if below is None:
+            yield f"{above}{name}"
+        else:
+            yield from keys(below, f"{above}{name}{'.*' if name == 'search' else ''}.")
+
+
+class Built:
+    """What a run builds of a spec, up to where it would start Ray."""
+
+    def __init__(self, spec: Spec, folder: Path) -> None:
+        self.spec = spec
+        started: list[tune.Tuner] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tune.Tuner, "fit", lambda tuner: started.append(tuner))
+            patch.setattr(runner, "_start_ray", lambda spec: None)
+            runner._fit(create_sweep(folder, spec), spec)
+        tuner = started[0]._local_tuner
+        self.tune: Any = tuner._tune_config
+        self.run: Any = tuner.get_run_config()
+        self.resources = tuner.trainable._resources.required_resources
+        self.grid = tuner.param_space.get("point", {}).get("grid_search")
+
+    @property
+    def rungs(self) -> list[float]:
+        return sorted(epoch for epoch, _ in self.tune.scheduler._brackets[0]._rungs)
+
+    @property
+    def score(self) -> float | None:
+        state = SweepState(self.spec)
+        fields = {"number": 1, "arm": "none", "seed": 0, "hyperparameters": {}}
+        state.apply({"event": "start", "time": 0, "trial": "a", **fields})
+        metrics = {"val_accuracy": 0.9, "val_loss": 0.1}
+        state.apply({"event": "epoch", "trial": "a", "epoch": 1, "metrics": metrics})
+        return state.score(state.trials["a"])
+
+    def asked(self, name: str, **enqueued: Any) -> Any:
+        """What Optuna is asked for a hyperparameter."""
+        study = optuna.create_study()
+        study.enqueue_trial(enqueued)
+        trial = study.ask()
+        SearchSpace(self.spec)(trial)
+        return trial.distributions.get(name)
+
+
+Float, Int = optuna.distributions.FloatDistribution, optuna.distributions.IntDistribution
+Categorical = optuna.distributions.CategoricalDistribution
+GRID_OVERRIDES = ("search={lr: {grid: [1, 2]}}", "budget={}")
+LOSS = "objective={metric: val_loss, mode: min}"
+
+ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where it arrives, as what
+    ("name", ("name=other",), lambda built: Path(built.run.storage_path).parent.name, "other"),
+    ("trainable", ("trainable=mnist",), lambda built: built.spec.trainable_class.name, "mnist"),
+    ("fixed", ("fixed.momentum=0.5",), lambda built: built.spec.hyperparameters({}).momentum, 0.5),
+    ("search.*.choice", ("search.lr.choice=[1, 2]",), lambda built: built.asked("lr"), Categorical([1, 2])),
+    ("search.*.uniform", ("search.lr.uniform=[1, 2]",), lambda built: built.asked("lr"), Float(1, 2)),
+    (
+        "search.*.log_uniform",
+        ("search.lr.log_uniform=[1, 2]",),
+        lambda built: built.asked("lr"),
+        Float(1, 2, log=True),
+    ),
+    ("search.*.int_uniform", ("search.lr.int_uniform=[1, 2]",), lambda built: built.asked("lr"), Int(1, 2)),
+    (
+        "search.*.grid",
+        GRID_OVERRIDES,
+        lambda built: built.grid,
+        [{"lr": 1, "seed": 0}, {"lr": 2, "seed": 0}],
+    ),
+    (
+        "search.*.when",
+        ("search.sigma.when.noise=[none, all]",),
+        lambda built: built.asked("sigma", noise="none"),
+        Float(1e-4, 0.3, log=True),
+    ),
+    ("objective.metric", (LOSS,), lambda built: built.score, 0.1),
+    ("objective.mode", (LOSS,), lambda built: built.tune.search_alg.mode, "min"),
+    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._mode, "min"),
+    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.num_samples, 7),
+    ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
+    ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),
+    ("scheduler.asha.grace_epochs", ("scheduler.asha.grace_epochs=2",), lambda built: built.rungs, [2]),
+    (
+        "scheduler.asha.reduction_factor",
+        ("scheduler.asha.reduction_factor=2",),
+        lambda built: built.rungs,
+        [1, 2, 4],
+    ),
+    ("resources.cpu", ("resources.cpu=2",), lambda built: built.resources.get("CPU"), 2),
+    ("resources.gpu", ("resources.gpu=0.5",), lambda built: built.resources.get("GPU"), 0.5),
+    # That the sampler takes it, too, test_search shows.
+    ("seed", ("seed=5",), lambda built: built.tune.search_alg.suggest("a")["seed"], 5),
+    (
+        "seeds",
+        ("seeds=2", *GRID_OVERRIDES),
+        lambda built: [point["seed"] for point in built.grid or ()],
+        [0, 0, 1, 1],
+    ),
+    ("max_failures", ("max_failures=9",), lambda built: built.run.failure_config.max_failures, 9),
+    ("data_dir", ("data_dir=/data",), lambda built: runner._data_dir(built.spec), "/data"),
+]
+
+
+def test_every_key_has_a_row():
+    rows = {key for key, *_ in ROWS}
+    assert set(keys(Spec)) | {"scheduler"} == rows
+
+
+@pytest.mark.parametrize(("key", "overrides", "arrives", "value"), ROWS, ids=[row[0] for row in ROWS])
+def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
+    monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
+    before = Built(read(tmp_path, SWEPT), tmp_path)
+    after = Built(read(tmp_path, SWEPT, *overrides), tmp_path)
+    assert arrives(before) != value
+    assert arrives(after) == value
+
+
+def test_max_epochs(tmp_path):
+    def epochs(*overrides: str) -> int:
+        return read(tmp_path, changed("epochs: 4", "", BASE), *overrides).max_epochs
+
+    assert epochs() == 10  # the default
+    assert epochs("fixed.epochs=4") == 4
+    assert epochs("search.epochs=[2, 6, 3]") == 6
+    assert epochs("search.epochs.int_uniform=[2, 7]") == 7
+    # Where the dimension does not apply, the default does.
+    assert epochs("search.epochs={choice: [2, 3], when: {noise: [all]}}") == 10
