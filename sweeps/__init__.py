@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.mistakes import SpecError, SweepError
 
 if TYPE_CHECKING:
-    from sweeps.run import SweepResult, resume, run
+    from sweeps.runner import SweepResult, resume, run
     from sweeps.spec import load_spec
 
 __all__ = ["SpecError", "SweepError", "SweepResult", "load_spec", "resume", "run"]
@@ -20,5 +20,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "sweeps.spec" if name == "load_spec" else "sweeps.run"
+    module = "sweeps.spec" if name == "load_spec" else "sweeps.runner"
     return getattr(import_module(module), name)

@@ -3,19 +3,18 @@
 Tune pickles callbacks with a sweep's state and revives them on resume, so they hold paths, not open things.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
+from pyarrow.fs import FileSelector
+from ray import tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from sweeps.journal import Journal
 from sweeps.spec import Spec
-from sweeps.state import ENDED, SweepState, TrialRecord
-from sweeps.trial import split_config
-
-logger = logging.getLogger(__name__)
+from sweeps.state import ENDED, SweepState
+from sweeps.trial import CHECKPOINT_FILE, split_config
 
 
 class SweepCallback(Callback):
@@ -105,11 +104,25 @@ class SweepCallback(Callback):
             status = "stopped"
         else:
             status = "finished"
-        best = self.state.best()
+        before = self.state.best()
         self._end(trial, status)
-        for loser in (best, record):
-            if loser and loser is not self.state.best():
-                _delete_checkpoint(trial, loser)
+        for ended in (before, record):
+            if ended:
+                drop_checkpoints(trial, ended.folder, keep=1 if ended is self.state.best() else 0)
+
+    def on_checkpoint(
+        self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: tune.Checkpoint, **info: Any
+    ) -> None:
+        """Keep a running trial's last two checkpoints.
+
+        Args:
+            iteration: Of Tune's loop.
+            trials: All trials.
+            trial: The one.
+            checkpoint: The new checkpoint.
+            **info: Nothing.
+        """
+        drop_checkpoints(trial, trial.storage.trial_fs_path, keep=2)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note a trial that failed for good.
@@ -121,11 +134,11 @@ class SweepCallback(Callback):
             **info: Nothing.
         """
         self._end(trial, "failed", failure_reason(trial))
-        _delete_checkpoint(trial, self.state.trials[trial.trial_id])
+        drop_checkpoints(trial, trial.storage.trial_fs_path, keep=0)
 
     def _end(self, trial: Trial, status: str, reason: str = "") -> None:
-        checkpoint = trial.checkpoint.path if trial.checkpoint else None
-        self._write("end", trial=trial.trial_id, status=status, reason=reason, checkpoint=checkpoint)
+        folder = trial.storage.trial_fs_path
+        self._write("end", trial=trial.trial_id, status=status, reason=reason, folder=folder)
 
     def _write(self, event: str, **fields: Any) -> None:
         self.state.apply(self._journal.append(event, **fields))
@@ -141,16 +154,26 @@ def failure_reason(trial: Trial) -> str:
         The type and message of the error that the trainable raised, or of the loss of its worker.
     """
     error = trial.get_pickled_error() or trial.get_error()
-    cause = getattr(error, "cause", None) or error
-    lines = [line for line in str(cause).strip().splitlines() if line.strip()] or [repr(cause)]
-    text = lines[-1].strip() if cause is not None else "unknown"
-    return text[:500]
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, BaseException):  # what the worker raised, without Ray's wrapping
+        error = cause
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
 
 
-def _delete_checkpoint(trial: Trial, record: TrialRecord) -> None:
-    # A night of sweeps would fill the disk: an ended trial that is not the best never reads its own again.
-    if record.checkpoint and trial.checkpoint:
-        try:
-            trial.checkpoint.filesystem.delete_dir(record.checkpoint)
-        except OSError as error:
-            logger.warning("checkpoint %s is left behind: %s", record.checkpoint, error)
+def drop_checkpoints(trial: Trial, folder: str, *, keep: int) -> None:
+    """Delete old checkpoints, or a night of sweeps would fill the disk.
+
+    Tune's own ``num_to_keep`` writes the whole sweep's state at every checkpoint, and a driver that is killed
+    in between cannot resume a trial whose checkpoint is gone. Here the folder stays and only its file goes:
+    the trial goes on from the newest that is left.
+
+    Args:
+        trial: Any trial of the sweep, for its storage.
+        folder: Folder of the trial whose checkpoints are dropped.
+        keep: How many of the newest to keep.
+    """
+    filesystem = trial.storage.storage_filesystem
+    infos = filesystem.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
+    files = sorted(info.path for info in infos if info.base_name == CHECKPOINT_FILE)
+    for path in files[: len(files) - keep]:
+        filesystem.delete_file(path)

@@ -11,7 +11,7 @@ import typer
 from sweeps.mistakes import SpecError, SweepError
 
 if TYPE_CHECKING:
-    from sweeps.run import SweepResult
+    from sweeps.runner import SweepResult
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -52,7 +52,7 @@ def run(
 
     extra = [] if trials is None else [f"budget.trials={trials}"]
     spec = load_spec(file, [*(overrides or []), *extra])
-    from sweeps.run import run as run_sweep
+    from sweeps.runner import run as run_sweep
 
     _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))
 
@@ -60,7 +60,7 @@ def run(
 @app.command()
 def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None) -> None:
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
-    from sweeps.run import resume as resume_sweep
+    from sweeps.runner import resume as resume_sweep
 
     _exit(resume_sweep(name, storage=storage, tracking_uri=tracking_uri))
 

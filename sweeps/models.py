@@ -1,5 +1,6 @@
 """The best trial's network as an MLflow model."""
 
+import tempfile
 from pathlib import Path
 
 import mlflow
@@ -7,46 +8,50 @@ import torch
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
+from sweeps.mistakes import SweepError
 from sweeps.spec import Spec
 from sweeps.state import TrialRecord
-from sweeps.trial import CHECKPOINT_FILE
+from sweeps.trial import newest_checkpoint
 
 NAME = "best_model"
 
 
-def log_best_model(client: MlflowClient, uri: str, run_id: str, spec: Spec, best: TrialRecord) -> None:
-    """Log the best trial's last checkpoint as a model with its signature, once.
+def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRecord) -> None:
+    """Log the best trial's last checkpoint as the model ``runs:/RUN/best_model``, with its signature.
 
     It is saved as an exported graph (pt2): it loads without pickle and without this package.
 
     Args:
         client: Client of the store.
-        uri: The store, for the model's registration.
         run_id: The sweep's parent run.
         spec: The sweep.
         best: Its best trial.
+
+    Raises:
+        SweepError: If its checkpoint is gone.
     """
-    if client.get_run(run_id).data.tags.get("model_trial") == best.id or not best.checkpoint:
+    if client.get_run(run_id).data.tags.get("model_trial") == best.id:
         return
+    file = newest_checkpoint(Path(best.folder))
+    if file is None:
+        raise SweepError(f"{best.folder}: the best trial's checkpoint is gone")
     trainable = spec.trainable_class()
     model = trainable.model(trainable.Hyperparameters(**best.hyperparameters)).eval()
-    state = torch.load(Path(best.checkpoint, CHECKPOINT_FILE), map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    model.load_state_dict(checkpoint["training"]["model"])
     example = trainable.example_input()
     with torch.inference_mode():
         signature = infer_signature(example.numpy(), model(example).numpy())
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    try:
-        with mlflow.start_run(run_id=run_id):
-            mlflow.pytorch.log_model(
-                model,
-                name=NAME,
-                signature=signature,
-                input_example=example.numpy(),
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-                serialization_format="pt2",
-            )
-    finally:
-        mlflow.set_tracking_uri(before)
+    # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
+    # and leaves another copy each time.
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.pytorch.save_model(
+            model,
+            path=str(Path(folder, NAME)),
+            signature=signature,
+            input_example=example.numpy(),
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            serialization_format="pt2",
+        )
+        client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
     client.set_tag(run_id, "model_trial", best.id)

@@ -1,5 +1,6 @@
 """The state of a sweep, rebuilt from its journal: one record a trial."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class TrialRecord:
         epochs: Metrics by epoch, from 1.
         started: Time in ms since 1970.
         ended: Likewise, once it has.
-        checkpoint: Folder of its last checkpoint in the storage, once it has ended; kept for the best only.
+        folder: Where its last checkpoint is, if it has ended and is the best; the others' are dropped.
     """
 
     id: str
@@ -43,7 +44,7 @@ class TrialRecord:
     ended: int | None = None
     status: str = "running"
     reason: str = ""
-    checkpoint: str | None = None
+    folder: str = ""
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
 
     @property
@@ -79,7 +80,7 @@ class SweepState:
         elif kind == "end":
             trial = self.trials[event["trial"]]
             trial.status, trial.reason, trial.ended = event["status"], event["reason"], event["time"]
-            trial.checkpoint = event["checkpoint"]
+            trial.folder = event["folder"]
 
     @property
     def complete(self) -> bool:
@@ -114,14 +115,14 @@ class SweepState:
             running: Look among those still running, too.
 
         Returns:
-            The trial; None if none has a score.
+            The trial; None if none has a finite score.
         """
         statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
         scored = [
             (score, trial)
             for trial in self.trials.values()
             if arm in (None, trial.arm) and trial.status in statuses
-            if (score := self.score(trial)) is not None
+            if (score := self.score(trial)) is not None and math.isfinite(score)
         ]
         if not scored:
             return None

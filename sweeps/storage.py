@@ -2,15 +2,15 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from filelock import FileLock, Timeout
 
 from sweeps.journal import Journal
 from sweeps.mistakes import SweepError
-from sweeps.spec import Spec, load_spec
+from sweeps.spec import NAME, Spec, load_spec
 from sweeps.state import SweepState
 
 DEFAULT_STORAGE = Path("runs")
@@ -104,11 +104,12 @@ def sweep_folders(storage: Path, name: str) -> list[SweepFolder]:
     Returns:
         Oldest first.
     """
-    return [
-        SweepFolder(path)
-        for path in sorted((storage / name).glob("[0-9]*"))
-        if (path / "resolved.yaml").exists()
-    ]
+    numbered = sorted(_numbered(storage.resolve() / name).items())
+    return [SweepFolder(path) for _, path in numbered if (path / "resolved.yaml").exists()]
+
+
+def _numbered(study: Path) -> dict[int, Path]:
+    return {int(path.name): path for path in study.glob("[0-9]*") if path.name.isdecimal()}
 
 
 def newest_sweep(storage: Path, name: str) -> SweepFolder:
@@ -124,7 +125,8 @@ def newest_sweep(storage: Path, name: str) -> SweepFolder:
     Raises:
         SweepError: If there is none.
     """
-    folders = sweep_folders(storage, name)
+    # A name that is not one could lead out of the storage.
+    folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
     studies = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
@@ -148,12 +150,11 @@ def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
     study = storage.resolve() / spec.name
     try:
         study.mkdir(parents=True, exist_ok=True)
-        number = 1 + max((int(path.name) for path in study.glob("[0-9]*")), default=0)
+        number = 1 + max(_numbered(study), default=0)
         folder = SweepFolder(study / f"{number:03d}")
         folder.path.mkdir()
-        resolved = yaml.safe_dump(spec.model_dump(exclude_none=True), sort_keys=False)
-        (folder.path / "sweep.yaml").write_text(spec.text or resolved)
-        (folder.path / "resolved.yaml").write_text(resolved)
+        (folder.path / "sweep.yaml").write_text(spec.text or spec.resolved, encoding="utf-8")
+        (folder.path / "resolved.yaml").write_text(spec.resolved, encoding="utf-8")
     except OSError as error:
         raise SweepError(f"{storage}: cannot be written: {error}") from None
     return folder

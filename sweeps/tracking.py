@@ -245,7 +245,7 @@ class Publisher(Follower):
             summary[f"best_{self._spec.objective.metric}"] = state.score(best)
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
-            log_best_model(self._client, self.uri, self.parent, self._spec, best)
+            log_best_model(self._client, self.parent, self._spec, best)
         self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])

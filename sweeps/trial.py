@@ -39,9 +39,17 @@ def run_trial(config: dict[str, Any], spec: Spec, trainable_class: type[Trainabl
             "data_fingerprint": training.data_fingerprint,
             OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
         }
-        with tempfile.TemporaryDirectory() as folder:
-            torch.save(training.state_dict(), Path(folder, CHECKPOINT_FILE))
-            tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+        if training.diverged:
+            tune.report(report)
+        else:
+            _report_with_checkpoint(report, training)
+
+
+def _report_with_checkpoint(report: dict[str, Any], training: Training) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        content = {"training": training.state_dict(), "report": report}
+        torch.save(content, Path(folder, CHECKPOINT_FILE))
+        tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 def _restore(training: Training) -> None:
@@ -50,9 +58,27 @@ def _restore(training: Training) -> None:
         return
     with checkpoint.as_directory() as folder:
         file = Path(folder, CHECKPOINT_FILE)
-        # Without its checkpoint a trial starts over, to the same numbers: they follow from its seed.
-        if file.exists():
-            training.load_state_dict(torch.load(file, weights_only=True))
+        if not file.exists():  # dropped after Tune last wrote its state, for a newer one
+            newest = newest_checkpoint(Path(folder).parent)
+            if newest is None:
+                return  # it starts over, to the same numbers: they follow from its seed
+            file = newest
+        content = torch.load(file, weights_only=True)
+    training.load_state_dict(content["training"])
+    # A driver that was killed may have missed it; one that has it takes no notice.
+    tune.report(content["report"])
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Find a trial's newest checkpoint.
+
+    Args:
+        folder: The trial's folder.
+
+    Returns:
+        The file; None if there is none.
+    """
+    return max(folder.glob(f"*/{CHECKPOINT_FILE}"), default=None)
 
 
 def split_config(config: dict[str, Any]) -> tuple[dict[str, Any], int]:

@@ -201,7 +201,6 @@ def _new_tuner(folder: SweepFolder, spec: Spec, trainable: Any) -> tune.Tuner:
         name=folder.tune.name,
         storage_path=str(folder.path),
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
         callbacks=[SweepCallback(spec, folder.journal.path)],
         verbose=0,
     )
@@ -227,6 +226,5 @@ def _close_journal(folder: SweepFolder) -> None:
     state = folder.state()
     for trial in state.trials.values():
         if trial.status == "running":
-            end = {"status": "interrupted", "reason": "", "checkpoint": None}
-            folder.journal.append("end", trial=trial.id, **end)
+            folder.journal.append("end", trial=trial.id, status="interrupted", reason="", folder="")
     folder.journal.append("finish", status="finished" if state.complete else "interrupted")

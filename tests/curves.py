@@ -1,0 +1,100 @@
+"""A trainable whose loss is a formula of its hyperparameters, so that sweeps are tested without training."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from trainables import Hyperparameters, Trainable
+
+
+class CurveHyperparameters(Hyperparameters):
+    model: Literal["line"] = "line"
+    trouble: Literal["none", "raise", "raise_once", "exit_once", "diverge"] = "none"
+    marker: str = Field("", description="file that tells the second attempt of a trial from the first")
+
+
+class CurveTraining:
+    """Accuracy rises to 1 - |lr - 0.1| - penalty of sigma; no randomness but what the state carries."""
+
+    data_fingerprint = "formula"
+
+    def __init__(self, hp: CurveHyperparameters, seed: int) -> None:
+        self.hp, self.seed, self.epoch, self.diverged = hp, seed, 0, False
+        self.carried = 0.0  # lost if a resumed trial does not load its state
+
+    def __iter__(self):
+        while self.epoch < self.hp.epochs and not self.diverged:
+            self.epoch += 1
+            self.carried += 1 / self.epoch
+            if self.epoch == 2:
+                self._trouble()
+            yield {"epoch": self.epoch, **self.metrics()}
+
+    def metrics(self) -> dict[str, float]:
+        penalty = 0.0 if self.hp.noise == "none" else self.hp.sigma
+        best = 1 - abs(self.hp.lr - 0.1) - penalty
+        accuracy = best * (1 - 0.5**self.epoch)
+        loss = float("nan") if self.diverged else 1 - accuracy
+        return {
+            "train_loss": loss,
+            "val_loss": loss,
+            "val_accuracy": accuracy,
+            "grad_norm": self.carried,
+            "param_l1": float(self.seed),
+            "param_l2": 0.0,
+            "sigma": self.hp.sigma,
+            "epoch_seconds": 1.0,
+            "examples_per_second": 1.0,
+        }
+
+    def _trouble(self) -> None:
+        trouble = self.hp.trouble
+        if trouble == "diverge":
+            self.diverged = True
+        elif trouble == "raise":
+            raise ValueError("no luck\nwith this one")
+        elif trouble in ("raise_once", "exit_once"):
+            name = hashlib.sha256(self.hp.model_dump_json().encode()).hexdigest()
+            marker = Path(self.hp.marker, name)
+            if not marker.exists():
+                marker.touch()
+                if trouble == "exit_once":
+                    os._exit(1)
+                raise ValueError("no luck the first time")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "carried": self.carried, "model": Line().state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.epoch, self.carried = state["epoch"], state["carried"]
+
+
+class Line(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+
+class Curves(Trainable):
+    """Formulas in place of training."""
+
+    name = "curves"
+    Hyperparameters = CurveHyperparameters
+    models = {"line": Line}  # noqa: RUF012
+    scores = {"val_accuracy": "max"}  # noqa: RUF012
+
+    def prepare(self) -> None:
+        pass
+
+    def task(self, hyperparameters, device):
+        raise AssertionError("curves train nothing")
+
+    def example_input(self):
+        return torch.zeros(2, 1)
+
+    def start(self, hyperparameters, *, seed, device="cpu"):
+        return CurveTraining(hyperparameters, seed)

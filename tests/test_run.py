@@ -1,0 +1,280 @@
+"""Sweeps on real Ray, Optuna and MLflow; formulas stand in for training where training is not the point."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+import yaml
+from mlflow import MlflowClient
+
+from sweeps import SweepError, load_spec, resume, run
+from sweeps.storage import newest_sweep
+from sweeps.trial import newest_checkpoint
+from tests.curves import Curves
+from trainables import register, registry
+
+MODES = ["none", "all", "layer", "after_all", "after_layer"]
+
+
+@pytest.fixture(autouse=True)
+def curves():
+    register(Curves)
+    yield
+    registry._registered.pop("curves")
+
+
+def content(**changes):
+    base = {
+        "name": "test-curves",
+        "trainable": "curves",
+        "fixed": {"epochs": 9},
+        "search": {
+            "noise": MODES,
+            "sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": MODES[1:]}},
+            "lr": {"log_uniform": [1e-3, 0.1]},
+        },
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "budget": {"trials": 12, "concurrent": 2},
+    }
+    return base | changes
+
+
+def grid(trouble, **changes):
+    searched = {"trouble": {"grid": trouble}, "lr": {"grid": [0.1, 0.05]}}
+    return content(search=searched, budget={"concurrent": 2}, **changes)
+
+
+def children(result):
+    client = MlflowClient(result.tracking_uri)
+    experiment = client.get_experiment_by_name(result.state.spec.name).experiment_id
+    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{result.run_id}'")
+    return {child.data.tags["trial"]: child for child in runs}
+
+
+def history(result, run_id, metric):
+    points = MlflowClient(result.tracking_uri).get_metric_history(run_id, metric)
+    return {point.step: point.value for point in points}
+
+
+def test_a_sweep_is_in_mlflow_whole(ray_session, tmp_path):
+    result = run(content(scheduler={"asha": {"grace_epochs": 2, "reduction_factor": 2}}), storage=tmp_path)
+    counts = result.state.counts()
+    assert result.complete
+    assert counts["finished"] + counts["stopped"] == 12
+    assert counts["stopped"] > 0
+    assert result.undelivered == 0
+    assert len(result.frame) == 12
+    runs = children(result)
+    assert runs.keys() == result.state.trials.keys()
+    for trial in result.state.trials.values():
+        child = runs[trial.id]
+        assert child.info.status == "FINISHED"
+        assert child.data.tags["status"] == trial.status
+        assert child.data.tags["arm"] == trial.arm
+        assert child.data.tags["seed"] == "0"
+        assert child.data.tags["data_fingerprint"] == "formula"
+        assert {"host", "versions", "git_commit", "study"} <= child.data.tags.keys()
+        assert child.data.params == {key: str(value) for key, value in trial.hyperparameters.items()}
+        for metric in ("val_accuracy", "train_loss", "sigma"):
+            logged = history(result, child.info.run_id, metric)
+            assert logged == {epoch: metrics[metric] for epoch, metrics in trial.epochs.items()}
+
+
+def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
+    ray_session, tmp_path, monkeypatch
+):
+    spec = {
+        "name": "test-digits",
+        "trainable": "digits",
+        "fixed": {"epochs": 2, "train_subset": 300},
+        "search": {"lr": {"grid": [0.001, 0.1]}},
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+    }
+    file = tmp_path / "digits.yaml"
+    file.write_text("# a comment\n" + yaml.safe_dump(spec))
+    result = run(file, storage=tmp_path / "runs")
+    parent = MlflowClient(result.tracking_uri).get_run(result.run_id)
+    best = result.best
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["best_trial"] == best.id
+    assert parent.data.tags["best.lr"] == "0.1"
+    assert parent.data.metrics["best_val_accuracy"] == best.last["val_accuracy"]
+    assert parent.data.metrics["trials_finished"] == 2
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", result.tracking_uri)
+    load = mlflow.artifacts.load_text
+    artifacts = parent.info.artifact_uri
+    assert load(f"{artifacts}/sweep.yaml") == file.read_text()
+    assert load_spec(yaml.safe_load(load(f"{artifacts}/resolved.yaml"))) == result.state.spec
+    assert load(f"{artifacts}/results.csv") == result.frame.to_csv(index=False)
+    model = mlflow.pyfunc.load_model(f"runs:/{result.run_id}/best_model")
+    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 1, 8, 8)
+    digits = registry.get("digits")()
+    images = digits.load("train")
+    inputs = ((images.pixels.float() - digits.mean) / digits.std).numpy()
+    accuracy = (model.predict(inputs).argmax(1) == images.labels.numpy()).mean()
+    assert accuracy == pytest.approx(best.last["val_accuracy"], abs=0.1)
+
+
+def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
+    trouble = ["none", "raise", "raise_once", "exit_once", "diverge"]
+    spec = grid(trouble, fixed={"epochs": 4, "marker": str(tmp_path)}, max_failures=1)
+    result = run(spec, storage=tmp_path)
+    frame = result.frame.set_index(["trouble", "lr"])
+    statuses = frame.status.groupby("trouble").agg(lambda statuses: ", ".join(sorted(set(statuses))))
+    assert statuses.to_dict() == {
+        "none": "finished",
+        "raise": "failed",
+        "raise_once": "finished",
+        "exit_once": "finished",
+        "diverge": "diverged",
+    }
+    assert set(frame.reason.loc["raise"]) == {"ValueError: no luck with this one"}
+    runs = children(result)
+    by_status = {runs[row.trial].info.status for row in result.frame.itertuples() if row.status == "failed"}
+    assert by_status == {"FAILED"}
+    undisturbed = frame.loc["none"].drop(columns=["trial", "number"])
+    for kind in ("raise_once", "exit_once"):
+        # Every epoch once, and the carried state shows that it went on from its checkpoint.
+        assert frame.loc[kind].drop(columns=["trial", "number"]).equals(undisturbed)
+    for row in result.frame.itertuples():
+        if row.status == "finished":
+            assert history(result, runs[row.trial].info.run_id, "grad_norm").keys() == {1, 2, 3, 4}
+    diverged = next(row.trial for row in result.frame.itertuples() if row.status == "diverged")
+    logged = history(result, runs[diverged].info.run_id, "train_loss")
+    assert np.isnan(logged[2])
+    assert logged.keys() == {1, 2}
+
+
+def test_a_retried_trial_equals_an_undisturbed_one(ray_session, tmp_path):
+    """Real training, its worker killed after the first epoch."""
+    spec = {
+        "name": "test-retry",
+        "trainable": "digits",
+        "fixed": {"epochs": 3, "noise": "after_layer", "sigma": 0.01, "optimizer": "adam", "lr": 0.001},
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+    }
+    result = run(spec, storage=tmp_path / "undisturbed")
+    undisturbed = result.best.epochs
+    register(_DiesOnce)
+    spec = {**spec, "trainable": _DiesOnce.name, "data_dir": str(tmp_path)}
+    try:
+        disturbed = run(spec, storage=tmp_path / "disturbed").best.epochs
+    finally:
+        registry._registered.pop(_DiesOnce.name)
+    assert (tmp_path / "died").exists()
+    timing = ("epoch_seconds", "examples_per_second")
+    for epoch, metrics in undisturbed.items():
+        expected = {name: value for name, value in metrics.items() if name not in timing}
+        assert {name: disturbed[epoch][name] for name in expected} == expected
+
+
+class _DiesOnce(registry.get("digits")):
+    """Digits, whose worker is killed in the second epoch of the first attempt."""
+
+    name = "dies-once"
+
+    def task(self, hyperparameters, device):
+        task = super().task(hyperparameters, device)
+        marker, batches, epochs = Path(self.data_dir, "died"), task.batches, [0]
+
+        def dying(batch_size, order):
+            epochs[0] += 1
+            for index, batch in enumerate(batches(batch_size, order)):
+                if epochs[0] == 2 and index == 3 and not marker.exists():
+                    marker.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield batch
+
+        task.batches = dying
+        return task
+
+
+def test_checkpoints_are_kept_for_the_best_trial_alone(ray_session, tmp_path):
+    result = run(content(fixed={"epochs": 2}, budget={"trials": 6, "concurrent": 1}), storage=tmp_path)
+    kept = list(result.path.rglob("training.pt"))
+    assert [str(path.parent.parent) for path in kept] == [result.best.folder]
+
+
+def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
+    search = {"noise": {"grid": ["none", "all"]}, "sigma": {"grid": [0.1, 0.2], "when": {"noise": ["all"]}}}
+    result = run(content(search=search, seeds=2, seed=7, budget={}, fixed={"epochs": 1}), storage=tmp_path)
+    points = {(row.arm, row.sigma, row.seed) for row in result.frame.itertuples()}
+    assert points == {
+        (*point, seed) for seed in (7, 8) for point in (("none", 0), ("all", 0.1), ("all", 0.2))
+    }
+    assert len(result.frame) == 6
+    assert result.frame.param_l1.equals(result.frame.seed.astype(float))  # the seed reaches the trial
+
+
+def test_the_same_seed_gives_the_same_configurations(ray_session, tmp_path):
+    def configurations(seed, storage):
+        spec = content(seed=seed, budget={"trials": 14, "concurrent": 1}, fixed={"epochs": 2})
+        return run(spec, storage=tmp_path / storage).frame.drop(columns="trial")
+
+    first = configurations(0, "first")
+    assert configurations(0, "again").equals(first)
+    assert not configurations(1, "other").lr.equals(first.lr)
+
+
+def test_a_study_that_has_a_sweep_is_not_overwritten(ray_session, tmp_path):
+    spec = content(fixed={"epochs": 1}, budget={"trials": 1})
+    first = run(spec, storage=tmp_path)
+    with pytest.raises(
+        SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
+    ):
+        run(spec, storage=tmp_path)
+    second = run(spec, storage=tmp_path, new=True)
+    assert (first.path.name, second.path.name) == ("001", "002")
+    assert first.run_id != second.run_id
+
+
+def test_a_complete_sweep_resumes_to_itself(ray_session, tmp_path):
+    first = run(content(fixed={"epochs": 1}, budget={"trials": 3}), storage=tmp_path)
+    again = resume("test-curves", storage=tmp_path)
+    assert again.frame.equals(first.frame)
+    assert again.run_id == first.run_id
+    assert len(children(again)) == 3
+
+
+def test_no_node_can_run_a_trial(ray_session, tmp_path):
+    with pytest.raises(SweepError, match="a trial asks for 1 cpu and 64 gpu on one node; nodes have at most"):
+        run(content(resources={"cpu": 1, "gpu": 64}), storage=tmp_path)
+
+
+def interrupted(storage, what, **env):
+    command = [sys.executable, "-m", "tests.interrupted", str(storage), what]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, stop):
+    """The driver, in a process of its own, gets the signal when the third trial has ended."""
+    driver = interrupted(tmp_path, "run", INTERRUPT_WITH=str(int(stop)))
+    if stop == signal.SIGINT:
+        assert driver.returncode == 130, driver.stderr
+        assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in driver.stdout
+    else:
+        assert driver.returncode == -signal.SIGKILL, driver.stderr
+    state = newest_sweep(tmp_path, "interrupted").state()
+    assert 3 <= state.counts()["finished"] < 8
+    resumed = interrupted(tmp_path, "resume")
+    assert resumed.returncode == 0, resumed.stderr
+    folder = newest_sweep(tmp_path, "interrupted")
+    state = folder.state()
+    finished = [trial for trial in state.trials.values() if trial.status == "finished"]
+    # A trial that ended after Tune last wrote its state may be run again, under another id, after SIGKILL.
+    assert len(finished) == 8 if stop == signal.SIGINT else len(finished) >= 8
+    assert all(trial.epochs.keys() == {1, 2, 3} for trial in finished)
+    events = [event for event, _ in folder.journal.read() if event["event"] == "epoch"]
+    assert len({(event["trial"], event["epoch"]) for event in events}) == len(events)
+    client = MlflowClient(folder.tracking_uri)
+    runs = client.search_runs([client.get_experiment_by_name("interrupted").experiment_id])
+    assert sorted(r.data.tags["trial"] for r in runs if "trial" in r.data.tags) == sorted(state.trials)
+    assert {r.info.status for r in runs} <= {"FINISHED", "KILLED"}
+    assert torch.load(newest_checkpoint(Path(state.best().folder)), weights_only=True)["report"]["epoch"] == 3
