@@ -15,7 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from sweeps.mistakes import SpecError, SweepError
@@ -143,6 +143,10 @@ def _none_is_none(value: Any) -> Any:
     return value
 
 
+def _or_none(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"const": "none"})
+
+
 class Spec(_Model):
     """A sweep."""
 
@@ -155,11 +159,9 @@ class Spec(_Model):
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()
-    scheduler: Annotated[
-        Scheduler | None,
-        BeforeValidator(_none_is_none),
-        WithJsonSchema({"anyOf": [{"const": "none"}, {"$ref": "#/$defs/Scheduler"}, {"type": "null"}]}),
-    ] = Field(None, description="none, or asha to stop trials early")
+    scheduler: Annotated[Scheduler | None, BeforeValidator(_none_is_none)] = Field(
+        None, description="none, or asha to stop trials early", json_schema_extra=_or_none
+    )
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, description="replicates of every point of a grid: seed, seed + 1, ...")

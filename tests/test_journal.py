@@ -1,0 +1,252 @@
+"""The journal, those who follow it, and the state that it tells."""
+
+import math
+import threading
+
+import pytest
+
+from sweeps.journal import Follower, Journal
+from sweeps.spec import load_spec
+from sweeps.state import STATUSES, SweepState
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "journal.jsonl")
+
+
+def numbers(events):
+    return [event["number"] for event in events]
+
+
+def test_reads_what_was_written(journal):
+    assert list(journal.read()) == []
+    first, second = journal.append("epoch", number=1, text="é\n"), journal.append("end", number=2)
+    (got_first, offset), (got_second, end) = journal.read()
+    assert (got_first, got_second) == (first, second)
+    assert first["event"] == "epoch"
+    assert isinstance(first["time"], int)
+    assert [event for event, _ in journal.read(offset)] == [second]
+    assert end == journal.path.stat().st_size
+    assert list(journal.read(end)) == []
+
+
+def test_not_a_number_survives(journal):
+    journal.append("epoch", metrics={"val_loss": math.nan, "grad_norm": math.inf})
+    ((event, _),) = journal.read()
+    assert math.isnan(event["metrics"]["val_loss"])
+    assert event["metrics"]["grad_norm"] == math.inf
+
+
+def test_an_unfinished_line_is_not_read_and_can_be_dropped(journal):
+    journal.append("epoch", number=1)
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + b'{"event": "epoch", "num')
+    assert numbers(event for event, _ in journal.read()) == [1]
+    journal.repair()
+    assert journal.path.read_bytes() == whole
+    journal.append("epoch", number=2)
+    assert numbers(event for event, _ in journal.read()) == [1, 2]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"event": "end"}\n'])
+def test_repair_leaves_whole_lines(content, journal):
+    journal.repair()  # there is none yet
+    assert not journal.path.exists()
+    journal.path.write_bytes(content)
+    journal.repair()
+    assert journal.path.read_bytes() == content
+
+
+class Recorder(Follower):
+    """Keeps what it gets; refuses the batches of the numbered calls."""
+
+    def __init__(self, journal, refuse=(), gives_up=False):
+        super().__init__(journal)
+        self.got, self.calls, self.refused = [], 0, []
+        self.seen = threading.Event()
+        self.refuse, self.gives_up = refuse, gives_up
+
+    def handle(self, events):
+        self.calls += 1
+        if self.calls in self.refuse:
+            raise ConnectionError(f"call {self.calls}")
+        self.got += numbers(events)
+        self.seen.set()
+
+    def give_up(self, error):
+        self.refused.append(str(error))
+        return self.gives_up
+
+
+def test_a_follower_gets_everything_once_in_order(journal):
+    for number in range(600):  # more than a batch
+        journal.append("epoch", number=number)
+    follower = Recorder(journal)
+    follower.start()
+    assert follower.seen.wait(30)
+    for number in range(600, 650):  # while it follows
+        journal.append("epoch", number=number)
+    follower.close()
+    assert follower.got == list(range(650))
+    assert follower.offset == journal.path.stat().st_size
+    assert not follower.is_alive()
+
+
+def test_closing_delivers_what_was_written_before(journal):
+    follower = Recorder(journal)
+    follower.start()
+    journal.append("epoch", number=1)
+    follower.close()
+    assert follower.got == [1]
+
+
+def test_a_refused_batch_comes_again(journal):
+    for number in range(600):
+        journal.append("epoch", number=number)
+    follower = Recorder(journal, refuse={1, 3})
+    follower.start()
+    follower.close()
+    assert follower.got == list(range(600))
+    assert follower.refused == ["call 1", "call 3"]
+
+
+def test_giving_up_keeps_the_place(journal):
+    for number in range(600):
+        journal.append("epoch", number=number)
+    follower = Recorder(journal, refuse={2}, gives_up=True)
+    follower.start()
+    follower.close()
+    assert follower.got == list(range(500))
+    again = Recorder(journal)
+    again.offset = follower.offset
+    again.start()
+    again.close()
+    assert again.got == list(range(500, 600))
+
+
+# The state.
+
+SPEC = {
+    "name": "study",
+    "trainable": "digits",
+    "search": {
+        "lr": {"uniform": [0.01, 0.1]},
+        "noise": ["all", "none"],
+        "sigma": {"uniform": [0.1, 0.2], "when": {"noise": ["all"]}},
+    },
+    "budget": {"trials": 3},
+}
+OBJECTIVES = {"max": {"metric": "val_accuracy", "mode": "max"}, "min": {"metric": "val_loss", "mode": "min"}}
+
+
+def state_of(*events, mode="max"):
+    return SweepState(load_spec({**SPEC, "objective": OBJECTIVES[mode]}), events)
+
+
+def start(trial, number=1, arm="all", **searched):
+    return {
+        "event": "start",
+        "time": 1000,
+        "trial": trial,
+        "number": number,
+        "arm": arm,
+        "seed": 0,
+        "hyperparameters": {"lr": 0.01, "noise": arm, "sigma": 0.0, "epochs": 10, **searched},
+    }
+
+
+def epoch(trial, epoch, accuracy):
+    metrics = {"val_accuracy": accuracy, "val_loss": 1 - accuracy, "sigma": 0.05}
+    return {"event": "epoch", "time": 2000, "trial": trial, "epoch": epoch, "metrics": metrics}
+
+
+def end(trial, status="finished", reason=""):
+    return {"event": "end", "time": 3000, "trial": trial, "status": status, "reason": reason, "folder": ""}
+
+
+def test_a_trial_from_start_to_end():
+    state = state_of(start("a"))
+    trial = state.trials["a"]
+    assert (trial.status, trial.last, state.score(trial), trial.ended) == ("running", {}, None, None)
+    state.apply(epoch("a", 1, 0.5))
+    state.apply(epoch("a", 2, 0.4))
+    assert state.score(trial) == 0.4  # after the last epoch, not the best one
+    state.apply(end("a", "failed", "a reason"))
+    assert (trial.status, trial.reason, trial.started, trial.ended) == ("failed", "a reason", 1000, 3000)
+
+
+def test_a_trial_that_starts_again_goes_on():
+    state = state_of(start("a"), epoch("a", 1, 0.5), end("a", "interrupted"), start("a"), epoch("a", 2, 0.6))
+    trial = state.trials["a"]
+    assert (len(state.trials), trial.status, list(trial.epochs)) == (1, "running", [1, 2])
+
+
+def test_an_epoch_told_twice_counts_once():
+    state = state_of(start("a"), epoch("a", 1, 0.5), start("a"), epoch("a", 1, 0.5))
+    assert state.frame()["epochs"].tolist() == [1]
+
+
+def test_counts_every_status():
+    ended = [status for status in STATUSES if status != "running"]
+    events = [start(status, number) for number, status in enumerate(ended)]
+    state = state_of(*events, *(end(status, status) for status in ended), start("last", 9))
+    assert state.counts() == dict.fromkeys(STATUSES, 1)
+    assert state_of().counts() == dict.fromkeys(STATUSES, 0)
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "diverged", "failed", "interrupted"])
+def test_complete_when_as_many_have_ended_as_were_asked_for(status):
+    state = state_of(*(start(trial, number) for number, trial in enumerate("abc")), end("a"), end("b"))
+    assert not state.complete
+    state.apply(end("c", status))
+    assert state.complete == (status != "interrupted")
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_best_in_either_direction(mode):
+    state = state_of(
+        *(start("a", 1), epoch("a", 1, 0.7), end("a")),
+        *(start("b", 2, "none"), epoch("b", 1, 0.6), end("b", "stopped")),
+        *(start("c", 3, "none"), epoch("c", 1, 0.9), end("c", "diverged")),
+        *(start("d", 4, "layer"), epoch("d", 1, 0.8)),
+        start("e", 5),
+        mode=mode,
+    )
+    assert state.best().id == "a"  # its loss is the lowest, too
+    assert state.best("none").id == "b"
+    assert state.best("layer") is None
+    assert state.best(running=True).id == "d"
+    assert state.best("layer", running=True).id == "d"
+    assert state.arms() == ["all", "none", "layer"]  # as in the spec, then the others
+    assert state_of(mode=mode).best() is None
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("order", [(math.nan, 0.5), (0.5, math.nan)])
+def test_not_a_number_is_never_best(mode, order):
+    events = [event for n, x in enumerate(order) for event in (start(str(x), n), epoch(str(x), 1, x))]
+    state = state_of(*events, mode=mode)
+    assert state.best(running=True).id == "0.5"
+
+
+def test_frame():
+    state = state_of(
+        *(start("b", 2, "none"), start("a", 1, sigma=0.1)),
+        *(epoch("a", 1, 0.5), epoch("a", 2, 0.75), end("a")),
+        *(epoch("b", 1, math.nan), end("b", "failed", "why")),
+        start("c", 3),
+    )
+    frame = state.frame()
+    assert frame.columns.tolist() == [
+        *("number", "trial", "arm", "seed", "status", "epochs", "lr", "noise", "sigma"),
+        *("val_accuracy", "val_loss", "reason"),
+    ]
+    assert frame["trial"].tolist() == ["a", "b", "c"]
+    assert frame["epochs"].tolist() == [2, 1, 0]
+    assert frame["status"].tolist() == ["finished", "failed", "running"]
+    assert frame["val_accuracy"].isna().tolist() == [False, True, True]
+    assert frame["val_accuracy"][0] == 0.75
+    assert frame["sigma"][0] == 0.1  # what was searched, not the metric of that name
+    assert frame["reason"].tolist() == ["", "why", ""]
+    assert state_of().frame().empty

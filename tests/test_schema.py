@@ -1,0 +1,84 @@
+"""The JSON schema that editors check with: what it lets through and what it marks."""
+
+import jsonschema
+import pytest
+import yaml
+
+from sweeps.catalogue import STUDIES
+from sweeps.schema import json_schema
+from tests.test_spec import BASE, GRID, ISSUE
+
+GOOD = {
+    **{path.stem: path.read_text() for path in STUDIES.glob("*.yaml")},
+    "issue": ISSUE,
+    "base": BASE,
+    "grid": f"{GRID}seeds: 3\nscheduler: none\n",
+    "every kind": BASE.replace(
+        "search:\n",
+        "search:\n  lr: {uniform: [0.1, 1]}\n  batch_size: {int_uniform: [8, 64]}\n"
+        "  weight_decay: [null, 0.1]\n  model: {choice: [wide, deep], when: {noise: [all]}}\n",
+    ),
+}
+BAD = [  # old, new in BASE; the place that an editor marks
+    ("epochs: 4", "epoch: 4", "fixed"),
+    ("epochs: 4", "epochs: '4'", "fixed.epochs"),
+    ("epochs: 4", "epochs: 0", "fixed.epochs"),
+    ("epochs: 4", "noise: al", "fixed.noise"),
+    ("epochs: 4", "model: huge", "fixed.model"),
+    ("[none, all]", "[none, al]", "search.noise.1"),
+    ("noise: [none, all]", "noise: {grid: [none, al]}", "search.noise.grid.1"),
+    ("noise: [none", "nois: [none", "search"),
+    ("[none, all]", "{choice: [none], grid: [all]}", "search.noise"),
+    ("[none, all]", "{}", "search.noise"),
+    ("[none, all]", "[]", "search.noise"),
+    ("[none, all]", "{choise: [none]}", "search.noise"),
+    ("[none, all]", "none", "search.noise"),
+    ("[1.0e-4, 0.3]", "[1.0e-4]", "search.sigma"),
+    ("[1.0e-4, 0.3]", "[low, high]", "search.sigma"),
+    ("when: {noise: [all]}", "when: {noise: all}", "search.sigma"),
+    ("when: {noise: [all]}", "when: {noise: []}", "search.sigma"),
+    ("val_accuracy", "val_acc", "objective.metric"),
+    ("mode: max", "mode: up", "objective.mode"),
+    (", mode: max", "", "objective"),
+    ("trials: 3", "trails: 3", "budget"),
+    ("trials: 3", "trials: 0", "budget.trials"),
+    ("name: study", "name: a/b", "name"),
+    ("name: study\n", "", ""),
+    ("trainable: digits", "trainable: digit", "trainable"),
+    ("name: study", "name: study\nbugdet: 1", ""),
+    ("name: study", "name: study\nscheduler: asha", "scheduler"),
+    ("name: study", "name: study\nscheduler: {asha: {grace: 1}}", "scheduler"),
+    ("name: study", "name: study\nseed: 1.5", "seed"),
+]
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return jsonschema.Draft202012Validator(json_schema())
+
+
+def test_it_is_a_json_schema(validator):
+    assert validator.schema["$schema"] == validator.META_SCHEMA["$id"]
+    validator.check_schema(validator.schema)
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+def test_lets_through(text, validator):
+    validator.validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(("old", "new", "place"), BAD)
+def test_marks(old, new, place, validator):
+    assert BASE.count(old) == 1
+    errors = list(validator.iter_errors(yaml.safe_load(BASE.replace(old, new))))
+    assert place in {".".join(map(str, error.absolute_path)) for error in errors}
+
+
+def test_every_key_and_hyperparameter_is_described(validator):
+    schema = validator.schema
+    models = [schema, *(schema["$defs"][name] for name in ("Objective", "Budget", "ASHA", "Resources"))]
+    fields = [field for model in models for field in model["properties"].items()]
+    for trainable in schema["allOf"]:
+        fields += trainable["then"]["properties"]["fixed"]["properties"].items()
+    # What `$ref` points to has its own description.
+    assert [name for name, field in fields if not {"description", "$ref"} & set(field)] == []

@@ -1,0 +1,143 @@
+"""Where sweeps are kept, and who may drive one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweeps import SweepError
+from sweeps.spec import load_spec
+from sweeps.storage import (
+    check_database,
+    create_sweep,
+    default_tracking_uri,
+    newest_sweep,
+    sweep_folders,
+)
+from tests.test_spec import BASE, read
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return read(tmp_path, "# été\n" + BASE, "fixed.epochs=5")
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return tmp_path / "runs"
+
+
+def names(folders):
+    return [folder.path.name for folder in folders]
+
+
+def test_sweeps_are_numbered(spec, storage):
+    created = [create_sweep(storage, spec) for _ in range(3)]
+    assert names(created) == ["001", "002", "003"]
+    assert sweep_folders(storage, "study") == created
+    assert newest_sweep(storage, "study") == created[-1]
+
+
+def test_numbers_go_on_after_999_and_after_a_gap(spec, storage):
+    create_sweep(storage, spec)
+    (storage / "study" / "001").rename(storage / "study" / "999")
+    assert names([create_sweep(storage, spec), create_sweep(storage, spec)]) == ["1000", "1001"]
+    assert names(sweep_folders(storage, "study")) == ["999", "1000", "1001"]
+
+
+def test_other_folders_are_no_sweeps(spec, storage):
+    create_sweep(storage, spec)
+    for name in ("002", "7 notes", "notes"):
+        (storage / "study" / name).mkdir()
+    assert names(sweep_folders(storage, "study")) == ["001"]
+    assert names([create_sweep(storage, spec)]) == ["003"]
+
+
+def test_a_folder_keeps_the_yaml_as_written_and_as_resolved(spec, storage):
+    folder = create_sweep(storage, spec)
+    assert (folder.path / "sweep.yaml").read_text(encoding="utf-8") == "# été\n" + BASE
+    assert folder.spec() == spec
+    assert folder.spec().fixed == {"epochs": 5}
+    assert folder.state().trials == {}
+
+
+def test_the_storage_may_be_relative(spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = create_sweep(Path("runs"), spec)
+    assert folder.path == tmp_path / "runs" / "study" / "001"
+    assert newest_sweep(Path("runs"), "study") == folder
+
+
+def test_an_unknown_name_says_what_there_is(spec, storage):
+    with pytest.raises(SweepError) as caught:
+        newest_sweep(storage, "study")
+    assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there is none yet"
+    for name in ("zeta", "alpha"):
+        create_sweep(storage, load_spec({**spec.model_dump(exclude_none=True), "name": name}))
+    with pytest.raises(SweepError) as caught:
+        newest_sweep(storage, "study")
+    assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there are alpha, zeta"
+
+
+@pytest.mark.parametrize("name", ["../study", "..", "/", ""])
+def test_a_name_does_not_lead_out_of_the_storage(name, spec, tmp_path):
+    create_sweep(tmp_path, spec)  # beside the storage
+    with pytest.raises(SweepError, match="no sweep of the name"):
+        newest_sweep(tmp_path / "runs", name)
+
+
+def test_unwritable_storage(spec, tmp_path):
+    storage = tmp_path / "runs"
+    storage.write_text("a file")
+    with pytest.raises(SweepError) as caught:
+        create_sweep(storage, spec)
+    reason = f"[Errno 20] Not a directory: '{storage / 'study'}'"
+    assert str(caught.value) == f"{storage}: cannot be written: {reason}"
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from sweeps.storage import SweepFolder
+lock = SweepFolder(Path(sys.argv[1])).lock()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_driver_at_a_time_and_a_dead_one_lets_go(spec, storage):
+    folder = create_sweep(storage, spec)
+    command = [sys.executable, "-c", HOLD, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        try:
+            assert driver.stdout.readline() == b"held\n"
+            assert folder.is_running()
+            with pytest.raises(SweepError) as caught:
+                folder.lock()
+            assert str(caught.value) == f"{folder.path}: this sweep is running already"
+        finally:
+            driver.kill()
+    assert not folder.is_running()
+    lock = folder.lock()
+    assert folder.is_running()  # from this process, too
+    lock.release()
+    assert not folder.is_running()
+
+
+def test_the_tracking_store(storage, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    uri = default_tracking_uri(storage)
+    assert uri == f"sqlite:///{storage / 'mlflow.db'}"
+    with pytest.raises(SweepError) as caught:
+        check_database(uri)
+    said = (
+        f"{storage / 'mlflow.db'}: no tracking store; run a sweep first, or name its storage with --storage"
+    )
+    assert str(caught.value) == said
+    check_database("http://localhost:5000")
+    storage.mkdir()
+    (storage / "mlflow.db").touch()
+    check_database(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
+    assert default_tracking_uri(storage) == "http://localhost:5000"
