@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,8 +34,18 @@ Overrides = Annotated[
 RUNS = Path("runs")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"noisesweep {version('noisesweep')}")
+        raise typer.Exit
+
+
 @app.callback()
-def noisesweep() -> None:
+def noisesweep(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Sweep noise injected into gradient descent: modes, sigmas, architectures."""
 
 

@@ -12,7 +12,7 @@ from sweeps.journal import Event, Follower
 from sweeps.search import n_trials
 from sweeps.spec import Spec
 from sweeps.state import ENDED, SweepState, TrialRecord
-from sweeps.storage import SweepFolder
+from sweeps.storage import SweepFolder, command, default_tracking_uri
 
 _ROWS = 8  # running trials shown
 
@@ -25,12 +25,13 @@ class Display(Follower):
         self.console = console or wide_console()
         self._state = SweepState(spec)
         self._spec = spec
-        self._resume_command = folder.resume_command
+        self._folder = folder
         self._total = n_trials(spec)
         self._began: int | None = None  # ms since 1970, and the work done by then
         self._done_before = 0.0
         # What happened before a resume is known already: counted, not told again.
-        self._known = folder.journal.path.stat().st_size if folder.journal.path.exists() else 0
+        for event, self.offset in folder.journal.read():
+            self._state.apply(event)
         self._live = (
             Live(console=self.console, refresh_per_second=4, transient=True)
             if self.console.is_terminal
@@ -48,10 +49,10 @@ class Display(Follower):
             events: In order.
         """
         for event in events:
-            if self.offset >= self._known and self._began is None:
+            if self._began is None:
                 self._began, self._done_before = event["time"], self._done()
             self._state.apply(event)
-            if event["event"] == "end" and self._began is not None:
+            if event["event"] == "end":
                 self._tell(self._state.trials[event["trial"]], event["time"])
 
     def tick(self) -> None:
@@ -86,13 +87,16 @@ class Display(Follower):
         self.console.print(arms_table(state))
         self.say(progress_line(state, running=False))
         if not state.complete:
-            self.say(f"Go on with: {self._resume_command}")
+            self.say(f"Go on with: {self._folder.resume_command}")
         if undelivered:
             self.say(
                 f"{undelivered} writes are not in MLflow yet; they are kept in {self._journal.path}. "
-                f"Deliver them with: {self._resume_command}"
+                f"Deliver them with: {self._folder.resume_command}"
             )
         self.say(f"MLflow store: {tracking_uri}")
+        is_default = tracking_uri == default_tracking_uri(self._folder.storage)
+        option = () if is_default else ("--tracking-uri", tracking_uri)
+        self.say(f"See the runs with: {command('ui', *option, storage=self._folder.storage)}")
 
     def _tell(self, trial: TrialRecord, now: int) -> None:
         done = sum(record.status in ENDED for record in self._state.trials.values())

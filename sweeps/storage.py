@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,23 @@ from sweeps.spec import NAME, Spec, load_spec
 from sweeps.state import SweepState
 
 DEFAULT_STORAGE = Path("runs")
+
+
+def command(*words: str, storage: Path) -> str:
+    """Write a command so that it can be pasted into the user's shell.
+
+    Args:
+        *words: The command and its arguments.
+        storage: The storage that it is about.
+
+    Returns:
+        The command line, as this program was called, with ``--storage`` where it is not the default.
+    """
+    called = Path(sys.argv[0])
+    outside_path = called.name == "noisesweep" and shutil.which("noisesweep") is None
+    program = os.path.relpath(called) if outside_path else "noisesweep"
+    option = [] if storage.resolve() == DEFAULT_STORAGE.resolve() else ["--storage", str(storage)]
+    return shlex.join([program, *words, *option])
 
 
 @dataclass(frozen=True)
@@ -35,9 +55,12 @@ class SweepFolder:
     @property
     def resume_command(self) -> str:
         """What to type to go on with it."""
-        storage = self.path.parent.parent
-        option = "" if storage == DEFAULT_STORAGE.resolve() else f" --storage {storage}"
-        return f"noisesweep resume {self.path.parent.name}{option}"
+        return command("resume", self.path.parent.name, storage=self.storage)
+
+    @property
+    def storage(self) -> Path:
+        """The storage that it is in."""
+        return self.path.parent.parent
 
     @property
     def bookmark(self) -> Path:

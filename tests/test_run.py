@@ -16,17 +16,12 @@ from mlflow import MlflowClient
 from sweeps import SweepError, load_spec, resume, run
 from sweeps.storage import newest_sweep
 from sweeps.trial import newest_checkpoint
-from tests.curves import Curves
 from trainables import register, registry
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 
 
-@pytest.fixture(autouse=True)
-def curves():
-    register(Curves)
-    yield
-    registry._registered.pop("curves")
+pytestmark = pytest.mark.usefixtures("curves")
 
 
 def content(**changes):
@@ -125,7 +120,7 @@ def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
     trouble = ["none", "raise", "raise_once", "exit_once", "diverge"]
     spec = grid(trouble, fixed={"epochs": 4, "marker": str(tmp_path)}, max_failures=1)
     result = run(spec, storage=tmp_path)
-    frame = result.frame.set_index(["trouble", "lr"])
+    frame = result.frame.set_index(["trouble", "lr"]).sort_index()
     statuses = frame.status.groupby("trouble").agg(lambda statuses: ", ".join(sorted(set(statuses))))
     assert statuses.to_dict() == {
         "none": "finished",

@@ -105,11 +105,12 @@ class Training:
         """Everything that decides the epochs to come; loads with ``torch.load(weights_only=True)``.
 
         Returns:
-            States of model, optimizer, schedule, noise and generators, and the epochs finished.
+            States of model, optimizer, schedule, noise and generators, and how far the trial came.
         """
         cuda = torch.cuda.get_rng_state() if self._parameters[0].is_cuda else None
         return {
             "epoch": self.epoch,
+            "diverged": self.diverged,
             "model": self.task.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "lr_schedule": self._lr_schedule.state_dict(),
@@ -126,6 +127,7 @@ class Training:
             state: What ``state_dict`` returned.
         """
         self.epoch = state["epoch"]
+        self.diverged = state["diverged"]
         self.task.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._lr_schedule.load_state_dict(state["lr_schedule"])

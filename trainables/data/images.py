@@ -6,6 +6,7 @@ Shapes: N examples, K channels, H height, W width.
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,18 +89,21 @@ class ImageDataset:
     def _decode(self, source: Path | str, split: str, folder: Path) -> None:
         import datasets  # 1 s; only the first process of a machine needs it
 
-        rows = datasets.load_dataset(str(source), split=split)
-        missing = [column for column in (self.image, self.label) if column not in rows.column_names]
-        if missing:
-            raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
-        rows = rows.cast_column(self.image, datasets.Image(decode=False))
-        mode = ImageReadMode.GRAY if self.channels == 1 else ImageReadMode.RGB
-        images = [
-            decode_image(torch.frombuffer(bytearray(image["bytes"]), dtype=torch.uint8), mode)
-            for batch in rows.iter(1000)
-            for image in batch[self.image]
-        ]
-        write_images(folder, torch.stack(images), torch.tensor(rows[self.label][:]))
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            # datasets' own cache knows a local file by path and time alone, and would be a second copy.
+            arrow = scratch if isinstance(source, Path) else None
+            rows = datasets.load_dataset(str(source), split=split, cache_dir=arrow)
+            missing = [column for column in (self.image, self.label) if column not in rows.column_names]
+            if missing:
+                raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
+            rows = rows.cast_column(self.image, datasets.Image(decode=False))
+            mode = ImageReadMode.GRAY if self.channels == 1 else ImageReadMode.RGB
+            images = [
+                decode_image(torch.frombuffer(bytearray(image["bytes"]), dtype=torch.uint8), mode)
+                for batch in rows.iter(1000)
+                for image in batch[self.image]
+            ]
+            write_images(folder, torch.stack(images), torch.tensor(rows[self.label][:]))
 
     def _advice(self, source: Path | str, split: str, error: Exception) -> str:
         name = self.hub_id.split("/")[-1]

@@ -1,0 +1,28 @@
+# Every target does all its own set-up, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: sweep test lint format clean
+
+sweep: .venv/installed
+	$(BIN)/noisesweep run sweeps/studies/digits.yaml --new
+
+test: .venv/installed
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,57 @@
+"""Every test runs on one thread, offline, with caches of its own."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import ray
+import torch
+
+from tests.cases import write_made_data
+from tests.curves import Curves
+from trainables import register, registry
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; spawned processes inherit it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_machine(tmp_path_factory):
+    """Keep caches in the session's folder; one thread, as trials have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def made_data(tmp_path_factory) -> Path:
+    """Write small datasets in the form of the real ones."""
+    folder = tmp_path_factory.mktemp("data")
+    write_made_data(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(made_data) -> Path:
+    """Find the real datasets where ``NOISESWEEP_DATA_DIR`` names them, else made ones."""
+    return Path(os.environ.get("NOISESWEEP_DATA_DIR", made_data))
+
+
+@pytest.fixture(scope="session")
+def ray_session():
+    """Start one Ray for all sweeps of the session."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def curves():
+    """Register the trainable that is a formula."""
+    register(Curves)
+    yield
+    registry._registered.pop("curves")

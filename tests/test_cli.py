@@ -1,0 +1,167 @@
+"""The command line as a user types it."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+import yaml
+
+from sweeps import cli, run
+from sweeps.catalogue import STUDIES
+from tests.test_run import content
+from trainables import registry
+
+
+@pytest.fixture
+def noisesweep(monkeypatch, capsys, tmp_path):
+    """Call the command line; gives exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NOISESWEEP_STORAGE", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["noisesweep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        code = exit_.value.code
+        captured = capsys.readouterr()
+        errors = captured.err + (code if isinstance(code, str) else "")
+        return (1 if isinstance(code, str) else code or 0), captured.out, errors
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(content(fixed={"epochs": 1}, budget={"trials": 2}), sort_keys=False))
+    return path
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nsys.argv = ['noisesweep', '--help']\nfrom sweeps import cli\ntry: cli.main()\nfinally: "
+    )
+    code += "print([name for name in ('torch', 'mlflow', 'ray', 'optuna', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "run" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_mistakes_are_lines_not_tracebacks(noisesweep, tmp_path, command):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(
+        "name: x\ntrainable: fmnst\nobjective: {metric: val_accuracy, mode: max}\nbudgt: {trials: 1}\n"
+    )
+    code, output, errors = noisesweep(command, path)
+    assert code == 1
+    assert output == ""
+    assert errors.splitlines()[0].startswith(
+        f"{path}:2: trainable: 'fmnst' is not known; did you mean 'fmnist'?"
+    )
+    assert errors.splitlines()[1].startswith(f"{path}:4: budgt: 'budgt' is not known; did you mean 'budget'?")
+    assert errors.splitlines()[-1] == "2 mistakes; nothing was run"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validate_prints_the_sweep_with_every_default(noisesweep, curves, file):
+    code, output, errors = noisesweep("validate", file, "--set", "fixed.epochs=4")
+    assert code == 0
+    resolved = yaml.safe_load(output)
+    assert resolved["fixed"]["epochs"] == 4
+    assert resolved["fixed"]["momentum"] == 0.9
+    assert "2 trials of at most 4 epochs" in errors
+
+
+def test_what_validate_prints_is_valid(noisesweep, curves, file, tmp_path):
+    _, output, _ = noisesweep("validate", file)
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(output)
+    assert noisesweep("validate", printed)[:2] == (0, output)
+
+
+def test_run_status_and_refusal(noisesweep, ray_session, curves, file, tmp_path):
+    code, output, _ = noisesweep("run", file, "--trials", 3, "--set", "fixed.epochs=2")
+    assert code == 0
+    assert "3 of 3 trials ended: 3 finished" in output
+    assert f"MLflow store: sqlite:///{tmp_path}/runs/mlflow.db" in output
+    assert "See the runs with: noisesweep ui\n" in output
+    code, output, _ = noisesweep("status", "test-curves")
+    assert code == 0
+    assert "complete, 3 of 3 trials ended: 3 finished" in output
+    code, _, errors = noisesweep("run", file)
+    assert code == 1
+    assert "go on with it (noisesweep resume test-curves)" in errors
+    code, output, _ = noisesweep("resume", "test-curves")
+    assert code == 0
+    assert "3 of 3 trials ended" in output
+
+
+def test_the_same_from_python_and_the_command_line(noisesweep, ray_session, curves, file, tmp_path):
+    one_by_one = ["--set", "budget.concurrent=1"]
+    noisesweep("run", file, *one_by_one)
+    spec = content(fixed={"epochs": 1}, budget={"trials": 2, "concurrent": 1})
+    frame = run(spec, storage=tmp_path / "python").frame
+    typed = (tmp_path / "runs/test-curves/001/journal.jsonl").read_text().splitlines()
+    starts = [json.loads(line) for line in typed if '"event": "start"' in line]
+    assert [start["hyperparameters"]["lr"] for start in starts] == list(frame.lr)
+
+
+def test_status_and_resume_of_an_unknown_name(noisesweep):
+    for command in ("status", "resume"):
+        code, _, errors = noisesweep(command, "nothing")
+        assert code == 1
+        assert "no sweep of the name 'nothing'; there is none yet" in errors
+
+
+def test_ui_without_a_store(noisesweep, tmp_path):
+    code, _, errors = noisesweep("ui")
+    assert code == 1
+    assert f"{tmp_path}/runs/mlflow.db: no tracking store; run a sweep first" in errors
+
+
+def test_ui_of_a_server_names_it(noisesweep):
+    code, output, _ = noisesweep("ui", "--tracking-uri", "http://mlflow.example:5000")
+    assert (code, output) == (0, "the tracking store is a server; open http://mlflow.example:5000\n")
+
+
+def test_schema_is_json(noisesweep):
+    code, output, _ = noisesweep("schema")
+    assert code == 0
+    assert json.loads(output)["properties"]["trainable"]["enum"] == registry.names()
+
+
+def test_list_names_every_trainable_hyperparameter_and_study(noisesweep):
+    code, output, _ = noisesweep("list")
+    assert code == 0
+    for name in registry.names():
+        trainable = registry.get(name)
+        assert name in output
+        for key in (*trainable.models, *trainable.metrics(), *trainable.Hyperparameters.model_fields):
+            assert key in output
+    for study in STUDIES.glob("*.yaml"):
+        assert str(study) in output
+
+
+def test_unreachable_data_is_one_line(noisesweep, tmp_path):
+    path = tmp_path / "mnist.yaml"
+    spec = {
+        "name": "no-data",
+        "trainable": "mnist",
+        "data_dir": str(tmp_path / "nowhere"),
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+    }
+    path.write_text(yaml.safe_dump(spec))
+    code, _, errors = noisesweep("run", path)
+    assert code == 1
+    assert errors.startswith("noisesweep: ylecun/mnist: cannot be had from the Hugging Face hub")
+    assert "holds mnist/" in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (tmp_path / "runs" / "no-data").exists()
+
+
+def test_the_version_is_that_of_the_package(noisesweep):
+    assert noisesweep("--version")[1].strip() == f"noisesweep {version('noisesweep')}"

@@ -1,0 +1,56 @@
+"""Losses that no change may move unawares: float64 on the CPU, on data that never change.
+
+After a change that is meant to move them, write them anew with ``python -m tests.test_golden`` and say in
+the commit what moved them and why.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cases import CASES, write_made_data
+from trainables import NOISE_MODES
+
+GOLDEN = Path(__file__).parent / "golden"
+LOSSES = ("train_loss", "val_loss")
+
+
+@pytest.fixture
+def float64():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def losses(name, mode, data_dir):
+    epochs = CASES[name](data_dir).noisy(mode)
+    return [[metrics[loss] for loss in LOSSES] for metrics in epochs]
+
+
+@pytest.mark.parametrize("mode", NOISE_MODES)
+@pytest.mark.parametrize("name", CASES)
+def test_losses_are_those_pinned(name, mode, made_data, float64):
+    pinned = json.loads((GOLDEN / f"{name}.json").read_text())[mode]
+    for epoch, expected in zip(losses(name, mode, made_data), pinned, strict=True):
+        assert epoch == pytest.approx(expected, rel=1e-9)
+
+
+def write_golden():
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    GOLDEN.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NOISESWEEP_CACHE_DIR"] = f"{folder}/cache"
+        write_made_data(Path(folder))
+        for name in CASES:
+            pinned = {mode: losses(name, mode, Path(folder)) for mode in NOISE_MODES}
+            (GOLDEN / f"{name}.json").write_text(json.dumps(pinned, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write_golden()

@@ -1,0 +1,235 @@
+"""Delivery to a real MLflow server that goes away and comes back."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import mlflow
+import pytest
+import requests
+from mlflow import MlflowClient
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from sweeps import SweepError, load_spec, run, tracking
+from sweeps.storage import create_sweep
+from sweeps.tracking import Publisher, connect
+from tests.test_run import children, content, history
+
+
+class Server:
+    """An MLflow server on SQLite that can be killed and started again at the same address."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.process = None
+
+    def start(self):
+        store = ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
+        artifacts = ["--artifacts-destination", f"{self.folder}/artifacts"]
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=Retry(40, backoff_factor=0.2, backoff_max=1)))
+        session.get(f"{self.uri}/health", timeout=10).raise_for_status()
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    if server.process.poll() is None:
+        server.kill()
+
+
+class Messages:
+    """What the publisher says, to wait for."""
+
+    def __init__(self):
+        self.away, self.back = threading.Event(), threading.Event()
+
+    def __call__(self, text):
+        (self.back if "answers again" in text else self.away).set()
+
+
+SPEC = content(budget={"trials": 3})
+METRICS = {"train_loss": 0.5, "val_accuracy": 0.9}
+
+
+@pytest.fixture
+def folder(tmp_path, curves):
+    return create_sweep(tmp_path / "runs", load_spec(SPEC))
+
+
+def publisher(folder, uri, say=print):
+    return Publisher(folder.spec(), folder, connect(uri), uri, say)
+
+
+def start(folder, number):
+    hyperparameters = folder.spec().hyperparameters({"noise": "layer", "sigma": 0.1}).model_dump()
+    trial = {"trial": f"t{number}", "number": number, "arm": "layer", "seed": 0}
+    folder.journal.append("start", **trial, hyperparameters=hyperparameters)
+
+
+def epochs(folder, number, first, last):
+    for epoch in range(first, last + 1):
+        metrics = {**METRICS, "train_loss": 1 / epoch}
+        folder.journal.append(
+            "epoch", trial=f"t{number}", epoch=epoch, metrics=metrics, tags={"host": "here"}
+        )
+
+
+def end(folder, number, status="diverged"):
+    # Not "finished": these trials have no checkpoint, and the best one's is logged as a model.
+    folder.journal.append("end", trial=f"t{number}", status=status, reason="", folder="")
+
+
+def delivered(folder, uri, parent):
+    """Every run of the sweep: its status, and each epoch's loss."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(folder.spec().name).experiment_id
+    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    found = {}
+    for found_run in runs:
+        points = client.get_metric_history(found_run.info.run_id, "train_loss")
+        trial = found_run.data.tags["trial"]
+        assert trial not in found, "a trial has two runs"
+        found[trial] = (found_run.info.status, sorted((point.step, point.value) for point in points))
+    return found
+
+
+def expected(n_epochs):
+    return [(epoch, 1 / epoch) for epoch in range(1, n_epochs + 1)]
+
+
+def test_an_unreachable_server_is_one_error_and_leaves_nothing(tmp_path, curves):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(SweepError, match=f"^MLflow cannot be reached at {uri}: .*") as error:
+            run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sweep_on_a_server_has_its_metrics_and_model_there(ray_session, server, tmp_path):
+    spec = {
+        "name": "on-a-server",
+        "trainable": "digits",
+        "fixed": {"epochs": 2, "train_subset": 200},
+        "search": {
+            "noise": {"grid": ["none", "layer"]},
+            "sigma": {"grid": [0.01], "when": {"noise": ["layer"]}},
+        },
+        "objective": {"metric": "val_loss", "mode": "min"},
+    }
+    result = run(spec, storage=tmp_path / "runs", tracking_uri=server.uri)
+    assert result.undelivered == 0
+    for trial in result.state.trials.values():
+        child = children(result)[trial.id]
+        logged = history(result, child.info.run_id, "val_loss")
+        assert logged == {epoch: metrics["val_loss"] for epoch, metrics in trial.epochs.items()}
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        model = mlflow.pyfunc.load_model(f"runs:/{result.run_id}/best_model")
+    assert model.metadata.signature is not None
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before
+
+
+def test_a_server_that_is_killed_and_comes_back_gets_everything_once(server, folder):
+    messages = Messages()
+    follower = publisher(folder, server.uri, messages)
+    start(folder, 1)
+    epochs(folder, 1, 1, 3)
+    follower.start()
+    server.kill()  # during the first writes
+    start(folder, 2)
+    epochs(folder, 1, 4, 5)
+    epochs(folder, 2, 1, 2)
+    end(folder, 1)
+    assert messages.away.wait(60)
+    server.start()
+    assert messages.back.wait(60)
+    epochs(folder, 2, 3, 3)
+    end(folder, 2, "failed")
+    folder.journal.append("finish", status="interrupted")
+    follower.close()
+    assert follower.undelivered == 0
+    assert delivered(folder, server.uri, follower.parent) == {
+        "t1": ("FINISHED", expected(5)),
+        "t2": ("FAILED", expected(3)),
+    }
+    assert MlflowClient(server.uri).get_run(follower.parent).info.status == "KILLED"
+
+
+def test_what_an_absent_server_missed_is_delivered_by_the_next_driver(server, folder, monkeypatch):
+    monkeypatch.setattr(tracking, "_LAST_RETRIES_SECONDS", 0.5)
+    follower = publisher(folder, server.uri)
+    start(folder, 1)
+    epochs(folder, 1, 1, 2)
+    server.kill()
+    follower.start()
+    follower.close()
+    assert follower.undelivered == 3
+    server.start()
+    second = publisher(folder, server.uri)
+    assert second.parent == follower.parent
+    second.start()
+    second.close()
+    assert second.undelivered == 0
+    assert delivered(folder, server.uri, second.parent) == {"t1": ("RUNNING", expected(2))}
+
+
+def test_delivering_twice_changes_nothing(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/twice.db"
+    start(folder, 1)
+    epochs(folder, 1, 1, 4)
+    end(folder, 1)
+    first = publisher(folder, uri)
+    first.start()
+    first.close()
+    once = delivered(folder, uri, first.parent)
+    bookmark = folder.bookmark.read_text()
+    folder.bookmark.write_text(bookmark.replace(f'"offset": {first.offset}', '"offset": 0'))
+    again = publisher(folder, uri)
+    assert again.offset == 0
+    again.start()
+    again.close()
+    assert delivered(folder, uri, again.parent) == once == {"t1": ("FINISHED", expected(4))}
+
+
+def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/many.db"
+    start(folder, 1)
+    epochs(folder, 1, 1, 1200)  # more metrics than MLflow takes at a time
+    follower = publisher(folder, uri)
+    follower.start()
+    follower.close()
+    assert delivered(folder, uri, follower.parent)["t1"] == ("RUNNING", expected(1200))
+
+
+def test_a_deleted_experiment_is_one_error(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/deleted.db"
+    client = connect(uri)
+    client.delete_experiment(client.create_experiment(folder.spec().name))
+    with pytest.raises(SweepError, match=r"experiment 'test-curves' at .* is deleted: restore it"):
+        publisher(folder, uri)

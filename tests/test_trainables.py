@@ -1,0 +1,180 @@
+"""The contract over every trainable, and what only the image trainables promise."""
+
+import math
+
+import pytest
+import torch
+
+from tests.cases import CASES, SMALL
+from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, get, names, register
+from trainables.classification import split_examples
+from trainables.models.mlp import HIDDEN
+from trainables.registry import BUILT_IN, _registered
+from trainables.testing import TrainableContract, same_weights
+
+# Two models on the smallest data, one on the rest; `wide` has 54 million weights and runs one trial below.
+CONTRACTS = [("digits", "shallow"), ("digits", "deep"), ("mnist", "shallow"), ("fmnist", "shallow")]
+
+
+@pytest.fixture(params=CONTRACTS, ids="-".join)
+def case(request, data_dir):
+    name, model = request.param
+    smaller = {"train_subset": 64, "lr": 0.1} if model == "deep" else {}
+    return CASES[name](data_dir, model=model, **smaller)
+
+
+@pytest.fixture(params=CASES)
+def any_case(request, data_dir):
+    return CASES[request.param](data_dir)
+
+
+class TestContract(TrainableContract):
+    @pytest.fixture
+    def case(self, case):
+        return case
+
+
+def test_every_built_in_has_a_case():
+    assert set(CASES) == set(BUILT_IN)
+
+
+def test_contracts_cover_every_trainable():
+    assert {name for name, _ in CONTRACTS} == set(CASES)
+
+
+@pytest.mark.parametrize(("name", "model"), [("mnist", "wide"), ("mnist", "deep"), ("fmnist", "deep")])
+def test_the_other_models_train(name, model, data_dir):
+    case = CASES[name](data_dir, model=model, epochs=1, train_subset=4, batch_size=4)
+    plain, noisy = case.start(), case.noisy("layer")
+    assert len(list(plain)) == len(list(noisy)) == 1
+    assert not same_weights(plain, noisy)
+
+
+# Architectures
+
+
+@pytest.mark.parametrize("model", HIDDEN)
+def test_parameters_are_those_of_the_published_mlp(any_case, model):
+    inputs = math.prod(any_case.trainable.shape)
+    width, depth = {"shallow": (500, 3), "wide": (5000, 3), "deep": (1000, 5)}[model]
+    # Every layer has its biases: inputs to the first, depth - 1 squares, and the last to ten classes.
+    expected = (inputs + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * 10
+    hyperparameters = any_case.trainable.Hyperparameters(model=model)
+    with torch.device("meta"):
+        built = any_case.trainable.model(hyperparameters)
+        outputs = built(torch.zeros(2, *any_case.trainable.shape))
+    assert sum(parameter.numel() for parameter in built.parameters()) == expected
+    assert outputs.shape == (2, 10)
+
+
+@pytest.mark.parametrize(("model", "groups"), [("shallow", 8), ("deep", 12)])
+def test_groups_are_weights_and_biases(any_case, model, groups):
+    built = any_case.trainable.model(any_case.trainable.Hyperparameters(model=model))
+    assert len(NoiseInjector(built.parameters(), "all", 0.1, 0).parameters) == groups
+
+
+# Splits
+
+
+def test_the_split_is_disjoint_and_covers_everything(any_case):
+    n = len(any_case.trainable.load("train").labels)
+    split = split_examples(n, None)
+    assert sorted([*split.train.tolist(), *split.validation.tolist()]) == list(range(n))
+    assert len(split.validation) == round(n / 10)
+
+
+def test_the_split_is_pinned():
+    # A change would move every published number, and mix old validation images into training.
+    split = split_examples(20, None)
+    assert split.validation.tolist() == [4, 5]
+    assert split.train[:4].tolist() == [13, 19, 7, 14]
+
+
+def test_the_split_is_the_same_for_every_seed(any_case):
+    tasks = [any_case.start(seed=seed).task for seed in (0, 1)]
+    for part in ("_train", "_validation"):
+        assert torch.equal(getattr(tasks[0], part), getattr(tasks[1], part))
+
+
+def test_a_subset_keeps_validation_whole():
+    whole, part = split_examples(100, None), split_examples(100, 30)
+    assert torch.equal(part.validation, whole.validation)
+    assert torch.equal(part.train, whole.train[:30])
+    assert torch.equal(split_examples(100, 1000).train, whole.train)
+
+
+def test_each_epoch_draws_every_training_image_once_in_another_order(any_case):
+    task = any_case.start().task
+    order = torch.Generator().manual_seed(0)
+    epochs = [torch.cat([x.flatten(1) for x, _ in task.batches(32, order)]) for _ in range(2)]
+    assert len(epochs[0]) == SMALL["train_subset"] == task.n_examples
+    assert not torch.equal(*epochs)
+    lexical = [sorted(map(tuple, epoch.tolist())) for epoch in epochs]
+    assert lexical[0] == lexical[1]
+
+
+def test_training_inputs_are_normalised(data_dir):
+    task = CASES["digits"](data_dir, train_subset=None).start().task
+    inputs = torch.cat([x for x, _ in task.batches(32, torch.Generator())])
+    assert inputs.mean().abs() < 0.02
+    assert abs(inputs.std() - 1) < 0.02
+
+
+def test_validation_scores_are_those_of_all_its_images_at_once(any_case):
+    task = any_case.start().task
+    task.model.eval()
+    inputs, labels = task._batch(task._validation)
+    logits = task.model(inputs).detach().double()
+    chosen = logits.log_softmax(1)[range(len(labels)), labels]
+    scores = task.evaluate()
+    assert scores["val_loss"] == pytest.approx(-float(chosen.mean()), rel=1e-5)
+    assert scores["val_accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+
+
+@pytest.mark.parametrize("mode", NOISE_MODES)
+def test_training_never_loads_the_test_split(any_case, mode):
+    splits = []
+
+    class Watched(type(any_case.trainable)):
+        def load(self, split):
+            splits.append(split)
+            return super().load(split)
+
+    trainable = Watched(any_case.trainable.data_dir)
+    trainable.prepare()
+    values = any_case.hyperparameters.model_dump() | {"noise": mode, "sigma": 0.01, "epochs": 1}
+    list(trainable.start(trainable.Hyperparameters(**values), seed=0))
+    assert set(splits) == {"train"}
+
+
+def test_test_images_are_not_training_images(any_case):
+    train, test = (any_case.trainable.load(split) for split in ("train", "test"))
+    seen = {image.numpy().tobytes() for image in train.pixels}
+    assert not any(image.numpy().tobytes() in seen for image in test.pixels)
+
+
+# Registry
+
+
+def test_names_are_those_that_can_be_had():
+    assert set(BUILT_IN) <= set(names())
+    assert [get(name).name for name in BUILT_IN] == list(BUILT_IN)
+    with pytest.raises(KeyError, match="fashion"):
+        get("fashion")
+
+
+def test_a_registered_trainable_can_be_had(monkeypatch, any_case):
+    monkeypatch.delitem(_registered, "mine", raising=False)
+
+    class Mine(type(any_case.trainable)):
+        name = "mine"
+
+    assert register(Mine) is get("mine") is Mine
+    assert "mine" in names()
+
+
+def test_hyperparameters_refuse_what_they_do_not_know():
+    with pytest.raises(ValueError, match="learning_rate"):
+        Hyperparameters(learning_rate=0.1)
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        Hyperparameters(sigma=-1.0)
