@@ -130,8 +130,6 @@ class _Checker:
                 elif name not in self.fields:
                     yield (part, name), unknown(name, list(self.fields))
         for name, value in self.fixed.items():
-            if name in self.search:
-                yield ("fixed", name), "is searched as well; keep it in fixed or in search"
             if name in self.fields and (wrong := self._wrong(name, value)):
                 yield ("fixed", name), wrong
         for name, raw in self.search.items():
@@ -193,9 +191,12 @@ class _Checker:
 
     def _possible(self, name: str) -> list[Any]:
         if name in self.dimensions:
-            unless_active = [self.fields[name].default] if self.dimensions[name].when else []
-            return [*self.dimensions[name].values, *unless_active]
-        return [self.fixed.get(name, self.fields[name].default)]
+            elsewhere = [self._unsearched(name)] if self.dimensions[name].when else []
+            return [*self.dimensions[name].values, *elsewhere]
+        return [self._unsearched(name)]
+
+    def _unsearched(self, name: str) -> Any:
+        return self.fixed.get(name, self.fields[name].default)
 
     def _noise_has_sigma(self) -> Iterator[Found]:
         if "noise" in self.broken:
@@ -205,7 +206,9 @@ class _Checker:
         if modes and "sigma" not in self.fixed and "sigma" not in self.search:
             yield (part, "noise"), f"{', '.join(modes)} needs sigma, in fixed or in search"
         sigma = self.dimensions.get("sigma")
-        if sigma and sigma.when and "noise" in sigma.when:
+        if sigma and modes and "noise" not in (sigma.when or {}) and "none" in self._possible("noise"):
+            yield ("search", "sigma"), f"needs when: {{noise: [{', '.join(modes)}]}}, as none has no sigma"
+        if sigma and sigma.when and "noise" in sigma.when and "sigma" not in self.fixed:
             for mode in modes:
                 if mode not in sigma.when["noise"]:
                     yield ("search", "sigma", "when", "noise"), f"leaves out {mode}, which then has no noise"
@@ -241,9 +244,10 @@ class _Checker:
     def _scheduler(self) -> Iterator[Found]:
         grace = _mapping(_mapping(self.content.get("scheduler")).get("asha")).get("grace_epochs", 1)
         dimension = self.dimensions.get("epochs")
-        unsearched = self.fixed.get("epochs", self.fields["epochs"].default)
         searched = (*dimension.values, *dimension.bounds) if dimension else ()
-        possible = (*searched, unsearched) if dimension is None or dimension.when else searched
+        possible = (
+            (*searched, self._unsearched("epochs")) if dimension is None or dimension.when else searched
+        )
         epochs = max(map(_number, possible))
         if "epochs" in self.broken:
             return

@@ -79,17 +79,15 @@ def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None
 @app.command()
 def validate(file: File, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: all its mistakes, or what it comes to."""
-    import yaml
-
     from sweeps.search import n_trials
+    from sweeps.source import dump
     from sweeps.spec import load_spec
 
     spec = load_spec(file, overrides or [])
+    defaults = spec.trainable_class.Hyperparameters().model_dump(exclude_none=True)
+    unsearched = {name: value for name, value in defaults.items() if name not in spec.search}
     resolved = spec.model_dump(exclude_none=True)
-    resolved["fixed"] = {**_defaults(spec.trainable), **spec.fixed}
-    for name in spec.search:
-        resolved["fixed"].pop(name, None)
-    sys.stdout.write(yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None))
+    sys.stdout.write(dump({**resolved, "fixed": unsearched | spec.fixed}))
     sys.stderr.write(f"{file}: right; {n_trials(spec)} trials of at most {spec.max_epochs} epochs\n")
 
 
@@ -154,12 +152,6 @@ def ui(
         str(port),
     ]
     os.execv(sys.executable, [sys.executable, *arguments])
-
-
-def _defaults(trainable: str) -> dict[str, object]:
-    from trainables import registry
-
-    return registry.get(trainable).Hyperparameters().model_dump(exclude_none=True)
 
 
 def _exit(result: "SweepResult") -> None:

@@ -51,7 +51,7 @@ def dump(content: Mapping[str, Any]) -> str:
     Returns:
         YAML.
     """
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 class Source:

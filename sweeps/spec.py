@@ -119,7 +119,7 @@ class ASHA(_Model):
     """Asynchronous successive halving (Li et al., 2020): stops the trials that are behind their peers."""
 
     grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
-    reduction_factor: float = Field(3, gt=1, description="one in so many goes on at each rung")
+    reduction_factor: float = Field(3.0, gt=1, description="one in so many goes on at each rung")
 
 
 class Scheduler(_Model):
@@ -131,8 +131,8 @@ class Scheduler(_Model):
 class Resources(_Model):
     """What one trial takes of a node."""
 
-    cpu: float = Field(1, gt=0, description="cores, and threads")
-    gpu: float = Field(0, ge=0, description="GPUs; a fraction shares one")
+    cpu: float = Field(1.0, gt=0, description="cores, and threads")
+    gpu: float = Field(0.0, ge=0, description="GPUs; a fraction shares one")
 
 
 def _none_is_none(value: Any) -> Any:
@@ -155,7 +155,9 @@ class Spec(_Model):
         description="name of the study: letters, digits, and - _ . inside, at most 64",
     )
     trainable: str = Field(description="dataset and architectures to train")
-    fixed: dict[str, Scalar] = Field({}, description="hyperparameters that all trials share")
+    fixed: dict[str, Scalar] = Field(
+        {}, description="hyperparameters that are not searched, or where their when does not apply"
+    )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()

@@ -67,12 +67,14 @@ def conditional_searches(draw):
     search = {}
     for name in draw(st.permutations([*CHOICES, *RANGES])):
         dimension = {"choice": CHOICES[name]} if name in CHOICES else dict(RANGES[name])
-        # A sigma that leaves out a mode is refused.
+        # A sigma that leaves out a mode, or is searched for none, is refused.
         parents = [parent for parent in search if parent in CHOICES and (name, parent) != ("sigma", "noise")]
         chosen = draw(st.lists(st.sampled_from(parents), max_size=2, unique=True)) if parents else []
         if chosen:
             subsets = {p: st.lists(st.sampled_from(CHOICES[p]), min_size=1, unique=True) for p in chosen}
             dimension["when"] = {parent: draw(subset) for parent, subset in subsets.items()}
+        if name == "sigma":
+            dimension["when"] = {"noise": MODES[1:], **dimension.get("when", {})}
         search[name] = dimension
     return {name: search[name] for name in draw(st.permutations(list(search)))}
 

@@ -173,7 +173,6 @@ FIXED = [  # in place of `epochs: 4`, on line 3
     ("model: wid", "model: 'wid' is not known; did you mean 'wide'? it can be deep, shallow or wide"),
     ("optimizer: sdg", "optimizer: 'sdg' is not known; did you mean 'sgd'? it can be adam, adamw or sgd"),
     ("optimizer: 3", "optimizer: 3 is not known; it can be adam, adamw or sgd"),
-    ("noise: all", "noise: is searched as well; keep it in fixed or in search"),
 ]
 
 
@@ -297,6 +296,11 @@ ELSEWHERE = [  # old, new, and the lines that say it
         "[none, all]",
         "[none, all, layer]",
         "8: search.sigma.when.noise: leaves out layer, which then has no noise",
+    ),
+    (
+        "    when: {noise: [all]}\n",
+        "",
+        "6: search.sigma: needs when: {noise: [all]}, as none has no sigma",
     ),
     (
         "  sigma:\n    log_uniform: [1.0e-4, 0.3]\n    when: {noise: [all]}\n",
@@ -538,9 +542,10 @@ def test_aliases_of_aliases_take_no_time(tmp_path):
 @pytest.mark.parametrize("scheduler", ["{asha: {grace_epochs: 2, reduction_factor: 3}}", "none"])
 def test_the_example_of_the_readers(scheduler, tmp_path):
     text = ISSUE.replace("{asha: {grace_epochs: 2, reduction_factor: 3}}", scheduler)
-    # It fixes lr and searches it: that, and nothing else, is refused.
-    assert mistakes(tmp_path, text) == ["3: fixed.lr: is searched as well; keep it in fixed or in search"]
-    assert n_trials(read(tmp_path, changed(", lr: 0.01", "", text))) == 50
+    spec = read(tmp_path, text)
+    assert n_trials(spec) == 50
+    # It fixes lr and searches it: the search wins.
+    assert spec.hyperparameters({"lr": 0.5}).lr == 0.5
 
 
 STUDY_FILES = sorted(STUDIES.glob("*.yaml"))
