@@ -157,7 +157,7 @@ def ui(
 def _exit(result: "SweepResult") -> None:
     if not result.complete:
         raise typer.Exit(130)  # as after Ctrl-C
-    if result.undelivered:
+    if result.undelivered or result.best is None:
         raise typer.Exit(1)
 
 

@@ -39,8 +39,6 @@ class Display(Follower):
         )
         trials = f"{self._total} trials of {spec.trainable}, at most {spec.max_epochs} epochs each"
         self.say(f"{spec.name}: {trials}, in {folder.path}")
-        if self._live:
-            self._live.start()
 
     def handle(self, events: list[Event]) -> None:
         """Take events in, and tell the ends of trials.
@@ -62,6 +60,8 @@ class Display(Follower):
 
     def run(self) -> None:
         """Follow the journal, and leave the terminal as it was."""
+        if self._live:
+            self._live.start()
         try:
             super().run()
         finally:

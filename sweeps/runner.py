@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 import pandas as pd
 import ray
-from mlflow import MlflowClient
 from ray import tune
 
 from sweeps.callbacks import SweepCallback
@@ -28,9 +27,9 @@ from sweeps.storage import (
     newest_sweep,
     sweep_folders,
 )
-from sweeps.tracking import Publisher, connect
+from sweeps.tracking import Publisher, Store, open_store
 from sweeps.trial import run_trial
-from trainables.data.images import DataError
+from trainables.data import DataError
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,10 @@ def run(
             f"go on with it ({known[-1].resume_command}) or start another (run with --new)"
         )
     spec = spec.model_copy(update={"data_dir": _data_dir(spec)})
-    uri = tracking_uri or default_tracking_uri(storage)
-    client = connect(uri)
+    store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
     _prepare_data(spec)
-    return _drive(create_sweep(storage, spec), spec, client, uri)
+    _start_ray(spec)
+    return _drive(create_sweep(storage, spec), spec, store)
 
 
 def resume(
@@ -127,9 +126,11 @@ def resume(
     folder = newest_sweep(Path(storage), name)
     spec = folder.spec()
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(Path(storage))
-    client = connect(uri)
-    _prepare_data(spec)
-    return _drive(folder, spec, client, uri)
+    store = open_store(uri, spec.name)
+    if not folder.state().complete:
+        _prepare_data(spec)
+        _start_ray(spec)
+    return _drive(folder, spec, store)
 
 
 def _data_dir(spec: Spec) -> str | None:
@@ -145,24 +146,24 @@ def _prepare_data(spec: Spec) -> None:
         raise SweepError(str(error)) from None
 
 
-def _drive(folder: SweepFolder, spec: Spec, client: MlflowClient, uri: str) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
     lock = folder.lock()
     folder.journal.repair()
     display = Display(spec, folder)
-    publisher = Publisher(spec, folder, client, uri, say=display.say)
+    publisher = Publisher(spec, folder, store, say=display.say)
     followers: list[Follower] = [display, publisher]
     for follower in followers:
         follower.start()
     try:
         if not folder.state().complete:
             _fit(folder, spec)
-            _close_journal(folder)
     finally:
+        _close_journal(folder)
         for follower in followers:
             follower.close()
         lock.release()
-    result = SweepResult(folder.path, uri, publisher.parent, folder.state(), publisher.undelivered)
-    display.summarise(result.state, uri, result.undelivered)
+    result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
+    display.summarise(result.state, store.uri, result.undelivered)
     return result
 
 
@@ -176,7 +177,6 @@ def _quiet() -> None:
 
 def _fit(folder: SweepFolder, spec: Spec) -> None:
     _quiet()
-    _start_ray(spec)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, spec=spec, trainable_class=spec.trainable_class),
         {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},

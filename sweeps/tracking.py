@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,34 +65,62 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
+@dataclass(frozen=True)
+class Store:
+    """A tracking store that answered, and a study's experiment in it."""
+
+    uri: str
+    client: MlflowClient
+    experiment: str
+
+
+def open_store(uri: str, study: str) -> Store:
+    """Open a tracking store, and a study's experiment in it, new if need be.
+
+    Args:
+        uri: ``sqlite:///FILE`` or the address of a server.
+        study: Name of the study.
+
+    Returns:
+        The store.
+
+    Raises:
+        SweepError: If it cannot be reached, or the experiment is deleted.
+    """
+    client = connect(uri)
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        return Store(uri, client, client.create_experiment(study, artifact_location=artifact_location(uri)))
+    if experiment.lifecycle_stage != "active":
+        raise SweepError(
+            f"the MLflow experiment {study!r} at {uri} is deleted: change name: in the YAML, or restore it "
+            f"(MLFLOW_TRACKING_URI={uri} mlflow experiments restore -x {experiment.experiment_id})"
+        )
+    return Store(uri, client, experiment.experiment_id)
+
+
 class Publisher(Follower):
     """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got."""
 
-    def __init__(
-        self, spec: Spec, folder: SweepFolder, client: MlflowClient, uri: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, spec: Spec, folder: SweepFolder, store: Store, say: Callable[[str], None]) -> None:
         """Open the sweep's parent run.
 
         Args:
             spec: The sweep.
             folder: Its folder, which holds the journal and how far delivery got.
-            client: A client of the tracking store.
-            uri: The tracking store.
+            store: The tracking store.
             say: Tells the user that the store went away or came back.
-
-        Raises:
-            SweepError: If the study's experiment is deleted.
         """
         super().__init__(folder.journal)
-        self.uri = uri
+        self.uri = store.uri
         self._spec = spec
         self._say = say
         self._bookmark = folder.bookmark
-        self._client = client
-        self._experiment = self._open_experiment()
+        self._client = store.client
+        self._experiment = store.experiment
         self._provenance = provenance()
         known = json.loads(self._bookmark.read_text()) if self._bookmark.exists() else {}
-        if known.get("uri") == uri:
+        if known.get("uri") == self.uri:
             self.offset, self.parent = known["offset"], str(known["parent"])
             self._client.update_run(self.parent, status="RUNNING")
         else:
@@ -178,20 +207,6 @@ class Publisher(Follower):
     def undelivered(self) -> int:
         """Events in the journal that MLflow does not have yet."""
         return sum(1 for _ in self._journal.read(self.offset))
-
-    def _open_experiment(self) -> str:
-        experiment = self._client.get_experiment_by_name(self._spec.name)
-        if experiment is None:
-            return self._client.create_experiment(
-                self._spec.name, artifact_location=artifact_location(self.uri)
-            )
-        if experiment.lifecycle_stage != "active":
-            how = f"mlflow experiments restore -x {experiment.experiment_id}"
-            raise SweepError(
-                f"the MLflow experiment {self._spec.name!r} at {self.uri} is deleted: "
-                f"restore it ({how}) or change name: in the YAML"
-            )
-        return str(experiment.experiment_id)
 
     def _create_parent(self, folder: Path) -> str:
         tags = {"study": self._spec.name, "sweep": folder.name, **self._provenance}

@@ -235,11 +235,13 @@ def test_a_complete_sweep_resumes_to_itself(ray_session, tmp_path):
     assert again.frame.equals(first.frame)
     assert again.run_id == first.run_id
     assert len(children(again)) == 3
+    assert MlflowClient(again.tracking_uri).get_run(again.run_id).info.status == "FINISHED"
 
 
 def test_no_node_can_run_a_trial(ray_session, tmp_path):
     with pytest.raises(SweepError, match="a trial asks for 1 cpu and 64 gpu on one node; nodes have at most"):
-        run(content(resources={"cpu": 1, "gpu": 64}), storage=tmp_path)
+        run(content(resources={"cpu": 1, "gpu": 64}), storage=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def interrupted(storage, what, **env):

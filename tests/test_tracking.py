@@ -16,7 +16,7 @@ from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, run, tracking
 from sweeps.storage import create_sweep
-from sweeps.tracking import Publisher, connect
+from sweeps.tracking import Publisher, connect, open_store
 from tests.test_run import children, content, history
 
 
@@ -38,6 +38,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where],
             cwd=self.folder,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # quicker to start
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -80,7 +81,7 @@ def folder(tmp_path, curves):
 
 
 def publisher(folder, uri, say=print):
-    return Publisher(folder.spec(), folder, connect(uri), uri, say)
+    return Publisher(folder.spec(), folder, open_store(uri, folder.spec().name), say)
 
 
 def start(folder, number):
@@ -227,9 +228,12 @@ def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):
     assert delivered(folder, uri, follower.parent)["t1"] == ("RUNNING", expected(1200))
 
 
-def test_a_deleted_experiment_is_one_error(folder, tmp_path):
+def test_a_deleted_experiment_is_one_error_and_leaves_nothing(curves, tmp_path):
     uri = f"sqlite:///{tmp_path}/deleted.db"
     client = connect(uri)
-    client.delete_experiment(client.create_experiment(folder.spec().name))
-    with pytest.raises(SweepError, match=r"experiment 'test-curves' at .* is deleted: restore it"):
-        publisher(folder, uri)
+    client.delete_experiment(client.create_experiment(SPEC["name"]))
+    with pytest.raises(
+        SweepError, match=r"experiment 'test-curves' at .* is deleted: change name: .*restore -x"
+    ):
+        run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
+    assert not (tmp_path / "runs").exists()

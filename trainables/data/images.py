@@ -6,6 +6,7 @@ Shapes: N examples, K channels, H height, W width.
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +18,10 @@ import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
+from trainables.data import DataError
 from trainables.data.cache import cached
 
 _FORMAT = "images-1"  # change when what is written below changes
-
-
-class DataError(Exception):
-    """A dataset that cannot be read; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,8 @@ class ImageDataset:
     def _decode(self, source: Path | str, split: str, folder: Path) -> None:
         import datasets  # 1 s; only the first process of a machine needs it
 
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             # datasets' own cache knows a local file by path and time alone, and would be a second copy.
             arrow = scratch if isinstance(source, Path) else None
