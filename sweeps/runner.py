@@ -27,7 +27,8 @@ from sweeps.storage import (
     newest_sweep,
     sweep_folders,
 )
-from sweeps.tracking import Publisher, Store, open_store
+from sweeps.store import Store, open_store
+from sweeps.tracking import Publisher
 from sweeps.trial import run_trial
 from trainables.data import DataError
 

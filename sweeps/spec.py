@@ -230,7 +230,8 @@ def load_spec(source: str | Path | Mapping[str, Any], overrides: Sequence[str] =
     Raises:
         SpecError: With every mistake found.
     """
-    from sweeps.checks import check, explain
+    from sweeps.checks import check
+    from sweeps.explain import explain
 
     read = Source(source, overrides)
     spec, form = None, []

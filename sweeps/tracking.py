@@ -5,28 +5,24 @@ and come back, and the driver may be killed, at any moment.
 """
 
 import json
-import logging
-import os
 import platform
 import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
-from sweeps.mistakes import SweepError
 from sweeps.models import log_best_model
 from sweeps.spec import Spec
 from sweeps.state import SweepState
 from sweeps.storage import SweepFolder
+from sweeps.store import Store
 
 RUN_STATUS = {
     "finished": "FINISHED",
@@ -36,67 +32,6 @@ RUN_STATUS = {
     "interrupted": "KILLED",
 }
 _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
-
-
-def connect(uri: str) -> MlflowClient:
-    """Open a tracking store.
-
-    Args:
-        uri: ``sqlite:///FILE`` or the address of a server.
-
-    Returns:
-        A client of a store that answered.
-
-    Raises:
-        SweepError: If it cannot be reached.
-    """
-    # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    except Exception as error:  # each kind of store raises its own
-        reason = " ".join(str(error).split())[:200]
-        raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
-    return client
-
-
-@dataclass(frozen=True)
-class Store:
-    """A tracking store that answered, and a study's experiment in it."""
-
-    uri: str
-    client: MlflowClient
-    experiment: str
-
-
-def open_store(uri: str, study: str) -> Store:
-    """Open a tracking store, and a study's experiment in it, new if need be.
-
-    Args:
-        uri: ``sqlite:///FILE`` or the address of a server.
-        study: Name of the study.
-
-    Returns:
-        The store.
-
-    Raises:
-        SweepError: If it cannot be reached, or the experiment is deleted.
-    """
-    client = connect(uri)
-    experiment = client.get_experiment_by_name(study)
-    if experiment is None:
-        return Store(uri, client, client.create_experiment(study, artifact_location=artifact_location(uri)))
-    if experiment.lifecycle_stage != "active":
-        raise SweepError(
-            f"the MLflow experiment {study!r} at {uri} is deleted: change name: in the YAML, or restore it "
-            f"(MLFLOW_TRACKING_URI={uri} mlflow experiments restore -x {experiment.experiment_id})"
-        )
-    return Store(uri, client, experiment.experiment_id)
 
 
 class Publisher(Follower):
@@ -138,6 +73,7 @@ class Publisher(Follower):
         """
         metrics: dict[str, list[Metric]] = defaultdict(list)
         tags: dict[str, dict[str, str]] = defaultdict(dict)
+        ends: dict[str, Event] = {}
         if self._children is None:
             self._children = self._find_children()
         children = self._children
@@ -149,7 +85,11 @@ class Publisher(Follower):
                 children[event["trial"]] = self._create_child(event)
             run = children[event["trial"]]
             if kind == "start":
+                # Again each time: a server that went away may have made the run and missed these.
+                self._client.log_batch(run, params=params_of(event))
                 self._client.update_run(run, status="RUNNING")
+                tags[run]["status"] = "running"
+                ends.pop(run, None)
             elif kind == "epoch":
                 metrics[run] += [
                     Metric(name, value, event["time"], event["epoch"])
@@ -160,13 +100,13 @@ class Publisher(Follower):
                 tags[run] |= {"status": event["status"]}
                 if event["reason"]:
                     tags[run]["reason"] = event["reason"]
+                ends[run] = event
         for run in metrics.keys() | tags.keys():
             self._log(run, metrics[run], tags[run])
+        for run, end in ends.items():
+            self._client.set_terminated(run, RUN_STATUS[end["status"]], end["time"])
         for event in events:
-            if event["event"] == "end":
-                status = RUN_STATUS[event["status"]]
-                self._client.set_terminated(children[event["trial"]], status, event["time"])
-            elif event["event"] == "finish":
+            if event["event"] == "finish":
                 self._finish(event)
         if self._away_since is not None:
             self._say(f"MLflow answers again at {self.uri}")
@@ -236,13 +176,10 @@ class Publisher(Follower):
             "trial": start["trial"],
             "arm": start["arm"],
             "seed": str(start["seed"]),
-            "status": "running",
             **self._provenance,
         }
         name = f"{start['number']:04d}-{start['arm']}"
         run = self._client.create_run(self._experiment, start_time=start["time"], run_name=name, tags=tags)
-        params = [Param(key, str(value)) for key, value in start["hyperparameters"].items()]
-        self._client.log_batch(run.info.run_id, params=params)
         return str(run.info.run_id)
 
     def _log(self, run: str, metrics: list[Metric], tags: dict[str, str]) -> None:
@@ -273,18 +210,16 @@ class Publisher(Follower):
             scratch.replace(self._bookmark)
 
 
-def artifact_location(uri: str) -> str | None:
-    """Choose where a new experiment keeps its artifacts.
+def params_of(start: Event) -> list[Param]:
+    """List a trial's parameters.
 
     Args:
-        uri: The tracking store.
+        start: The event of its start.
 
     Returns:
-        For SQLite ``mlartifacts`` beside the file, for a server its own choice.
+        All its hyperparameters.
     """
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlartifacts").as_uri()
+    return [Param(key, str(value)) for key, value in start["hyperparameters"].items()]
 
 
 def provenance() -> dict[str, str]:

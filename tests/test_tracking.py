@@ -16,7 +16,8 @@ from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, run, tracking
 from sweeps.storage import create_sweep
-from sweeps.tracking import Publisher, connect, open_store
+from sweeps.store import connect, open_store
+from sweeps.tracking import Publisher
 from tests.test_run import children, content, history
 
 
@@ -72,7 +73,7 @@ class Messages:
 
 
 SPEC = content(budget={"trials": 3})
-METRICS = {"train_loss": 0.5, "val_accuracy": 0.9}
+METRICS = {"train_loss": 0.5, "val_accuracy": 0.9, "val_loss": float("nan")}
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""What pydantic finds in a spec, in the words of a user's YAML."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from sweeps.mistakes import Location, shown, unknown
+from sweeps.spec import ASHA, Budget, Dimension, Objective, Resources, Scheduler, Spec
+
+_MODELS: dict[Location, type[BaseModel]] = {
+    (): Spec,
+    ("objective",): Objective,
+    ("budget",): Budget,
+    ("resources",): Resources,
+    ("scheduler",): Scheduler,
+    ("scheduler", "asha"): ASHA,
+}
+_SCALARS = {"bool", "int", "float", "str", "none"}
+
+
+def explain(error: ValidationError) -> list[tuple[Location, str]]:
+    """Say what pydantic found in the words of a user's YAML.
+
+    Args:
+        error: From validating a ``Spec``.
+
+    Returns:
+        Locations and what would be right there, each location once.
+    """
+    found: dict[Location, str] = {}
+    for item in error.errors():
+        location: Location = item["loc"]
+        if item["type"] == "extra_forbidden" or not location or location[-1] not in _SCALARS:
+            found.setdefault(location, message_of(location, dict(item)))
+        else:  # one line for a union, not one for each of its members
+            what = "one value (a number, text, true or false)"
+            message = f"must be {what}, got {shown(item['input'])}"
+            if item["type"] == "finite_number":
+                found[location[:-1]] = message_of(location, dict(item))
+            found.setdefault(location[:-1], message)
+    return list(found.items())
+
+
+def message_of(location: Location, item: dict[str, Any]) -> str:
+    """Word one of pydantic's errors.
+
+    Args:
+        location: The key.
+        item: One of ``ValidationError.errors()``.
+
+    Returns:
+        What would be right, and what was given.
+    """
+    *above, name = location or ("",)
+    model = _model(tuple(above))
+    field = model.model_fields.get(str(name)) if model else None
+    match item["type"]:
+        case "extra_forbidden":
+            return unknown(name, list(model.model_fields) if model else [])
+        case "missing":
+            return f"is missing: {field.description or 'see `noisesweep schema`'}" if field else "is missing"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case "string_pattern_mismatch" if field:
+            return f"must be a {field.description}, got {shown(item['input'])}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"must be a mapping of keys, got {shown(item['input'])}"
+        case "too_short" | "too_long":
+            wanted = "[lowest, highest]" if str(name).endswith("uniform") else "at least one value"
+            return f"must have {wanted}, got {shown(item['input'])}"
+        case "int_type" | "int_from_float":
+            return f"must be a whole number, got {shown(item['input'])}"
+        case "string_type":
+            hint = "; write it in quotes" if isinstance(item["input"], bool | int | float | date) else ""
+            return f"must be text, got {shown(item['input'])}{hint}"
+    rule = item["msg"].replace("Input should", "must").replace("must be a valid", "must be a")
+    return f"{rule}, got {shown(item['input'])}"
+
+
+def _model(location: Location) -> type[BaseModel] | None:
+    return Dimension if len(location) == 2 and location[0] == "search" else _MODELS.get(location)

@@ -1,0 +1,85 @@
+"""The MLflow tracking store: an SQLite file that needs no server, or a server."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from sweeps.mistakes import SweepError
+
+
+def connect(uri: str) -> MlflowClient:
+    """Open a tracking store.
+
+    Args:
+        uri: ``sqlite:///FILE`` or the address of a server.
+
+    Returns:
+        A client of a store that answered.
+
+    Raises:
+        SweepError: If it cannot be reached.
+    """
+    # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:  # each kind of store raises its own
+        reason = " ".join(str(error).split())[:200]
+        raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
+    return client
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store that answered, and a study's experiment in it."""
+
+    uri: str
+    client: MlflowClient
+    experiment: str
+
+
+def open_store(uri: str, study: str) -> Store:
+    """Open a tracking store, and a study's experiment in it, new if need be.
+
+    Args:
+        uri: ``sqlite:///FILE`` or the address of a server.
+        study: Name of the study.
+
+    Returns:
+        The store.
+
+    Raises:
+        SweepError: If it cannot be reached, or the experiment is deleted.
+    """
+    client = connect(uri)
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        return Store(uri, client, client.create_experiment(study, artifact_location=artifact_location(uri)))
+    if experiment.lifecycle_stage != "active":
+        raise SweepError(
+            f"the MLflow experiment {study!r} at {uri} is deleted: change name: in the YAML, or restore it "
+            f"(MLFLOW_TRACKING_URI={uri} mlflow experiments restore -x {experiment.experiment_id})"
+        )
+    return Store(uri, client, experiment.experiment_id)
+
+
+def artifact_location(uri: str) -> str | None:
+    """Choose where a new experiment keeps its artifacts.
+
+    Args:
+        uri: The tracking store.
+
+    Returns:
+        For SQLite ``mlartifacts`` beside the file, for a server its own choice.
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlartifacts").as_uri()
