@@ -175,5 +175,5 @@ def drop_checkpoints(trial: Trial, folder: str, *, keep: int) -> None:
     filesystem = trial.storage.storage_filesystem
     infos = filesystem.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
     files = sorted(info.path for info in infos if info.base_name == CHECKPOINT_FILE)
-    for path in files[: len(files) - keep]:
+    for path in files[: max(0, len(files) - keep)]:
         filesystem.delete_file(path)
