@@ -37,7 +37,8 @@ class Display(Follower):
             if self.console.is_terminal
             else None
         )
-        trials = f"{self._total} trials of {spec.trainable}, at most {spec.max_epochs} epochs each"
+        n_of = "1 trial" if self._total == 1 else f"{self._total} trials"
+        trials = f"{n_of} of {spec.trainable}, at most {spec.max_epochs} epochs each"
         self.say(f"{spec.name}: {trials}, in {folder.path}")
 
     def handle(self, events: list[Event]) -> None:
