@@ -139,7 +139,8 @@ def ui(
         typer.echo(f"the tracking store is a server; open {uri}")
         return
     check_database(uri)
-    typer.echo(f"MLflow UI of {uri} at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    page = f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"  # not MLflow's GenAI side
+    typer.echo(f"MLflow UI of {uri} (Ctrl-C ends it); when the server has started, open\n{page}")
     arguments = [
         "-m",
         "mlflow",

@@ -165,8 +165,8 @@ def wide_console() -> Console:
     Returns:
         A console on standard output.
     """
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Console(force_jupyter=False)  # a notebook takes plain lines, too
+    return console if console.is_terminal else Console(force_jupyter=False, width=160)
 
 
 def progress_line(state: SweepState, *, running: bool) -> str:

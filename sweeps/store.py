@@ -62,9 +62,7 @@ def open_store(uri: str, study: str) -> Store:
     client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
-        tags = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on runs, not on GenAI
-        created = client.create_experiment(study, artifact_location=artifact_location(uri), tags=tags)
-        return Store(uri, client, created)
+        return Store(uri, client, client.create_experiment(study, artifact_location=artifact_location(uri)))
     if experiment.lifecycle_stage != "active":
         raise SweepError(
             f"the MLflow experiment {study!r} at {uri} is deleted: change name: in the YAML, or restore it "

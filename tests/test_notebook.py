@@ -27,4 +27,4 @@ def test_run_in_a_notebook(tmp_path):
     shown = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
     assert "[2/2]" in shown
     assert notebook.cells[1].outputs[0].text == "DataFrame ['none', 'layer'] True 0\n"
-    assert (tmp_path / "runs" / "mlflow.db").exists()
+    assert (tmp_path / "runs" / "notebook" / "001" / "journal.jsonl").exists()

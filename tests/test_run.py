@@ -1,5 +1,6 @@
 """Sweeps on real Ray, Optuna and MLflow; formulas stand in for training where training is not the point."""
 
+import json
 import os
 import signal
 import subprocess
@@ -271,7 +272,10 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, stop):
     events = [event for event, _ in folder.journal.read() if event["event"] == "epoch"]
     assert len({(event["trial"], event["epoch"]) for event in events}) == len(events)
     client = MlflowClient(folder.tracking_uri)
-    runs = client.search_runs([client.get_experiment_by_name("interrupted").experiment_id])
-    assert sorted(r.data.tags["trial"] for r in runs if "trial" in r.data.tags) == sorted(state.trials)
-    assert {r.info.status for r in runs} <= {"FINISHED", "KILLED"}
+    parent = json.loads(folder.bookmark.read_text())["parent"]
+    experiment = client.get_experiment_by_name("interrupted").experiment_id
+    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    assert sorted(run.data.tags["trial"] for run in runs) == sorted(state.trials)
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    assert client.get_run(parent).info.status == "FINISHED"
     assert torch.load(newest_checkpoint(Path(state.best().folder)), weights_only=True)["report"]["epoch"] == 3
