@@ -16,7 +16,7 @@ spec = load_spec({
 })
 result = run(spec)
 """,
-    "print(type(result.frame).__name__, list(result.frame.arm), result.complete, result.best.seed)",
+    "print(type(result.frame).__name__, sorted(result.frame.arm), result.complete, result.best.seed)",
 ]
 
 
@@ -26,5 +26,5 @@ def test_run_in_a_notebook(tmp_path):
     client.execute()
     shown = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
     assert "[2/2]" in shown
-    assert notebook.cells[1].outputs[0].text == "DataFrame ['none', 'layer'] True 0\n"
+    assert notebook.cells[1].outputs[0].text == "DataFrame ['layer', 'none'] True 0\n"
     assert (tmp_path / "runs" / "notebook" / "001" / "journal.jsonl").exists()
