@@ -9,6 +9,8 @@ from mlflow import MlflowClient
 
 from sweeps.mistakes import SweepError
 
+SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
+
 
 def connect(uri: str) -> MlflowClient:
     """Open a tracking store.
@@ -22,6 +24,10 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         SweepError: If it cannot be reached.
     """
+    if not uri.startswith(SCHEMES):
+        raise SweepError(
+            f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"
+        )
     # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

@@ -13,6 +13,8 @@ from sweeps.catalogue import STUDIES
 from tests.test_run import content
 from trainables import registry
 
+WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
+
 
 @pytest.fixture
 def noisesweep(monkeypatch, capsys, tmp_path):
@@ -148,10 +150,11 @@ def test_list_names_every_trainable_hyperparameter_and_study(noisesweep):
 
 def test_unreachable_data_is_one_line(noisesweep, tmp_path):
     path = tmp_path / "mnist.yaml"
+    (tmp_path / "empty").mkdir()
     spec = {
         "name": "no-data",
         "trainable": "mnist",
-        "data_dir": str(tmp_path / "nowhere"),
+        "data_dir": str(tmp_path / "empty"),
         "objective": {"metric": "val_accuracy", "mode": "max"},
     }
     path.write_text(yaml.safe_dump(spec))
@@ -161,6 +164,8 @@ def test_unreachable_data_is_one_line(noisesweep, tmp_path):
     assert "holds mnist/" in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "runs" / "no-data").exists()
+    code, _, errors = noisesweep("run", path, "--set", f"data_dir={tmp_path}/nowhere")
+    assert (code, errors) == (1, f"noisesweep: {WHERE.format(tmp_path)}")
 
 
 def test_the_version_is_that_of_the_package(noisesweep):

@@ -132,6 +132,12 @@ def test_an_unreachable_server_is_one_error_and_leaves_nothing(tmp_path, curves)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("uri", ["htp://host:5000", "runs/mlflow.db", "file:///tmp/runs"])
+def test_what_is_no_store_is_one_error(uri):
+    with pytest.raises(SweepError, match=f"^{uri}: is no tracking store; give sqlite:///FILE or the http://"):
+        connect(uri)
+
+
 def test_a_sweep_on_a_server_has_its_metrics_and_model_there(ray_session, server, tmp_path):
     spec = {
         "name": "on-a-server",

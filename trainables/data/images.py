@@ -73,6 +73,8 @@ class ImageDataset:
 
     def _source(self, data_dir: Path | None) -> Path | str:
         root = data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
+        if root and not Path(root).is_dir():
+            raise DataError(f"data_dir {root}: no such folder (from the YAML or NOISESWEEP_DATA_DIR)")
         folder = Path(root, self.hub_id.split("/")[-1]) if root else None
         return folder.resolve() if folder and folder.is_dir() else self.hub_id
 
