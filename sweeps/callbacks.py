@@ -6,6 +6,7 @@ Tune pickles callbacks with a sweep's state and revives them on resume, so they 
 from pathlib import Path
 from typing import Any
 
+import ray
 from pyarrow.fs import FileSelector
 from ray import tune
 from ray.tune import Callback
@@ -15,6 +16,8 @@ from sweeps.journal import Journal
 from sweeps.spec import Spec
 from sweeps.state import ENDED, SweepState
 from sweeps.trial import CHECKPOINT_FILE, split_config
+
+_REASON_LENGTH = 500  # characters
 
 
 class SweepCallback(Callback):
@@ -153,11 +156,16 @@ def failure_reason(trial: Trial) -> str:
     Returns:
         The type and message of the error that the trainable raised, or of the loss of its worker.
     """
-    error = trial.get_pickled_error() or trial.get_error()
+    # The driver's own copies: those in the storage, which get_error() reads, may come later.
+    try:
+        error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # there is none, or its class cannot be loaded here
+        text = Path(trial.error_file).read_text(errors="replace").split() if trial.error_file else ["unknown"]
+        return " ".join(text)[-_REASON_LENGTH:]
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):  # what the worker raised, without Ray's wrapping
         error = cause
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON_LENGTH]
 
 
 def drop_checkpoints(trial: Trial, folder: str, *, keep: int) -> None:

@@ -23,6 +23,7 @@ def isolated_machine(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
+        patch.setenv("RAY_ADDRESS", "local")  # never a cluster that happens to run here
         # One store for the session: making a new one takes MLflow seconds.
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
         yield
