@@ -211,7 +211,11 @@ def _new_tuner(folder: SweepFolder, spec: Spec, trainable: Any) -> tune.Tuner:
 
 def _start_ray(spec: Spec) -> None:
     if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise SweepError(f"Ray cannot be reached (RAY_ADDRESS?): {reason}") from None
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     wanted = {"CPU": spec.resources.cpu, "GPU": spec.resources.gpu}
     if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):

@@ -2,10 +2,13 @@
 
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from sweeps.mistakes import SweepError
 
@@ -32,11 +35,10 @@ def connect(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     try:
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
+        with _first_come(uri):
+            client = MlflowClient(uri)
+            client.search_experiments(max_results=1)
     except Exception as error:  # each kind of store raises its own
         reason = " ".join(str(error).split())[:200]
         raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
@@ -63,18 +65,32 @@ def open_store(uri: str, study: str) -> Store:
         The store.
 
     Raises:
-        SweepError: If it cannot be reached, or the experiment is deleted.
+        SweepError: If it cannot be reached or written, or the experiment is deleted.
     """
     client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
-        return Store(uri, client, client.create_experiment(study, artifact_location=artifact_location(uri)))
+        try:
+            created = client.create_experiment(study, artifact_location=artifact_location(uri))
+        except MlflowException as error:
+            reason = " ".join(str(error).split())[:200]
+            raise SweepError(f"MLflow cannot make the experiment {study!r} at {uri}: {reason}") from None
+        return Store(uri, client, created)
     if experiment.lifecycle_stage != "active":
         raise SweepError(
             f"the MLflow experiment {study!r} at {uri} is deleted: change name: in the YAML, or restore it "
             f"(MLFLOW_TRACKING_URI={uri} mlflow experiments restore -x {experiment.experiment_id})"
         )
     return Store(uri, client, experiment.experiment_id)
+
+
+def _first_come(uri: str) -> AbstractContextManager[object]:
+    # MLflow makes a new SQLite store table by table: two sweeps that start at once would both do so.
+    if not uri.startswith("sqlite:///"):
+        return nullcontext()
+    database = Path(uri.removeprefix("sqlite:///"))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{database}.lock")
 
 
 def artifact_location(uri: str) -> str | None:

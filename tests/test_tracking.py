@@ -138,6 +138,16 @@ def test_what_is_no_store_is_one_error(uri):
         connect(uri)
 
 
+def test_two_sweeps_at_once_make_one_store(tmp_path):
+    code = "import sys; from sweeps.store import open_store; open_store(sys.argv[1], sys.argv[2])"
+    uri = f"sqlite:///{tmp_path}/both.db"
+    commands = [[sys.executable, "-c", code, uri, study] for study in ("one", "other")]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    assert ["" if process.wait() == 0 else process.stderr.read() for process in both] == ["", ""]
+    names = {experiment.name for experiment in connect(uri).search_experiments()}
+    assert names == {"Default", "one", "other"}
+
+
 def test_a_sweep_on_a_server_has_its_metrics_and_model_there(ray_session, server, tmp_path):
     spec = {
         "name": "on-a-server",
