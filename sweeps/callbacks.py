@@ -136,6 +136,8 @@ class SweepCallback(Callback):
             trial: The one.
             **info: Nothing.
         """
+        if trial.trial_id not in self.state.trials:  # its worker could not even start
+            self.on_trial_start(iteration, trials, trial)
         self._end(trial, "failed", failure_reason(trial))
         drop_checkpoints(trial, trial.storage.trial_fs_path, keep=0)
 

@@ -34,6 +34,7 @@ def connect(uri: str) -> MlflowClient:
     # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     try:
         with _first_come(uri):

@@ -6,6 +6,7 @@ and come back, and the driver may be killed, at any moment.
 
 import json
 import platform
+import shutil
 import subprocess
 import time
 from collections import defaultdict
@@ -228,7 +229,8 @@ def provenance() -> dict[str, str]:
     Returns:
         Tags: git commit of the working directory, versions, and the driver's host.
     """
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    git = shutil.which("git") or "false"
+    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     packages = ("noisesweep", "torch", "ray", "optuna", "mlflow")
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
     tags = {MLFLOW_SOURCE_NAME: "noisesweep", "driver": platform.node(), "versions": ", ".join(versions)}
