@@ -23,7 +23,8 @@ def print_catalogue(console: Console) -> None:
         trainable = registry.get(name)
         summary = (trainable.__doc__ or "").strip().splitlines()
         console.print(f"[bold]{name}[/bold]  {summary[0] if summary else ''}")
-        console.print(f"  models: {', '.join(trainable.models)}")
+        if models := trainable.models():
+            console.print(f"  models: {', '.join(models)}")
         console.print(f"  metrics: {', '.join(trainable.metrics())}")
         table = Table(box=None, padding=(0, 2, 0, 2))
         for column in ("hyperparameter", "default", "takes", "what it is"):
@@ -35,7 +36,8 @@ def print_catalogue(console: Console) -> None:
     console.print("[bold]studies[/bold]")
     for path in sorted(STUDIES.glob("*.yaml")):
         content = Source(path).content
-        console.print(f"  {content['name']}  trains {content['trainable']}  {path}", soft_wrap=True)
+        profiles = "".join(f", --profile {name}" for name in content.get("profiles", {}))
+        console.print(f"  {content['name']}  trains {content['trainable']}  {path}{profiles}", soft_wrap=True)
 
 
 def _takes(field: FieldInfo) -> str:

@@ -31,6 +31,9 @@ Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="change a key of the YAML, such as fixed.epochs=3; repeatable"
     ),
 ]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="another form of the sweep, from profiles: in its YAML")
+]
 RUNS = Path("runs")
 
 
@@ -52,6 +55,7 @@ def noisesweep(
 @app.command()
 def run(
     file: File,
+    profile: Profile = None,
     overrides: Overrides = None,
     trials: Annotated[int | None, typer.Option(help="short for --set budget.trials=N")] = None,
     new: Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")] = False,
@@ -62,7 +66,7 @@ def run(
     from sweeps.spec import load_spec
 
     extra = [] if trials is None else [f"budget.trials={trials}"]
-    spec = load_spec(file, [*(overrides or []), *extra])
+    spec = load_spec(file, [*(overrides or []), *extra], profile)
     from sweeps.runner import run as run_sweep
 
     _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))
@@ -77,17 +81,23 @@ def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None
 
 
 @app.command()
-def validate(file: File, overrides: Overrides = None) -> None:
+def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: all its mistakes, or what it comes to."""
     from sweeps.search import n_trials
     from sweeps.source import dump
     from sweeps.spec import load_spec
 
-    spec = load_spec(file, overrides or [])
-    defaults = spec.trainable_class.Hyperparameters().model_dump(exclude_none=True)
-    unsearched = {name: value for name, value in defaults.items() if name not in spec.search}
+    spec = load_spec(file, overrides or [], profile)
+    for other in spec.profiles:
+        load_spec(file, overrides or [], other)
+    unsearched = spec.hyperparameters({}).model_dump()
+    fixed = {
+        name: value for name, value in unsearched.items() if name not in spec.search or name in spec.fixed
+    }
+    if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
+        fixed["weight_decay"] = None  # that of each optimizer
     resolved = spec.model_dump(exclude_none=True)
-    sys.stdout.write(dump({**resolved, "fixed": unsearched | spec.fixed}))
+    sys.stdout.write(dump({**resolved, "fixed": fixed, "scheduler": resolved.get("scheduler", "none")}))
     sys.stderr.write(f"{file}: right; {n_trials(spec)} trials of at most {spec.max_epochs} epochs\n")
 
 

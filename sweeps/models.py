@@ -1,5 +1,6 @@
 """The best trial's network as an MLflow model."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -35,11 +36,13 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
     file = newest_checkpoint(Path(best.folder))
     if file is None:
         raise SweepError(f"{best.folder}: the best trial's checkpoint is gone")
-    trainable = spec.trainable_class()
-    model = trainable.model(trainable.Hyperparameters(**best.hyperparameters)).eval()
+    trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
+    hyperparameters = trainable.Hyperparameters(**best.hyperparameters)
+    network = trainable.model(hyperparameters)
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    model.load_state_dict(checkpoint["training"]["model"])
-    example = trainable.example_input()
+    network.load_state_dict(checkpoint["training"]["model"])
+    model = trainable.serving(network, hyperparameters).eval()
+    example = trainable.example_input(hyperparameters)
     with torch.inference_mode():
         signature = infer_signature(example.numpy(), model(example).numpy())
     # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
@@ -53,5 +56,7 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             serialization_format="pt2",
         )
+        for companion in trainable.companions(hyperparameters):
+            shutil.copy(companion, Path(folder, NAME))
         client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
     client.set_tag(run_id, "model_trial", best.id)

@@ -141,8 +141,10 @@ def _data_dir(spec: Spec) -> str | None:
 
 
 def _prepare_data(spec: Spec) -> None:
+    trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
     try:
-        spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None).prepare()
+        for hyperparameters in spec.variants(trainable.data_hyperparameters):
+            trainable.prepare(hyperparameters)
     except DataError as error:
         raise SweepError(str(error)) from None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sweeps.mistakes import Location, Mistake, SpecError, dotted, shown
+from sweeps.mistakes import Location, Mistake, SpecError, dotted, shown, unknown
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,17 +64,25 @@ class Source:
         mistakes: Keys that are given twice.
     """
 
-    def __init__(self, source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source: str | Path | Mapping[str, Any],
+        overrides: Sequence[str] = (),
+        profile: str | None = None,
+    ) -> None:
         """Read a spec.
 
         Args:
             source: A YAML file, or a mapping of the same form.
             overrides: ``key=value`` with a dotted key and a YAML value.
+            profile: One of the mappings under ``profiles``, applied before the overrides.
 
         Raises:
-            SpecError: If the file cannot be read, is not YAML or not a mapping, or an override is malformed.
+            SpecError: If the file cannot be read, is not YAML or not a mapping, or the profile or an override
+                is not right.
         """
-        self._overridden: list[Location] = []
+        # What was changed, and the key of the profile that did it; the last to change a key stands first.
+        self._changed: list[tuple[Location, Location | None]] = []
         self._root: yaml.Node | None = None
         self.text = ""
         self.mistakes: list[Mistake] = []
@@ -90,6 +98,8 @@ class Source:
                 [Mistake(self.name, 1, "", "a sweep is a mapping of keys such as name: and search:")]
             )
         self.content: dict[str, Any] = content
+        if profile is not None:
+            self._apply(profile)
         for override in overrides:
             self._override(override)
 
@@ -104,9 +114,13 @@ class Source:
             The mistake with file, line and key.
         """
         location = self._as_written(location)
-        for overridden in self._overridden:
-            if location[: len(overridden)] == overridden:
-                return Mistake("--set", 0, dotted(location), message)
+        for changed, origin in self._changed:
+            if location[: len(changed)] == changed:
+                if origin is None:
+                    return Mistake("--set", 0, dotted(location), message)
+                return Mistake(
+                    self.name, self._line(origin), f"profile {origin[1]}: {dotted(location)}", message
+                )
         return Mistake(self.name, self._line(location), dotted(location), message)
 
     def _as_written(self, location: Location) -> Location:
@@ -199,14 +213,32 @@ class Source:
             value = yaml.load(text, Loader=_Loader)
         except (yaml.YAMLError, RecursionError):
             raise SpecError([Mistake("--set", 0, key, f"{text!r} is not a YAML value")]) from None
+        self._change(location, value, None)
+
+    def _apply(self, profile: str) -> None:
+        profiles = self.content.pop("profiles", None)
+        profiles = profiles if isinstance(profiles, dict) else {}
+        if profile not in profiles:
+            message = unknown(profile, list(profiles)) if profiles else f"{self.name} has no profiles"
+            raise SpecError([Mistake("--profile", 0, "", message)])
+        if not isinstance(profiles[profile], dict):
+            location = ("profiles", profile)
+            rule = "must be a mapping of keys to values, such as fixed.epochs: 1"
+            message = f"{rule}, got {shown(profiles[profile])}"
+            raise SpecError([Mistake(self.name, self._line(location), dotted(location), message)])
+        self._change(("name",), f"{self.content.get('name')}-{profile}", ("profiles", profile))
+        for key, value in profiles[profile].items():
+            self._change(tuple(key.split(".")), value, ("profiles", profile, key))
+
+    def _change(self, location: Location, value: Any, origin: Location | None) -> None:
         target = self.content
         for index, part in enumerate(location[:-1]):
-            if not isinstance(target.get(part), dict):
-                target[part] = {}
-                self._overridden.append(location[: index + 1])
-            target = target[part]
-        target[location[-1]] = value
-        self._overridden.append(location)
+            if not isinstance(target.get(str(part)), dict):
+                target[str(part)] = {}
+                self._changed.insert(0, (location[: index + 1], origin))
+            target = target[str(part)]
+        target[str(location[-1])] = value
+        self._changed.insert(0, (location, origin))
 
 
 def _copied(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """The YAML of a sweep: the only place that knows its keys."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -171,6 +173,9 @@ class Spec(_Model):
         2, ge=0, description="times a trial that fails is run again, from its last epoch"
     )
     data_dir: str | None = Field(None, description="folder with local copies of datasets")
+    profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(
+        {}, exclude=True, description="other forms of the sweep, such as {quick: {fixed.epochs: 1}}"
+    )
 
     _text: str = PrivateAttr("")
 
@@ -205,6 +210,22 @@ class Spec(_Model):
         """The class of the trainable."""
         return registry.get(self.trainable)
 
+    def variants(self, names: Iterable[str]) -> list[Hyperparameters]:
+        """List the configurations that differ in some hyperparameters.
+
+        Args:
+            names: Those hyperparameters.
+
+        Returns:
+            One configuration for each combination of their values; of a range, its ends.
+        """
+        options: list[list[dict[str, Any]]] = []
+        for dimension_name in names:
+            if dimension := self.search.get(dimension_name):
+                values = (*dimension.values, *dimension.bounds)
+                options.append([{dimension_name: value} for value in values] + [{}] * bool(dimension.when))
+        return [self.hyperparameters(dict(ChainMap(*chosen))) for chosen in itertools.product(*options)]
+
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete one configuration.
 
@@ -217,12 +238,16 @@ class Spec(_Model):
         return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
 
 
-def load_spec(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
+def load_spec(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), profile: str | None = None
+) -> Spec:
     """Read and check a sweep.
 
     Args:
         source: A YAML file, or a mapping of the same form.
         overrides: ``key=value`` with a dotted key and a YAML value, such as ``fixed.epochs=3``.
+        profile: One of its ``profiles``, whose changes come before the overrides; the sweep is then called
+            NAME-PROFILE.
 
     Returns:
         The spec; running it meets no mistake that could have been seen here.
@@ -233,7 +258,7 @@ def load_spec(source: str | Path | Mapping[str, Any], overrides: Sequence[str] =
     from sweeps.checks import check
     from sweeps.explain import explain
 
-    read = Source(source, overrides)
+    read = Source(source, overrides, profile)
     spec, form = None, []
     try:
         spec = Spec.model_validate(read.content)

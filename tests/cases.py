@@ -1,50 +1,43 @@
 """Each trainable in its smallest form."""
 
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
-
+from trainables.cifar10 import CIFAR10
+from trainables.cifar100 import CIFAR100
+from trainables.conll2003 import CoNLL2003
 from trainables.digits import Digits
 from trainables.fmnist import FashionMNIST
+from trainables.imdb import IMDB
 from trainables.mnist import MNIST
+from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 
 # 7 steps an epoch: no multiple of the groups of a model, so that a lost step counter shows.
 SMALL = {"epochs": 2, "batch_size": 32, "train_subset": 200, "lr": 0.05}
+FEW = SMALL | {"batch_size": 8, "train_subset": 50}
+WORDS = FEW | {"vectors": "vectors/made.txt", "optimizer": "adam", "lr": 0.01}
+# What a recurrent layer gives is bounded, so that only an infinite weight makes its loss infinite.
+BOUNDED = 3e38
 
 
-def small(trainable, model="shallow", **changes) -> TrainableCase:
-    return TrainableCase(trainable, trainable.Hyperparameters(model=model, **(SMALL | changes)))
+def small(trainable, defaults, changes, **case) -> TrainableCase:
+    return TrainableCase(trainable, trainable.Hyperparameters(**(defaults | changes)), **case)
 
 
 # To add a trainable, add its line: from the folder with the datasets to the case.
 CASES: dict[str, Callable[..., TrainableCase]] = {
-    "digits": lambda data_dir, **changes: small(Digits(), **changes),
-    "mnist": lambda data_dir, **changes: small(MNIST(data_dir), **changes),
-    "fmnist": lambda data_dir, **changes: small(FashionMNIST(data_dir), **changes),
+    "cifar10": lambda data_dir, **changes: small(CIFAR10(data_dir), FEW | {"model": "cnn1"}, changes),
+    "cifar100": lambda data_dir, **changes: small(CIFAR100(data_dir), FEW | {"model": "cnn1"}, changes),
+    "conll2003": lambda data_dir, **changes: small(
+        CoNLL2003(data_dir), WORDS | {"hidden": 8}, changes, diverging_lr=BOUNDED
+    ),
+    "digits": lambda data_dir, **changes: small(Digits(), SMALL, changes),
+    "fmnist": lambda data_dir, **changes: small(FashionMNIST(data_dir), SMALL, changes),
+    "imdb": lambda data_dir, **changes: small(
+        IMDB(data_dir), WORDS | {"model": "trans2", "words": 20, "hidden": 8}, changes, diverging_lr=BOUNDED
+    ),
+    "mnist": lambda data_dir, **changes: small(MNIST(data_dir), SMALL, changes),
+    "temperatures": lambda data_dir, **changes: small(
+        Temperatures(data_dir), FEW | {"hidden": 8, "window": 5}, changes
+    ),
 }
-
-
-def write_made_data(folder: Path) -> None:
-    """Write small datasets that can be learned, in the form of the real ones."""
-    for seed, name in enumerate(("mnist", "fashion_mnist")):
-        random = np.random.RandomState(seed)  # its stream never changes, as the golden losses need
-        templates = random.randint(0, 256, (10, 28, 28))
-        for split, n in (("train", 300), ("test", 60)):
-            labels = random.randint(0, 10, n)
-            pixels = (templates[labels] + random.randint(0, 256, (n, 28, 28))) // 2
-            write_parquet(folder / name, split, pixels.astype(np.uint8), labels.tolist())
-
-
-def write_parquet(folder: Path, split: str, images, labels) -> Path:
-    """Write a split as the hub's image datasets are: encoded images and class labels in parquet."""
-    from datasets import ClassLabel, Dataset, Features, Image
-    from PIL import Image as PILImage
-
-    features = Features({"image": Image(), "label": ClassLabel(num_classes=10)})
-    rows = {"image": [PILImage.fromarray(image) for image in images], "label": labels}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{split}-00000-of-00001.parquet"
-    Dataset.from_dict(rows, features=features).to_parquet(path)
-    return path

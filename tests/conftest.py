@@ -8,8 +8,8 @@ import pytest
 import ray
 import torch
 
-from tests.cases import write_made_data
 from tests.curves import Curves
+from tests.made_data import write_made_data
 from trainables import register, registry
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; spawned processes inherit it
@@ -39,9 +39,15 @@ def made_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_dir(made_data) -> Path:
-    """Find the real datasets where ``NOISESWEEP_DATA_DIR`` names them, else made ones."""
-    return Path(os.environ.get("NOISESWEEP_DATA_DIR", made_data))
+def data_dir(made_data, tmp_path_factory) -> Path:
+    """Find the real datasets where ``NOISESWEEP_DATA_DIR`` has them, and made ones for the rest."""
+    real = os.environ.get("NOISESWEEP_DATA_DIR")
+    if not real:
+        return made_data
+    folder = tmp_path_factory.mktemp("real")
+    for made in made_data.iterdir():
+        (folder / made.name).symlink_to(found if (found := Path(real, made.name)).is_dir() else made)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -84,16 +84,18 @@ class Curves(Trainable):
 
     name = "curves"
     Hyperparameters = CurveHyperparameters
-    models = {"line": Line}  # noqa: RUF012
     scores = {"val_accuracy": "max"}  # noqa: RUF012
 
-    def prepare(self) -> None:
+    def prepare(self, hyperparameters) -> None:
         pass
+
+    def model(self, hyperparameters):
+        return Line()
 
     def task(self, hyperparameters, device):
         raise AssertionError("curves train nothing")
 
-    def example_input(self):
+    def example_input(self, hyperparameters):
         return torch.zeros(2, 1)
 
     def start(self, hyperparameters, *, seed, device="cpu"):

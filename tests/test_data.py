@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.cases import write_parquet
+from tests.made_data import write_images_parquet as write_parquet
+from trainables.data import DataError
 from trainables.data.cache import cache_dir, cached
-from trainables.data.images import DataError, ImageDataset, load_cached_images, read_images, write_images
+from trainables.data.images import ImageDataset, load_cached_images, read_images, write_images
 
 DATASET = ImageDataset("someone/shapes")
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cases import CASES, write_made_data
+from tests.cases import CASES
+from tests.made_data import write_made_data
 from trainables import NOISE_MODES
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -59,7 +59,8 @@ seed: 0
 
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
-    "batch_size, epochs, lr, lr_schedule, model, momentum, noise, optimizer, sigma, sigma_epochs, "
+    "batch_size, curvature, curvature_draws, curvature_examples, "
+    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, sigma, sigma_epochs, "
     "sigma_schedule, train_subset or weight_decay"
 )
 METRICS = (
@@ -770,6 +771,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
         [0, 0, 1, 1],
     ),
     ("max_failures", ("max_failures=9",), lambda built: built.run.failure_config.max_failures, 9),
+    ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
     ("data_dir", ("data_dir=/data",), lambda built: runner._data_dir(built.spec), "/data"),
 ]
 

@@ -1,30 +1,59 @@
-"""The contract over every trainable, and what only the image trainables promise."""
+"""The contract over every trainable, and the MLPs."""
 
 import math
 
 import pytest
 import torch
 
-from tests.cases import CASES, SMALL
+from tests.cases import CASES
 from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, get, names, register
-from trainables.classification import split_examples
+from trainables.classification import ImageTrainable
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN, _registered
+from trainables.splits import split_examples
 from trainables.testing import TrainableContract, same_weights
 
-# Two models on the smallest data, one on the rest; `wide` has 54 million weights and runs one trial below.
-CONTRACTS = [("digits", "shallow"), ("digits", "deep"), ("mnist", "shallow"), ("fmnist", "shallow")]
+# Two models on some data, one on the rest; the largest run few trials below.
+CONTRACTS: list[tuple[str, dict]] = [
+    ("cifar10", {}),
+    ("cifar100", {}),
+    ("conll2003", {}),
+    ("conll2003", {"cell": "gru", "layers": 2, "freeze_vectors": False}),
+    ("digits", {}),
+    ("digits", {"model": "deep", "train_subset": 64, "lr": 0.1}),
+    ("fmnist", {}),
+    ("imdb", {}),
+    ("imdb", {"model": "recurrent"}),
+    ("mnist", {}),
+    ("temperatures", {}),
+]
+IMAGES = ("digits", "mnist", "fmnist", "cifar10", "cifar100")
+MLP_IMAGES = ("digits", "mnist", "fmnist")
 
 
-@pytest.fixture(params=CONTRACTS, ids="-".join)
+def contract_id(contract):
+    name, changes = contract
+    return "-".join([name, *map(str, changes.values())])
+
+
+@pytest.fixture(params=CONTRACTS, ids=contract_id)
 def case(request, data_dir):
-    name, model = request.param
-    smaller = {"train_subset": 64, "lr": 0.1} if model == "deep" else {}
-    return CASES[name](data_dir, model=model, **smaller)
+    name, changes = request.param
+    return CASES[name](data_dir, **changes)
 
 
 @pytest.fixture(params=CASES)
 def any_case(request, data_dir):
+    return CASES[request.param](data_dir)
+
+
+@pytest.fixture(params=IMAGES)
+def image_case(request, data_dir):
+    return CASES[request.param](data_dir)
+
+
+@pytest.fixture(params=MLP_IMAGES)
+def mlp_case(request, data_dir):
     return CASES[request.param](data_dir)
 
 
@@ -54,30 +83,30 @@ def test_the_other_models_train(name, model, data_dir):
 
 
 @pytest.mark.parametrize("model", HIDDEN)
-def test_parameters_are_those_of_the_published_mlp(any_case, model):
-    inputs = math.prod(any_case.trainable.shape)
+def test_parameters_are_those_of_the_published_mlp(mlp_case, model):
+    inputs = math.prod(mlp_case.trainable.shape)
     width, depth = {"shallow": (500, 3), "wide": (5000, 3), "deep": (1000, 5)}[model]
     # Every layer has its biases: inputs to the first, depth - 1 squares, and the last to ten classes.
     expected = (inputs + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * 10
-    hyperparameters = any_case.trainable.Hyperparameters(model=model)
+    hyperparameters = mlp_case.trainable.Hyperparameters(model=model)
     with torch.device("meta"):
-        built = any_case.trainable.model(hyperparameters)
-        outputs = built(torch.zeros(2, *any_case.trainable.shape))
+        built = mlp_case.trainable.model(hyperparameters)
+        outputs = built(torch.zeros(2, *mlp_case.trainable.shape))
     assert sum(parameter.numel() for parameter in built.parameters()) == expected
     assert outputs.shape == (2, 10)
 
 
 @pytest.mark.parametrize(("model", "groups"), [("shallow", 8), ("deep", 12)])
-def test_groups_are_weights_and_biases(any_case, model, groups):
-    built = any_case.trainable.model(any_case.trainable.Hyperparameters(model=model))
+def test_groups_are_weights_and_biases(mlp_case, model, groups):
+    built = mlp_case.trainable.model(mlp_case.trainable.Hyperparameters(model=model))
     assert len(NoiseInjector(built.parameters(), "all", 0.1, 0).parameters) == groups
 
 
 # Splits
 
 
-def test_the_split_is_disjoint_and_covers_everything(any_case):
-    n = len(any_case.trainable.load("train").labels)
+def test_the_split_is_disjoint_and_covers_everything(image_case):
+    n = len(image_case.trainable.load("train").labels)
     split = split_examples(n, None)
     assert sorted([*split.train.tolist(), *split.validation.tolist()]) == list(range(n))
     assert len(split.validation) == round(n / 10)
@@ -90,8 +119,8 @@ def test_the_split_is_pinned():
     assert split.train[:4].tolist() == [13, 19, 7, 14]
 
 
-def test_the_split_is_the_same_for_every_seed(any_case):
-    tasks = [any_case.start(seed=seed).task for seed in (0, 1)]
+def test_the_split_is_the_same_for_every_seed(image_case):
+    tasks = [image_case.start(seed=seed).task for seed in (0, 1)]
     for part in ("_train", "_validation"):
         assert torch.equal(getattr(tasks[0], part), getattr(tasks[1], part))
 
@@ -103,11 +132,12 @@ def test_a_subset_keeps_validation_whole():
     assert torch.equal(split_examples(100, 1000).train, whole.train)
 
 
-def test_each_epoch_draws_every_training_image_once_in_another_order(any_case):
-    task = any_case.start().task
+def test_each_epoch_draws_every_training_image_once_in_another_order(image_case):
+    task = image_case.start().task
+    task._augment = ImageTrainable.augment
     order = torch.Generator().manual_seed(0)
-    epochs = [torch.cat([x.flatten(1) for x, _ in task.batches(32, order)]) for _ in range(2)]
-    assert len(epochs[0]) == SMALL["train_subset"] == task.n_examples
+    epochs = [torch.cat([batch.inputs.flatten(1) for batch in task.batches(32, order)]) for _ in range(2)]
+    assert len(epochs[0]) == image_case.hyperparameters.train_subset == task.n_examples
     assert not torch.equal(*epochs)
     lexical = [sorted(map(tuple, epoch.tolist())) for epoch in epochs]
     assert lexical[0] == lexical[1]
@@ -115,15 +145,15 @@ def test_each_epoch_draws_every_training_image_once_in_another_order(any_case):
 
 def test_training_inputs_are_normalised(data_dir):
     task = CASES["digits"](data_dir, train_subset=None).start().task
-    inputs = torch.cat([x for x, _ in task.batches(32, torch.Generator())])
+    inputs = torch.cat([batch.inputs for batch in task.batches(32, torch.Generator())])
     assert inputs.mean().abs() < 0.02
     assert abs(inputs.std() - 1) < 0.02
 
 
-def test_validation_scores_are_those_of_all_its_images_at_once(any_case):
-    task = any_case.start().task
+def test_validation_scores_are_those_of_all_its_images_at_once(image_case):
+    task = image_case.start().task
     task.model.eval()
-    inputs, labels = task._batch(task._validation)
+    inputs, labels, _ = task._batch(task._pixels[task._validation], task._validation)
     logits = task.model(inputs).detach().double()
     chosen = logits.log_softmax(1)[range(len(labels)), labels]
     scores = task.evaluate()
@@ -132,23 +162,23 @@ def test_validation_scores_are_those_of_all_its_images_at_once(any_case):
 
 
 @pytest.mark.parametrize("mode", NOISE_MODES)
-def test_training_never_loads_the_test_split(any_case, mode):
+def test_training_never_loads_the_test_split(image_case, mode):
     splits = []
 
-    class Watched(type(any_case.trainable)):
+    class Watched(type(image_case.trainable)):
         def load(self, split):
             splits.append(split)
             return super().load(split)
 
-    trainable = Watched(any_case.trainable.data_dir)
-    trainable.prepare()
-    values = any_case.hyperparameters.model_dump() | {"noise": mode, "sigma": 0.01, "epochs": 1}
+    trainable = Watched(image_case.trainable.data_dir)
+    trainable.prepare(image_case.hyperparameters)
+    values = image_case.hyperparameters.model_dump() | {"noise": mode, "sigma": 0.01, "epochs": 1}
     list(trainable.start(trainable.Hyperparameters(**values), seed=0))
     assert set(splits) == {"train"}
 
 
-def test_test_images_are_not_training_images(any_case):
-    train, test = (any_case.trainable.load(split) for split in ("train", "test"))
+def test_test_images_are_not_training_images(image_case):
+    train, test = (image_case.trainable.load(split) for split in ("train", "test"))
     seen = {image.numpy().tobytes() for image in train.pixels}
     assert not any(image.numpy().tobytes() in seen for image in test.pixels)
 

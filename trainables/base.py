@@ -1,9 +1,9 @@
 """What a trainable is: a dataset with its architectures, ready to be trained with noise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,16 +19,17 @@ class Trainable(ABC):
 
     Attributes:
         name: What a YAML calls it.
-        Hyperparameters: Its hyperparameters with their defaults; ``model`` names one of ``models``.
-        models: Builders of its architectures.
-        scores: Metrics that its task's ``evaluate`` adds to ``val_loss``, and which direction is better.
-            One where more is better is a fraction: 0 is the worst.
+        Hyperparameters: Its hyperparameters with their defaults; where it has several architectures,
+            ``model`` is a Literal of their names.
+        scores: Metrics that its task's ``evaluate`` adds to ``val_loss``, and which direction is better; None
+            for one that is there to compare with. One where more is better is a fraction: 0 is the worst.
+        data_hyperparameters: The hyperparameters that ``prepare`` looks at.
     """
 
     name: ClassVar[str]
     Hyperparameters: ClassVar[type[Hyperparameters]]
-    models: ClassVar[Mapping[str, Callable[[], nn.Module]]]
-    scores: ClassVar[Mapping[str, Direction]]
+    scores: ClassVar[Mapping[str, Direction | None]]
+    data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
 
     def __init__(self, data_dir: Path | None = None) -> None:
         """Make a trainable; nothing is loaded yet.
@@ -48,12 +49,25 @@ class Trainable(ABC):
         losses: dict[str, Direction | None] = {"train_loss": "min", "val_loss": "min"}
         return dict.fromkeys(LOOP_METRICS) | losses | dict(cls.scores)
 
+    @classmethod
+    def models(cls) -> tuple[str, ...]:
+        """List the architectures to choose from.
+
+        Returns:
+            What ``model`` takes; empty where there is no choice.
+        """
+        field = cls.Hyperparameters.model_fields.get("model")
+        return get_args(field.annotation) if field else ()
+
     @abstractmethod
-    def prepare(self) -> None:
-        """Download and decode what training needs, once per machine.
+    def prepare(self, hyperparameters: Any) -> None:
+        """Download and decode what training needs, once per machine, and refuse what the data cannot give.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
 
         Raises:
-            DataError: If the data cannot be had.
+            DataError: If the data cannot be had, or are too few.
         """
 
     @abstractmethod
@@ -66,19 +80,43 @@ class Trainable(ABC):
         """
 
     @abstractmethod
-    def example_input(self) -> Tensor:
-        """Inputs of the right shape and type, a batch of two, for the signature of a saved model."""
-
     def model(self, hyperparameters: Any) -> nn.Module:
-        """Build the architecture alone, without data.
+        """Build the freshly initialised architecture.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
+        """
+
+    def serving(self, model: nn.Module, hyperparameters: Any) -> nn.Module:
+        """Put around a trained network what its inputs and outputs need, to save it for use elsewhere.
+
+        Args:
+            model: What ``model`` built.
+            hyperparameters: An instance of ``self.Hyperparameters``.
+
+        Returns:
+            A module that takes the data as they are stored.
+        """
+        return model
+
+    @abstractmethod
+    def example_input(self, hyperparameters: Any) -> Tensor:
+        """Inputs of ``serving``, a batch of two, for the signature of a saved model.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
+        """
+
+    def companions(self, hyperparameters: Any) -> Sequence[Path]:
+        """List files without which a saved model cannot be used, such as its vocabulary.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
 
         Returns:
-            A freshly initialised module.
+            Files.
         """
-        return self.models[hyperparameters.model]()
+        return ()
 
     def start(self, hyperparameters: Any, *, seed: int, device: str = "cpu") -> Training:
         """Start a trial.

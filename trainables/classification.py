@@ -1,12 +1,11 @@
-"""Image classification: the part that digits, MNIST and Fashion-MNIST share.
+"""Image classification: the part that all image trainables share.
 
 Shapes: B batch, N examples, K channels, H height, W width, C classes.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -15,25 +14,61 @@ from torch.nn import functional as F
 
 from trainables import hyperparameters
 from trainables.base import Trainable
+from trainables.data import DataError
 from trainables.data.images import Images
 from trainables.loop import Batch
-from trainables.models.mlp import HIDDEN, mlp
+from trainables.models import BuildImageModel
+from trainables.models.mlp import MLPS
+from trainables.splits import Split, split_examples
 
-VALIDATION_FRACTION = 0.1
-_SPLIT_SEED = 0  # one split for all trials, whatever their seed
 _EVALUATION_BATCH = 2000
+_SAMPLE_BATCH = 128  # bounds the memory of second derivatives
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class Normalise(nn.Module):
+    """Subtracts the mean of each channel and divides by its standard deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float] | float, std: Sequence[float] | float) -> None:
+        super().__init__()
+        self.register_buffer("mean", _by_channel(mean))
+        self.register_buffer("std", _by_channel(std))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalise.
+
+        Args:
+            pixels: (B, K, H, W), as stored (0 to 255), of any type.
+
+        Returns:
+            Floating-point numbers of the same shape.
+        """
+        return pixels.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
+
+
+def _by_channel(values: Sequence[float] | float) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.get_default_dtype()).reshape(-1, 1, 1)
 
 
 class ImageTask:
-    """A classifier and its images; batches are normalised as they are drawn."""
+    """A classifier and its images; batches are augmented and normalised as they are drawn."""
 
     def __init__(
-        self, model: nn.Module, images: Images, split: "Split", mean: float, std: float, device: torch.device
+        self,
+        model: nn.Module,
+        images: Images,
+        split: Split,
+        normalise: Normalise,
+        augment: Augment,
+        device: torch.device,
     ) -> None:
         self.model = model.to(device)
         self.data_fingerprint = images.fingerprint
         self.n_examples = len(split.train)
-        self._mean, self._std = mean, std
+        self._normalise, self._augment = normalise.to(device), augment
         # Splits are indices, so that on the CPU all trials read the same mapped pages.
         self._pixels, self._labels = images.pixels.to(device), images.labels.to(device)
         self._train, self._validation = split.train.to(device), split.validation.to(device)
@@ -43,14 +78,26 @@ class ImageTask:
 
         Args:
             batch_size: B; the last batch may be smaller.
-            order: Source of the permutation.
+            order: Source of the permutation and the augmentation.
 
         Yields:
             Normalised pixels (B, K, H, W) and labels (B,).
         """
         permutation = torch.randperm(self.n_examples, generator=order).to(self._train.device)
         for chosen in self._train[permutation].split(batch_size):
-            yield self._batch(chosen)
+            yield self._batch(self._augment(self._pixels[chosen], order), chosen)
+
+    def sample(self, n_examples: int) -> list[Batch]:
+        """Take training images that are the same in every trial.
+
+        Args:
+            n_examples: How many, at most.
+
+        Returns:
+            Batches, not augmented.
+        """
+        chunks = self._train[:n_examples].split(_SAMPLE_BATCH)
+        return [self._batch(self._pixels[chosen], chosen) for chosen in chunks]
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of a batch.
@@ -61,8 +108,7 @@ class ImageTask:
         Returns:
             A scalar, in nats.
         """
-        inputs, labels = batch
-        return F.cross_entropy(self.model(inputs), labels)
+        return F.cross_entropy(self.model(batch.inputs), batch.targets)
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
@@ -73,16 +119,27 @@ class ImageTask:
         """
         sums = torch.zeros(2, dtype=torch.float64, device=self._labels.device)
         for chosen in self._validation.split(_EVALUATION_BATCH):
-            inputs, labels = self._batch(chosen)
-            logits = self.model(inputs)
-            correct = (logits.argmax(1) == labels).sum()
-            sums += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), correct])
+            batch = self._batch(self._pixels[chosen], chosen)
+            sums += classification_sums(self.model(batch.inputs), batch.targets)
         loss, accuracy = (sums / len(self._validation)).tolist()
         return {"val_loss": loss, "val_accuracy": accuracy}
 
-    def _batch(self, chosen: Tensor) -> Batch:
-        pixels = self._pixels[chosen].to(torch.get_default_dtype())
-        return pixels.sub_(self._mean).div_(self._std), self._labels[chosen]
+    def _batch(self, pixels: Tensor, chosen: Tensor) -> Batch:
+        return Batch(self._normalise(pixels), self._labels[chosen], len(chosen))
+
+
+def classification_sums(logits: Tensor, labels: Tensor) -> Tensor:
+    """Add up what classification is scored by.
+
+    Args:
+        logits: (B, C).
+        labels: (B,).
+
+    Returns:
+        The sum of cross-entropies in nats, and the number of examples whose largest logit is the label's.
+    """
+    correct = (logits.argmax(1) == labels).sum()
+    return torch.stack([F.cross_entropy(logits, labels, reduction="sum"), correct])
 
 
 class MLPHyperparameters(hyperparameters.Hyperparameters):
@@ -92,30 +149,36 @@ class MLPHyperparameters(hyperparameters.Hyperparameters):
 
 
 class ImageTrainable(Trainable):
-    """An image dataset with the three MLPs of the study.
+    """An image dataset; with the three MLPs of the study unless a subclass has other ``architectures``.
 
     Attributes:
         shape: (K, H, W).
         classes: C.
-        mean: Mean of the training pixels, in the units they are stored in (0 to 255).
+        mean: Mean of the training pixels, in the units they are stored in (0 to 255); one, or one a channel.
         std: Standard deviation of the training pixels, likewise.
+        architectures: Builders of what ``model`` names, given ``shape`` and ``classes``.
     """
 
-    Hyperparameters = MLPHyperparameters
+    Hyperparameters: ClassVar[type[hyperparameters.Hyperparameters]] = MLPHyperparameters
     scores: ClassVar = {"val_accuracy": "max"}
     shape: ClassVar[tuple[int, int, int]]
     classes: ClassVar[int]
-    mean: ClassVar[float]
-    std: ClassVar[float]
+    mean: ClassVar[Sequence[float] | float]
+    std: ClassVar[Sequence[float] | float]
+    architectures: ClassVar[Mapping[str, BuildImageModel]] = MLPS
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "models" not in vars(cls):
-            channels, height, width = cls.shape
-            cls.models = {
-                name: partial(mlp, channels * height * width, hidden, cls.classes)
-                for name, hidden in HIDDEN.items()
-            }
+    @staticmethod
+    def augment(pixels: Tensor, order: torch.Generator) -> Tensor:
+        """Change training images at random; unless a subclass does, they stay as they are.
+
+        Args:
+            pixels: (B, K, H, W), as stored.
+            order: Source of all that is random.
+
+        Returns:
+            Pixels of the same shape.
+        """
+        return pixels
 
     @abstractmethod
     def load(self, split: str) -> Images:
@@ -125,11 +188,26 @@ class ImageTrainable(Trainable):
             split: Name of the split.
         """
 
-    def prepare(self) -> None:
-        """Decode the training split, once per machine."""
-        self.load("train")
+    def prepare(self, hyperparameters: Any) -> None:
+        """Decode the training split, once per machine.
 
-    def task(self, hyperparameters: MLPHyperparameters, device: torch.device) -> ImageTask:
+        Args:
+            hyperparameters: ``train_subset`` is used.
+        """
+        check_subset(hyperparameters, len(split_examples(len(self.load("train").labels), None).train))
+
+    def model(self, hyperparameters: Any) -> nn.Module:
+        """Build the freshly initialised architecture.
+
+        Args:
+            hyperparameters: ``model`` is used.
+
+        Returns:
+            A module from normalised pixels (B, K, H, W) to logits (B, C).
+        """
+        return self.architectures[hyperparameters.model](self.shape, self.classes)
+
+    def task(self, hyperparameters: Any, device: torch.device) -> ImageTask:
         """Build the model, and the fixed split of the training images into training and validation.
 
         Args:
@@ -141,10 +219,26 @@ class ImageTrainable(Trainable):
         """
         images = self.load("train")
         split = split_examples(len(images.labels), hyperparameters.train_subset)
-        return ImageTask(self.model(hyperparameters), images, split, self.mean, self.std, device)
+        normalise = Normalise(self.mean, self.std)
+        return ImageTask(self.model(hyperparameters), images, split, normalise, self.augment, device)
 
-    def example_input(self) -> Tensor:
+    def serving(self, model: nn.Module, hyperparameters: Any) -> nn.Module:
+        """Put the normalisation in front.
+
+        Args:
+            model: The trained network.
+            hyperparameters: Unused.
+
+        Returns:
+            A module from pixels as stored (B, K, H, W), in floating point, to logits (B, C).
+        """
+        return nn.Sequential(Normalise(self.mean, self.std), model)
+
+    def example_input(self, hyperparameters: Any) -> Tensor:
         """Two blank images.
+
+        Args:
+            hyperparameters: Unused.
 
         Returns:
             (2, K, H, W), zeros.
@@ -152,23 +246,15 @@ class ImageTrainable(Trainable):
         return torch.zeros(2, *self.shape)
 
 
-class Split(NamedTuple):
-    """Indices of the training and validation examples in the training split as published."""
-
-    train: Tensor
-    validation: Tensor
-
-
-def split_examples(n_examples: int, train_subset: int | None) -> Split:
-    """Split off a tenth for validation; the split is the same for every trial and every seed.
+def check_subset(hp: hyperparameters.Hyperparameters, n_training: int) -> None:
+    """Refuse a ``train_subset`` that the data do not have.
 
     Args:
-        n_examples: N, of the training split as published.
-        train_subset: Keep this many training examples; None keeps all. Validation is always whole.
+        hp: ``train_subset`` is used.
+        n_training: Training examples there are.
 
-    Returns:
-        Indices of training and validation examples.
+    Raises:
+        DataError: If there are fewer.
     """
-    order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(_SPLIT_SEED))
-    n_validation = round(n_examples * VALIDATION_FRACTION)
-    return Split(order[n_validation:][:train_subset], order[:n_validation])
+    if hp.train_subset and hp.train_subset > n_training:
+        raise DataError(f"train_subset: there are {n_training} training examples, got {hp.train_subset}")

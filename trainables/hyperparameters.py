@@ -1,8 +1,8 @@
 """What every trainable lets a sweep fix or search."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainables.noise import NoiseMode, SigmaSchedule
 
@@ -30,3 +30,20 @@ class Hyperparameters(BaseModel):
     sigma_schedule: SigmaSchedule = Field("constant", description="linear and cosine go to zero, every epoch")
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
     train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")
+    curvature: Literal["never", "end", "epoch"] = Field(
+        "never",
+        description="measure the Hessian's trace and top eigenvalue after the last epoch, or after each",
+    )
+    curvature_examples: int = Field(
+        256, ge=1, description="training examples it is measured on, always the same"
+    )
+    curvature_draws: int = Field(20, ge=2, description="random vectors for the estimate of the trace")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_weight_decay(cls, values: Any) -> Any:
+        # Filled in here, so that what is logged is what is used.
+        if isinstance(values, dict) and values.get("weight_decay") is None:
+            optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
+            return {**values, "weight_decay": WEIGHT_DECAY.get(str(optimizer))}
+        return values

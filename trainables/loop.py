@@ -2,18 +2,27 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.curvature import measure_curvature
 from trainables.hyperparameters import Hyperparameters
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.optimizers import build_lr_schedule, build_optimizer
 
-Batch = tuple[Tensor, Tensor]
+
+class Batch(NamedTuple):
+    """Inputs and targets of one step; ``weight`` is the number of terms that its mean loss is over."""
+
+    inputs: Tensor
+    targets: Tensor
+    weight: Tensor | int
+
 
 LOOP_METRICS = (
     "train_loss",
@@ -38,7 +47,10 @@ class Task(Protocol):
         """One epoch of training batches; everything random in them is drawn from ``order``."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean training loss over the batch's examples, a scalar."""
+        """Mean training loss over the batch, a scalar."""
+
+    def sample(self, n_examples: int) -> Sequence[Batch]:
+        """The first so many training examples, not augmented: the same in every trial of a dataset."""
 
     def evaluate(self) -> dict[str, float]:
         """``val_loss`` and the task's scores on the validation split; the model is in evaluation mode."""
@@ -67,7 +79,9 @@ class Seeds(NamedTuple):
 class Training:
     """One trial: iterate for one metrics dict an epoch; save and resume between epochs.
 
-    Build the task after ``torch.manual_seed(seeds.init)``: init and dropout use the global generator.
+    Build the task after ``torch.manual_seed(seeds.init)``: init uses the global generator, and so does
+    dropout, from where init left it. The trial keeps that state for itself between epochs, so that nothing
+    else that draws in the process matters.
 
     Attributes:
         task: The model and its data.
@@ -86,6 +100,7 @@ class Training:
         self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
         self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
         self._order = torch.Generator().manual_seed(seeds.order)
+        self._dropout = self._generator_states()
 
     @property
     def data_fingerprint(self) -> str:
@@ -94,11 +109,14 @@ class Training:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
-            metrics = self._train_epoch()
+            with self._own_dropout():
+                metrics = self._train_epoch()
             self.task.model.eval()
             metrics |= self.task.evaluate()
             self.epoch += 1
             self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
+            if not self.diverged and self._curvature_is_due():
+                metrics |= self._curvature()
             yield {"epoch": self.epoch, **metrics}
 
     def state_dict(self) -> dict[str, Any]:
@@ -107,7 +125,6 @@ class Training:
         Returns:
             States of model, optimizer, schedule, noise and generators, and how far the trial came.
         """
-        cuda = torch.cuda.get_rng_state() if self._parameters[0].is_cuda else None
         return {
             "epoch": self.epoch,
             "diverged": self.diverged,
@@ -116,8 +133,7 @@ class Training:
             "lr_schedule": self._lr_schedule.state_dict(),
             "noise": self._noise.state_dict(),
             "order": self._order.get_state(),
-            "global_rng": torch.get_rng_state(),
-            "cuda_rng": cuda,
+            "dropout": self._dropout,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -133,9 +149,26 @@ class Training:
         self._lr_schedule.load_state_dict(state["lr_schedule"])
         self._noise.load_state_dict(state["noise"])
         self._order.set_state(state["order"])
-        torch.set_rng_state(state["global_rng"])
-        if state["cuda_rng"] is not None and self._parameters[0].is_cuda:
-            torch.cuda.set_rng_state(state["cuda_rng"])
+        self._dropout = state["dropout"]
+
+    @contextmanager
+    def _own_dropout(self) -> Iterator[None]:
+        with torch.random.fork_rng(self._cuda_devices()):
+            torch.set_rng_state(self._dropout["cpu"])
+            if "cuda" in self._dropout and self._cuda_devices():
+                torch.cuda.set_rng_state(self._dropout["cuda"], self._parameters[0].device)
+            yield
+            self._dropout = self._generator_states()
+
+    def _generator_states(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        for device in self._cuda_devices():
+            states["cuda"] = torch.cuda.get_rng_state(device)
+        return states
+
+    def _cuda_devices(self) -> list[torch.device]:
+        device = self._parameters[0].device
+        return [device] if device.type == "cuda" else []
 
     def _train_epoch(self) -> dict[str, float]:
         started = time.perf_counter()
@@ -149,6 +182,7 @@ class Training:
         # Sums stay on the device and are read once, below: a read in the step would stall a GPU.
         loss_sum = torch.zeros((), device=self._parameters[0].device, dtype=torch.float64)
         grad_norm_sum = torch.zeros_like(loss_sum)
+        weight_sum = torch.zeros_like(loss_sum)
         steps = 0
         for batch in self.task.batches(hp.batch_size, self._order):
             self._optimizer.zero_grad()
@@ -157,12 +191,13 @@ class Training:
                 loss.backward()
             self._optimizer.step()
             self._lr_schedule.step()
-            loss_sum += loss.detach() * len(batch[1])
+            loss_sum += loss.detach() * batch.weight
+            weight_sum += batch.weight
             grad_norm_sum += self._norm([p.grad for p in self._parameters if p.grad is not None])
             steps += 1
         train_loss, grad_norm, l1, l2 = torch.stack(
             [
-                loss_sum / self.task.n_examples,
+                loss_sum / weight_sum,
                 grad_norm_sum / steps,
                 self._norm(self._parameters, 1),
                 self._norm(self._parameters, 2),
@@ -178,6 +213,14 @@ class Training:
             "epoch_seconds": seconds,
             "examples_per_second": self.task.n_examples / seconds,
         }
+
+    def _curvature_is_due(self) -> bool:
+        when = self._hp.curvature
+        return when == "epoch" or (when == "end" and self.epoch == self._hp.epochs)
+
+    def _curvature(self) -> dict[str, float]:
+        sample = self.task.sample(self._hp.curvature_examples)
+        return measure_curvature(self.task.model, self.task.loss, sample, self._hp.curvature_draws)
 
     @staticmethod
     @torch.no_grad()

@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 
-from trainables.hyperparameters import WEIGHT_DECAY, Hyperparameters
+from trainables.hyperparameters import Hyperparameters
 
 
 def build_optimizer(parameters: Sequence[nn.Parameter], hp: Hyperparameters) -> Optimizer:
@@ -19,7 +19,7 @@ def build_optimizer(parameters: Sequence[nn.Parameter], hp: Hyperparameters) -> 
     Returns:
         A ``torch.optim`` optimizer.
     """
-    decay = WEIGHT_DECAY[hp.optimizer] if hp.weight_decay is None else hp.weight_decay
+    decay = hp.weight_decay or 0.0
     if hp.optimizer == "sgd":
         return SGD(parameters, lr=hp.lr, momentum=hp.momentum, weight_decay=decay, fused=True)
     kind = {"adam": Adam, "adamw": AdamW}[hp.optimizer]

@@ -104,9 +104,10 @@ class TrainableContract:
         assert all(math.isfinite(value) for metrics in epochs for value in metrics.values())
 
     def test_model_takes_the_example_input(self, case: TrainableCase) -> None:
-        """The architecture alone maps the example's batch to as many finite outputs."""
-        inputs = case.trainable.example_input()
-        outputs = case.trainable.model(case.hyperparameters).eval()(inputs)
+        """The network as it is saved maps the example's batch to as many finite outputs."""
+        inputs = case.trainable.example_input(case.hyperparameters)
+        model = case.trainable.model(case.hyperparameters)
+        outputs = case.trainable.serving(model, case.hyperparameters).eval()(inputs)
         assert len(inputs) == len(outputs) == 2
         assert outputs.isfinite().all()
 
@@ -283,7 +284,7 @@ def record_batches(training: Training, monkeypatch: pytest.MonkeyPatch) -> list[
 
     def recording(*args: Any) -> Iterator[Batch]:
         for batch in batches(*args):
-            seen.extend(tensor.clone() for tensor in batch)
+            seen.extend(tensor.clone() for tensor in (batch.inputs, batch.targets))
             yield batch
 
     monkeypatch.setattr(training.task, "batches", recording)

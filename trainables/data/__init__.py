@@ -1,4 +1,4 @@
-"""Datasets as tensors: decoded once per machine into a memory-mapped cache that trials share."""
+"""Datasets as tensors: made once per machine into a memory-mapped cache that trials share."""
 
 
 class DataError(Exception):

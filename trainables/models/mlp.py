@@ -3,10 +3,14 @@
 Shapes: B batch, C classes.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from torch import nn
+
+from trainables.models import BuildImageModel
 
 HIDDEN: Mapping[str, Sequence[int]] = {
     "shallow": (500, 500, 500),
@@ -15,18 +19,21 @@ HIDDEN: Mapping[str, Sequence[int]] = {
 }
 
 
-def mlp(inputs: int, hidden: Sequence[int], classes: int) -> nn.Sequential:
+def mlp(hidden: Sequence[int], shape: Sequence[int], classes: int) -> nn.Sequential:
     """Fully connected layers with ReLU between them, and none on the logits.
 
     Args:
-        inputs: Numbers in one example, whatever its shape: (B, ...) is flattened.
         hidden: Width of each hidden layer.
+        shape: Of one example, which is flattened.
         classes: C.
 
     Returns:
-        A module from (B, ...) to logits (B, C).
+        A module from (B, *shape) to logits (B, C).
     """
     layers: list[nn.Module] = [nn.Flatten()]
-    for width, next_width in pairwise((inputs, *hidden)):
+    for width, next_width in pairwise((math.prod(shape), *hidden)):
         layers += [nn.Linear(width, next_width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(hidden[-1], classes))
+
+
+MLPS: Mapping[str, BuildImageModel] = {name: partial(mlp, hidden) for name, hidden in HIDDEN.items()}

@@ -1,0 +1,57 @@
+"""CIFAR-10: 50,000 training and 10,000 test images of 32x32, in colour, ten classes."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from trainables.augmentation import crop_and_flip
+from trainables.classification import ImageTrainable
+from trainables.data.images import ImageDataset, Images
+from trainables.hyperparameters import Hyperparameters
+from trainables.models.cnn import CNNS
+
+DATASET = ImageDataset("uoft-cs/cifar10", image="img", channels=3)
+
+
+class CNNHyperparameters(Hyperparameters):
+    """Hyperparameters of the convolutional networks."""
+
+    model: Literal["cnn1", "cnn2", "cnn3", "resnet18", "vgg11"] = Field("cnn2", description="architecture")
+
+
+class CIFAR10(ImageTrainable):
+    """CIFAR-10 with convolutional networks; training images are cropped and flipped at random."""
+
+    name = "cifar10"
+    Hyperparameters = CNNHyperparameters
+    shape = (3, 32, 32)
+    classes = 10
+    mean = (125.3, 123.0, 113.9)
+    std = (63.0, 62.1, 66.7)
+    architectures = CNNS
+
+    @staticmethod
+    def augment(pixels: Tensor, order: torch.Generator) -> Tensor:
+        """Crop and flip at random.
+
+        Args:
+            pixels: (B, 3, 32, 32), as stored.
+            order: Source of crops and flips.
+
+        Returns:
+            Pixels of the same shape.
+        """
+        return crop_and_flip(pixels, order)
+
+    def load(self, split: str) -> Images:
+        """Load a split.
+
+        Args:
+            split: ``train`` or ``test``.
+
+        Returns:
+            Its images.
+        """
+        return DATASET.load(split, self.data_dir)

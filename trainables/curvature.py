@@ -1,0 +1,173 @@
+r"""Curvature of the training loss: trace and largest eigenvalue of its Hessian H at the weights w.
+
+Products with H come from double backward (Pearlmutter, *Fast exact multiplication by the Hessian*, 1994),
+
+    H v = d/dw (dL/dw . v).
+
+The trace is Hutchinson's estimate (1989) over m random vectors v with entries +1 and -1, with its
+standard error,
+
+    tr H = E[v . H v],    standard error = s / sqrt(m),    s = standard deviation of the m values v . H v.
+
+The largest eigenvalue comes from Lanczos (ARPACK, through scipy) to a relative accuracy of 1e-3.
+The model is to be in evaluation mode: BatchNorm then uses its running statistics, and dropout is off.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+if TYPE_CHECKING:
+    from trainables.loop import Batch
+
+CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
+_SEED = 0  # the same vectors at every measurement: epochs and trials differ in their weights alone
+_EIGENVALUE_TOLERANCE = 1e-3
+
+
+class Hessian:
+    """The Hessian of a loss with respect to the trained parameters, d of them, as a linear operator.
+
+    The loss is the mean over all batches' terms: each batch counts by its weight.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Callable[["Batch"], Tensor], batches: Sequence["Batch"]
+    ) -> None:
+        """Take the weights where they are at each product.
+
+        Args:
+            model: In evaluation mode; parameters that need no gradient are left out.
+            loss: Mean loss of a batch, a scalar.
+            batches: What the loss is over.
+        """
+        self._model, self._loss, self._batches = model, loss, batches
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._sizes = [p.numel() for p in self._parameters]
+        self._total = float(sum(batch.weight for batch in batches))
+
+    @property
+    def size(self) -> int:
+        """d, the number of rows and columns."""
+        return sum(self._sizes)
+
+    def random_signs(self, generator: torch.Generator) -> Tensor:
+        """Draw a vector of signs.
+
+        Args:
+            generator: On the model's device.
+
+        Returns:
+            (d,) of +1 and -1 with equal probability.
+        """
+        like = self._parameters[0]
+        bits = torch.randint(2, (self.size,), generator=generator, device=like.device)
+        return bits.to(like.dtype).mul_(2).sub_(1)
+
+    def __matmul__(self, vector: Tensor) -> Tensor:
+        parts = [v.view_as(p) for v, p in zip(vector.split(self._sizes), self._parameters, strict=True)]
+        product = torch.zeros_like(vector)
+        with twice_differentiable(self._model), torch.enable_grad():
+            for batch in self._batches:
+                gradients = torch.autograd.grad(
+                    self._loss(batch), self._parameters, create_graph=True, materialize_grads=True
+                )
+                slope = sum((g * v).sum() for g, v in zip(gradients, parts, strict=True))
+                products = torch.autograd.grad(slope, self._parameters, materialize_grads=True)
+                flat = torch.cat([part.flatten() for part in products])
+                product += flat * (batch.weight / self._total)
+        return product
+
+
+def measure_curvature(
+    model: nn.Module, loss: Callable[["Batch"], Tensor], batches: Sequence["Batch"], draws: int
+) -> dict[str, float]:
+    """Measure the curvature of a loss and what that cost.
+
+    Args:
+        model: In evaluation mode.
+        loss: Mean loss of a batch, a scalar.
+        batches: What the loss is over.
+        draws: Random vectors m for the trace, at least 2.
+
+    Returns:
+        ``CURVATURE_METRICS``. The eigenvalue is NaN where Lanczos does not converge.
+    """
+    started = time.perf_counter()
+    hessian = Hessian(model, loss, batches)
+    trace, error = hutchinson_trace(hessian, draws, _generator(model))
+    eigenvalue = top_eigenvalue(hessian, _generator(model))
+    seconds = time.perf_counter() - started
+    return dict(zip(CURVATURE_METRICS, (trace, error, eigenvalue, seconds), strict=True))
+
+
+def hutchinson_trace(hessian: Hessian, draws: int, generator: torch.Generator) -> tuple[float, float]:
+    """Estimate the trace.
+
+    Args:
+        hessian: The operator.
+        draws: Random vectors m, at least 2.
+        generator: Source of the vectors, on the model's device.
+
+    Returns:
+        The estimate and its standard error.
+    """
+    vectors = (hessian.random_signs(generator) for _ in range(draws))
+    values = torch.stack([vector.dot(hessian @ vector) for vector in vectors]).double()
+    return float(values.mean()), float(values.std()) / math.sqrt(draws)
+
+
+def top_eigenvalue(hessian: Hessian, generator: torch.Generator) -> float:
+    """Find the largest eigenvalue (the most positive, not the largest in size).
+
+    Args:
+        hessian: The operator.
+        generator: Source of the first vector, on the model's device.
+
+    Returns:
+        The eigenvalue; NaN where Lanczos does not converge.
+    """
+    start = hessian.random_signs(generator)
+    if hessian.size == 1:  # of which ARPACK takes none
+        return float((hessian @ start) * start)
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(vector.ravel()).to(start)
+        return (hessian @ given).cpu().numpy()
+
+    first = start.cpu().numpy()
+    operator = LinearOperator((hessian.size, hessian.size), matvec=product, dtype=first.dtype)
+    try:
+        found = eigsh(operator, 1, which="LA", v0=first, tol=_EIGENVALUE_TOLERANCE, return_eigenvectors=False)
+    except ArpackError:
+        return math.nan
+    return float(found[0])
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Use kernels whose gradient has a gradient: cuDNN's recurrent and fused attention kernels have none.
+
+    Args:
+        model: Whose kernels they are.
+
+    Yields:
+        Nothing.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
+
+
+def _generator(model: nn.Module) -> torch.Generator:
+    return torch.Generator(next(model.parameters()).device).manual_seed(_SEED)

@@ -1,0 +1,140 @@
+"""Datasets of the Hugging Face hub, from a local folder where there is one, made into cached tensors."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.data import DataError
+from trainables.data.cache import cached
+
+
+def data_root(data_dir: Path | None) -> Path | None:
+    """Find the folder with local copies of datasets.
+
+    Args:
+        data_dir: The folder; ``NOISESWEEP_DATA_DIR`` when None.
+
+    Returns:
+        The folder; None where none is named.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    root = data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
+    if not root:
+        return None
+    if not Path(root).is_dir():
+        raise DataError(f"data_dir {root}: no such folder (from the YAML or NOISESWEEP_DATA_DIR)")
+    return Path(root)
+
+
+def identity_of(file: Path) -> list[Any]:
+    """Tell a file from what it was before it changed.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Its name, size and time of modification.
+    """
+    return [file.name, file.stat().st_size, file.stat().st_mtime_ns]
+
+
+def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
+    import datasets
+
+    try:
+        return datasets.load_dataset(str(source), split=split, cache_dir=cache_dir)
+    except RuntimeError as error:
+        if "Dataset scripts are no longer supported" not in str(error):
+            raise
+        # The hub's own conversion of a dataset that is published as a script, as CoNLL-2003 is.
+        return datasets.load_dataset(
+            str(source), split=split, cache_dir=cache_dir, revision="refs/convert/parquet"
+        )
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """Where a dataset comes from.
+
+    Attributes:
+        hub_id: Its id on the hub; a local folder bears the part after the slash.
+        columns: Columns that it must have.
+    """
+
+    hub_id: str
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of its local folder."""
+        return self.hub_id.split("/")[-1]
+
+    def cached(
+        self, split: str, data_dir: Path | None, made: Sequence[Any], make: Callable[[Any, Path], None]
+    ) -> Path:
+        """Return the cache folder of a split, made from its rows if need be.
+
+        Args:
+            split: Such as ``train``.
+            data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
+            made: What else decides what is made; a change of it makes another folder.
+            make: Fills an empty folder from the ``datasets.Dataset`` of the split.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: If the split is neither in the folder nor to be had from the hub.
+        """
+        source = self._source(data_dir)
+        try:
+            return cached(
+                self._key(source, split, made), lambda folder: self._read(source, split, folder, make)
+            )
+        except DataError:
+            raise
+        except Exception as error:  # datasets raises many kinds
+            raise DataError(self._advice(source, split, error)) from error
+
+    def _source(self, data_dir: Path | None) -> Path | str:
+        root = data_root(data_dir)
+        folder = root / self.name if root else None
+        return folder.resolve() if folder and folder.is_dir() else self.hub_id
+
+    def _key(self, source: Path | str, split: str, made: Sequence[Any]) -> str:
+        files = (
+            sorted(path for path in source.rglob("*") if path.is_file()) if isinstance(source, Path) else []
+        )
+        identity = [str(source), *self.columns, *made, *map(identity_of, files)]
+        return f"{self.name}-{split}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
+
+    def _read(self, source: Path | str, split: str, folder: Path, make: Callable[[Any, Path], None]) -> None:
+        import datasets  # 1 s; only the first process of a machine needs it
+
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            # datasets' own cache knows a local file by path and time alone, and would be a second copy.
+            arrow = scratch if isinstance(source, Path) else None
+            rows = _load(source, split, arrow)
+            missing = [column for column in self.columns if column not in rows.column_names]
+            if missing:
+                raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
+            make(rows, folder)
+
+    def _advice(self, source: Path | str, split: str, error: Exception) -> str:
+        reason = " ".join(str(error).split())[:200]
+        if isinstance(source, Path):
+            return f"{source}: split {split!r} cannot be read ({type(error).__name__}: {reason})"
+        return (
+            f"{self.hub_id}: cannot be had from the Hugging Face hub ({type(error).__name__}: {reason}); "
+            f"set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds {self.name}/"
+        )

@@ -1,0 +1,62 @@
+"""Series of values in time, from a CSV with a column of dates and a column of numbers."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from trainables.data import DataError
+
+
+def read_series(source: Path | str) -> pd.Series:
+    """Read a CSV.
+
+    Args:
+        source: A file or a URL. Of its columns, one holds numbers and one holds dates (ISO 8601, such as
+            1981-01-01); the rows may be in any order.
+
+    Returns:
+        Values by date, in the order of time.
+
+    Raises:
+        DataError: If it cannot be read, has not one column of each kind, lacks a value or has a date twice.
+    """
+    try:
+        table = pd.read_csv(source)
+    except Exception as error:  # pandas and urllib raise many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{source}: cannot be read ({type(error).__name__}: {reason})") from error
+    values = table.select_dtypes("number")
+    others = {str(name): _dates(table[name]) for name in table.columns if name not in values.columns}
+    dates = {name: column for name, column in others.items() if column is not None}
+    for kind, found in (("numbers", list(values.columns)), ("dates such as 1981-01-01", list(dates))):
+        if len(found) != 1:
+            have = f"{', '.join(map(str, found)) or 'none'} of {', '.join(map(str, table.columns))}"
+            raise DataError(f"{source}: must have one column of {kind}, has {have}")
+    series = values.iloc[:, 0].astype("float64")
+    series.index = pd.Index(next(iter(dates.values())))
+    if series.isna().any():
+        raise DataError(f"{source}: row {int(series.isna().to_numpy().argmax()) + 2} has no value")
+    if series.index.has_duplicates:
+        twice = series.index[series.index.duplicated()][0]
+        raise DataError(f"{source}: the date {twice:%Y-%m-%d} is there twice")
+    return series.sort_index()
+
+
+def fingerprint_of(series: pd.Series) -> str:
+    """Hash a series.
+
+    Args:
+        series: Values by date.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return hashlib.sha256(pd.util.hash_pandas_object(series).to_numpy().tobytes()).hexdigest()[:16]
+
+
+def _dates(column: pd.Series) -> pd.Series | None:
+    try:
+        return pd.to_datetime(column, format="ISO8601")
+    except (ValueError, TypeError):
+        return None

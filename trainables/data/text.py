@@ -1,0 +1,182 @@
+"""Texts as word ids: tokenised once per machine into flat memory-mapped arrays, with their vocabulary.
+
+Shapes: N texts, W words of all texts together, V vocabulary.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.data.hub import HubDataset
+from trainables.splits import split_examples
+
+_FORMAT = "texts-1"  # change when what is written below changes
+_ARRAYS = ("words", "starts", "targets")
+VOCABULARY_FILE = "vocabulary.txt"
+PADDING = "<padding>"
+UNKNOWN = ("<number>", "<UPPER>", "<Title>", "<other>")
+N_SPECIAL = 1 + len(UNKNOWN)
+
+
+def unknown(word: str) -> str:
+    """Class a word that is not in the vocabulary by its spelling, which is all that is known of it.
+
+    Args:
+        word: The word.
+
+    Returns:
+        ``<number>`` if it has a digit, ``<UPPER>`` if all its letters are capitals, ``<Title>`` if the first
+        is, ``<other>``.
+    """
+    if any(character.isdigit() for character in word):
+        return "<number>"
+    if word.isupper():
+        return "<UPPER>"
+    return "<Title>" if word[:1].isupper() else "<other>"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One split.
+
+    Attributes:
+        words: (W,) int32 ids of all texts, one text after the other.
+        starts: (N + 1,) int64; text i is ``words[starts[i]:starts[i + 1]]``, and has at least one word.
+        targets: (N,) int64, one a text, or (W,), one a word.
+        fingerprint: Hash of these and of the vocabulary.
+        vocabulary: File with one word a line, in the order of the ids: padding, the classes of unknown words,
+            then the words of the training texts from the most to the least frequent.
+    """
+
+    words: Tensor
+    starts: Tensor
+    targets: Tensor
+    fingerprint: str
+    vocabulary: Path
+
+
+@dataclass(frozen=True)
+class TextDataset:
+    """Where texts come from, and how they become words.
+
+    Attributes:
+        hub_id: Their id on the Hugging Face hub; a local folder bears the part after the slash.
+        text: Column of the texts.
+        target: Column of the class of each text, or of the list of the classes of its words.
+        tokenise: Splits one text into words.
+        min_count: A word that stands less often in the training texts is unknown.
+        held_out: Whether validation is held out from the training split, and not a split of its own.
+    """
+
+    hub_id: str
+    text: str
+    target: str
+    tokenise: Callable[[Any], Sequence[str]]
+    min_count: int
+    held_out: bool
+
+    def load(self, split: str, data_dir: Path | None) -> Texts:
+        """Load a split from the machine's cache, tokenising it first if need be.
+
+        The vocabulary is that of the training texts alone, also for the other splits.
+
+        Args:
+            split: Such as ``train``.
+            data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
+
+        Returns:
+            Tensors over memory-mapped files, shared by all processes of the machine; writes stay private.
+        """
+        source = HubDataset(self.hub_id, (self.text, self.target))
+        made = [_FORMAT, self.min_count]
+        train = source.cached("train", data_dir, made, self._write_training)
+        if split == "train":
+            return read_texts(train)
+        made = [*made, train.name]
+        vocabulary = read_vocabulary(train / VOCABULARY_FILE)
+        return read_texts(
+            source.cached(
+                split, data_dir, made, lambda rows, folder: self._write(rows, folder, vocabulary, None)
+            )
+        )
+
+    def _write_training(self, rows: Any, folder: Path) -> None:
+        texts = [self.tokenise(text) for text in rows[self.text]]
+        seen = split_examples(len(texts), None).train.tolist() if self.held_out else range(len(texts))
+        counts = Counter(word for index in seen for word in texts[index])
+        known = [word for word, count in counts.most_common() if count >= self.min_count]
+        self._write(rows, folder, [PADDING, *UNKNOWN, *known], texts)
+
+    def _write(
+        self, rows: Any, folder: Path, vocabulary: Sequence[str], texts: Sequence[Sequence[str]] | None
+    ) -> None:
+        texts = texts or [self.tokenise(text) for text in rows[self.text]]
+        targets = rows[self.target][:]
+        if targets and isinstance(targets[0], list):
+            targets = [target for text in targets for target in text]
+        write_texts(folder, texts, targets, vocabulary)
+
+
+def write_texts(
+    folder: Path, texts: Iterable[Sequence[str]], targets: Sequence[int], vocabulary: Sequence[str]
+) -> None:
+    """Write a split as ``read_texts`` reads it; a text without words becomes one unknown word.
+
+    Args:
+        folder: An empty folder.
+        texts: The words of each text.
+        targets: A class for each text, or for each word.
+        vocabulary: Words by id.
+
+    Raises:
+        ValueError: If there are as many targets as neither texts nor words.
+    """
+    ids = {word: index for index, word in enumerate(vocabulary)}
+    words = [
+        np.array([ids[word] if word in ids else ids[unknown(word)] for word in text or ("",)], dtype=np.int32)
+        for text in texts
+    ]
+    starts = np.cumsum([0, *map(len, words)])
+    if len(targets) not in (len(words), starts[-1]):
+        raise ValueError(f"{len(words)} texts of {starts[-1]} words have {len(targets)} targets")
+    arrays: list[np.ndarray] = [np.concatenate(words), starts, np.array(targets, dtype=np.int64)]
+    (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    digest = hashlib.sha256("\n".join(vocabulary).encode())
+    for name, array in zip(_ARRAYS, arrays, strict=True):
+        digest.update(array.tobytes())
+        np.save(folder / f"{name}.npy", array)
+    (folder / "fingerprint").write_text(digest.hexdigest()[:16])
+
+
+def read_texts(folder: Path) -> Texts:
+    """Map a split that ``write_texts`` wrote.
+
+    Args:
+        folder: Its folder.
+
+    Returns:
+        The split; pages are read when used and shared between processes.
+    """
+    words, starts, targets = (
+        torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in _ARRAYS
+    )
+    return Texts(words, starts, targets, (folder / "fingerprint").read_text(), folder / VOCABULARY_FILE)
+
+
+def read_vocabulary(file: Path) -> list[str]:
+    """Read a vocabulary.
+
+    Args:
+        file: One word a line.
+
+    Returns:
+        Words by id.
+    """
+    return file.read_text(encoding="utf-8").removesuffix("\n").split("\n")

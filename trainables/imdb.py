@@ -1,0 +1,88 @@
+"""IMDB reviews: 25,000 of training and 25,000 of test, each positive or negative."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.data import DataError
+from trainables.data.text import TextDataset
+from trainables.models.recurrent import RecurrentClassifier
+from trainables.models.transformer import TransformerClassifier
+from trainables.texts import TextHyperparameters, TextTrainable
+
+_BREAK = re.compile(r"<br\s*/?>")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
+HEADS = 5
+# (encoder layers, feed-forward width)
+TRANSFORMERS: Mapping[str, tuple[int, int]] = {"trans1": (3, 64), "trans2": (1, 64), "trans3": (6, 128)}
+
+
+def tokenise(review: str) -> list[str]:
+    """Split a review into words.
+
+    Args:
+        review: As published, with HTML line breaks.
+
+    Returns:
+        In lower case: runs of letters and digits, with inner apostrophes (``don't``), and ``!`` and ``?``.
+    """
+    return _WORD.findall(_BREAK.sub(" ", review).lower())
+
+
+class IMDBHyperparameters(TextHyperparameters):
+    """Hyperparameters of the classifiers; ``cell``, ``hidden`` and ``layers`` are those of ``recurrent``."""
+
+    model: Literal["trans1", "trans2", "trans3", "recurrent"] = Field("trans1", description="architecture")
+    words: int = Field(256, ge=1, description="words of a review that are read, from its beginning")
+
+
+class IMDB(TextTrainable):
+    """IMDB sentiment with Transformer encoders and recurrent networks."""
+
+    name = "imdb"
+    Hyperparameters = IMDBHyperparameters
+    scores: ClassVar = {"val_accuracy": "max"}
+    data_hyperparameters = ("train_subset", "vectors", "model")
+    dataset = TextDataset(
+        "stanfordnlp/imdb", text="text", target="label", tokenise=tokenise, min_count=5, held_out=True
+    )
+    vector_epochs = 5
+
+    def network(self, hyperparameters: Any, vectors: Tensor) -> nn.Module:
+        """Build the freshly initialised architecture.
+
+        Args:
+            hyperparameters: ``model`` and its settings are used.
+            vectors: (V, E).
+
+        Returns:
+            A module from word ids (B, T) to logits (B, 2).
+
+        Raises:
+            DataError: If the attention heads do not divide E.
+        """
+        hp = hyperparameters
+        common = {"freeze": hp.freeze_vectors, "dropout": hp.dropout, "classes": 2}
+        if hp.model == "recurrent":
+            return RecurrentClassifier(vectors, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, **common)
+        if vectors.shape[1] % HEADS:
+            size = vectors.shape[1]
+            raise DataError(
+                f"vectors: {hp.vectors} has {size} dimensions, must be a multiple of {HEADS} heads"
+            )
+        layers, feedforward = TRANSFORMERS[hp.model]
+        return TransformerClassifier(vectors, layers=layers, heads=HEADS, feedforward=feedforward, **common)
+
+    def max_words(self, hyperparameters: Any) -> int:
+        """Say how long a review may be.
+
+        Args:
+            hyperparameters: ``words`` is used.
+
+        Returns:
+            The number of words behind which it is cut off.
+        """
+        return hyperparameters.words

@@ -1,0 +1,87 @@
+"""Convolutional networks of the published study, for images of 32x32.
+
+Shapes: B batch, K channels, C classes; all map (B, K, 32, 32) to logits (B, C).
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from trainables.models import BuildImageModel
+from trainables.models.resnet import resnet18
+
+
+def cnn1(shape: Sequence[int], classes: int) -> nn.Sequential:
+    """Two 5x5 convolutions with max-pooling and three fully connected layers, 400-120-84-C.
+
+    Args:
+        shape: (K, 32, 32).
+        classes: C.
+
+    Returns:
+        The network.
+    """
+    return nn.Sequential(
+        *(nn.Conv2d(shape[0], 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Flatten(),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)),
+    )
+
+
+def cnn2(shape: Sequence[int], classes: int) -> nn.Sequential:
+    """3x3 convolutions of width 32-128-128-128, each with 2x2 max-pooling; global average; 128-C.
+
+    Args:
+        shape: (K, 32, 32).
+        classes: C.
+
+    Returns:
+        The network.
+    """
+    return nn.Sequential(*_pooled_convolutions(shape[0]), nn.Linear(128, classes))
+
+
+def cnn3(shape: Sequence[int], classes: int) -> nn.Sequential:
+    """``cnn2`` with a wide head: 128-5000-C.
+
+    Args:
+        shape: (K, 32, 32).
+        classes: C.
+
+    Returns:
+        The network.
+    """
+    head = (nn.Linear(128, 5000), nn.ReLU(), nn.Linear(5000, classes))
+    return nn.Sequential(*_pooled_convolutions(shape[0]), *head)
+
+
+def vgg11(shape: Sequence[int], classes: int) -> nn.Sequential:
+    """VGG11 with BatchNorm: torchvision's convolutions, which leave 512 numbers of 32x32, and 512-C.
+
+    Args:
+        shape: (3, 32, 32).
+        classes: C.
+
+    Returns:
+        The network.
+    """
+    return nn.Sequential(make_layers(cfgs["A"], batch_norm=True), nn.Flatten(), nn.Linear(512, classes))
+
+
+def _pooled_convolutions(channels: int) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for width, next_width in pairwise((channels, 32, 128, 128, 128)):
+        layers += [nn.Conv2d(width, next_width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+
+
+CNNS: Mapping[str, BuildImageModel] = {
+    "cnn1": cnn1,
+    "cnn2": cnn2,
+    "cnn3": cnn3,
+    "resnet18": resnet18,
+    "vgg11": vgg11,
+}

@@ -1,0 +1,93 @@
+"""Transformer encoder that classifies texts.
+
+Shapes: B batch, T tokens, E embedding, C classes. Token 0 is padding.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class TransformerClassifier(nn.Module):
+    """Word vectors, sinusoidal positions, encoder layers, mean over the words, linear head."""
+
+    def __init__(
+        self,
+        vectors_VE: Tensor,
+        *,
+        freeze: bool,
+        layers: int,
+        heads: int,
+        feedforward: int,
+        dropout: float,
+        classes: int,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            vectors_VE: Word vectors (V, E), the first of them padding's.
+            freeze: Leave the vectors as they are.
+            layers: Encoder layers.
+            heads: Attention heads; they must divide E.
+            feedforward: Width inside each layer.
+            dropout: Probability.
+            classes: C.
+        """
+        super().__init__()
+        width = vectors_VE.shape[1]
+        self.embedding = nn.Embedding.from_pretrained(vectors_VE, freeze=freeze, padding_idx=0)
+        self.dropout = nn.Dropout(dropout)
+        # Not nn.TransformerEncoder, which copies one layer: all would start with equal weights.
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, heads, feedforward, dropout, batch_first=True)
+            for _ in range(layers)
+        )
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Classify.
+
+        Args:
+            tokens_BT: Word ids; every text has at least one word.
+
+        Returns:
+            Logits (B, C); padding does not change them.
+        """
+        is_padding_BT = tokens_BT == 0
+        x_BTE = self.embedding(tokens_BT)
+        x_BTE = x_BTE * math.sqrt(x_BTE.shape[2]) + sinusoidal_positions(x_BTE)
+        x_BTE = self.dropout(x_BTE)
+        for layer in self.layers:
+            x_BTE = layer(x_BTE, src_key_padding_mask=is_padding_BT)
+        return self.head(mean_over_words(x_BTE, is_padding_BT))
+
+
+def sinusoidal_positions(x_BTE: Tensor) -> Tensor:
+    """Encode positions as Vaswani et al., *Attention is all you need*, 2017, section 3.5.
+
+    Args:
+        x_BTE: Gives T, E, dtype and device.
+
+    Returns:
+        (T, E): sin(t / 10000^(e/E)) in the even columns e, and cos of the same in the odd column after each.
+    """
+    _, length, width = x_BTE.shape
+    t = torch.arange(length, device=x_BTE.device, dtype=x_BTE.dtype)
+    e = torch.arange(width, device=x_BTE.device)
+    angles_TE = t[:, None] * torch.pow(10000.0, -(e - e % 2).to(x_BTE.dtype) / width)
+    return torch.where(e % 2 == 0, angles_TE.sin(), angles_TE.cos())
+
+
+def mean_over_words(x_BTE: Tensor, is_padding_BT: Tensor) -> Tensor:
+    """Average over the positions that hold words.
+
+    Args:
+        x_BTE: One vector a position.
+        is_padding_BT: True where there is no word.
+
+    Returns:
+        (B, E).
+    """
+    is_word_BT1 = ~is_padding_BT[:, :, None]
+    return (x_BTE * is_word_BT1).sum(1) / is_word_BT1.sum(1)

@@ -1,0 +1,234 @@
+"""Texts: the part that classifiers of texts and taggers of words share.
+
+Shapes: V vocabulary, E embedding, B batch, T longest text of a batch, C classes.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables import hyperparameters
+from trainables.base import Trainable
+from trainables.classification import check_subset, classification_sums
+from trainables.data.padding import PaddedTexts
+from trainables.data.text import TextDataset, Texts
+from trainables.data.vectors import load_vectors
+from trainables.loop import Batch
+from trainables.splits import Split, split_examples
+
+_EVALUATION_BATCH = 256
+_SAMPLE_BATCH = 32  # bounds the memory of second derivatives
+
+
+class TextTask:
+    """A classifier of texts; the tagger of their words overrides its loss and its scores."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        training: PaddedTexts,
+        validation: PaddedTexts,
+        fingerprint: str,
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device)
+        self.data_fingerprint = fingerprint
+        self.n_examples = len(training)
+        self._training, self._validation = training, validation
+
+    def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
+        """Yield one epoch in a fresh order.
+
+        Args:
+            batch_size: B; one batch may be smaller.
+            order: Source of the order.
+
+        Returns:
+            Batches of texts of similar lengths.
+        """
+        return self._training.random_batches(batch_size, order)
+
+    def sample(self, n_examples: int) -> list[Batch]:
+        """Take training texts that are the same in every trial.
+
+        Args:
+            n_examples: How many, at most.
+
+        Returns:
+            Batches.
+        """
+        first = np.arange(min(n_examples, self.n_examples))
+        chunks = np.split(first, range(_SAMPLE_BATCH, len(first), _SAMPLE_BATCH))
+        return [self._training.batch(chunk) for chunk in chunks]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean cross-entropy of a batch.
+
+        Args:
+            batch: What ``batches`` yields.
+
+        Returns:
+            A scalar, in nats.
+        """
+        return F.cross_entropy(self.model(batch.inputs), batch.targets)
+
+    @torch.inference_mode()
+    def evaluate(self) -> dict[str, float]:
+        """Score the whole validation split.
+
+        Returns:
+            ``val_loss`` (mean cross-entropy, nats) and ``val_accuracy`` (fraction correct).
+        """
+        sums: Any = sum(
+            classification_sums(self.model(batch.inputs), batch.targets)
+            for _, batch in self._validation.sorted_batches(_EVALUATION_BATCH)
+        )
+        loss, accuracy = (sums.double() / len(self._validation)).tolist()
+        return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+class TextHyperparameters(hyperparameters.Hyperparameters):
+    """Hyperparameters of all networks over word vectors."""
+
+    vectors: str = Field(
+        "train",
+        description="word vectors: train (on the training texts), a file, or a set of gensim's downloader",
+    )
+    freeze_vectors: bool = Field(True, description="leave the word vectors as they are")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+    cell: Literal["lstm", "gru", "rnn"] = Field("lstm", description="kind of the recurrent layers")
+    hidden: int = Field(100, ge=1, description="width of the recurrent layers, in each direction")
+    layers: int = Field(1, ge=1, description="recurrent layers")
+
+
+class TextTrainable(Trainable):
+    """Texts with networks over word vectors.
+
+    Attributes:
+        dataset: The texts.
+        vector_epochs: Passes over the training texts when word vectors are trained on them.
+        Task: ``TextTask`` or a subclass.
+    """
+
+    data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset", "vectors")
+    dataset: ClassVar[TextDataset]
+    vector_epochs: ClassVar[int]
+    Task: ClassVar[type[TextTask]] = TextTask
+
+    @abstractmethod
+    def network(self, hyperparameters: Any, vectors: Tensor) -> nn.Module:
+        """Build the freshly initialised architecture.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
+            vectors: (V, E).
+        """
+
+    def load(self, split: str) -> Texts:
+        """Load a split from the machine's cache.
+
+        Args:
+            split: Name of the split.
+
+        Returns:
+            Its texts.
+        """
+        return self.dataset.load(split, self.data_dir)
+
+    def prepare(self, hyperparameters: Any) -> None:
+        """Tokenise the texts and make the word vectors, once per machine.
+
+        Args:
+            hyperparameters: ``vectors``, ``train_subset`` and what ``network`` checks are used.
+        """
+        self.model(hyperparameters)
+        check_subset(hyperparameters, len(self._split(None).train))
+
+    def model(self, hyperparameters: Any) -> nn.Module:
+        """Build the freshly initialised architecture over its word vectors.
+
+        Args:
+            hyperparameters: ``vectors`` and what ``network`` takes are used.
+
+        Returns:
+            A module from word ids (B, T).
+        """
+        return self.network(hyperparameters, self._vectors(hyperparameters))
+
+    def task(self, hyperparameters: Any, device: torch.device) -> TextTask:
+        """Build the model, and take the training and validation texts.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
+            device: Where to train.
+
+        Returns:
+            The task.
+        """
+        train, split = self.load("train"), self._split(hyperparameters.train_subset)
+        validation = train if self.dataset.held_out else self.load("validation")
+        max_words = self.max_words(hyperparameters)
+        vectors = self._vectors(hyperparameters)
+        seen = hashlib.sha256(train.fingerprint.encode() + vectors.numpy().tobytes()).hexdigest()[:16]
+        return self.Task(
+            self.network(hyperparameters, vectors),
+            PaddedTexts(train, split.train, max_words, device),
+            PaddedTexts(validation, split.validation, max_words, device),
+            seen,
+            device,
+        )
+
+    def max_words(self, hyperparameters: Any) -> int | None:
+        """Say how long a text may be.
+
+        Args:
+            hyperparameters: An instance of ``self.Hyperparameters``.
+
+        Returns:
+            The number of words behind which it is cut off; None cuts nothing.
+        """
+        return None
+
+    def example_input(self, hyperparameters: Any) -> Tensor:
+        """Two texts of four unknown words.
+
+        Args:
+            hyperparameters: Unused.
+
+        Returns:
+            (2, 4).
+        """
+        return torch.ones(2, 4, dtype=torch.long)
+
+    def companions(self, hyperparameters: Any) -> list[Path]:
+        """The vocabulary, without which word ids say nothing.
+
+        Args:
+            hyperparameters: Unused.
+
+        Returns:
+            The file with one word a line, the first of them id 0.
+        """
+        return [self.load("train").vocabulary]
+
+    def _split(self, train_subset: int | None) -> Split:
+        n_training = len(self.load("train").starts) - 1
+        if self.dataset.held_out:
+            return split_examples(n_training, train_subset)
+        n_validation = len(self.load("validation").starts) - 1
+        return Split(split_examples(n_training, train_subset, 0.0).train, torch.arange(n_validation))
+
+    def _vectors(self, hyperparameters: Any) -> Tensor:
+        training = self._split(None).train
+        vectors = load_vectors(
+            hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
+        )
+        return vectors.to(torch.get_default_dtype())
