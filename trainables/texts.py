@@ -25,7 +25,7 @@ from trainables.loop import Batch
 from trainables.splits import Split, split_examples
 
 _EVALUATION_BATCH = 256
-_SAMPLE_BATCH = 32  # bounds the memory of second derivatives
+_SAMPLE_BATCH = 64  # bounds the memory of second derivatives
 
 
 class TextTask:
@@ -65,8 +65,9 @@ class TextTask:
         Returns:
             Batches.
         """
-        first = np.arange(min(n_examples, self.n_examples))
-        chunks = np.split(first, range(_SAMPLE_BATCH, len(first), _SAMPLE_BATCH))
+        lengths = self._training.lengths[:n_examples]
+        by_length = np.argsort(lengths, kind="stable")
+        chunks = np.split(by_length, range(_SAMPLE_BATCH, len(lengths), _SAMPLE_BATCH))
         return [self._training.batch(chunk) for chunk in chunks]
 
     def loss(self, batch: Batch) -> Tensor:
