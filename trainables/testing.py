@@ -26,11 +26,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainables.base import Trainable
+from trainables.curvature import CURVATURE_METRICS
 from trainables.hyperparameters import Hyperparameters
 from trainables.loop import Batch, Training
 from trainables.noise import NOISE_MODES
 
-TIMINGS = {"epoch_seconds", "examples_per_second"}
+TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}
 NOISY = [mode for mode in NOISE_MODES if mode != "none"]
 Metrics = dict[str, float]
 
@@ -171,6 +172,21 @@ class TrainableContract:
         resumed = case.start(lr=case.diverging_lr, lr_schedule="constant")
         resumed.load_state_dict(training.state_dict())
         assert list(training) == list(resumed) == []
+
+    def test_measuring_curvature_changes_nothing_else(self, case: TrainableCase) -> None:
+        """Curvature is measured when asked for, is finite, and leaves training as it was, bit for bit."""
+        few = {"curvature_examples": 8, "curvature_draws": 2}
+        plain, each, end = case.start(), *(case.start(curvature=when, **few) for when in ("epoch", "end"))
+        expected, measured, at_end = (list(training) for training in (plain, each, end))
+        found = [{name for name in metrics if name in CURVATURE_METRICS} for metrics in (*measured, *at_end)]
+        epochs = case.hyperparameters.epochs
+        assert found == [{*CURVATURE_METRICS}] * epochs + [set()] * (epochs - 1) + [{*CURVATURE_METRICS}]
+        assert all(math.isfinite(value) for metrics in measured for value in metrics.values())
+        assert untimed(at_end[-1]) == untimed(measured[-1])
+        assert [untimed({name: metrics[name] for name in expected[0]}) for metrics in measured] == [
+            untimed(metrics) for metrics in expected
+        ]
+        assert same_weights(plain, each)
 
     @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
     def test_steps_read_nothing_back(self, case: TrainableCase, optimizer: str) -> None:
