@@ -2,17 +2,22 @@
 
 import shutil
 import tempfile
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import torch
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
+from torch import Tensor
 
 from sweeps.mistakes import SweepError
 from sweeps.spec import Spec
 from sweeps.state import TrialRecord
 from sweeps.trial import newest_checkpoint
+from trainables import Trainable
 
 NAME = "best_model"
 
@@ -37,26 +42,43 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
     if file is None:
         raise SweepError(f"{best.folder}: the best trial's checkpoint is gone")
     trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
-    hyperparameters = trainable.Hyperparameters(**best.hyperparameters)
-    network = trainable.model(hyperparameters)
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    network.load_state_dict(checkpoint["training"]["model"])
-    model = trainable.serving(network, hyperparameters).eval()
-    example = trainable.example_input(hyperparameters)
-    with torch.inference_mode():
-        signature = infer_signature(example.numpy(), model(example).numpy())
     # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
     # and leaves another copy each time.
     with tempfile.TemporaryDirectory() as folder:
+        save_model(Path(folder, NAME), trainable, best.hyperparameters, checkpoint["training"]["model"])
+        client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
+    client.set_tag(run_id, "model_trial", best.id)
+
+
+def save_model(
+    path: Path, trainable: Trainable, hyperparameters: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> None:
+    """Save a trained network as an MLflow model, with the files that its use needs.
+
+    Args:
+        path: A folder that is not there yet.
+        trainable: Its trainable.
+        hyperparameters: Those it was trained with.
+        state: The network's ``state_dict``.
+    """
+    values = trainable.Hyperparameters(**hyperparameters)
+    network = trainable.model(values)
+    network.load_state_dict(state)
+    model = trainable.serving(network, values).eval()
+    example = trainable.example_input(values)
+    with torch.inference_mode():
+        signature = infer_signature(example.numpy(), model(example).numpy())
+    with warnings.catch_warnings():
+        # Export remarks on how torch's recurrent layers keep their weights.
+        warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         mlflow.pytorch.save_model(
             model,
-            path=str(Path(folder, NAME)),
+            path=str(path),
             signature=signature,
             input_example=example.numpy(),
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             serialization_format="pt2",
         )
-        for companion in trainable.companions(hyperparameters):
-            shutil.copy(companion, Path(folder, NAME))
-        client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
-    client.set_tag(run_id, "model_trial", best.id)
+    for companion in trainable.companions(values):
+        shutil.copy(companion, path)

@@ -24,6 +24,7 @@ from trainables.data.vectors import load_vectors
 from trainables.loop import Batch
 from trainables.splits import Split, split_examples
 
+LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
 _EVALUATION_BATCH = 256
 _SAMPLE_BATCH = 64  # bounds the memory of second derivatives
 
@@ -199,15 +200,19 @@ class TextTrainable(Trainable):
         return None
 
     def example_input(self, hyperparameters: Any) -> Tensor:
-        """Two texts of four unknown words.
+        """Two texts of one unknown word, padded to the length that a saved network takes.
+
+        An exported recurrent layer is unrolled, so that this length is fixed; padding changes no prediction.
 
         Args:
-            hyperparameters: Unused.
+            hyperparameters: What ``max_words`` takes is used.
 
         Returns:
-            (2, 4).
+            (2, T).
         """
-        return torch.ones(2, 4, dtype=torch.long)
+        texts = torch.zeros(2, self.max_words(hyperparameters) or LONGEST_SAVED, dtype=torch.long)
+        texts[:, 0] = 1
+        return texts
 
     def companions(self, hyperparameters: Any) -> list[Path]:
         """The vocabulary, without which word ids say nothing.

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from trainables.data import DataError
@@ -35,8 +36,9 @@ def read_series(source: Path | str) -> pd.Series:
             raise DataError(f"{source}: must have one column of {kind}, has {have}")
     series = values.iloc[:, 0].astype("float64")
     series.index = pd.Index(next(iter(dates.values())))
-    if series.isna().any():
-        raise DataError(f"{source}: row {int(series.isna().to_numpy().argmax()) + 2} has no value")
+    for what, missing in (("date", series.index.isna()), ("value", ~np.isfinite(series.to_numpy()))):
+        if missing.any():
+            raise DataError(f"{source}: row {missing.argmax() + 2} has no {what}")
     if series.index.has_duplicates:
         twice = series.index[series.index.duplicated()][0]
         raise DataError(f"{source}: the date {twice:%Y-%m-%d} is there twice")

@@ -1,0 +1,192 @@
+"""Forecasts of a series: no day sees its future, and any CSV with dates and values serves."""
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.cases import CASES
+from trainables.data import DataError
+from trainables.data.series import read_series
+from trainables.temperatures import FILE, Temperatures, boundaries, scale_of
+
+
+@pytest.fixture(autouse=True)
+def no_data_dir(monkeypatch, tmp_path):
+    monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
+    monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """A hundred days whose value is their number."""
+    dates = pd.date_range("2020-01-01", periods=100).strftime("%Y-%m-%d")
+    path = tmp_path / "ramp.csv"
+    pd.DataFrame({"when": dates, "value": [float(day) for day in range(100)]}).to_csv(path, index=False)
+    return path
+
+
+def task_of(csv, **changes):
+    trainable = Temperatures()
+    hyperparameters = trainable.Hyperparameters(csv=str(csv), window=5, hidden=4, **changes)
+    return trainable.start(hyperparameters, seed=0).task
+
+
+def days(task, batch):
+    """The number of the day of each value of the windows, and of the targets."""
+    return [(values * task.std + task.mean).round().long() for values in (batch.inputs, batch.targets)]
+
+
+def test_windows_are_the_days_before_their_target(ramp):
+    task = task_of(ramp)
+    (batch,) = task.batches(1000, torch.Generator())
+    windows, targets = days(task, batch)
+    assert sorted(targets.tolist()) == list(range(5, 70))
+    assert torch.equal(windows, targets[:, None] - torch.arange(5, 0, -1))
+
+
+def test_splits_follow_each_other_in_time(ramp):
+    assert boundaries(100) == (70, 80)
+    task = task_of(ramp)
+    for split, expected in (("validation", range(70, 80)), ("test", range(80, 100))):
+        _, targets = days(task, task._batch(task._evaluated[split]))
+        assert targets.tolist() == list(expected)
+
+
+def test_the_scale_is_that_of_the_training_days(ramp):
+    training = pd.Series(range(70))
+    assert scale_of(read_series(ramp)) == (training.mean(), training.std(ddof=0))
+    later = pd.read_csv(ramp)
+    later.loc[70:, "value"] = 1e6
+    later.to_csv(ramp, index=False)
+    assert scale_of(read_series(ramp)) == (training.mean(), training.std(ddof=0))
+
+
+def test_later_days_do_not_reach_training(ramp):
+    def weights():
+        training = Temperatures().start(
+            Temperatures.Hyperparameters(csv=str(ramp), window=5, hidden=4, epochs=1), seed=0
+        )
+        next(iter(training))
+        return training.task.model.state_dict()
+
+    before = weights()
+    later = pd.read_csv(ramp)
+    later.loc[70:, "value"] = -50.0
+    later.to_csv(ramp, index=False)
+    after = weights()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_subset_is_of_the_last_training_days(ramp):
+    task = task_of(ramp, train_subset=8)
+    (batch,) = task.batches(1000, torch.Generator())
+    assert sorted(days(task, batch)[1].tolist()) == list(range(62, 70))
+    assert task.n_examples == 8
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_errors_are_in_the_unit_of_the_data_beside_the_last_value(split, ramp):
+    task = task_of(ramp)
+    scores = task.evaluate(split)
+    assert scores["val_rmse_last_value"] == pytest.approx(1.0, rel=1e-4)  # the ramp rises by 1 a day
+    inputs, targets, _ = task._batch(task._evaluated[split])
+    errors = [
+        float(task.model(window[None]).detach() - target) * task.std
+        for window, target in zip(inputs, targets, strict=True)
+    ]
+    expected = (sum(error**2 for error in errors) / len(errors)) ** 0.5
+    assert scores["val_rmse"] == pytest.approx(expected, rel=1e-4)
+    assert scores["val_loss"] == pytest.approx((expected / task.std) ** 2, rel=1e-4)
+
+
+def test_the_forecaster_reads_the_last_layers_last_state():
+    hyperparameters = Temperatures.Hyperparameters(layers=2, hidden=6)
+    model = Temperatures().model(hyperparameters)
+    x = torch.randn(3, 10)
+    _, (states, _) = model.recurrent(x[:, :, None])
+    assert torch.allclose(model(x), model.head(states[-1]).squeeze(1))
+    widths = [(layer.in_features, layer.out_features) for layer in (model.head[0], model.head[2])]
+    assert widths == [(6, 40), (40, 1)]
+    assert model.recurrent.input_size == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"), [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU), ("rnn", torch.nn.RNN)]
+)
+def test_the_cell_is_the_one_asked_for(cell, kind, made_data):
+    for name, where in (("temperatures", "recurrent"), ("conll2003", "forwards"), ("imdb", "recurrent")):
+        changes = {"model": "recurrent"} if name == "imdb" else {}
+        case = CASES[name](made_data, cell=cell, **changes)
+        found = getattr(case.trainable.model(case.hyperparameters), where)
+        assert type(found[0] if where == "forwards" else found) is kind
+
+
+def test_the_saved_network_forecasts_in_the_unit_of_the_data(ramp):
+    task = task_of(ramp)
+    trainable, hyperparameters = (
+        Temperatures(),
+        Temperatures.Hyperparameters(csv=str(ramp), window=5, hidden=4),
+    )
+    windows = torch.tensor([[10.0, 11, 12, 13, 14]])
+    expected = task.model((windows - task.mean) / task.std) * task.std + task.mean
+    assert torch.allclose(trainable.serving(task.model, hyperparameters)(windows), expected)
+
+
+# Files
+
+
+def test_a_relative_csv_is_below_the_data_dir(ramp):
+    assert len(Temperatures(ramp.parent).load("ramp.csv")) == 100
+    with pytest.raises(DataError, match=r"^csv: ramp\.csv: must be absolute where no data_dir is set"):
+        Temperatures().load("ramp.csv")
+    with pytest.raises(DataError, match=rf"^csv: {ramp.parent}/none\.csv: no such file"):
+        Temperatures(ramp.parent).load("none.csv")
+
+
+def test_days_are_put_in_order_and_columns_found_by_what_they_hold(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("place,load,day\nhere,3,2020-01-03\nhere,1,2020-01-01\nhere,2,2020-01-02\n")
+    assert read_series(path).tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"cannot be read \(EmptyDataError"),
+        ("a,b\n1,2\n", "must have one column of numbers, has a, b of a, b"),
+        ("a,b\n2020-01-01,x\n", "must have one column of numbers, has none of a, b"),
+        ("a,b\nx,1\n", "must have one column of dates such as 1981-01-01, has none of a, b"),
+        ("a,b\n2020-01-01,1\n2020-01-02,\n", "row 3 has no value"),
+        ("a,b\n2020-01-01,1\n2020-01-01,2\n", "the date 2020-01-01 is there twice"),
+        ("a,b\n2020-01-01,1\n,2\n", "row 3 has no date"),
+    ],
+)
+def test_a_csv_that_does_not_serve_says_why(text, message, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"^{path}: {message}"):
+        read_series(path)
+
+
+def test_a_series_too_short_for_its_windows_is_refused(ramp):
+    trainable = Temperatures()
+    with pytest.raises(DataError, match=r"^window: must be below the 70 training days of 100, got 70"):
+        trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=70))
+    trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=69))
+    with pytest.raises(DataError, match="there are 65 training examples, got 66"):
+        trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=5, train_subset=66))
+
+
+def test_without_the_file_the_message_says_where_to_put_it(monkeypatch):
+    monkeypatch.setattr("trainables.temperatures.URL", "http://127.0.0.1:9/none.csv")
+    with pytest.raises(
+        DataError, match=rf"^http://127\.0\.0\.1:9/none\.csv: cannot be read .* holds {FILE}$"
+    ):
+        Temperatures().load()
+
+
+def test_a_download_is_kept(monkeypatch, made_data):
+    monkeypatch.setattr("trainables.temperatures.URL", str(made_data / FILE))
+    first = Temperatures().load()
+    monkeypatch.setattr("trainables.temperatures.URL", "http://127.0.0.1:9/none.csv")
+    assert Temperatures().load().tolist() == first.tolist() == read_series(made_data / FILE).tolist()
