@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from sweeps.store import Store, open_store
 from sweeps.tracking import Publisher
 from sweeps.trial import run_trial
 from trainables.data import DataError
+
+_NOTICE_SECONDS = 2.0  # reading what is prepared takes less
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,16 @@ def _data_dir(spec: Spec) -> str | None:
 
 def _prepare_data(spec: Spec) -> None:
     trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
+    notice = f"preparing the data of {spec.trainable}, once per machine ..."
+    timer = threading.Timer(_NOTICE_SECONDS, print, [notice], {"flush": True})
+    timer.start()
     try:
         for hyperparameters in spec.variants(trainable.data_hyperparameters):
             trainable.prepare(hyperparameters)
     except DataError as error:
         raise SweepError(str(error)) from None
+    finally:
+        timer.cancel()
 
 
 def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
@@ -222,9 +230,10 @@ def _start_ray(spec: Spec) -> None:
     wanted = {"CPU": spec.resources.cpu, "GPU": spec.resources.gpu}
     if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):
         most = {key: max(node.get(key, 0) for node in nodes) for key in wanted}
+        profiles = "".join(f" or --profile {name}" for name in spec.profiles)
         raise SweepError(
             f"resources: a trial asks for {wanted['CPU']:g} cpu and {wanted['GPU']:g} gpu on one node; "
-            f"nodes have at most {most['CPU']:g} and {most['GPU']:g}"
+            f"nodes have at most {most['CPU']:g} and {most['GPU']:g} (change resources{profiles})"
         )
 
 

@@ -16,6 +16,7 @@ from sweeps.mistakes import SweepError
 from sweeps.spec import NAME, Spec, load_spec
 from sweeps.state import SweepState
 
+SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 DEFAULT_STORAGE = Path("runs")
 
 
@@ -195,6 +196,21 @@ def default_tracking_uri(storage: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{storage.resolve() / 'mlflow.db'}"
 
 
+def check_scheme(uri: str) -> None:
+    """Refuse what cannot be a tracking store.
+
+    Args:
+        uri: The tracking store.
+
+    Raises:
+        SweepError: If MLflow knows no store of its kind.
+    """
+    if not uri.startswith(SCHEMES):
+        raise SweepError(
+            f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"
+        )
+
+
 def check_database(uri: str) -> None:
     """Refuse an SQLite store that does not exist, which MLflow would make, empty.
 
@@ -204,6 +220,7 @@ def check_database(uri: str) -> None:
     Raises:
         SweepError: If there is no such file.
     """
+    check_scheme(uri)
     database = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not database.exists():
         raise SweepError(

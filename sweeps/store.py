@@ -11,8 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sweeps.mistakes import SweepError
-
-SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
+from sweeps.storage import check_scheme
 
 
 def connect(uri: str) -> MlflowClient:
@@ -27,10 +26,7 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         SweepError: If it cannot be reached.
     """
-    if not uri.startswith(SCHEMES):
-        raise SweepError(
-            f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"
-        )
+    check_scheme(uri)
     # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

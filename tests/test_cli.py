@@ -161,7 +161,7 @@ def test_unreachable_data_is_one_line(noisesweep, tmp_path):
     code, _, errors = noisesweep("run", path)
     assert code == 1
     assert errors.startswith("noisesweep: ylecun/mnist: cannot be had from the Hugging Face hub")
-    assert "holds mnist/" in errors
+    assert "put mnist/ into" in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "runs" / "no-data").exists()
     code, _, errors = noisesweep("run", path, "--set", f"data_dir={tmp_path}/nowhere")

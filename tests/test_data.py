@@ -183,13 +183,30 @@ def error_of(tmp_path, split="train", dataset=DATASET):
     return message
 
 
-def test_a_missing_folder_names_the_hub_id_and_what_to_set(tmp_path):
+@pytest.mark.parametrize("has_root", [True, False])
+def test_a_missing_folder_names_the_hub_id_and_what_to_do(tmp_path, has_root):
     # The tests run with HF_HUB_OFFLINE=1: the hub cannot be asked.
-    message = error_of(tmp_path)
+    message = error_of(tmp_path if has_root else None)
     assert message.startswith("someone/shapes: cannot be had from the Hugging Face hub (")
-    assert message.endswith(
-        "; set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds shapes/"
-    )
+    advice = "set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds shapes/"
+    assert message.endswith(f"; put shapes/ into {tmp_path}, which does not hold it" if has_root else advice)
+
+
+def test_a_dataset_published_as_a_script_comes_from_the_hubs_conversion(tmp_path, monkeypatch):
+    import datasets
+
+    write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
+    load, asked = datasets.load_dataset, []
+
+    def refusing(path, *, revision=None, **options):
+        asked.append(revision)
+        if revision is None:  # as datasets says it since 4.0
+            raise RuntimeError("Dataset scripts are no longer supported, but found shapes.py")
+        return load(path, **options)
+
+    monkeypatch.setattr(datasets, "load_dataset", refusing)
+    assert len(DATASET.load("train", tmp_path).labels) == 5
+    assert asked == [None, "refs/convert/parquet"]
 
 
 def test_a_corrupted_file_is_one_line(tmp_path, cache):

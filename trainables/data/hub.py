@@ -102,7 +102,7 @@ class HubDataset:
         except DataError:
             raise
         except Exception as error:  # datasets raises many kinds
-            raise DataError(self._advice(source, split, error)) from error
+            raise DataError(self._advice(source, split, data_root(data_dir), error)) from error
 
     def _source(self, data_dir: Path | None) -> Path | str:
         root = data_root(data_dir)
@@ -130,11 +130,13 @@ class HubDataset:
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
             make(rows, folder)
 
-    def _advice(self, source: Path | str, split: str, error: Exception) -> str:
-        reason = " ".join(str(error).split())[:200]
+    def _advice(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if isinstance(source, Path):
-            return f"{source}: split {split!r} cannot be read ({type(error).__name__}: {reason})"
-        return (
-            f"{self.hub_id}: cannot be had from the Hugging Face hub ({type(error).__name__}: {reason}); "
-            f"set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds {self.name}/"
+            return f"{source}: split {split!r} cannot be read ({reason})"
+        advice = (
+            f"put {self.name}/ into {root}, which does not hold it"
+            if root
+            else f"set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds {self.name}/"
         )
+        return f"{self.hub_id}: cannot be had from the Hugging Face hub ({reason}); {advice}"
