@@ -8,11 +8,9 @@ from torch import Tensor
 
 from trainables.augmentation import crop_and_flip
 from trainables.classification import ImageTrainable
-from trainables.data.images import ImageDataset, Images
+from trainables.data.images import ImageDataset
 from trainables.hyperparameters import Hyperparameters
 from trainables.models.cnn import CNNS
-
-DATASET = ImageDataset("uoft-cs/cifar10", image="img", channels=3)
 
 
 class CNNHyperparameters(Hyperparameters):
@@ -25,6 +23,7 @@ class CIFAR10(ImageTrainable):
     """CIFAR-10 with convolutional networks; training images are cropped and flipped at random."""
 
     name = "cifar10"
+    dataset = ImageDataset("uoft-cs/cifar10", image="img", channels=3)
     Hyperparameters = CNNHyperparameters
     shape = (3, 32, 32)
     classes = 10
@@ -44,14 +43,3 @@ class CIFAR10(ImageTrainable):
             Pixels of the same shape.
         """
         return crop_and_flip(pixels, order)
-
-    def load(self, split: str) -> Images:
-        """Load a split.
-
-        Args:
-            split: ``train`` or ``test``.
-
-        Returns:
-            Its images.
-        """
-        return DATASET.load(split, self.data_dir)

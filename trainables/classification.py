@@ -3,7 +3,6 @@
 Shapes: B batch, N examples, K channels, H height, W width, C classes.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from trainables import hyperparameters
 from trainables.base import Trainable
 from trainables.data import DataError
-from trainables.data.images import Images
+from trainables.data.images import ImageDataset, Images
 from trainables.loop import Batch
 from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
@@ -152,6 +151,7 @@ class ImageTrainable(Trainable):
     """An image dataset; with the three MLPs of the study unless a subclass has other ``architectures``.
 
     Attributes:
+        dataset: Where the images come from.
         shape: (K, H, W).
         classes: C.
         mean: Mean of the training pixels, in the units they are stored in (0 to 255); one, or one a channel.
@@ -161,6 +161,7 @@ class ImageTrainable(Trainable):
 
     Hyperparameters: ClassVar[type[hyperparameters.Hyperparameters]] = MLPHyperparameters
     scores: ClassVar = {"val_accuracy": "max"}
+    dataset: ClassVar[ImageDataset]
     shape: ClassVar[tuple[int, int, int]]
     classes: ClassVar[int]
     mean: ClassVar[Sequence[float] | float]
@@ -180,13 +181,16 @@ class ImageTrainable(Trainable):
         """
         return pixels
 
-    @abstractmethod
     def load(self, split: str) -> Images:
-        """Load a split, ``train`` or ``test``, from the machine's cache.
+        """Load a split from the machine's cache; override it for images that come from elsewhere.
 
         Args:
-            split: Name of the split.
+            split: ``train`` or ``test``.
+
+        Returns:
+            Its images.
         """
+        return self.dataset.load(split, self.data_dir)
 
     def prepare(self, hyperparameters: Any) -> None:
         """Decode the training split, once per machine.

@@ -90,20 +90,19 @@ class CoNLL2003(TextTrainable):
     vector_epochs = 20
     Task = TaggingTask
 
-    def network(self, hyperparameters: Any, vectors: Tensor) -> nn.Module:
+    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised tagger.
 
         Args:
-            hyperparameters: All but ``vectors`` are used.
-            vectors: (V, E).
+            hyperparameters: ``cell``, ``hidden``, ``layers`` and ``dropout`` are used.
+            embedding: Word vectors (V, E), the first of them padding's.
 
         Returns:
             A module from word ids (B, T) to logits (B, T, 9).
         """
         hp = hyperparameters
         return BidirectionalTagger(
-            vectors,
-            freeze=hp.freeze_vectors,
+            embedding,
             cell=hp.cell,
             hidden=hp.hidden,
             layers=hp.layers,

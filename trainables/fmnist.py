@@ -1,27 +1,15 @@
 """Fashion-MNIST: 60,000 training and 10,000 test images of 28x28, grey, ten classes."""
 
 from trainables.classification import ImageTrainable
-from trainables.data.images import ImageDataset, Images
-
-DATASET = ImageDataset("zalando-datasets/fashion_mnist")
+from trainables.data.images import ImageDataset
 
 
 class FashionMNIST(ImageTrainable):
     """Fashion-MNIST with the three MLPs."""
 
     name = "fmnist"
+    dataset = ImageDataset("zalando-datasets/fashion_mnist")
     shape = (1, 28, 28)
     classes = 10
     mean = 72.94
     std = 90.02
-
-    def load(self, split: str) -> Images:
-        """Load a split.
-
-        Args:
-            split: ``train`` or ``test``.
-
-        Returns:
-            Its images.
-        """
-        return DATASET.load(split, self.data_dir)

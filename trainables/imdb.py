@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.data import DataError
 from trainables.data.text import TextDataset
@@ -51,12 +51,12 @@ class IMDB(TextTrainable):
     )
     vector_epochs = 5
 
-    def network(self, hyperparameters: Any, vectors: Tensor) -> nn.Module:
+    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised architecture.
 
         Args:
             hyperparameters: ``model`` and its settings are used.
-            vectors: (V, E).
+            embedding: Word vectors (V, E), the first of them padding's.
 
         Returns:
             A module from word ids (B, T) to logits (B, 2).
@@ -65,16 +65,16 @@ class IMDB(TextTrainable):
             DataError: If the attention heads do not divide E.
         """
         hp = hyperparameters
-        common = {"freeze": hp.freeze_vectors, "dropout": hp.dropout, "classes": 2}
+        common = {"dropout": hp.dropout, "classes": 2}
         if hp.model == "recurrent":
-            return RecurrentClassifier(vectors, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, **common)
-        if vectors.shape[1] % HEADS:
-            size = vectors.shape[1]
+            return RecurrentClassifier(embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, **common)
+        size = embedding.embedding_dim
+        if size % HEADS:
             raise DataError(
                 f"vectors: {hp.vectors} has {size} dimensions, must be a multiple of {HEADS} heads"
             )
         layers, feedforward = TRANSFORMERS[hp.model]
-        return TransformerClassifier(vectors, layers=layers, heads=HEADS, feedforward=feedforward, **common)
+        return TransformerClassifier(embedding, layers=layers, heads=HEADS, feedforward=feedforward, **common)
 
     def max_words(self, hyperparameters: Any) -> int:
         """Say how long a review may be.

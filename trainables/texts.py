@@ -126,12 +126,12 @@ class TextTrainable(Trainable):
     Task: ClassVar[type[TextTask]] = TextTask
 
     @abstractmethod
-    def network(self, hyperparameters: Any, vectors: Tensor) -> nn.Module:
+    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised architecture.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
-            vectors: (V, E).
+            embedding: Word vectors (V, E), the first of them padding's.
         """
 
     def load(self, split: str) -> Texts:
@@ -163,7 +163,7 @@ class TextTrainable(Trainable):
         Returns:
             A module from word ids (B, T).
         """
-        return self.network(hyperparameters, self._vectors(hyperparameters))
+        return self.network(hyperparameters, self._embedding(hyperparameters))
 
     def task(self, hyperparameters: Any, device: torch.device) -> TextTask:
         """Build the model, and take the training and validation texts.
@@ -178,10 +178,11 @@ class TextTrainable(Trainable):
         train, split = self.load("train"), self._split(hyperparameters.train_subset)
         validation = train if self.dataset.held_out else self.load("validation")
         max_words = self.max_words(hyperparameters)
-        vectors = self._vectors(hyperparameters)
-        seen = hashlib.sha256(train.fingerprint.encode() + vectors.numpy().tobytes()).hexdigest()[:16]
+        model = self.model(hyperparameters)
+        vectors = self._vectors(hyperparameters).numpy().tobytes()
+        seen = hashlib.sha256(train.fingerprint.encode() + vectors).hexdigest()[:16]
         return self.Task(
-            self.network(hyperparameters, vectors),
+            model,
             PaddedTexts(train, split.train, max_words, device),
             PaddedTexts(validation, split.validation, max_words, device),
             seen,
@@ -234,7 +235,10 @@ class TextTrainable(Trainable):
 
     def _vectors(self, hyperparameters: Any) -> Tensor:
         training = self._split(None).train
-        vectors = load_vectors(
+        return load_vectors(
             hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
         )
-        return vectors.to(torch.get_default_dtype())
+
+    def _embedding(self, hyperparameters: Any) -> nn.Embedding:
+        vectors = self._vectors(hyperparameters).to(torch.get_default_dtype())
+        return nn.Embedding.from_pretrained(vectors, freeze=hyperparameters.freeze_vectors, padding_idx=0)

@@ -3,17 +3,16 @@
 Shapes: N examples, K channels, H height, W width.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
+from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import HubDataset
 
@@ -80,11 +79,7 @@ def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
         labels: (N,) class indices.
     """
     arrays = {"pixels": pixels.numpy(), "labels": labels.to(torch.int64).numpy()}
-    digest = hashlib.sha256()
-    for name, array in arrays.items():
-        digest.update(array.tobytes())
-        np.save(folder / f"{name}.npy", array)
-    (folder / "fingerprint").write_text(digest.hexdigest()[:16])
+    write_arrays(folder, arrays)
 
 
 def read_images(folder: Path) -> Images:
@@ -96,10 +91,7 @@ def read_images(folder: Path) -> Images:
     Returns:
         The split; pages are read when used and shared between processes.
     """
-    pixels, labels = (
-        torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in ("pixels", "labels")
-    )
-    return Images(pixels, labels, (folder / "fingerprint").read_text())
+    return Images(read_array(folder, "pixels"), read_array(folder, "labels"), read_fingerprint(folder))
 
 
 def load_cached_images(key: str, make: Callable[[], tuple[Tensor, Tensor]]) -> Images:

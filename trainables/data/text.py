@@ -3,7 +3,6 @@
 Shapes: N texts, W words of all texts together, V vocabulary.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.hub import HubDataset
 from trainables.splits import split_examples
 
 _FORMAT = "texts-1"  # change when what is written below changes
-_ARRAYS = ("words", "starts", "targets")
 VOCABULARY_FILE = "vocabulary.txt"
 PADDING = "<padding>"
 UNKNOWN = ("<number>", "<UPPER>", "<Title>", "<other>")
@@ -146,13 +144,9 @@ def write_texts(
     starts = np.cumsum([0, *map(len, words)])
     if len(targets) not in (len(words), starts[-1]):
         raise ValueError(f"{len(words)} texts of {starts[-1]} words have {len(targets)} targets")
-    arrays: list[np.ndarray] = [np.concatenate(words), starts, np.array(targets, dtype=np.int64)]
     (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    digest = hashlib.sha256("\n".join(vocabulary).encode())
-    for name, array in zip(_ARRAYS, arrays, strict=True):
-        digest.update(array.tobytes())
-        np.save(folder / f"{name}.npy", array)
-    (folder / "fingerprint").write_text(digest.hexdigest()[:16])
+    arrays = {"words": np.concatenate(words), "starts": starts, "targets": np.array(targets, dtype=np.int64)}
+    write_arrays(folder, arrays, "\n".join(vocabulary).encode())
 
 
 def read_texts(folder: Path) -> Texts:
@@ -164,10 +158,8 @@ def read_texts(folder: Path) -> Texts:
     Returns:
         The split; pages are read when used and shared between processes.
     """
-    words, starts, targets = (
-        torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in _ARRAYS
-    )
-    return Texts(words, starts, targets, (folder / "fingerprint").read_text(), folder / VOCABULARY_FILE)
+    words, starts, targets = (read_array(folder, name) for name in ("words", "starts", "targets"))
+    return Texts(words, starts, targets, read_fingerprint(folder), folder / VOCABULARY_FILE)
 
 
 def read_vocabulary(file: Path) -> list[str]:

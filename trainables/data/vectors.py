@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from trainables.data import DataError
+from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import data_root, identity_of
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
@@ -54,9 +54,9 @@ def load_vectors(choice: str, texts: Texts, training: Tensor, epochs: int, data_
             found = _train(texts, training, vocabulary, epochs)
         else:
             found = _look_up(file or _download(choice), vocabulary)
-        np.save(folder / "vectors.npy", _complete(found, vocabulary))
+        write_arrays(folder, {"vectors": _complete(found, vocabulary)})
 
-    return torch.from_numpy(np.load(cached(key, build) / "vectors.npy", mmap_mode="c"))
+    return read_array(cached(key, build), "vectors")
 
 
 def _file(choice: str, data_dir: Path | None) -> Path | None:

@@ -20,9 +20,8 @@ class RecurrentClassifier(nn.Module):
 
     def __init__(
         self,
-        vectors_VE: Tensor,
+        embedding: nn.Embedding,
         *,
-        freeze: bool,
         cell: Cell,
         hidden: int,
         layers: int,
@@ -32,8 +31,7 @@ class RecurrentClassifier(nn.Module):
         """Build the network.
 
         Args:
-            vectors_VE: Word vectors (V, E), the first of them padding's.
-            freeze: Leave the vectors as they are.
+            embedding: Word vectors (V, E), the first of them padding's.
             cell: Kind of the recurrent layers.
             hidden: H.
             layers: Recurrent layers.
@@ -41,11 +39,12 @@ class RecurrentClassifier(nn.Module):
             classes: C.
         """
         super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(vectors_VE, freeze=freeze, padding_idx=0)
+        self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         between = dropout if layers > 1 else 0.0
-        width = vectors_VE.shape[1]
-        self.recurrent = CELLS[cell](width, hidden, layers, batch_first=True, dropout=between)
+        self.recurrent = CELLS[cell](
+            embedding.embedding_dim, hidden, layers, batch_first=True, dropout=between
+        )
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
@@ -66,9 +65,8 @@ class BidirectionalTagger(nn.Module):
 
     def __init__(
         self,
-        vectors_VE: Tensor,
+        embedding: nn.Embedding,
         *,
-        freeze: bool,
         cell: Cell,
         hidden: int,
         layers: int,
@@ -78,8 +76,7 @@ class BidirectionalTagger(nn.Module):
         """Build the network.
 
         Args:
-            vectors_VE: Word vectors (V, E), the first of them padding's.
-            freeze: Leave the vectors as they are.
+            embedding: Word vectors (V, E), the first of them padding's.
             cell: Kind of the recurrent layers.
             hidden: H, of each direction.
             layers: Recurrent layers.
@@ -87,9 +84,9 @@ class BidirectionalTagger(nn.Module):
             classes: C.
         """
         super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(vectors_VE, freeze=freeze, padding_idx=0)
+        self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
-        widths = [vectors_VE.shape[1], *[2 * hidden] * (layers - 1)]
+        widths = [embedding.embedding_dim, *[2 * hidden] * (layers - 1)]
         self.forwards = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
         self.backwards = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
         self.head = nn.Linear(2 * hidden, classes)

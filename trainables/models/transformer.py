@@ -14,9 +14,8 @@ class TransformerClassifier(nn.Module):
 
     def __init__(
         self,
-        vectors_VE: Tensor,
+        embedding: nn.Embedding,
         *,
-        freeze: bool,
         layers: int,
         heads: int,
         feedforward: int,
@@ -26,8 +25,7 @@ class TransformerClassifier(nn.Module):
         """Build the network.
 
         Args:
-            vectors_VE: Word vectors (V, E), the first of them padding's.
-            freeze: Leave the vectors as they are.
+            embedding: Word vectors (V, E), the first of them padding's.
             layers: Encoder layers.
             heads: Attention heads; they must divide E.
             feedforward: Width inside each layer.
@@ -35,8 +33,8 @@ class TransformerClassifier(nn.Module):
             classes: C.
         """
         super().__init__()
-        width = vectors_VE.shape[1]
-        self.embedding = nn.Embedding.from_pretrained(vectors_VE, freeze=freeze, padding_idx=0)
+        width = embedding.embedding_dim
+        self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         # Not nn.TransformerEncoder, which copies one layer: all would start with equal weights.
         self.layers = nn.ModuleList(
