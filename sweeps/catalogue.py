@@ -1,5 +1,6 @@
 """What there is to sweep: trainables with their hyperparameters, and the studies shipped."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -8,36 +9,51 @@ from rich.console import Console
 from rich.table import Table
 
 from sweeps.source import Source
-from trainables import registry
+from trainables import Hyperparameters, registry
+from trainables.curvature import CURVATURE_METRICS
+from trainables.loop import LOOP_METRICS
 
 STUDIES = Path(__file__).parent / "studies"
 
 
 def print_catalogue(console: Console) -> None:
-    """Print every trainable and study.
+    """Print what all trainables have in common, what each adds, and the studies.
 
     Args:
         console: Where to.
     """
+    console.print("[bold]every trainable[/bold]")
+    console.print(f"  metrics: {', '.join(LOOP_METRICS)}")
+    console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
+    console.print(_table(Hyperparameters.model_fields))
     for name in registry.names():
         trainable = registry.get(name)
         summary = (trainable.__doc__ or "").strip().splitlines()
         console.print(f"[bold]{name}[/bold]  {summary[0] if summary else ''}")
-        if models := trainable.models():
-            console.print(f"  models: {', '.join(models)}")
-        console.print(f"  metrics: {', '.join(trainable.metrics())}")
-        table = Table(box=None, padding=(0, 2, 0, 2))
-        for column in ("hyperparameter", "default", "takes", "what it is"):
-            table.add_column(column)
-        for key, field in trainable.Hyperparameters.model_fields.items():
-            default = "" if field.default is None else str(field.default)
-            table.add_row(key, default, _takes(field), field.description)
-        console.print(table)
+        console.print(f"  metrics: {', '.join(trainable.scores)}")
+        fields = trainable.Hyperparameters.model_fields
+        own = {key: field for key, field in fields.items() if not _is_shared(key, field)}
+        console.print(_table(own))
     console.print("[bold]studies[/bold]")
     for path in sorted(STUDIES.glob("*.yaml")):
         content = Source(path).content
         profiles = "".join(f", --profile {name}" for name in content.get("profiles", {}))
         console.print(f"  {content['name']}  trains {content['trainable']}  {path}{profiles}", soft_wrap=True)
+
+
+def _is_shared(key: str, field: FieldInfo) -> bool:
+    shared = Hyperparameters.model_fields.get(key)
+    return shared is not None and (shared.annotation, shared.default) == (field.annotation, field.default)
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    for column in ("hyperparameter", "default", "takes", "what it is"):
+        table.add_column(column)
+    for key, field in fields.items():
+        default = "" if field.default is None else str(field.default)
+        table.add_row(key, default, _takes(field), field.description)
+    return table
 
 
 def _takes(field: FieldInfo) -> str:

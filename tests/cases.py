@@ -34,7 +34,10 @@ CASES: dict[str, Callable[..., TrainableCase]] = {
     "digits": lambda data_dir, **changes: small(Digits(), SMALL, changes),
     "fmnist": lambda data_dir, **changes: small(FashionMNIST(data_dir), SMALL, changes),
     "imdb": lambda data_dir, **changes: small(
-        IMDB(data_dir), WORDS | {"model": "trans2", "words": 20, "hidden": 8}, changes, diverging_lr=BOUNDED
+        IMDB(data_dir),
+        WORDS | {"model": "trans2", "max_words": 20, "hidden": 8},
+        changes,
+        diverging_lr=BOUNDED,
     ),
     "mnist": lambda data_dir, **changes: small(MNIST(data_dir), SMALL, changes),
     "temperatures": lambda data_dir, **changes: small(

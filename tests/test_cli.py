@@ -142,7 +142,7 @@ def test_list_names_every_trainable_hyperparameter_and_study(noisesweep):
     for name in registry.names():
         trainable = registry.get(name)
         assert name in output
-        for key in (*trainable.models(), *trainable.metrics(), *trainable.Hyperparameters.model_fields):
+        for key in (*trainable.metrics(), *trainable.Hyperparameters.model_fields):
             assert key in output
     for study in STUDIES.glob("*.yaml"):
         assert str(study) in output

@@ -46,7 +46,7 @@ def test_a_saved_network_predicts_the_same(name, changes, data_dir, tmp_path):
 
 @pytest.mark.parametrize("name", ["imdb", "conll2003"])
 def test_the_vocabulary_is_saved_beside_the_network(name, made_data, tmp_path):
-    case = CASES[name](made_data, words=4) if name == "imdb" else CASES[name](made_data, cell="rnn")
+    case = CASES[name](made_data, max_words=4) if name == "imdb" else CASES[name](made_data, cell="rnn")
     state = case.start().state_dict()["model"]
     save_model(tmp_path / "m", case.trainable, case.hyperparameters.model_dump(), state)
     words = (tmp_path / "m" / VOCABULARY_FILE).read_text().splitlines()

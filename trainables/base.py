@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -48,16 +48,6 @@ class Trainable(ABC):
         """
         losses: dict[str, Direction | None] = {"train_loss": "min", "val_loss": "min"}
         return dict.fromkeys(LOOP_METRICS) | losses | dict(cls.scores)
-
-    @classmethod
-    def models(cls) -> tuple[str, ...]:
-        """List the architectures to choose from.
-
-        Returns:
-            What ``model`` takes; empty where there is no choice.
-        """
-        field = cls.Hyperparameters.model_fields.get("model")
-        return get_args(field.annotation) if field else ()
 
     @abstractmethod
     def prepare(self, hyperparameters: Any) -> None:

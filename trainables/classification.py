@@ -13,12 +13,11 @@ from torch.nn import functional as F
 
 from trainables import hyperparameters
 from trainables.base import Trainable
-from trainables.data import DataError
 from trainables.data.images import ImageDataset, Images
 from trainables.loop import Batch
 from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
-from trainables.splits import Split, split_examples
+from trainables.splits import Split, check_subset, split_examples
 
 _EVALUATION_BATCH = 2000
 _SAMPLE_BATCH = 128  # bounds the memory of second derivatives
@@ -248,17 +247,3 @@ class ImageTrainable(Trainable):
             (2, K, H, W), zeros.
         """
         return torch.zeros(2, *self.shape)
-
-
-def check_subset(hp: hyperparameters.Hyperparameters, n_training: int) -> None:
-    """Refuse a ``train_subset`` that the data do not have.
-
-    Args:
-        hp: ``train_subset`` is used.
-        n_training: Training examples there are.
-
-    Raises:
-        DataError: If there are fewer.
-    """
-    if hp.train_subset and hp.train_subset > n_training:
-        raise DataError(f"train_subset: there are {n_training} training examples, got {hp.train_subset}")

@@ -32,7 +32,7 @@ class Hyperparameters(BaseModel):
     train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")
     curvature: Literal["never", "end", "epoch"] = Field(
         "never",
-        description="measure the Hessian's trace and top eigenvalue after the last epoch, or after each",
+        description="when to measure the Hessian's trace and top eigenvalue",
     )
     curvature_examples: int = Field(
         256, ge=1, description="training examples it is measured on, always the same"

@@ -36,7 +36,7 @@ class IMDBHyperparameters(TextHyperparameters):
     """Hyperparameters of the classifiers; ``cell``, ``hidden`` and ``layers`` are those of ``recurrent``."""
 
     model: Literal["trans1", "trans2", "trans3", "recurrent"] = Field("trans1", description="architecture")
-    words: int = Field(256, ge=1, description="words of a review that are read, from its beginning")
+    max_words: int = Field(256, ge=1, description="words of a review that are read, from its beginning")
 
 
 class IMDB(TextTrainable):
@@ -80,9 +80,9 @@ class IMDB(TextTrainable):
         """Say how long a review may be.
 
         Args:
-            hyperparameters: ``words`` is used.
+            hyperparameters: ``max_words`` is used.
 
         Returns:
             The number of words behind which it is cut off.
         """
-        return hyperparameters.words
+        return hyperparameters.max_words

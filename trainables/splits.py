@@ -1,9 +1,12 @@
-"""The fixed split of a published training split into training and validation."""
+"""The fixed split of a published training split into training and validation, and subsets of it."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from trainables.data import DataError
+from trainables.hyperparameters import Hyperparameters
 
 VALIDATION_FRACTION = 0.1
 _SPLIT_SEED = 0  # one split for all trials, whatever their seed
@@ -32,3 +35,17 @@ def split_examples(
     order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(_SPLIT_SEED))
     n_validation = round(n_examples * validation_fraction)
     return Split(order[n_validation:][:train_subset], order[:n_validation])
+
+
+def check_subset(hp: Hyperparameters, n_training: int) -> None:
+    """Refuse a ``train_subset`` that the data do not have.
+
+    Args:
+        hp: ``train_subset`` is used.
+        n_training: Training examples there are.
+
+    Raises:
+        DataError: If there are fewer.
+    """
+    if hp.train_subset and hp.train_subset > n_training:
+        raise DataError(f"train_subset: there are {n_training} training examples, got {hp.train_subset}")

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.base import Trainable
-from trainables.classification import check_subset
 from trainables.data import DataError
 from trainables.data.cache import cached
 from trainables.data.hub import data_root
@@ -22,6 +21,7 @@ from trainables.data.series import fingerprint_of, read_series
 from trainables.hyperparameters import Hyperparameters
 from trainables.loop import Batch
 from trainables.models.recurrent import RecurrentForecaster
+from trainables.splits import check_subset
 
 FILE = "daily-min-temperatures/daily-min-temperatures.csv"
 URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv"

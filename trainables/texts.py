@@ -17,12 +17,12 @@ from torch.nn import functional as F
 
 from trainables import hyperparameters
 from trainables.base import Trainable
-from trainables.classification import check_subset, classification_sums
+from trainables.classification import classification_sums
 from trainables.data.padding import PaddedTexts
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
 from trainables.loop import Batch
-from trainables.splits import Split, split_examples
+from trainables.splits import Split, check_subset, split_examples
 
 LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
 _EVALUATION_BATCH = 256
