@@ -80,6 +80,15 @@ def test_a_failed_build_leaves_nothing_and_the_next_one_works(cache):
     assert folders(cache) == ["thing"]
 
 
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
+    message = error_of(tmp_path)
+    assert message.startswith(f"cache {tmp_path}/file/cache: cannot be written (")
+    assert message.endswith("set NOISESWEEP_CACHE_DIR to a folder that can")
+
+
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "mine"))
     assert cache_dir() == tmp_path / "mine"

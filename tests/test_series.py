@@ -118,7 +118,7 @@ def test_the_cell_is_the_one_asked_for(cell, kind, made_data):
         changes = {"model": "recurrent"} if name == "imdb" else {}
         case = CASES[name](made_data, cell=cell, **changes)
         found = getattr(case.trainable.model(case.hyperparameters), where)
-        assert type(found[0] if where == "forwards" else found) is kind
+        assert type(found if name == "temperatures" else found[0]) is kind
 
 
 def test_the_saved_network_forecasts_in_the_unit_of_the_data(ramp):

@@ -43,14 +43,14 @@ class TaggingTask(TextTask):
         """
         losses, gold, found, lengths = [], [], [], []
         for indices, batch in self._validation.sorted_batches(_EVALUATION_BATCH):
-            logits = self.model(batch.inputs).flatten(0, 1)
-            targets = batch.targets.flatten()
+            logits, targets = self.model(batch.inputs).flatten(0, 1), batch.targets.flatten()
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
-            is_word = targets != IGNORED
-            gold.append(targets[is_word])
-            found.append(logits.argmax(1)[is_word])
+            gold.append(targets)
+            found.append(logits.argmax(1))
             lengths += [self._validation.lengths[index] for index in indices]
-        gold_tags, found_tags = torch.cat(gold), torch.cat(found)
+        targets, chosen = torch.cat(gold), torch.cat(found)
+        is_word = targets != IGNORED
+        gold_tags, found_tags = targets[is_word], chosen[is_word]
         return {
             "val_loss": float(torch.stack(losses).sum()) / len(gold_tags),
             "val_token_accuracy": float((gold_tags == found_tags).double().mean()),
@@ -85,7 +85,13 @@ class CoNLL2003(TextTrainable):
     scores: ClassVar = {"val_f1": "max", "val_token_accuracy": "max"}
     # Published in words, and with capitals, which names need; nothing is changed.
     dataset = TextDataset(
-        "eriktks/conll2003", text="tokens", target="ner_tags", tokenise=list, min_count=2, held_out=False
+        "eriktks/conll2003",
+        text="tokens",
+        target="ner_tags",
+        tagged=True,
+        tokenise=list,
+        min_count=2,
+        held_out=False,
     )
     vector_epochs = 20
     Task = TaggingTask

@@ -47,7 +47,13 @@ class IMDB(TextTrainable):
     scores: ClassVar = {"val_accuracy": "max"}
     data_hyperparameters = ("train_subset", "vectors", "model")
     dataset = TextDataset(
-        "stanfordnlp/imdb", text="text", target="label", tokenise=tokenise, min_count=5, held_out=True
+        "stanfordnlp/imdb",
+        text="text",
+        target="label",
+        tagged=False,
+        tokenise=tokenise,
+        min_count=5,
+        held_out=True,
     )
     vector_epochs = 5
 

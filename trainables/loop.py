@@ -50,7 +50,7 @@ class Task(Protocol):
         """Mean training loss over the batch, a scalar."""
 
     def sample(self, n_examples: int) -> Sequence[Batch]:
-        """The first so many training examples, not augmented: the same in every trial of a dataset."""
+        """At most so many training examples, not augmented: the same in every trial of a dataset."""
 
     def evaluate(self) -> dict[str, float]:
         """``val_loss`` and the task's scores on the validation split; the model is in evaluation mode."""
@@ -100,7 +100,7 @@ class Training:
         self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
         self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
         self._order = torch.Generator().manual_seed(seeds.order)
-        self._dropout = self._generator_states()
+        self._rng_states = self._current_rng_states()
 
     @property
     def data_fingerprint(self) -> str:
@@ -109,7 +109,7 @@ class Training:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
-            with self._own_dropout():
+            with self._own_rng():
                 metrics = self._train_epoch()
             self.task.model.eval()
             metrics |= self.task.evaluate()
@@ -133,7 +133,7 @@ class Training:
             "lr_schedule": self._lr_schedule.state_dict(),
             "noise": self._noise.state_dict(),
             "order": self._order.get_state(),
-            "dropout": self._dropout,
+            "rng": self._rng_states,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -149,18 +149,18 @@ class Training:
         self._lr_schedule.load_state_dict(state["lr_schedule"])
         self._noise.load_state_dict(state["noise"])
         self._order.set_state(state["order"])
-        self._dropout = state["dropout"]
+        self._rng_states = state["rng"]
 
     @contextmanager
-    def _own_dropout(self) -> Iterator[None]:
+    def _own_rng(self) -> Iterator[None]:
         with torch.random.fork_rng(self._cuda_devices()):
-            torch.set_rng_state(self._dropout["cpu"])
-            if "cuda" in self._dropout and self._cuda_devices():
-                torch.cuda.set_rng_state(self._dropout["cuda"], self._parameters[0].device)
+            torch.set_rng_state(self._rng_states["cpu"])
+            if "cuda" in self._rng_states and self._cuda_devices():
+                torch.cuda.set_rng_state(self._rng_states["cuda"], self._parameters[0].device)
             yield
-            self._dropout = self._generator_states()
+            self._rng_states = self._current_rng_states()
 
-    def _generator_states(self) -> dict[str, Tensor]:
+    def _current_rng_states(self) -> dict[str, Tensor]:
         states = {"cpu": torch.get_rng_state()}
         for device in self._cuda_devices():
             states["cuda"] = torch.cuda.get_rng_state(device)

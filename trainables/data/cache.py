@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from trainables.data import DataError
+
 
 def cache_dir() -> Path:
     """Where decoded datasets are kept.
@@ -34,7 +36,7 @@ def cached(key: str, build: Callable[[Path], None]) -> Path:
     folder = cache_dir() / key
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _check_writable(folder.parent)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder.parent) as scratch:
@@ -43,3 +45,12 @@ def cached(key: str, build: Callable[[Path], None]) -> Path:
                 build(unfinished)
                 unfinished.rename(folder)
     return folder
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        advice = "set NOISESWEEP_CACHE_DIR to a folder that can"
+        raise DataError(f"cache {folder}: cannot be written ({error.strerror}); {advice}") from error

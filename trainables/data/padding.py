@@ -33,7 +33,7 @@ class PaddedTexts:
         # Lengths also in numpy, where the shapes of batches are decided without asking the device.
         self.lengths: np.ndarray = lengths.numpy()
         self._words, self._targets = texts.words.to(device), texts.targets.to(device)
-        self._per_word = len(texts.targets) == len(texts.words)
+        self._tagged = texts.tagged
         self._chosen, self._starts = chosen.to(device), texts.starts[chosen].to(device)
         self._lengths = lengths.to(device)
 
@@ -49,16 +49,7 @@ class PaddedTexts:
         Returns:
             Word ids (B, T); classes (B,), or (B, T) with ``IGNORED`` for padding, and their number.
         """
-        device = self._words.device
-        longest = int(self.lengths[indices].max())
-        picked = torch.from_numpy(indices).to(device)
-        t = torch.arange(longest, device=device)
-        is_word = t < self._lengths[picked, None]
-        positions = (self._starts[picked, None] + t).where(is_word, 0)
-        words = self._words[positions].long().where(is_word, 0)
-        if self._per_word:
-            return Batch(words, self._targets[positions].where(is_word, IGNORED), is_word.sum())
-        return Batch(words, self._targets[self._chosen[picked]], len(indices))
+        return self._batch(torch.from_numpy(indices).to(self._words.device), self.lengths[indices].max())
 
     def random_batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield every text once, in batches of similar lengths in a random order.
@@ -76,8 +67,11 @@ class PaddedTexts:
             pool = permutation[start : start + _POOL * batch_size]
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
             batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
-        for index in torch.randperm(len(batches), generator=order).numpy():
-            yield self.batch(batches[index])
+        batches = [batches[index] for index in torch.randperm(len(batches), generator=order).numpy()]
+        # The whole order goes to the device at once: a copy in each step would make it wait.
+        picked = torch.from_numpy(np.concatenate(batches)).to(self._words.device)
+        for part, indices in zip(picked.split([len(batch) for batch in batches]), batches, strict=True):
+            yield self._batch(part, self.lengths[indices].max())
 
     def sorted_batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield every text once, from the shortest to the longest.
@@ -92,3 +86,12 @@ class PaddedTexts:
         for start in range(0, len(self), batch_size):
             indices = by_length[start : start + batch_size]
             yield indices, self.batch(indices)
+
+    def _batch(self, picked: Tensor, longest: int) -> Batch:
+        t = torch.arange(longest, device=picked.device)
+        is_word = t < self._lengths[picked, None]
+        positions = (self._starts[picked, None] + t).where(is_word, 0)
+        words = self._words[positions].long().where(is_word, 0)
+        if self._tagged:
+            return Batch(words, self._targets[positions].where(is_word, IGNORED), is_word.sum())
+        return Batch(words, self._targets[self._chosen[picked]], len(picked))

@@ -48,6 +48,7 @@ class Texts:
         words: (W,) int32 ids of all texts, one text after the other.
         starts: (N + 1,) int64; text i is ``words[starts[i]:starts[i + 1]]``, and has at least one word.
         targets: (N,) int64, one a text, or (W,), one a word.
+        tagged: Whether the targets are of words.
         fingerprint: Hash of these and of the vocabulary.
         vocabulary: File with one word a line, in the order of the ids: padding, the classes of unknown words,
             then the words of the training texts from the most to the least frequent.
@@ -56,6 +57,7 @@ class Texts:
     words: Tensor
     starts: Tensor
     targets: Tensor
+    tagged: bool
     fingerprint: str
     vocabulary: Path
 
@@ -68,6 +70,7 @@ class TextDataset:
         hub_id: Their id on the Hugging Face hub; a local folder bears the part after the slash.
         text: Column of the texts.
         target: Column of the class of each text, or of the list of the classes of its words.
+        tagged: Whether it is the latter.
         tokenise: Splits one text into words.
         min_count: A word that stands less often in the training texts is unknown.
         held_out: Whether validation is held out from the training split, and not a split of its own.
@@ -76,6 +79,7 @@ class TextDataset:
     hub_id: str
     text: str
     target: str
+    tagged: bool
     tokenise: Callable[[Any], Sequence[str]]
     min_count: int
     held_out: bool
@@ -96,14 +100,13 @@ class TextDataset:
         made = [_FORMAT, self.min_count]
         train = source.cached("train", data_dir, made, self._write_training)
         if split == "train":
-            return read_texts(train)
+            return read_texts(train, self.tagged)
         made = [*made, train.name]
         vocabulary = read_vocabulary(train / VOCABULARY_FILE)
-        return read_texts(
-            source.cached(
-                split, data_dir, made, lambda rows, folder: self._write(rows, folder, vocabulary, None)
-            )
+        folder = source.cached(
+            split, data_dir, made, lambda rows, folder: self._write(rows, folder, vocabulary, None)
         )
+        return read_texts(folder, self.tagged)
 
     def _write_training(self, rows: Any, folder: Path) -> None:
         texts = [self.tokenise(text) for text in rows[self.text]]
@@ -117,13 +120,18 @@ class TextDataset:
     ) -> None:
         texts = texts or [self.tokenise(text) for text in rows[self.text]]
         targets = rows[self.target][:]
-        if targets and isinstance(targets[0], list):
+        if self.tagged:
             targets = [target for text in targets for target in text]
-        write_texts(folder, texts, targets, vocabulary)
+        write_texts(folder, texts, targets, vocabulary, tagged=self.tagged)
 
 
 def write_texts(
-    folder: Path, texts: Iterable[Sequence[str]], targets: Sequence[int], vocabulary: Sequence[str]
+    folder: Path,
+    texts: Iterable[Sequence[str]],
+    targets: Sequence[int],
+    vocabulary: Sequence[str],
+    *,
+    tagged: bool,
 ) -> None:
     """Write a split as ``read_texts`` reads it; a text without words becomes one unknown word.
 
@@ -132,9 +140,10 @@ def write_texts(
         texts: The words of each text.
         targets: A class for each text, or for each word.
         vocabulary: Words by id.
+        tagged: Whether the targets are of words.
 
     Raises:
-        ValueError: If there are as many targets as neither texts nor words.
+        ValueError: If there are not as many targets as there must be.
     """
     ids = {word: index for index, word in enumerate(vocabulary)}
     words = [
@@ -142,24 +151,25 @@ def write_texts(
         for text in texts
     ]
     starts = np.cumsum([0, *map(len, words)])
-    if len(targets) not in (len(words), starts[-1]):
+    if len(targets) != (starts[-1] if tagged else len(words)):
         raise ValueError(f"{len(words)} texts of {starts[-1]} words have {len(targets)} targets")
     (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     arrays = {"words": np.concatenate(words), "starts": starts, "targets": np.array(targets, dtype=np.int64)}
     write_arrays(folder, arrays, "\n".join(vocabulary).encode())
 
 
-def read_texts(folder: Path) -> Texts:
+def read_texts(folder: Path, tagged: bool) -> Texts:
     """Map a split that ``write_texts`` wrote.
 
     Args:
         folder: Its folder.
+        tagged: Whether the targets are of words.
 
     Returns:
         The split; pages are read when used and shared between processes.
     """
     words, starts, targets = (read_array(folder, name) for name in ("words", "starts", "targets"))
-    return Texts(words, starts, targets, read_fingerprint(folder), folder / VOCABULARY_FILE)
+    return Texts(words, starts, targets, tagged, read_fingerprint(folder), folder / VOCABULARY_FILE)
 
 
 def read_vocabulary(file: Path) -> list[str]:

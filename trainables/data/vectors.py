@@ -126,6 +126,8 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
                 break
     if not found:
         raise DataError(f"vectors: {file} has none of the words of the training texts")
+    if wrong := [word for word, vector in found.items() if not np.isfinite(vector).all()]:
+        raise DataError(f"vectors: {file}: the vector of {wrong[0]!r} is not finite")
     return found
 
 

@@ -68,7 +68,15 @@ def vgg11(shape: Sequence[int], classes: int) -> nn.Sequential:
     Returns:
         The network.
     """
-    return nn.Sequential(make_layers(cfgs["A"], batch_norm=True), nn.Flatten(), nn.Linear(512, classes))
+    network = nn.Sequential(make_layers(cfgs["A"], batch_norm=True), nn.Flatten(), nn.Linear(512, classes))
+    for module in network.modules():  # as torchvision initialises its own
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.01)
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    return network
 
 
 def _pooled_convolutions(channels: int) -> list[nn.Module]:

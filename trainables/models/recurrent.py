@@ -3,7 +3,7 @@
 Shapes: B batch, T tokens or time steps, E embedding, H hidden, C classes. Token 0 is padding.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -41,10 +41,7 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
-        between = dropout if layers > 1 else 0.0
-        self.recurrent = CELLS[cell](
-            embedding.embedding_dim, hidden, layers, batch_first=True, dropout=between
-        )
+        self.recurrent = stacked(cell, [embedding.embedding_dim, *[hidden] * (layers - 1)], hidden)
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
@@ -56,8 +53,10 @@ class RecurrentClassifier(nn.Module):
         Returns:
             Logits (B, C); padding does not change them.
         """
-        x_BTH, _ = self.recurrent(self.dropout(self.embedding(tokens_BT)))
-        return self.head(self.dropout(mean_over_words(x_BTH, tokens_BT == 0)))
+        x = self.embedding(tokens_BT)
+        for layer in self.recurrent:
+            x, _ = layer(self.dropout(x))
+        return self.head(self.dropout(mean_over_words(x, tokens_BT == 0)))
 
 
 class BidirectionalTagger(nn.Module):
@@ -87,8 +86,8 @@ class BidirectionalTagger(nn.Module):
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
         widths = [embedding.embedding_dim, *[2 * hidden] * (layers - 1)]
-        self.forwards = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
-        self.backwards = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
+        self.forwards = stacked(cell, widths, hidden)
+        self.backwards = stacked(cell, widths, hidden)
         self.head = nn.Linear(2 * hidden, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
@@ -138,6 +137,22 @@ class RecurrentForecaster(nn.Module):
         """
         x_BTH, _ = self.recurrent(x_BT[:, :, None])
         return self.head(x_BTH[:, -1]).squeeze(1)
+
+
+def stacked(cell: Cell, widths: Sequence[int], hidden: int) -> nn.ModuleList:
+    """Build recurrent layers one by one, to put dropout between them.
+
+    torch's own dropout between layers has a state in cuDNN that no generator governs.
+
+    Args:
+        cell: Their kind.
+        widths: Of the inputs of each.
+        hidden: H.
+
+    Returns:
+        One module a layer.
+    """
+    return nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
 
 
 def reversed_words(tokens_BT: Tensor) -> Tensor:
