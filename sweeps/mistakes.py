@@ -19,7 +19,7 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        text = ": ".join(part for part in (place, self.key, self.message) if part)
         return "".join(character if character.isprintable() else " " for character in text)  # one line
 
 

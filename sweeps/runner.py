@@ -31,6 +31,7 @@ from sweeps.storage import (
 from sweeps.store import Store, open_store
 from sweeps.tracking import Publisher
 from sweeps.trial import run_trial
+from trainables import registry
 from trainables.data import DataError
 
 _NOTICE_SECONDS = 2.0  # reading what is prepared takes less
@@ -105,9 +106,9 @@ def run(
             f"go on with it ({known[-1].resume_command}) or start another (run with --new)"
         )
     spec = spec.model_copy(update={"data_dir": _data_dir(spec)})
-    store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
-    _prepare_data(spec)
     _start_ray(spec)
+    _prepare_data(spec)
+    store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
     return _drive(create_sweep(storage, spec), spec, store)
 
 
@@ -132,8 +133,13 @@ def resume(
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(Path(storage))
     store = open_store(uri, spec.name)
     if not folder.state().complete:
-        _prepare_data(spec)
+        if spec.trainable not in registry.names():
+            raise SweepError(
+                f"{folder.path}: trains {spec.trainable!r}, which is not known here; register it in a script "
+                f"that calls sweeps.resume({name!r}), or give its package an entry point"
+            )
         _start_ray(spec)
+        _prepare_data(spec)
     return _drive(folder, spec, store)
 
 
@@ -152,7 +158,7 @@ def _prepare_data(spec: Spec) -> None:
         for hyperparameters in spec.variants(trainable.data_hyperparameters):
             trainable.prepare(hyperparameters)
     except DataError as error:
-        raise SweepError(str(error)) from None
+        raise spec.refused(error.hyperparameter, error.message) from None
     finally:
         timer.cancel()
 

@@ -135,7 +135,11 @@ class Source:
         try:
             self.text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+            reasons: dict[type[Exception], str] = {
+                FileNotFoundError: "no such file",
+                IsADirectoryError: "is a folder; name the file in it",
+            }
+            reason = reasons.get(type(error), f"cannot be read: {error}")
             raise SpecError([Mistake(self.name, 0, "", reason)]) from None
         try:
             self._root = yaml.compose(self.text, Loader=_Loader)

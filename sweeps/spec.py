@@ -3,6 +3,7 @@
 import itertools
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from sweeps.mistakes import SpecError, SweepError
+from sweeps.mistakes import Mistake, SpecError, SweepError
 from sweeps.source import Source, dump
 from trainables import Hyperparameters, Trainable, registry
 
@@ -178,6 +179,7 @@ class Spec(_Model):
     )
 
     _text: str = PrivateAttr("")
+    _places: dict[str, Mistake] = PrivateAttr({})  # of each hyperparameter, for what shows only with the data
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.model_dump() == other.model_dump()
@@ -209,6 +211,21 @@ class Spec(_Model):
     def trainable_class(self) -> type[Trainable]:
         """The class of the trainable."""
         return registry.get(self.trainable)
+
+    def refused(self, hyperparameter: str | None, message: str) -> SweepError:
+        """Say what is wrong with the sweep, and where if one of its hyperparameters is.
+
+        Args:
+            hyperparameter: Its name; None if it is something else.
+            message: What would be right.
+
+        Returns:
+            The error to raise.
+        """
+        if hyperparameter is None:
+            return SweepError(message)
+        place = self._places.get(hyperparameter, Mistake("", 0, hyperparameter, ""))
+        return SpecError([replace(place, message=message)])
 
     def variants(self, names: Iterable[str]) -> list[Hyperparameters]:
         """List the configurations that differ in some hyperparameters.
@@ -274,6 +291,8 @@ def load_spec(
     if mistakes or spec is None:
         raise SpecError(mistakes)
     spec._text = read.text
+    for part, names in (("fixed", spec.fixed), ("search", spec.search)):
+        spec._places.update({name: read.mistake((part, name), "") for name in names})
     return spec
 
 

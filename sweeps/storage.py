@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 
 from sweeps.journal import Journal
 from sweeps.mistakes import SweepError
-from sweeps.spec import NAME, Spec, load_spec
+from sweeps.source import Source
+from sweeps.spec import NAME, Spec
 from sweeps.state import SweepState
 
 SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
@@ -79,7 +80,8 @@ class SweepFolder:
         Returns:
             The spec that it was started with.
         """
-        return load_spec(self.path / "resolved.yaml")
+        # Checked when it was written; its trainable may be one that a script registered.
+        return Spec.model_validate(Source(self.path / "resolved.yaml").content)
 
     def state(self) -> SweepState:
         """Read its trials.

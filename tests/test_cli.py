@@ -8,10 +8,12 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from sweeps import cli, run
+from sweeps import cli, load_spec, run
 from sweeps.catalogue import STUDIES
+from sweeps.storage import create_sweep
+from tests.curves import Curves
 from tests.test_run import content
-from trainables import registry
+from trainables import register, registry
 
 WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
 
@@ -166,6 +168,42 @@ def test_unreachable_data_is_one_line(noisesweep, tmp_path):
     assert not (tmp_path / "runs" / "no-data").exists()
     code, _, errors = noisesweep("run", path, "--set", f"data_dir={tmp_path}/nowhere")
     assert (code, errors) == (1, f"noisesweep: {WHERE.format(tmp_path)}")
+
+
+def test_what_the_data_cannot_give_names_file_line_and_key(noisesweep, tmp_path):
+    file = tmp_path / "sweep.yaml"
+    fixed = {"epochs": 1, "train_subset": 5000}
+    file.write_text(yaml.safe_dump(content(trainable="digits", fixed=fixed, budget={"trials": 1})))
+    rule = "must be at most the 1212 training examples, got 5000"
+    line = file.read_text().splitlines().index("  train_subset: 5000") + 1
+    code, _, errors = noisesweep("run", file)
+    assert (code, errors) == (1, f"{file}:{line}: fixed.train_subset: {rule}\n1 mistake; nothing was run")
+    code, _, errors = noisesweep("run", file, "--set", "fixed.train_subset=4000")
+    rule = rule.replace("5000", "4000")
+    assert (code, errors) == (1, f"--set: fixed.train_subset: {rule}\n1 mistake; nothing was run")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_resources_are_checked_before_any_data_is_read(noisesweep, tmp_path):
+    path = tmp_path / "sweep.yaml"
+    resources = {"resources": {"gpu": 64}, "data_dir": str(tmp_path / "nowhere")}
+    path.write_text(yaml.safe_dump(content(trainable="mnist", budget={"trials": 1}, **resources)))
+    code, _, errors = noisesweep("run", path)
+    assert code == 1
+    assert errors.startswith("noisesweep: resources: a trial asks for 1 cpu and 64 gpu on one node; ")
+
+
+def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(noisesweep, tmp_path, curves):
+    spec = load_spec(content(name="mine", trainable="curves", fixed={"model": "line"}, budget={"trials": 1}))
+    create_sweep(tmp_path / "runs", spec)
+    registry._registered.pop("curves")
+    code, output, _ = noisesweep("status", "mine")
+    assert code == 0
+    assert "mine" in output
+    code, _, errors = noisesweep("resume", "mine")
+    assert code == 1
+    assert "trains 'curves', which is not known here; register it in a script that calls" in errors
+    register(Curves)
 
 
 def test_the_version_is_that_of_the_package(noisesweep):

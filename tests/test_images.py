@@ -167,4 +167,4 @@ def test_the_saved_network_takes_pixels_as_stored(name, data_dir):
     task, pixels = training.task, case.trainable.load("train").pixels[:5]
     serving = case.trainable.serving(task.model, case.hyperparameters).eval()
     inside = task.model(task._normalise(pixels))
-    assert torch.equal(serving(pixels.float()), inside)
+    assert torch.equal(serving(pixels), inside)

@@ -36,7 +36,7 @@ def test_a_saved_network_predicts_the_same(name, changes, data_dir, tmp_path):
         words = torch.randint(N_SPECIAL, N_SPECIAL + 3, (3, 7))
         inputs, expected = pad(words, (0, width[0] - 7)), network(words)
     else:
-        inputs = torch.rand(3, *width)
+        inputs = (torch.rand(3, *width) * 16).to(case.trainable.example_input(case.hyperparameters).dtype)
         expected = case.trainable.serving(network, case.hyperparameters)(inputs)
     found = loaded.predict(inputs.numpy())
     if name == "conll2003":

@@ -149,13 +149,20 @@ def test_days_are_put_in_order_and_columns_found_by_what_they_hold(tmp_path):
     assert read_series(path).tolist() == [1.0, 2.0, 3.0]
 
 
+DATES = "must have, separated by commas, one column of dates such as 1981-01-01"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", r"cannot be read \(EmptyDataError"),
-        ("a,b\n1,2\n", "must have one column of numbers, has a, b of a, b"),
-        ("a,b\n2020-01-01,x\n", "must have one column of numbers, has none of a, b"),
-        ("a,b\nx,1\n", "must have one column of dates such as 1981-01-01, has none of a, b"),
+        ("a,b\n1,2\n", f"{DATES}, has none of a, b$"),
+        ("a,b\nx,1\n", f"{DATES}, has none of a, b$"),
+        ("a;b\n2020-01-01;1\n", f"{DATES}, has none of a;b$"),
+        ("a,b\n2020-01-01,2020-01-01\n", f"{DATES}, has a, b of a, b$"),
+        ("a,b\n2020-01-01,1\n2020-01-02,n/k\n", "row 3: 'n/k' is no number"),
+        ("a,b,c\n2020-01-01,1,2\n", "must have one column of numbers beside the dates, has b, c of a, b, c"),
+        ("a,b,c\n2020-01-01,x,y\n", "must have one column of numbers beside the dates, has none of a, b, c"),
         ("a,b\n2020-01-01,1\n2020-01-02,\n", "row 3 has no value"),
         ("a,b\n2020-01-01,1\n2020-01-01,2\n", "the date 2020-01-01 is there twice"),
         ("a,b\n2020-01-01,1\n,2\n", "row 3 has no date"),
@@ -168,12 +175,17 @@ def test_a_csv_that_does_not_serve_says_why(text, message, tmp_path):
         read_series(path)
 
 
+def test_a_folder_in_place_of_a_csv_is_named(tmp_path):
+    with pytest.raises(DataError, match=f"^{tmp_path}: is a folder; name the file in it"):
+        Temperatures().load(str(tmp_path))
+
+
 def test_a_series_too_short_for_its_windows_is_refused(ramp):
     trainable = Temperatures()
     with pytest.raises(DataError, match=r"^window: must be below the 70 training days of 100, got 70"):
         trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=70))
     trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=69))
-    with pytest.raises(DataError, match="there are 65 training examples, got 66"):
+    with pytest.raises(DataError, match=r"^train_subset: must be at most the 65 training examples, got 66"):
         trainable.prepare(trainable.Hyperparameters(csv=str(ramp), window=5, train_subset=66))
 
 

@@ -453,7 +453,7 @@ def test_no_file(tmp_path):
     assert str(caught.value) == f"{missing}: no such file"
     with pytest.raises(SpecError) as caught:
         load_spec(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: cannot be read: [Errno 21] Is a directory: '{tmp_path}'"
+    assert str(caught.value) == f"{tmp_path}: is a folder; name the file in it"
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file(tmp_path):

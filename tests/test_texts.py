@@ -409,7 +409,7 @@ def test_a_subset_that_is_not_there_is_refused(made_data):
         case.trainable.prepare(case.hyperparameters)
         case = CASES[name](made_data, train_subset=n_training + 1)
         with pytest.raises(
-            DataError, match=f"there are {n_training} training examples, got {n_training + 1}"
+            DataError, match=f"at most the {n_training} training examples, got {n_training + 1}"
         ):
             case.trainable.prepare(case.hyperparameters)
 

@@ -233,7 +233,7 @@ class ImageTrainable(Trainable):
             hyperparameters: Unused.
 
         Returns:
-            A module from pixels as stored (B, K, H, W), in floating point, to logits (B, C).
+            A module from pixels as stored (B, K, H, W) to logits (B, C).
         """
         return nn.Sequential(Normalise(self.mean, self.std), model)
 
@@ -244,6 +244,6 @@ class ImageTrainable(Trainable):
             hyperparameters: Unused.
 
         Returns:
-            (2, K, H, W), zeros.
+            (2, K, H, W), zeros, as they are stored.
         """
-        return torch.zeros(2, *self.shape)
+        return torch.zeros(2, *self.shape, dtype=torch.uint8)

@@ -76,9 +76,8 @@ class IMDB(TextTrainable):
             return RecurrentClassifier(embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, **common)
         size = embedding.embedding_dim
         if size % HEADS:
-            raise DataError(
-                f"vectors: {hp.vectors} has {size} dimensions, must be a multiple of {HEADS} heads"
-            )
+            message = f"{hp.vectors} has {size} dimensions, must be a multiple of {HEADS} heads"
+            raise DataError(message, "vectors")
         layers, feedforward = TRANSFORMERS[hp.model]
         return TransformerClassifier(embedding, layers=layers, heads=HEADS, feedforward=feedforward, **common)
 

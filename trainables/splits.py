@@ -48,4 +48,5 @@ def check_subset(hp: Hyperparameters, n_training: int) -> None:
         DataError: If there are fewer.
     """
     if hp.train_subset and hp.train_subset > n_training:
-        raise DataError(f"train_subset: there are {n_training} training examples, got {hp.train_subset}")
+        message = f"must be at most the {n_training} training examples, got {hp.train_subset}"
+        raise DataError(message, "train_subset")

@@ -188,10 +188,10 @@ class Temperatures(Trainable):
         file = Path(csv or FILE).expanduser()
         file = root / file if root else file
         if csv and not file.is_absolute():
-            raise DataError(f"csv: {csv}: must be absolute where no data_dir is set")
-        if csv and not file.is_file():
-            raise DataError(f"csv: {file}: no such file (a relative path is taken from data_dir)")
-        return read_series(file if file.is_file() else self._downloaded())
+            raise DataError(f"{csv}: must be absolute where no data_dir is set", "csv")
+        if csv and not file.exists():
+            raise DataError(f"{file}: no such file (a relative path is taken from data_dir)", "csv")
+        return read_series(file if file.exists() else self._downloaded())
 
     def prepare(self, hyperparameters: Any) -> None:
         """Read the series once, to see that it serves.
@@ -206,7 +206,7 @@ class Temperatures(Trainable):
         begin, end = boundaries(n_days)
         if not hyperparameters.window < begin < end < n_days:
             rule = f"must be below the {begin} training days of {n_days}"
-            raise DataError(f"window: {rule}, got {hyperparameters.window}")
+            raise DataError(f"{rule}, got {hyperparameters.window}", "window")
         check_subset(hyperparameters, begin - hyperparameters.window)
 
     def model(self, hyperparameters: Any) -> nn.Module:

@@ -2,4 +2,14 @@
 
 
 class DataError(Exception):
-    """A dataset that cannot be read; the message says which and what to do."""
+    """A dataset that cannot be read, or cannot give what is asked of it.
+
+    Attributes:
+        message: Which, and what to do.
+        hyperparameter: The hyperparameter that is to be changed; None if it is none.
+    """
+
+    def __init__(self, message: str, hyperparameter: str | None = None) -> None:
+        super().__init__(f"{hyperparameter}: {message}" if hyperparameter else message)
+        self.message = message
+        self.hyperparameter = hyperparameter

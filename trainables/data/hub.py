@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -121,6 +122,7 @@ class HubDataset:
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells every retry
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             # datasets' own cache knows a local file by path and time alone, and would be a second copy.
             arrow = scratch if isinstance(source, Path) else None

@@ -22,18 +22,26 @@ def read_series(source: Path | str) -> pd.Series:
     Raises:
         DataError: If it cannot be read, has not one column of each kind, lacks a value or has a date twice.
     """
+    if Path(source).is_dir():
+        raise DataError(f"{source}: is a folder; name the file in it")
     try:
         table = pd.read_csv(source)
     except Exception as error:  # pandas and urllib raise many kinds
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{source}: cannot be read ({type(error).__name__}: {reason})") from error
-    values = table.select_dtypes("number")
-    others = {str(name): _dates(table[name]) for name in table.columns if name not in values.columns}
-    dates = {name: column for name, column in others.items() if column is not None}
-    for kind, found in (("numbers", list(values.columns)), ("dates such as 1981-01-01", list(dates))):
-        if len(found) != 1:
-            have = f"{', '.join(map(str, found)) or 'none'} of {', '.join(map(str, table.columns))}"
-            raise DataError(f"{source}: must have one column of {kind}, has {have}")
+    dates = {name: found for name, column in table.items() if (found := _dates(column)) is not None}
+    columns = ", ".join(map(str, table.columns))
+    if len(dates) != 1:
+        rule = "must have, separated by commas, one column of dates such as 1981-01-01"
+        raise DataError(f"{source}: {rule}, has {', '.join(map(str, dates)) or 'none'} of {columns}")
+    others = table.drop(columns=list(dates))
+    values = others.select_dtypes("number")
+    if len(others.columns) == 1 and values.empty:
+        wrong = int(pd.to_numeric(others.iloc[:, 0], errors="coerce").isna().to_numpy().argmax())
+        raise DataError(f"{source}: row {wrong + 2}: {others.iloc[wrong, 0]!r} is no number")
+    if len(values.columns) != 1:
+        rule, have = "must have one column of numbers beside the dates", ", ".join(map(str, values.columns))
+        raise DataError(f"{source}: {rule}, has {have or 'none'} of {columns}")
     series = values.iloc[:, 0].astype("float64")
     series.index = pd.Index(next(iter(dates.values())))
     for what, missing in (("date", series.index.isna()), ("value", ~np.isfinite(series.to_numpy()))):
@@ -58,6 +66,8 @@ def fingerprint_of(series: pd.Series) -> str:
 
 
 def _dates(column: pd.Series) -> pd.Series | None:
+    if pd.api.types.is_numeric_dtype(column):  # which pandas would take for nanoseconds
+        return None
     try:
         return pd.to_datetime(column, format="ISO8601")
     except (ValueError, TypeError):

@@ -5,6 +5,7 @@ Shapes: V vocabulary, E embedding.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainables.data.cache import cached
 from trainables.data.hub import data_root, identity_of
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
 
+log = logging.getLogger(__name__)
 TRAINED = "train"
 TRAINED_SIZE = 25
 _FORMAT = "vectors-1"  # change when what is written below changes
@@ -67,7 +69,7 @@ def _file(choice: str, data_dir: Path | None) -> Path | None:
     if file.is_absolute() and file.is_file():
         return file
     if "/" in choice or file.suffix in (".txt", ".bin", ".gz", ".vec"):
-        raise DataError(f"vectors: {file}: no such file (a relative path is taken from data_dir)")
+        raise DataError(f"{file}: no such file (a relative path is taken from data_dir)", "vectors")
     return None
 
 
@@ -80,8 +82,9 @@ def _download(name: str) -> Path:
     except Exception as error:  # urllib raises many kinds, gensim ValueError for a name that it does not know
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"vectors: {name!r} cannot be had from gensim's downloader ({type(error).__name__}: {reason}); "
-            f"give {TRAINED!r} to train them on the training texts, or a file in word2vec's or GloVe's format"
+            f"{name!r} cannot be had from gensim's downloader ({type(error).__name__}: {reason}); give "
+            f"{TRAINED!r} to train them on the training texts, or a file in word2vec's or GloVe's format",
+            "vectors",
         ) from error
 
 
@@ -110,13 +113,15 @@ class _Sentences:
 def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
     from gensim.models import KeyedVectors
 
+    if not file.stat().st_size:
+        raise DataError(f"{file} is empty", "vectors")
     try:
         options = _format_of(file)
         published = KeyedVectors.load_word2vec_format(str(file), unicode_errors="replace", **options)
     except Exception as error:  # gensim raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"vectors: {file} is not in word2vec's or GloVe's format ({type(error).__name__}: {reason})"
+            f"{file} is not in word2vec's or GloVe's format ({type(error).__name__}: {reason})", "vectors"
         ) from error
     found = {}
     for word in vocabulary[N_SPECIAL:]:
@@ -125,9 +130,11 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
                 found[word] = published[spelling]
                 break
     if not found:
-        raise DataError(f"vectors: {file} has none of the words of the training texts")
+        raise DataError(f"{file} has none of the words of the training texts", "vectors")
     if wrong := [word for word, vector in found.items() if not np.isfinite(vector).all()]:
-        raise DataError(f"vectors: {file}: the vector of {wrong[0]!r} is not finite")
+        raise DataError(f"{file}: the vector of {wrong[0]!r} is not finite", "vectors")
+    known = len(vocabulary) - N_SPECIAL
+    log.warning("vectors: %s has %d of the %d words of the training texts", file, len(found), known)
     return found
 
 
