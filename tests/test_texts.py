@@ -329,6 +329,19 @@ def test_vectors_come_from_a_file(name, write, small_texts, tmp_path):
     assert torch.equal(vectors, vectors_of(small_texts, str(tmp_path / name)))  # an absolute path
 
 
+def test_how_many_words_a_file_has_is_said_once(small_texts, tmp_path, caplog):
+    glove(tmp_path / "v.txt")
+    for _ in range(2):
+        vectors_of(small_texts, "v.txt", tmp_path)
+    assert caplog.messages == [f"vectors: {tmp_path}/v.txt has 3 of the 5 words of the training texts"]
+
+
+def test_an_empty_file_is_named(small_texts, tmp_path):
+    (tmp_path / "v.txt").touch()
+    with pytest.raises(DataError, match=r"^vectors: .*v\.txt is empty$"):
+        vectors_of(small_texts, "v.txt", tmp_path)
+
+
 def test_a_changed_file_gives_other_vectors(small_texts, tmp_path):
     glove(tmp_path / "v.txt")
     before = vectors_of(small_texts, "v.txt", tmp_path).clone()
