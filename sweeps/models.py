@@ -41,12 +41,12 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
     file = newest_checkpoint(Path(best.folder))
     if file is None:
         raise SweepError(f"{best.folder}: the best trial's checkpoint is gone")
-    trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
     # and leaves another copy each time.
     with tempfile.TemporaryDirectory() as folder:
-        save_model(Path(folder, NAME), trainable, best.hyperparameters, checkpoint["training"]["model"])
+        state = checkpoint["training"]["model"]
+        save_model(Path(folder, NAME), spec.build_trainable(), best.hyperparameters, state)
         client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
     client.set_tag(run_id, "model_trial", best.id)
 

@@ -150,7 +150,7 @@ def _data_dir(spec: Spec) -> str | None:
 
 
 def _prepare_data(spec: Spec) -> None:
-    trainable = spec.trainable_class(Path(spec.data_dir) if spec.data_dir else None)
+    trainable = spec.build_trainable()
     notice = f"preparing the data of {spec.trainable}, once per machine ..."
     timer = threading.Timer(_NOTICE_SECONDS, print, [notice], {"flush": True})
     timer.start()

@@ -212,6 +212,14 @@ class Spec(_Model):
         """The class of the trainable."""
         return registry.get(self.trainable)
 
+    def build_trainable(self) -> Trainable:
+        """Make the trainable.
+
+        Returns:
+            An instance that reads the sweep's ``data_dir``.
+        """
+        return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
+
     def refused(self, hyperparameter: str | None, message: str) -> SweepError:
         """Say what is wrong with the sweep, and where if one of its hyperparameters is.
 

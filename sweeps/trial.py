@@ -27,7 +27,7 @@ def run_trial(config: dict[str, Any], spec: Spec, trainable_class: type[Trainabl
     registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     searched, seed = split_config(config)
-    trainable = trainable_class(Path(spec.data_dir) if spec.data_dir else None)
+    trainable = spec.build_trainable()
     device = "cuda" if spec.resources.gpu else "cpu"
     training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device)
     _restore(training)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.cases import CASES
+from trainables.batch import Batch
 from trainables.curvature import (
     CURVATURE_METRICS,
     Hessian,
@@ -18,7 +19,6 @@ from trainables.curvature import (
     measure_curvature,
     top_eigenvalue,
 )
-from trainables.loop import Batch
 
 MODELS = [
     ("cifar10", {"model": "cnn1"}),

@@ -246,9 +246,11 @@ def test_batches_are_of_similar_lengths(texts):
 
 def test_long_texts_are_cut(texts):
     padded = PaddedTexts(texts, torch.arange(700), 10, torch.device("cpu"))
-    for indices, batch in padded.sorted_batches(100):
+    batches = list(padded.sorted_batches(100))
+    assert torch.cat([batch.targets for batch in batches]).sort().values.tolist() == list(range(700))
+    for batch in batches:
         assert batch.inputs.shape[1] <= 10
-        expected = texts.starts.diff()[torch.from_numpy(indices)].clamp(max=10)
+        expected = texts.starts.diff()[batch.targets].clamp(max=10)
         assert torch.equal((batch.inputs != 0).sum(1), expected)
 
 

@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from trainables.augmentation import crop_and_flip
 from trainables.classification import ImageTrainable
@@ -30,16 +28,4 @@ class CIFAR10(ImageTrainable):
     mean = (125.3, 123.0, 113.9)
     std = (63.0, 62.1, 66.7)
     architectures = CNNS
-
-    @staticmethod
-    def augment(pixels: Tensor, order: torch.Generator) -> Tensor:
-        """Crop and flip at random.
-
-        Args:
-            pixels: (B, 3, 32, 32), as stored.
-            order: Source of crops and flips.
-
-        Returns:
-            Pixels of the same shape.
-        """
-        return crop_and_flip(pixels, order)
+    augment = staticmethod(crop_and_flip)

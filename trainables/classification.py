@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from trainables import hyperparameters
 from trainables.base import Trainable
+from trainables.batch import Batch
+from trainables.classifier import ClassifierTask
 from trainables.data.images import ImageDataset, Images
-from trainables.loop import Batch
 from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
 from trainables.splits import Split, check_subset, split_examples
@@ -51,7 +51,7 @@ def _by_channel(values: Sequence[float] | float) -> Tensor:
     return torch.as_tensor(values, dtype=torch.get_default_dtype()).reshape(-1, 1, 1)
 
 
-class ImageTask:
+class ImageTask(ClassifierTask):
     """A classifier and its images; batches are augmented and normalised as they are drawn."""
 
     def __init__(
@@ -97,47 +97,17 @@ class ImageTask:
         chunks = self._train[:n_examples].split(_SAMPLE_BATCH)
         return [self._batch(self._pixels[chosen], chosen) for chosen in chunks]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of a batch.
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """Yield the whole validation split, not augmented.
 
-        Args:
-            batch: What ``batches`` yields.
-
-        Returns:
-            A scalar, in nats.
+        Yields:
+            Batches.
         """
-        return F.cross_entropy(self.model(batch.inputs), batch.targets)
-
-    @torch.inference_mode()
-    def evaluate(self) -> dict[str, float]:
-        """Score the whole validation split.
-
-        Returns:
-            ``val_loss`` (mean cross-entropy, nats) and ``val_accuracy`` (fraction correct).
-        """
-        sums = torch.zeros(2, dtype=torch.float64, device=self._labels.device)
         for chosen in self._validation.split(_EVALUATION_BATCH):
-            batch = self._batch(self._pixels[chosen], chosen)
-            sums += classification_sums(self.model(batch.inputs), batch.targets)
-        loss, accuracy = (sums / len(self._validation)).tolist()
-        return {"val_loss": loss, "val_accuracy": accuracy}
+            yield self._batch(self._pixels[chosen], chosen)
 
     def _batch(self, pixels: Tensor, chosen: Tensor) -> Batch:
         return Batch(self._normalise(pixels), self._labels[chosen], len(chosen))
-
-
-def classification_sums(logits: Tensor, labels: Tensor) -> Tensor:
-    """Add up what classification is scored by.
-
-    Args:
-        logits: (B, C).
-        labels: (B,).
-
-    Returns:
-        The sum of cross-entropies in nats, and the number of examples whose largest logit is the label's.
-    """
-    correct = (logits.argmax(1) == labels).sum()
-    return torch.stack([F.cross_entropy(logits, labels, reduction="sum"), correct])
 
 
 class MLPHyperparameters(hyperparameters.Hyperparameters):

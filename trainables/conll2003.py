@@ -10,28 +10,15 @@ from torch.nn import functional as F
 
 from trainables.data.padding import IGNORED
 from trainables.data.text import TextDataset
-from trainables.loop import Batch
 from trainables.models.recurrent import BidirectionalTagger
 from trainables.texts import TextHyperparameters, TextTask, TextTrainable
 
 ENTITIES = ("PER", "ORG", "LOC", "MISC")
 TAGS = ("O", *(f"{place}-{entity}" for entity in ENTITIES for place in "BI"))  # IOB2
-_EVALUATION_BATCH = 256
 
 
 class TaggingTask(TextTask):
-    """A tagger of words; neither its loss nor its scores count padding."""
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy over the words of a batch.
-
-        Args:
-            batch: What ``batches`` yields.
-
-        Returns:
-            A scalar, in nats.
-        """
-        return F.cross_entropy(self.model(batch.inputs).flatten(0, 1), batch.targets.flatten())
+    """A tagger of words; its scores, like its loss, do not count padding."""
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
@@ -42,19 +29,19 @@ class TaggingTask(TextTask):
             ``val_f1`` (of entities, right only with their exact words and kind).
         """
         losses, gold, found, lengths = [], [], [], []
-        for indices, batch in self._validation.sorted_batches(_EVALUATION_BATCH):
+        for batch in self.evaluation_batches():
             logits, targets = self.model(batch.inputs).flatten(0, 1), batch.targets.flatten()
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
             gold.append(targets)
             found.append(logits.argmax(1))
-            lengths += [self._validation.lengths[index] for index in indices]
+            lengths.append((batch.targets != IGNORED).sum(1))
         targets, chosen = torch.cat(gold), torch.cat(found)
         is_word = targets != IGNORED
         gold_tags, found_tags = targets[is_word], chosen[is_word]
         return {
             "val_loss": float(torch.stack(losses).sum()) / len(gold_tags),
             "val_token_accuracy": float((gold_tags == found_tags).double().mean()),
-            "val_f1": entity_f1(*(_sentences(tags, lengths) for tags in (gold_tags, found_tags))),
+            "val_f1": entity_f1(*(_sentences(tags, torch.cat(lengths)) for tags in (gold_tags, found_tags))),
         }
 
 
@@ -72,9 +59,8 @@ def entity_f1(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> 
     return float(evaluator.evaluate()["overall"]["strict"].f1)
 
 
-def _sentences(tags: Tensor, lengths: Sequence[int]) -> list[list[str]]:
-    names = iter([TAGS[tag] for tag in tags.tolist()])
-    return [[next(names) for _ in range(length)] for length in lengths]
+def _sentences(tags: Tensor, lengths: Tensor) -> list[list[str]]:
+    return [[TAGS[tag] for tag in sentence.tolist()] for sentence in tags.split(lengths.tolist())]
 
 
 class CoNLL2003(TextTrainable):

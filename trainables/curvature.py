@@ -17,7 +17,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,8 +24,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-if TYPE_CHECKING:
-    from trainables.loop import Batch
+from trainables.batch import Batch
 
 CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
 _SEED = 0  # the same vectors at every measurement: epochs and trials differ in their weights alone
@@ -40,9 +38,7 @@ class Hessian:
     The loss is the mean over all batches' terms: each batch counts by its weight.
     """
 
-    def __init__(
-        self, model: nn.Module, loss: Callable[["Batch"], Tensor], batches: Sequence["Batch"]
-    ) -> None:
+    def __init__(self, model: nn.Module, loss: Callable[[Batch], Tensor], batches: Sequence[Batch]) -> None:
         """Take the weights where they are at each product.
 
         Args:
@@ -89,7 +85,7 @@ class Hessian:
 
 
 def measure_curvature(
-    model: nn.Module, loss: Callable[["Batch"], Tensor], batches: Sequence["Batch"], draws: int
+    model: nn.Module, loss: Callable[[Batch], Tensor], batches: Sequence[Batch], draws: int
 ) -> dict[str, float]:
     """Measure the curvature of a loss and what that cost.
 

@@ -10,19 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.batch import Batch
 from trainables.curvature import measure_curvature
 from trainables.hyperparameters import Hyperparameters
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.optimizers import build_lr_schedule, build_optimizer
-
-
-class Batch(NamedTuple):
-    """Inputs and targets of one step; ``weight`` is the number of terms that its mean loss is over."""
-
-    inputs: Tensor
-    targets: Tensor
-    weight: Tensor | int
-
 
 LOOP_METRICS = (
     "train_loss",

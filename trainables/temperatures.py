@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.base import Trainable
+from trainables.batch import Batch
 from trainables.data import DataError
 from trainables.data.cache import cached
-from trainables.data.hub import data_root
+from trainables.data.hub import local_file
 from trainables.data.series import fingerprint_of, read_series
 from trainables.hyperparameters import Hyperparameters
-from trainables.loop import Batch
-from trainables.models.recurrent import RecurrentForecaster
+from trainables.models.recurrent import Cell, RecurrentForecaster
 from trainables.splits import check_subset
 
 FILE = "daily-min-temperatures/daily-min-temperatures.csv"
@@ -37,7 +37,7 @@ class SeriesHyperparameters(Hyperparameters):
         description="a file with a column of dates and one of numbers; empty: the temperatures",
     )
     window: int = Field(30, ge=1, description="days that a forecast looks back on")
-    cell: Literal["lstm", "gru", "rnn"] = Field("lstm", description="kind of the recurrent layers")
+    cell: Cell = Field("lstm", description="kind of the recurrent layers")
     hidden: int = Field(32, ge=1, description="width of the recurrent layers")
     layers: int = Field(1, ge=1, description="recurrent layers")
 
@@ -71,9 +71,9 @@ class SeriesTask:
         self.data_fingerprint = fingerprint_of(series)
         self.mean, self.std = scale_of(series)
         values = torch.tensor(series.to_numpy(), dtype=torch.get_default_dtype(), device=device)
+        scaled = (values - self.mean) / self.std
         # Window i is of the days i to i + T - 1, its target the day i + T.
-        self._windows = ((values - self.mean) / self.std).unfold(0, window, 1)[:-1]
-        self._targets = ((values - self.mean) / self.std)[window:]
+        self._windows, self._targets = scaled.unfold(0, window, 1)[:-1], scaled[window:]
         begin, end = (boundary - window for boundary in boundaries(len(series)))
         self._train = torch.arange(begin, device=device)[-(train_subset or begin) :]
         days = torch.arange(len(self._targets), device=device)
@@ -184,9 +184,7 @@ class Temperatures(Trainable):
         Raises:
             DataError: If it is not to be had.
         """
-        root = data_root(self.data_dir)
-        file = Path(csv or FILE).expanduser()
-        file = root / file if root else file
+        file = local_file(csv or FILE, self.data_dir)
         if csv and not file.is_absolute():
             raise DataError(f"{csv}: must be absolute where no data_dir is set", "csv")
         if csv and not file.exists():

@@ -26,9 +26,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainables.base import Trainable
+from trainables.batch import Batch
 from trainables.curvature import CURVATURE_METRICS
 from trainables.hyperparameters import Hyperparameters
-from trainables.loop import Batch, Training
+from trainables.loop import Training
 from trainables.noise import NOISE_MODES
 
 TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}

@@ -7,21 +7,20 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from trainables import hyperparameters
 from trainables.base import Trainable
-from trainables.classification import classification_sums
+from trainables.batch import Batch
+from trainables.classifier import ClassifierTask
 from trainables.data.padding import PaddedTexts
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
-from trainables.loop import Batch
+from trainables.models.recurrent import Cell
 from trainables.splits import Split, check_subset, split_examples
 
 LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
@@ -29,8 +28,8 @@ _EVALUATION_BATCH = 256
 _SAMPLE_BATCH = 64  # bounds the memory of second derivatives
 
 
-class TextTask:
-    """A classifier of texts; the tagger of their words overrides its loss and its scores."""
+class TextTask(ClassifierTask):
+    """A classifier of texts; the tagger of their words overrides its scores."""
 
     def __init__(
         self,
@@ -66,35 +65,15 @@ class TextTask:
         Returns:
             Batches.
         """
-        lengths = self._training.lengths[:n_examples]
-        by_length = np.argsort(lengths, kind="stable")
-        chunks = np.split(by_length, range(_SAMPLE_BATCH, len(lengths), _SAMPLE_BATCH))
-        return [self._training.batch(chunk) for chunk in chunks]
+        return list(self._training.sorted_batches(_SAMPLE_BATCH, n_examples))
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of a batch.
-
-        Args:
-            batch: What ``batches`` yields.
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """Yield the whole validation split.
 
         Returns:
-            A scalar, in nats.
+            Batches of texts of similar lengths.
         """
-        return F.cross_entropy(self.model(batch.inputs), batch.targets)
-
-    @torch.inference_mode()
-    def evaluate(self) -> dict[str, float]:
-        """Score the whole validation split.
-
-        Returns:
-            ``val_loss`` (mean cross-entropy, nats) and ``val_accuracy`` (fraction correct).
-        """
-        sums: Any = sum(
-            classification_sums(self.model(batch.inputs), batch.targets)
-            for _, batch in self._validation.sorted_batches(_EVALUATION_BATCH)
-        )
-        loss, accuracy = (sums.double() / len(self._validation)).tolist()
-        return {"val_loss": loss, "val_accuracy": accuracy}
+        return self._validation.sorted_batches(_EVALUATION_BATCH)
 
 
 class TextHyperparameters(hyperparameters.Hyperparameters):
@@ -106,7 +85,7 @@ class TextHyperparameters(hyperparameters.Hyperparameters):
     )
     freeze_vectors: bool = Field(True, description="leave the word vectors as they are")
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
-    cell: Literal["lstm", "gru", "rnn"] = Field("lstm", description="kind of the recurrent layers")
+    cell: Cell = Field("lstm", description="kind of the recurrent layers")
     hidden: int = Field(100, ge=1, description="width of the recurrent layers")
     layers: int = Field(1, ge=1, description="recurrent layers")
 
@@ -178,11 +157,11 @@ class TextTrainable(Trainable):
         train, split = self.load("train"), self._split(hyperparameters.train_subset)
         validation = train if self.dataset.held_out else self.load("validation")
         max_words = self.max_words(hyperparameters)
-        model = self.model(hyperparameters)
-        vectors = self._vectors(hyperparameters).numpy().tobytes()
+        embedding = self._embedding(hyperparameters)
+        vectors = embedding.weight.detach().numpy().tobytes()
         seen = hashlib.sha256(train.fingerprint.encode() + vectors).hexdigest()[:16]
         return self.Task(
-            model,
+            self.network(hyperparameters, embedding),
             PaddedTexts(train, split.train, max_words, device),
             PaddedTexts(validation, split.validation, max_words, device),
             seen,
@@ -233,12 +212,9 @@ class TextTrainable(Trainable):
         n_validation = len(self.load("validation").starts) - 1
         return Split(split_examples(n_training, train_subset, 0.0).train, torch.arange(n_validation))
 
-    def _vectors(self, hyperparameters: Any) -> Tensor:
-        training = self._split(None).train
-        return load_vectors(
-            hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
-        )
-
     def _embedding(self, hyperparameters: Any) -> nn.Embedding:
-        vectors = self._vectors(hyperparameters).to(torch.get_default_dtype())
+        training = self._split(None).train
+        vectors = load_vectors(
+            hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
+        ).to(torch.get_default_dtype())
         return nn.Embedding.from_pretrained(vectors, freeze=hyperparameters.freeze_vectors, padding_idx=0)

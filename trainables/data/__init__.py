@@ -13,3 +13,15 @@ class DataError(Exception):
         super().__init__(f"{hyperparameter}: {message}" if hyperparameter else message)
         self.message = message
         self.hyperparameter = hyperparameter
+
+
+def reason_of(error: Exception) -> str:
+    """Shorten what a library raised.
+
+    Args:
+        error: What it raised.
+
+    Returns:
+        Its kind and at most 200 characters, on one line.
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.data import DataError
+from trainables.data import DataError, reason_of
 from trainables.data.cache import cached
 
 
@@ -33,6 +33,19 @@ def data_root(data_dir: Path | None) -> Path | None:
     if not Path(root).is_dir():
         raise DataError(f"data_dir {root}: no such folder (from the YAML or NOISESWEEP_DATA_DIR)")
     return Path(root)
+
+
+def local_file(name: str, data_dir: Path | None) -> Path:
+    """Say where a file of the user's is.
+
+    Args:
+        name: Absolute, or below the folder with local copies of datasets.
+        data_dir: That folder; ``NOISESWEEP_DATA_DIR`` when None.
+
+    Returns:
+        The file, which need not be there; relative where no folder is named.
+    """
+    return (data_root(data_dir) or Path()) / Path(name).expanduser()
 
 
 def identity_of(file: Path) -> list[Any]:
@@ -133,12 +146,11 @@ class HubDataset:
             make(rows, folder)
 
     def _advice(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if isinstance(source, Path):
-            return f"{source}: split {split!r} cannot be read ({reason})"
+            return f"{source}: split {split!r} cannot be read ({reason_of(error)})"
         advice = (
             f"put {self.name}/ into {root}, which does not hold it"
             if root
             else f"set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds {self.name}/"
         )
-        return f"{self.hub_id}: cannot be had from the Hugging Face hub ({reason}); {advice}"
+        return f"{self.hub_id}: cannot be had from the Hugging Face hub ({reason_of(error)}); {advice}"

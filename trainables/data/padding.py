@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.batch import Batch
 from trainables.data.text import Texts
-from trainables.loop import Batch
 
 IGNORED = -100  # the class of padding, which torch's cross-entropy leaves out
 _POOL = 50  # batches whose texts are sorted by length together
@@ -73,19 +73,19 @@ class PaddedTexts:
         for part, indices in zip(picked.split([len(batch) for batch in batches]), batches, strict=True):
             yield self._batch(part, self.lengths[indices].max())
 
-    def sorted_batches(self, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
-        """Yield every text once, from the shortest to the longest.
+    def sorted_batches(self, batch_size: int, first: int | None = None) -> Iterator[Batch]:
+        """Yield texts once, from the shortest to the longest.
 
         Args:
             batch_size: B; the last batch may be smaller.
+            first: Only so many, the first of those taken; None yields all.
 
         Yields:
-            Which texts, and their batch.
+            Batches.
         """
-        by_length = np.argsort(self.lengths, kind="stable")
-        for start in range(0, len(self), batch_size):
-            indices = by_length[start : start + batch_size]
-            yield indices, self.batch(indices)
+        by_length = np.argsort(self.lengths[:first], kind="stable")
+        for start in range(0, len(by_length), batch_size):
+            yield self.batch(by_length[start : start + batch_size])
 
     def _batch(self, picked: Tensor, longest: int) -> Batch:
         t = torch.arange(longest, device=picked.device)

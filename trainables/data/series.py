@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainables.data import DataError
+from trainables.data import DataError, reason_of
 
 
 def read_series(source: Path | str) -> pd.Series:
@@ -27,8 +27,7 @@ def read_series(source: Path | str) -> pd.Series:
     try:
         table = pd.read_csv(source)
     except Exception as error:  # pandas and urllib raise many kinds
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{source}: cannot be read ({type(error).__name__}: {reason})") from error
+        raise DataError(f"{source}: cannot be read ({reason_of(error)})") from error
     dates = {name: found for name, column in table.items() if (found := _dates(column)) is not None}
     columns = ", ".join(map(str, table.columns))
     if len(dates) != 1:

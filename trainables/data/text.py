@@ -101,24 +101,25 @@ class TextDataset:
         train = source.cached("train", data_dir, made, self._write_training)
         if split == "train":
             return read_texts(train, self.tagged)
-        made = [*made, train.name]
-        vocabulary = read_vocabulary(train / VOCABULARY_FILE)
-        folder = source.cached(
-            split, data_dir, made, lambda rows, folder: self._write(rows, folder, vocabulary, None)
-        )
-        return read_texts(folder, self.tagged)
+
+        def make(rows: Any, folder: Path) -> None:
+            self._write(rows, self._tokenised(rows), read_vocabulary(train / VOCABULARY_FILE), folder)
+
+        return read_texts(source.cached(split, data_dir, [*made, train.name], make), self.tagged)
 
     def _write_training(self, rows: Any, folder: Path) -> None:
-        texts = [self.tokenise(text) for text in rows[self.text]]
+        texts = self._tokenised(rows)
         seen = split_examples(len(texts), None).train.tolist() if self.held_out else range(len(texts))
         counts = Counter(word for index in seen for word in texts[index])
         known = [word for word, count in counts.most_common() if count >= self.min_count]
-        self._write(rows, folder, [PADDING, *UNKNOWN, *known], texts)
+        self._write(rows, texts, [PADDING, *UNKNOWN, *known], folder)
+
+    def _tokenised(self, rows: Any) -> list[Sequence[str]]:
+        return [self.tokenise(text) for text in rows[self.text]]
 
     def _write(
-        self, rows: Any, folder: Path, vocabulary: Sequence[str], texts: Sequence[Sequence[str]] | None
+        self, rows: Any, texts: Sequence[Sequence[str]], vocabulary: Sequence[str], folder: Path
     ) -> None:
-        texts = texts or [self.tokenise(text) for text in rows[self.text]]
         targets = rows[self.target][:]
         if self.tagged:
             targets = [target for text in targets for target in text]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from trainables.data import DataError
+from trainables.data import DataError, reason_of
 from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
-from trainables.data.hub import data_root, identity_of
+from trainables.data.hub import identity_of, local_file
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,7 @@ def load_vectors(choice: str, texts: Texts, training: Tensor, epochs: int, data_
 
 
 def _file(choice: str, data_dir: Path | None) -> Path | None:
-    root = data_root(data_dir)
-    file = Path(choice).expanduser()
-    if not file.is_absolute() and root:
-        file = root / file
+    file = local_file(choice, data_dir)
     if file.is_absolute() and file.is_file():
         return file
     if "/" in choice or file.suffix in (".txt", ".bin", ".gz", ".vec"):
@@ -80,9 +77,8 @@ def _download(name: str) -> Path:
         # The path alone: else gensim would run code that it downloaded.
         return Path(gensim.downloader.load(name, return_path=True))
     except Exception as error:  # urllib raises many kinds, gensim ValueError for a name that it does not know
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{name!r} cannot be had from gensim's downloader ({type(error).__name__}: {reason}); give "
+            f"{name!r} cannot be had from gensim's downloader ({reason_of(error)}); give "
             f"{TRAINED!r} to train them on the training texts, or a file in word2vec's or GloVe's format",
             "vectors",
         ) from error
@@ -119,9 +115,8 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
         options = _format_of(file)
         published = KeyedVectors.load_word2vec_format(str(file), unicode_errors="replace", **options)
     except Exception as error:  # gensim raises many kinds
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{file} is not in word2vec's or GloVe's format ({type(error).__name__}: {reason})", "vectors"
+            f"{file} is not in word2vec's or GloVe's format ({reason_of(error)})", "vectors"
         ) from error
     found = {}
     for word in vocabulary[N_SPECIAL:]:
@@ -154,7 +149,7 @@ def _format_of(file: Path) -> dict[str, Any]:
 
 
 def _complete(found: dict[str, np.ndarray], vocabulary: Sequence[str]) -> np.ndarray:
-    known = np.stack([found[word] for word in found])
+    known = np.stack(list(found.values()))
     vectors = np.zeros((len(vocabulary), known.shape[1]), dtype=np.float32)
     spelled = {name: [v for word, v in found.items() if unknown(word) == name] for name in UNKNOWN}
     means = {name: np.mean(rows or known, axis=0) for name, rows in spelled.items()}
