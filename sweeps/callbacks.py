@@ -27,12 +27,13 @@ class SweepCallback(Callback):
     not written again.
     """
 
-    def __init__(self, spec: Spec, journal: Path) -> None:
+    def __init__(self, spec: Spec, journal: Path, stage: str) -> None:
         self._spec = spec
         self._journal_path = journal
+        self._stage = stage
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_spec": self._spec, "_journal_path": self._journal_path}
+        return {"_spec": self._spec, "_journal_path": self._journal_path, "_stage": self._stage}
 
     def setup(self, **info: Any) -> None:
         """Read what is known already.
@@ -62,7 +63,8 @@ class SweepCallback(Callback):
             "start",
             trial=trial.trial_id,
             number=known.number if known else len(self.state.trials) + 1,
-            arm=hyperparameters["noise"],
+            stage=self._stage,
+            arm=str(hyperparameters[self._spec.compared]),
             seed=seed,
             hyperparameters=hyperparameters,
         )

@@ -11,7 +11,7 @@ from rich.table import Table
 from sweeps.source import Source
 from trainables import Hyperparameters, registry
 from trainables.curvature import CURVATURE_METRICS
-from trainables.loop import LOOP_METRICS
+from trainables.loop import LOOP_METRICS, with_prefix
 
 STUDIES = Path(__file__).parent / "studies"
 
@@ -30,7 +30,7 @@ def print_catalogue(console: Console) -> None:
         trainable = registry.get(name)
         summary = (trainable.__doc__ or "").strip().splitlines()
         console.print(f"[bold]{name}[/bold]  {summary[0] if summary else ''}")
-        console.print(f"  metrics: {', '.join(trainable.scores)}")
+        console.print(f"  metrics: {', '.join(with_prefix('validation', dict(trainable.scores)))}")
         fields = trainable.Hyperparameters.model_fields
         own = {key: field for key, field in fields.items() if not _is_shared(key, field)}
         console.print(_table(own))

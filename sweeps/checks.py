@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.explain import message_of
-from sweeps.mistakes import Location, unknown
-from sweeps.spec import KINDS, Dimension
+from sweeps.mistakes import Location, one_of, shown, unknown
+from sweeps.spec import CURVATURE, KINDS, Claim, Dimension, arms_of
 from trainables import NOISE_MODES, Trainable, registry
 
 Found = tuple[Location, str]
@@ -47,16 +47,156 @@ class _Checker:
                 self.dimensions[name] = Dimension.model_validate(raw)
             except ValidationError:  # reported with the form
                 self.broken.add(name)
+        self.compared, self.arms = self._comparison()
+        if self.compared in self.fields and len(self.arms) > 1 and self.compared not in self.dimensions:
+            self.dimensions[self.compared] = Dimension(choice=self.arms)
+        self.stages = _mapping(content.get("stages"))
+        self.is_grid = content.get("mode") == "grid"
 
     def found(self) -> Iterator[Found]:
         for location, message in self._names_and_values():
             self.broken.add(str(location[1]))
             yield location, message
+        yield from self._compare()
+        yield from self._stages()
         yield from self._conditions()
         yield from self._noise_has_sigma()
         yield from self._objective()
         yield from self._budget()
         yield from self._scheduler()
+        yield from self._claims()
+
+    def _comparison(self) -> tuple[str | None, list[Any]]:
+        compare = self.content.get("compare")
+        try:
+            if isinstance(compare, str):
+                return compare, arms_of(compare, self.trainable)
+            name, values = next(iter(compare.items()))  # type: ignore[union-attr]
+            return str(name), list(values)
+        except (AttributeError, StopIteration, TypeError):  # none, or reported with the form
+            return None, []
+
+    def _compare(self) -> Iterator[Found]:
+        if self.compared is None:
+            if self.stages:
+                yield (
+                    ("stages",),
+                    "needs compare: the hyperparameter whose values are the arms, such as noise",
+                )
+            return
+        here: Location = ("compare",)
+        if isinstance(compare := self.content.get("compare"), Mapping):
+            here = ("compare", self.compared)
+            if len(compare) > 1:
+                yield ("compare",), f"must name one hyperparameter, got {one_of(map(str, compare))}"
+        if self.compared not in self.fields:
+            yield here, unknown(self.compared, list(self.fields))
+            return
+        for index, value in enumerate(self.arms):
+            if wrong := self._wrong(self.compared, value):
+                yield (*here, index), wrong
+                self.broken.add(self.compared)
+        if not self.arms and here == ("compare",):
+            yield here, f"must list its values, such as {{{self.compared}: [...]}}"
+        elif len(set(map(str, self.arms))) < max(2, len(self.arms)):
+            yield here, f"must have two values or more, each once, got {shown(self.arms)}"
+        for part, names in (("fixed", self.fixed), ("search", self.search)):
+            if self.compared in names:
+                yield (part, self.compared), "is what compare names: leave it out here"
+        if not self.stages and not self.is_grid and not self.broken:
+            rule = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
+            yield ("compare",), rule
+
+    def _stages(self) -> Iterator[Found]:
+        if not self.stages:
+            return
+        if self.is_grid:
+            yield ("stages",), "leave it out: mode: grid runs every point with every seed"
+        search, confirm = _mapping(self.stages.get("search")), _mapping(self.stages.get("confirm"))
+        given = [key for key in ("trials_per_arm", "epochs_per_arm") if search.get(key) is not None]
+        if len(given) != 1 and "search" in self.stages:
+            yield ("stages", "search"), "must have one of trials_per_arm (such as 20) and epochs_per_arm"
+        if "trials_per_arm" in given and confirm:
+            trials, top = _number(search["trials_per_arm"]), _number(confirm.get("top", 1))
+            if top > trials:
+                yield ("stages", "confirm", "top"), f"must be at most the {trials} trials_per_arm, got {top}"
+        if "curvature" in self.fixed and "curvature" in confirm:
+            yield ("stages", "confirm", "curvature"), "is in fixed already; keep one"
+        if _mapping(self.content.get("budget")).get("trials") is not None:
+            yield ("budget", "trials"), "leave it out: stages.search has the budget, as trials_per_arm"
+        if self.content.get("scheduler") not in (None, "none"):
+            yield ("scheduler",), "belongs into stages.search"
+        if self.content.get("seeds", 1) != 1:
+            yield ("seeds",), "leave it out: the seeds that count are in stages.confirm.seeds"
+
+    def _claims(self) -> Iterator[Found]:
+        claims = self.content.get("claims")
+        for index, raw in enumerate(claims if isinstance(claims, list) else []):
+            try:
+                claim = Claim.model_validate(raw)
+            except ValidationError:  # reported with the form
+                continue
+            for key, message in self._claim(claim):
+                yield ("claims", index, *key), message
+
+    def _claim(self, claim: Claim) -> Iterator[tuple[Location, str]]:
+        if not (_mapping(self.stages.get("confirm")) or self.is_grid):
+            yield (), "needs seeds to be judged by: stages.confirm, or mode: grid with seeds"
+            return
+        arms = self.arms if self.compared else self._possible("noise")
+        for key in ("better", "worse", "equal"):
+            names = getattr(claim, key) or []
+            for name in names:
+                if name not in arms:
+                    yield (key,), unknown(name, [str(arm) for arm in arms], "is not an arm")
+                elif key == "worse" and name in (claim.better or []):
+                    yield (key,), f"{shown(name)} cannot be better than itself"
+            if len(set(map(str, names))) < len(names):
+                yield (key,), "has an arm twice"
+        yield from self._claim_metric(claim)
+        yield from self._claim_point(claim)
+
+    def _claim_metric(self, claim: Claim) -> Iterator[tuple[Location, str]]:
+        known = {**self.trainable.metrics(), **CURVATURE}
+        if not self.is_grid:
+            known |= self.trainable.test_metrics()
+        if claim.metric not in known:
+            problem = "is not known"
+            if self.is_grid and claim.metric in self.trainable.test_metrics():
+                problem = "is read in a confirm stage alone"
+            yield ("metric",), unknown(claim.metric, list(known), problem)
+            return
+        if known[claim.metric] is None and not claim.equal:
+            judged = [name for name, direction in known.items() if direction]
+            yield ("metric",), f"has no better direction; a claim can be about {one_of(judged)}"
+        confirm = _mapping(self.stages.get("confirm"))
+        curvature = confirm.get("curvature", self.fixed.get("curvature", "never"))
+        if claim.metric in CURVATURE and curvature == "never" and "curvature" not in self.search:
+            part = "fixed" if self.is_grid else "stages.confirm"
+            yield ("metric",), f"is measured with curvature: end in {part}"
+        if claim.metric not in self.trainable.metrics():
+            rule = "needs a metric of every epoch, one of"
+            for key in ("reach", "epoch"):
+                if getattr(claim, key) is not None:
+                    every = one_of(name for name in self.trainable.metrics() if known[name])
+                    yield (key,), f"{rule} {every}"
+
+    def _claim_point(self, claim: Claim) -> Iterator[tuple[Location, str]]:
+        if claim.where and not self.is_grid:
+            yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
+        elif self.is_grid:
+            several = {
+                name: dimension.values
+                for name, dimension in self.dimensions.items()
+                if name != (self.compared or "noise") and len(dimension.values) > 1
+            }
+            for name in several.keys() - claim.where.keys():
+                yield ("where",), f"must say which {name}, such as {{{name}: {several[name][0]}}}"
+            for name, value in claim.where.items():
+                if name not in several:
+                    yield ("where", name), unknown(name, list(several), "is not searched")
+                elif value not in several[name]:
+                    yield ("where", name), unknown(value, list(map(str, several[name])), "is not listed")
 
     def _names_and_values(self) -> Iterator[Found]:
         for part, names in (("fixed", self.fixed), ("search", self.search)):
@@ -138,9 +278,11 @@ class _Checker:
         if "noise" in self.broken:
             return
         modes = [mode for mode in self._possible("noise") if mode in NOISE_MODES and mode != "none"]
-        part = "search" if "noise" in self.search else "fixed"
+        here: Location = ("search" if "noise" in self.search else "fixed", "noise")
+        if self.compared == "noise":
+            here = ("compare",)
         if modes and "sigma" not in self.fixed and "sigma" not in self.search:
-            yield (part, "noise"), f"{', '.join(modes)} needs sigma, in fixed or in search"
+            yield here, f"{', '.join(modes)} needs sigma, in fixed or in search"
         sigma = self.dimensions.get("sigma")
         if sigma and modes and "noise" not in (sigma.when or {}) and "none" in self._possible("noise"):
             yield ("search", "sigma"), f"needs when: {{noise: [{', '.join(modes)}]}}, as none has no sigma"
@@ -159,8 +301,18 @@ class _Checker:
             yield ("objective", "mode"), f"must be {metrics[metric]} for {metric}"
 
     def _budget(self) -> Iterator[Found]:
-        kinds = {name: dimension.kind for name, dimension in self.dimensions.items()}
+        kinds = {n: d.kind for n, d in self.dimensions.items() if n != self.compared}
         sampled = [name for name, kind in kinds.items() if kind != "grid"]
+        if self.stages and not self.is_grid:
+            for name, kind in kinds.items():
+                if kind == "grid":
+                    yield ("search", name), "must be choice in a search; grid is for mode: grid"
+            return
+        if self.is_grid:
+            for name in sampled:
+                if self.dimensions[name].bounds:
+                    yield ("search", name), f"must be a list in mode: grid, got {kinds[name]}"
+            sampled = []
         trials = _mapping(self.content.get("budget")).get("trials")
         if not sampled:
             known = len(self.dimensions) == len(self.search) and isinstance(
@@ -178,7 +330,14 @@ class _Checker:
             yield ("seeds",), "needs a grid: it repeats every point of one"
 
     def _scheduler(self) -> Iterator[Found]:
-        grace = _mapping(_mapping(self.content.get("scheduler")).get("asha")).get("grace_epochs", 1)
+        here: Location = ("scheduler",)
+        scheduler = _mapping(self.content.get("scheduler"))
+        if self.stages:
+            here = ("stages", "search", "scheduler")
+            scheduler = _mapping(_mapping(self.stages.get("search")).get("scheduler"))
+        if self.content.get("claims") and scheduler and not self.stages:
+            yield here, "leave it out: what is stopped early cannot be compared"
+        grace = _mapping(scheduler.get("asha")).get("grace_epochs", 1)
         dimension = self.dimensions.get("epochs")
         searched = (*dimension.values, *dimension.bounds) if dimension else ()
         possible = (
@@ -187,9 +346,9 @@ class _Checker:
         epochs = max(map(_number, possible))
         if "epochs" in self.broken:
             return
-        if "asha" in _mapping(self.content.get("scheduler")) and _number(grace) >= epochs > 0:
+        if "asha" in scheduler and _number(grace) >= epochs > 0:
             rule = f"must be below the {epochs} epochs of a trial, or nothing is ever stopped"
-            yield ("scheduler", "asha", "grace_epochs"), f"{rule}, got {grace}"
+            yield (*here, "asha", "grace_epochs"), f"{rule}, got {grace}"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -83,7 +83,8 @@ def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None
 @app.command()
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: all its mistakes, or what it comes to."""
-    from sweeps.search import n_trials
+    from sweeps.claims import undecidable
+    from sweeps.display import plan
     from sweeps.source import dump
     from sweeps.spec import load_spec
 
@@ -97,8 +98,12 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
         fixed["weight_decay"] = None  # that of each optimizer
     resolved = spec.model_dump(exclude_none=True)
-    sys.stdout.write(dump({**resolved, "fixed": fixed, "scheduler": resolved.get("scheduler", "none")}))
-    sys.stderr.write(f"{file}: right; {n_trials(spec)} trials of at most {spec.max_epochs} epochs\n")
+    if not spec.stages:
+        resolved["scheduler"] = resolved.get("scheduler", "none")
+    sys.stdout.write(dump({**resolved, "fixed": fixed}))
+    sys.stderr.write(f"{file}: right; {plan(spec)}\n")
+    if note := undecidable(spec):
+        sys.stderr.write(f"{file}: {note}\n")
 
 
 @app.command()
@@ -121,18 +126,39 @@ def list_() -> None:
 @app.command()
 def status(name: Name, storage: Storage = RUNS) -> None:
     """Show how far a study's newest sweep is."""
-    from sweeps.display import arms_table, progress_line, wide_console
+    from sweeps.display import progress_line, tables, wide_console
     from sweeps.storage import newest_sweep
 
     folder = newest_sweep(storage, name)
     state, console = folder.state(), wide_console()
     console.print(f"{folder.path}: {progress_line(state, running=folder.is_running())}", soft_wrap=True)
-    console.print(arms_table(state, running=True))
+    for table in tables(state, running=True):
+        console.print(table)
     for trial in state.trials.values():
         if trial.reason:
             console.print(
                 f"{trial.number:04d}-{trial.arm} failed: {trial.reason}", markup=False, soft_wrap=True
             )
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="one table over all studies of the storage")] = False,
+    storage: Storage = RUNS,
+) -> None:
+    """Write the report of a study's newest sweep and log it to MLflow, or one table over all studies."""
+    _check_one(name, all_)
+    if name is None:
+        from sweeps.across import write_overview
+
+        page = write_overview(storage)
+    else:
+        from sweeps.runner import publish_report
+        from sweeps.storage import newest_sweep
+
+        page = publish_report(newest_sweep(storage, name))
+    typer.echo(f"{page}\n{page.with_suffix('.md')}")
 
 
 @app.command()
@@ -163,6 +189,11 @@ def ui(
         str(port),
     ]
     os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def _check_one(name: str | None, all_: bool) -> None:
+    if all_ == (name is not None):
+        raise typer.BadParameter("takes the NAME of a study, or --all")
 
 
 def _exit(result: "SweepResult") -> None:

@@ -1,7 +1,9 @@
 """What a person sees while a sweep runs: a live display in a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -9,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from sweeps.journal import Event, Follower
-from sweeps.search import n_trials
 from sweeps.spec import Spec
-from sweeps.state import ENDED, SweepState, TrialRecord
+from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
+from sweeps.stats import summarise
 from sweeps.storage import SweepFolder, command, default_tracking_uri
 
 _ROWS = 8  # running trials shown
@@ -26,7 +28,6 @@ class Display(Follower):
         self._state = SweepState(spec)
         self._spec = spec
         self._folder = folder
-        self._total = n_trials(spec)
         self._began: int | None = None  # ms since 1970, and the work done by then
         self._done_before = 0.0
         # What happened before a resume is known already: counted, not told again.
@@ -37,9 +38,7 @@ class Display(Follower):
             if self.console.is_terminal
             else None
         )
-        n_of = "1 trial" if self._total == 1 else f"{self._total} trials"
-        trials = f"{n_of} of {spec.trainable}, at most {spec.max_epochs} epochs each"
-        self.say(f"{spec.name}: {trials}, in {folder.path}")
+        self.say(f"{spec.name}: {plan(spec)}, in {folder.path}")
 
     def handle(self, events: list[Event]) -> None:
         """Take events in, and tell the ends of trials.
@@ -53,6 +52,8 @@ class Display(Follower):
             self._state.apply(event)
             if event["event"] == "end":
                 self._tell(self._state.trials[event["trial"]], event["time"])
+            elif event["event"] == "select":
+                self._tell_selected()
 
     def tick(self) -> None:
         """Refresh the live display."""
@@ -85,7 +86,8 @@ class Display(Follower):
             tracking_uri: The MLflow store.
             undelivered: Writes that the store has not got.
         """
-        self.console.print(arms_table(state))
+        for table in tables(state):
+            self.console.print(table)
         self.say(progress_line(state, running=False))
         if not state.complete:
             self.say(f"Go on with: {self._folder.resume_command}")
@@ -103,7 +105,7 @@ class Display(Follower):
         done = sum(record.status in ENDED for record in self._state.trials.values())
         left = self._left(now)
         parts = [
-            f"[{done}/{self._total}]",
+            f"[{done}/{self._state.n_trials or '?'}]",
             describe(self._spec, trial),
             trial.status,
             f"after {len(trial.epochs)} of {trial.hyperparameters['epochs']} epochs",
@@ -113,9 +115,20 @@ class Display(Follower):
             parts.append(f"{self._spec.objective.metric}={score:.4f}")
         if trial.reason:
             parts.append(f"({trial.reason})")
-        if left is not None and done < self._total and trial.status != "interrupted":
+        if left is not None and not self._state.complete and trial.status != "interrupted":
             parts.append(f"- about {left} left")
         self.say(" ".join(parts))
+
+    def _tell_selected(self) -> None:
+        seeds = self._spec.confirm_seeds
+        self.say(f"search is over; confirming on the seeds {seeds[0]} to {seeds[-1]}:")
+        chosen = self._state.selected or []
+        for arm in self._spec.arms:
+            points = [point for point in chosen if point[self._spec.compared] == arm]
+            for point in points:
+                self.say(f"  {arm} {shown_values(self._spec, point)}".rstrip())
+            if not points:
+                self.say(f"  {arm}: left out, no trial has a finite score")
 
     def _done(self) -> float:
         return sum(
@@ -127,7 +140,10 @@ class Display(Follower):
         progress = self._done() - self._done_before
         if self._began is None or progress <= 0:
             return None
-        seconds = (now - self._began) / 1000 * (self._total - self._done()) / progress
+        total = self._state.n_trials
+        if total is None:
+            return None
+        seconds = (now - self._began) / 1000 * (total - self._done()) / progress
         return timedelta(seconds=round(max(0.0, seconds)))
 
     def _view(self) -> Group:
@@ -140,9 +156,12 @@ class Display(Follower):
             TextColumn("trials {task.fields[left]}"),
         )
         progress.add_task(
-            self._spec.name, total=self._total, completed=done, left=f"about {left} left" if left else ""
+            self._spec.name,
+            total=self._state.n_trials,
+            completed=done,
+            left=f"about {left} left" if left else "",
         )
-        return Group(progress, self._running_table(), arms_table(self._state, running=True))
+        return Group(progress, self._running_table(), *tables(self._state, running=True))
 
     def _running_table(self) -> Table:
         metric = self._spec.objective.metric
@@ -183,7 +202,29 @@ def progress_line(state: SweepState, *, running: bool) -> str:
     ended = sum(n for status, n in counts.items() if status in ENDED)
     how = "complete" if state.complete else "running" if running else "interrupted"
     by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
-    return f"{how}, {ended} of {n_trials(state.spec)} trials ended: {by_status or 'none yet'}"
+    of = "" if state.n_trials is None else f" of {state.n_trials}"
+    return f"{how}, {ended}{of} trials ended: {by_status or 'none yet'}"
+
+
+def plan(spec: Spec) -> str:
+    """Say in a line what a sweep runs.
+
+    Args:
+        spec: The sweep.
+
+    Returns:
+        Such as ``5 arms of noise, 20 trials each, then 10 seeds of the best; digits, at most 10 epochs``.
+    """
+    epochs = f"{spec.trainable}, at most {spec.max_epochs} epochs each"
+    if not spec.stages:
+        n = SweepState(spec).n_trials
+        return f"{'1 trial' if n == 1 else f'{n} trials'} of {epochs}"
+    search, confirm = spec.stages.search, spec.stages.confirm
+    budget = f"{search.trials_per_arm} trials" if search.trials_per_arm else f"{search.epochs_per_arm} epochs"
+    text = f"{len(spec.arms)} arms of {spec.compared} with {budget} each"
+    if confirm:
+        text += f", then {confirm.seeds} seeds of the best{f' {confirm.top}' if confirm.top > 1 else ''}"
+    return f"{text}; {epochs}"
 
 
 def describe(spec: Spec, trial: TrialRecord) -> str:
@@ -196,42 +237,99 @@ def describe(spec: Spec, trial: TrialRecord) -> str:
     Returns:
         Such as ``0007-layer sigma=0.013 lr=0.05``.
     """
-    values = {name: trial.hyperparameters[name] for name in spec.search if name != "noise"}
-    if trial.arm == "none":
+    varied = spec.seeds > 1 or trial.stage == CONFIRM
+    name = trial_name(trial.number, trial.arm, trial.seed if varied else None)
+    return f"{name} {shown_values(spec, trial.hyperparameters)}".rstrip()
+
+
+def shown_values(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
+    """Show what was searched in a configuration, but the arm.
+
+    Args:
+        spec: The sweep.
+        hyperparameters: Those of a trial, or the searched ones.
+
+    Returns:
+        Such as ``sigma=0.013 lr=0.05``.
+    """
+    values = {name: hyperparameters[name] for name in spec.search if name != spec.compared}
+    if hyperparameters.get("noise", spec.fixed.get("noise")) == "none":
         values.pop("sigma", None)
-    if spec.seeds > 1:
-        values["seed"] = trial.seed
-    shown = (
+    return " ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
     )
-    return " ".join([f"{trial.number:04d}-{trial.arm}", *shown])
 
 
-def arms_table(state: SweepState, *, running: bool = False) -> Table:
-    """Tabulate the noise modes.
+def tables(state: SweepState, *, running: bool = False) -> list[Table]:
+    """Tabulate the arms, stage by stage.
 
     Args:
         state: The sweep.
         running: Let running trials be the best.
 
     Returns:
-        Trials by status and the best trial of each mode.
+        One table a stage that has trials.
     """
-    metric = state.spec.objective.metric
-    table = Table(title="noise modes", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    columns = ("noise", "trials", "stopped", "diverged", "failed", f"best {metric}", "with")
+    confirmed = [confirm_table(state)] if state.of_stage(CONFIRM) else []
+    return [arms_table(state, running=running), *confirmed]
+
+
+def confirm_table(state: SweepState) -> Table:
+    """Tabulate the confirm stage.
+
+    Args:
+        state: The sweep.
+
+    Returns:
+        The score of each arm over its seeds, with a 95% interval.
+    """
+    metric = state.spec.verdict_metric
+    title = f"confirmed on fresh seeds: mean {metric} and its 95% interval"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in (state.spec.compared, "with", "seeds", "diverged", "mean", "from", "to"):
+        table.add_column(column, justify="left" if column in (state.spec.compared, "with") else "right")
+    for point in state.selected or []:
+        trials = state.confirmed(point)
+        summary = summarise([trial.last[metric] for trial in trials if metric in trial.last])
+        diverged = sum(trial.status == "diverged" for trial in trials)
+        numbers = [f"{value:.4f}" for value in (summary.mean, summary.low, summary.high)]
+        table.add_row(
+            str(point[state.spec.compared]),
+            shown_values(state.spec, point),
+            str(summary.n),
+            str(diverged),
+            *(number if number != "nan" else "" for number in numbers),
+        )
+    return table
+
+
+def arms_table(state: SweepState, *, running: bool = False) -> Table:
+    """Tabulate the arms of a search or grid.
+
+    Args:
+        state: The sweep.
+        running: Let running trials be the best.
+
+    Returns:
+        Trials by status and the best trial of each arm.
+    """
+    metric, compared = state.spec.objective.metric, state.spec.compared
+    title = "noise modes" if compared == "noise" else f"arms of {compared}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    columns = (compared, "trials", "stopped", "diverged", "failed", f"best {metric}", "after", "with")
     for column in columns:
-        table.add_column(column, justify="left" if column in ("noise", "with") else "right")
-    overall = state.best(running=running)
+        table.add_column(column, justify="left" if column in (compared, "with") else "right")
+    ranking = state.ranking(None, SEARCH, running=running)
     for arm in state.arms():
-        trials = [trial for trial in state.trials.values() if trial.arm == arm]
+        trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == arm]
         counts = [
             sum(trial.status == status for trial in trials) for status in ("stopped", "diverged", "failed")
         ]
-        best = state.best(arm, running=running)
+        best = next((trial for trial in ranking if trial.arm == arm), None)
         score = f"{state.score(best):.4f}" if best else ""
-        style = "bold" if best is overall and best is not None else None
+        after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""
+        style = "bold" if best and best is ranking[0] else None
         about = describe(state.spec, best) if best else ""
-        table.add_row(arm, str(len(trials)), *map(str, counts), score, about, style=style)
+        table.add_row(arm, str(len(trials)), *map(str, counts), score, after, about, style=style)
     return table

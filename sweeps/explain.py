@@ -6,7 +6,19 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweeps.mistakes import Location, shown, unknown
-from sweeps.spec import ASHA, Budget, Dimension, Objective, Resources, Scheduler, Spec
+from sweeps.spec import (
+    ASHA,
+    Budget,
+    Claim,
+    ConfirmStage,
+    Dimension,
+    Objective,
+    Resources,
+    Scheduler,
+    SearchStage,
+    Spec,
+    Stages,
+)
 
 _MODELS: dict[Location, type[BaseModel]] = {
     (): Spec,
@@ -15,6 +27,11 @@ _MODELS: dict[Location, type[BaseModel]] = {
     ("resources",): Resources,
     ("scheduler",): Scheduler,
     ("scheduler", "asha"): ASHA,
+    ("stages",): Stages,
+    ("stages", "search"): SearchStage,
+    ("stages", "search", "scheduler"): Scheduler,
+    ("stages", "search", "scheduler", "asha"): ASHA,
+    ("stages", "confirm"): ConfirmStage,
 }
 _SCALARS = {"bool", "int", "float", "str", "none"}
 
@@ -79,4 +96,6 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
 
 
 def _model(location: Location) -> type[BaseModel] | None:
-    return Dimension if len(location) == 2 and location[0] == "search" else _MODELS.get(location)
+    if len(location) == 2 and location[0] in ("search", "claims"):
+        return Dimension if location[0] == "search" else Claim
+    return _MODELS.get(location)

@@ -17,9 +17,10 @@ from sweeps.callbacks import SweepCallback
 from sweeps.display import Display
 from sweeps.journal import Follower
 from sweeps.mistakes import SweepError
+from sweeps.report import write_report
 from sweeps.search import build_scheduler, build_searcher, grid_trials, n_trials
 from sweeps.spec import Spec, load_spec
-from sweeps.state import SweepState, TrialRecord
+from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.storage import (
     DEFAULT_STORAGE,
     SweepFolder,
@@ -28,8 +29,8 @@ from sweeps.storage import (
     newest_sweep,
     sweep_folders,
 )
-from sweeps.store import Store, open_store
-from sweeps.tracking import Publisher
+from sweeps.store import Store, connect, open_store
+from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
 from trainables import registry
 from trainables.data import DataError
@@ -62,17 +63,17 @@ class SweepResult:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial by the objective after its last epoch."""
+        """The best trial by the objective after its last epoch, of the confirm stage if there is one."""
         return self.state.best()
 
     @property
     def best_by_arm(self) -> dict[str, TrialRecord | None]:
-        """The best trial of each noise mode."""
+        """The best trial of each arm."""
         return {arm: self.state.best(arm) for arm in self.state.arms()}
 
     @property
     def complete(self) -> bool:
-        """Whether every trial has ended."""
+        """Whether every trial of every stage has ended."""
         return self.state.complete
 
 
@@ -143,6 +144,29 @@ def resume(
     return _drive(folder, spec, store)
 
 
+def publish_report(folder: SweepFolder) -> Path:
+    """Write a sweep's report, also of one that is still running, and log it to its parent run.
+
+    Args:
+        folder: The sweep.
+
+    Returns:
+        The page.
+
+    Raises:
+        SweepError: If there is nothing to report, or MLflow is out of reach: the report is written then.
+    """
+    _quiet()
+    page = write_report(folder)
+    if folder.tracking_uri is None:  # MLflow has nothing of it yet
+        return page
+    try:
+        log_report(connect(folder.tracking_uri), folder)
+    except SweepError as error:
+        raise SweepError(f"{page} is written, but not logged: {error}") from None
+    return page
+
+
 def _data_dir(spec: Spec) -> str | None:
     # Workers run elsewhere, in other folders: what is relative here must be absolute there.
     given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
@@ -156,7 +180,7 @@ def _prepare_data(spec: Spec) -> None:
     timer.start()
     try:
         for hyperparameters in spec.variants(trainable.data_hyperparameters):
-            trainable.prepare(hyperparameters)
+            trainable.prepare(hyperparameters, test=spec.confirms)
     except DataError as error:
         raise spec.refused(error.hyperparameter, error.message) from None
     finally:
@@ -172,10 +196,14 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
     for follower in followers:
         follower.start()
     try:
-        if not folder.state().complete:
-            _fit(folder, spec)
+        folder.journal.append("begin", versions=provenance()["versions"])
+        _quiet()
+        if not folder.state().searched:
+            _fit(folder, spec, SEARCH)
+        if spec.confirms and folder.state().searched:
+            _confirm(folder, spec)
     finally:
-        _close_journal(folder)
+        _close_journal(folder, display)
         for follower in followers:
             follower.close()
         lock.release()
@@ -192,37 +220,54 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _fit(folder: SweepFolder, spec: Spec) -> None:
-    _quiet()
+def _confirm(folder: SweepFolder, spec: Spec) -> None:
+    state = folder.state()
+    if state.selected is None:
+        state.apply(folder.journal.append("select", points=state.select()))
+    if state.selected and not state.complete:
+        _fit(folder, spec, CONFIRM)
+
+
+def _fit(folder: SweepFolder, spec: Spec, stage: str) -> None:
+    parameters = {"spec": spec, "trainable_class": spec.trainable_class, "test": stage == CONFIRM}
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, spec=spec, trainable_class=spec.trainable_class),
+        tune.with_parameters(run_trial, **parameters),
         {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
     )
-    if tune.Tuner.can_restore(str(folder.tune)):
-        tuner = tune.Tuner.restore(str(folder.tune), trainable)
+    if tune.Tuner.can_restore(str(folder.tune(stage))):
+        tuner = tune.Tuner.restore(str(folder.tune(stage)), trainable)
     else:
-        tuner = _new_tuner(folder, spec, trainable)
+        tuner = _new_tuner(folder, spec, stage, trainable)
     tuner.fit()
 
 
-def _new_tuner(folder: SweepFolder, spec: Spec, trainable: Any) -> tune.Tuner:
+def _new_tuner(folder: SweepFolder, spec: Spec, stage: str, trainable: Any) -> tune.Tuner:
+    listed = _confirm_trials(folder, spec) if stage == CONFIRM else grid_trials(spec) if spec.is_grid else []
     tune_config = tune.TuneConfig(
-        search_alg=None if spec.is_grid else build_searcher(spec),
-        scheduler=build_scheduler(spec),
-        num_samples=1 if spec.is_grid else n_trials(spec),
+        search_alg=None if listed else build_searcher(spec),
+        scheduler=None if stage == CONFIRM else build_scheduler(spec),
+        num_samples=1 if listed else n_trials(spec) or -1,
         max_concurrent_trials=spec.budget.concurrent,
         reuse_actors=True,
         trial_dirname_creator=lambda trial: trial.trial_id,
     )
     run_config = tune.RunConfig(
-        name=folder.tune.name,
-        storage_path=str(folder.path),
+        name=stage,
+        storage_path=str(folder.tune(stage).parent),
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        callbacks=[SweepCallback(spec, folder.journal.path)],
+        callbacks=[SweepCallback(spec, folder.journal.path, stage)],
         verbose=0,
     )
-    space = {"point": tune.grid_search(grid_trials(spec))} if spec.is_grid else {}
+    space = {"point": tune.grid_search(listed)} if listed else {}
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
+
+
+def _confirm_trials(folder: SweepFolder, spec: Spec) -> list[dict[str, Any]]:
+    # Every point with the first seed before any with the second: a partial run is balanced.
+    confirm = spec.stages.confirm if spec.stages else None
+    changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
+    points = folder.state().selected or []
+    return [{**point, **changes, "seed": seed} for seed in spec.confirm_seeds for point in points]
 
 
 def _start_ray(spec: Spec) -> None:
@@ -243,10 +288,17 @@ def _start_ray(spec: Spec) -> None:
         )
 
 
-def _close_journal(folder: SweepFolder) -> None:
-    """Write down how the sweep ended, and which trials it left unfinished."""
+def _close_journal(folder: SweepFolder, display: Display) -> None:
+    """Write down how the sweep ended, which trials it left unfinished, and what it shows."""
     state = folder.state()
     for trial in state.trials.values():
         if trial.status == "running":
             folder.journal.append("end", trial=trial.id, status="interrupted", reason="", folder="")
-    folder.journal.append("finish", status="finished" if state.complete else "interrupted")
+    try:
+        if state.complete:
+            write_report(folder)
+    except Exception as error:  # a fault of ours, which must not cost the night's results
+        logging.getLogger(__name__).exception("the report failed")
+        display.say(f"the report failed ({error}); the results are kept, see {folder.report_command}")
+    finally:
+        folder.journal.append("finish", status="finished" if state.complete else "interrupted")

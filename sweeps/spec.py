@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -24,9 +24,12 @@ from pydantic_core import CoreSchema
 from sweeps.mistakes import Mistake, SpecError, SweepError
 from sweeps.source import Source, dump
 from trainables import Hyperparameters, Trainable, registry
+from trainables.base import Direction
 
 Scalar = bool | int | float | str | None
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+# What a claim can be about beside the trainable's metrics; flatter counts as better.
+CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
 
 
@@ -131,13 +134,6 @@ class Scheduler(_Model):
     asha: ASHA = Field(description="such as {grace_epochs: 1, reduction_factor: 3}")
 
 
-class Resources(_Model):
-    """What one trial takes of a node."""
-
-    cpu: float = Field(1.0, gt=0, description="cores, and threads")
-    gpu: float = Field(0.0, ge=0, description="GPUs; a fraction shares one")
-
-
 def _none_is_none(value: Any) -> Any:
     if value == "none":
         return None
@@ -150,6 +146,87 @@ def _or_none(schema: dict[str, Any]) -> None:
     schema["anyOf"].append({"const": "none"})
 
 
+MaybeScheduler = Annotated[Scheduler | None, BeforeValidator(_none_is_none)]
+
+
+class SearchStage(_Model):
+    """Tunes each arm by itself, with the same budget, on the validation split."""
+
+    trials_per_arm: int | None = Field(None, ge=1, description="trials of each arm")
+    epochs_per_arm: int | None = Field(
+        None, ge=1, description="or epochs of each arm in all: it starts no further trial after so many"
+    )
+    scheduler: MaybeScheduler = Field(
+        None, description="none, or asha to stop trials early", json_schema_extra=_or_none
+    )
+
+
+class ConfirmStage(_Model):
+    """Trains the best of each arm again, in full, on fresh seeds shared by all arms; reads the test split."""
+
+    seeds: int = Field(ge=2, description="fresh seeds, the same for every arm")
+    top: int = Field(1, ge=1, description="configurations of each arm")
+    curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
+
+
+class Stages(_Model):
+    """What a comparison does, one after the other."""
+
+    search: SearchStage = Field(description="such as {trials_per_arm: 20}")
+    confirm: ConfirmStage | None = Field(None, description="such as {seeds: 10}")
+
+
+Names = Annotated[list[Scalar], Field(min_length=1)]
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class Claim(_Model):
+    """What is expected of arms, to be held against the results: one is better, or they are equal."""
+
+    name: str = Field(min_length=1, description="the claim in words")
+    metric: str = Field(description="metric after the last epoch, such as test_accuracy")
+    better: Annotated[Names, BeforeValidator(_as_list)] | None = Field(
+        None, description="arm, or arms, that are better than each of worse"
+    )
+    worse: Annotated[Names, BeforeValidator(_as_list)] | None = Field(None, description="arm, or arms")
+    equal: Annotated[list[Scalar], Field(min_length=2)] | None = Field(
+        None, description="in place of better and worse: arms that differ by less than within"
+    )
+    within: float | None = Field(None, gt=0, description="the difference that equal takes for none")
+    reach: float | Literal["common"] | None = Field(
+        None,
+        description="compare the epochs until metric is as good as this; common: as the worst arm becomes",
+    )
+    epoch: int | None = Field(None, ge=1, description="compare metric after this epoch, not after the last")
+    where: dict[str, Scalar] = Field({}, description="in a grid: the point that it is about")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        order = self.better is not None and self.worse is not None
+        if order == (self.equal is not None) or (self.better is None) != (self.worse is None):
+            raise ValueError("must have better and worse, or equal and within")
+        if (self.equal is None) != (self.within is None):
+            raise ValueError("equal and within go together")
+        if self.reach is not None and self.epoch is not None:
+            raise ValueError("must have reach or epoch, not both")
+        return self
+
+    @property
+    def arms(self) -> list[Scalar]:
+        """Every arm that it names."""
+        return [*(self.better or []), *(self.worse or []), *(self.equal or [])]
+
+
+class Resources(_Model):
+    """What one trial takes of a node."""
+
+    cpu: float = Field(1.0, gt=0, description="cores, and threads")
+    gpu: float = Field(0.0, ge=0, description="GPUs; a fraction shares one")
+
+
 class Spec(_Model):
     """A sweep."""
 
@@ -157,16 +234,25 @@ class Spec(_Model):
         pattern=NAME,
         description="name of the study: letters, digits, and - _ . inside, at most 64",
     )
+    question: str = Field("", description="what the study asks, for its report")
     trainable: str = Field(description="dataset and architectures to train")
+    mode: Literal["search", "grid"] = Field(
+        "search", description="grid: run every combination of the listed values, with every seed"
+    )
+    compare: str | dict[str, list[Scalar]] | None = Field(
+        None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
+    )
+    stages: Stages | None = Field(None, description="of a comparison: search, then confirm")
     fixed: dict[str, Scalar] = Field(
         {}, description="hyperparameters that are not searched, or where their when does not apply"
     )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()
-    scheduler: Annotated[Scheduler | None, BeforeValidator(_none_is_none)] = Field(
+    scheduler: MaybeScheduler = Field(
         None, description="none, or asha to stop trials early", json_schema_extra=_or_none
     )
+    claims: list[Claim] = Field([], description="what is expected, judged in the report")
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, description="replicates of every point of a grid: seed, seed + 1, ...")
@@ -192,12 +278,48 @@ class Spec(_Model):
     @property
     def is_grid(self) -> bool:
         """Whether all is fixed or enumerated, so that nothing is sampled."""
-        return all(dimension.kind == "grid" for dimension in self.search.values())
+        if self.stages:
+            return False
+        return self.mode == "grid" or all(dimension.kind == "grid" for dimension in self.search.values())
+
+    @property
+    def compared(self) -> str:
+        """The hyperparameter whose values are the arms."""
+        if isinstance(self.compare, str):
+            return self.compare
+        return next(iter(self.compare)) if self.compare else "noise"
+
+    @property
+    def arms(self) -> list[Scalar]:
+        """The values of the compared hyperparameter in this sweep."""
+        if self.compare is not None:
+            return arms_of(self.compare, self.trainable_class)
+        dimension = self.search.get("noise")
+        value = self.hyperparameters({}).noise
+        return dimension.values + [value] * bool(dimension.when) if dimension else [value]
+
+    @property
+    def space(self) -> dict[str, Dimension]:
+        """All dimensions: the arms, where they are compared, and what is searched."""
+        if self.compare is None:
+            return self.search
+        return {self.compared: Dimension.model_validate({"choice": self.arms}), **self.search}
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        """The seeds of the confirm stage; none of them is the search's."""
+        confirm = self.stages.confirm if self.stages else None
+        return [self.seed + 1 + index for index in range(confirm.seeds if confirm else 0)]
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it has a confirm stage."""
+        return bool(self.confirm_seeds)
 
     @property
     def max_epochs(self) -> int:
         """The most epochs that a trial may have."""
-        dimension = self.search.get("epochs")
+        dimension = self.space.get("epochs")
         searched = (*dimension.values, *dimension.bounds) if dimension else ()
         unsearched = [self.hyperparameters({}).epochs] if dimension is None or dimension.when else []
         return max(int(value) for value in (*searched, *unsearched))  # type: ignore[arg-type]
@@ -211,6 +333,18 @@ class Spec(_Model):
     def trainable_class(self) -> type[Trainable]:
         """The class of the trainable."""
         return registry.get(self.trainable)
+
+    @property
+    def directions(self) -> dict[str, Direction | None]:
+        """Every metric that a trial can have, and which direction is better; None where neither is."""
+        trainable = self.trainable_class
+        return {**trainable.metrics(), **trainable.test_metrics(), **CURVATURE}
+
+    @property
+    def verdict_metric(self) -> str:
+        """What arms are compared by: the objective on the test split, or on validation without confirm."""
+        on_test = self.objective.metric.replace("val_", "test_", 1)
+        return on_test if self.confirms and on_test in self.directions else self.objective.metric
 
     def build_trainable(self) -> Trainable:
         """Make the trainable.
@@ -246,10 +380,21 @@ class Spec(_Model):
         """
         options: list[list[dict[str, Any]]] = []
         for dimension_name in names:
-            if dimension := self.search.get(dimension_name):
+            if dimension := self.space.get(dimension_name):
                 values = (*dimension.values, *dimension.bounds)
                 options.append([{dimension_name: value} for value in values] + [{}] * bool(dimension.when))
         return [self.hyperparameters(dict(ChainMap(*chosen))) for chosen in itertools.product(*options)]
+
+    def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Take from a configuration what was searched.
+
+        Args:
+            hyperparameters: All of a trial's.
+
+        Returns:
+            The values of the arm and of the dimensions.
+        """
+        return {name: hyperparameters[name] for name in self.space}
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete one configuration.
@@ -261,6 +406,24 @@ class Spec(_Model):
             All hyperparameters, with the fixed ones and defaults.
         """
         return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
+
+
+def arms_of(compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]) -> list[Scalar]:
+    """List the arms of a comparison.
+
+    Args:
+        compare: As in the YAML.
+        trainable: What is trained.
+
+    Returns:
+        The values listed, else all that the hyperparameter can have; empty where they cannot be listed.
+    """
+    if not isinstance(compare, str):
+        return list(next(iter(compare.values()), []))
+    field = trainable.Hyperparameters.model_fields.get(compare)
+    if field is None or get_origin(field.annotation) is not Literal:
+        return [False, True] if field and field.annotation is bool else []
+    return list(get_args(field.annotation))
 
 
 def load_spec(
@@ -307,11 +470,15 @@ def load_spec(
 __all__ = [
     "ASHA",
     "Budget",
+    "Claim",
+    "ConfirmStage",
     "Dimension",
     "Objective",
     "Resources",
     "Scheduler",
+    "SearchStage",
     "Spec",
+    "Stages",
     "SweepError",
     "load_spec",
 ]

@@ -1,8 +1,9 @@
 """The state of a sweep, rebuilt from its journal: one record a trial."""
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from sweeps.journal import Event
 from sweeps.search import n_trials
 from sweeps.spec import Spec
 
+SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
 STATUSES = (*ENDED, "interrupted", "running")
 
@@ -23,7 +25,7 @@ class TrialRecord:
     Attributes:
         id: Tune's trial id.
         number: Its place in the order of starting, from 1.
-        arm: The noise mode.
+        arm: The noise mode, or the value of what else is compared.
         seed: The seed.
         hyperparameters: All of them, fixed ones and defaults included.
         status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
@@ -31,6 +33,7 @@ class TrialRecord:
         reason: Why it failed.
         epochs: Metrics by epoch, from 1.
         started: Time in ms since 1970.
+        stage: ``search`` (also of a grid) or ``confirm``.
         ended: Likewise, once it has.
         folder: Where its last checkpoint is, if it has ended and is the best; the others' are dropped.
     """
@@ -41,6 +44,7 @@ class TrialRecord:
     seed: int
     hyperparameters: dict[str, Any]
     started: int
+    stage: str = SEARCH
     ended: int | None = None
     status: str = "running"
     reason: str = ""
@@ -53,12 +57,40 @@ class TrialRecord:
         return self.epochs[max(self.epochs)] if self.epochs else {}
 
 
+def trial_name(number: int, arm: str, seed: int | None = None) -> str:
+    """Name a trial for people.
+
+    Args:
+        number: Its number.
+        arm: Its arm.
+        seed: Its seed, where trials differ in it.
+
+    Returns:
+        Such as ``0031-layer-seed3``.
+    """
+    return f"{number:04d}-{arm}" + ("" if seed is None else f"-seed{seed}")
+
+
 class SweepState:
-    """All trials of a sweep."""
+    """All trials of a sweep.
+
+    Attributes:
+        spec: The sweep.
+        trials: By id.
+        versions: What ran it: the versions of each driver.
+        fingerprints: Of the data.
+        hosts: Where its trials ran.
+        selected: What the confirm stage trains, each with every seed: searched hyperparameters with the arm;
+            None before the search is over.
+    """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
         self.spec = spec
         self.trials: dict[str, TrialRecord] = {}
+        self.versions: set[str] = set()
+        self.fingerprints: set[str] = set()
+        self.hosts: set[str] = set()
+        self.selected: list[dict[str, Any]] | None = None
         for event in events:
             self.apply(event)
 
@@ -71,21 +103,86 @@ class SweepState:
         kind = event["event"]
         if kind == "start" and event["trial"] not in self.trials:
             keys = ("number", "arm", "seed", "hyperparameters")
-            record = TrialRecord(event["trial"], **{key: event[key] for key in keys}, started=event["time"])
+            known = {key: event[key] for key in keys}
+            stage = event.get("stage", SEARCH)
+            record = TrialRecord(event["trial"], **known, started=event["time"], stage=stage)
             self.trials[record.id] = record
         elif kind == "start":
             self.trials[event["trial"]].status = "running"
+        elif kind == "begin":
+            self.versions.add(event["versions"])
+        elif kind == "select":
+            self.selected = event["points"]
         elif kind == "epoch":
             self.trials[event["trial"]].epochs[event["epoch"]] = event["metrics"]
+            self.fingerprints.add(event["tags"]["data_fingerprint"])
+            self.hosts.add(event["tags"]["host"])
         elif kind == "end":
             trial = self.trials[event["trial"]]
             trial.status, trial.reason, trial.ended = event["status"], event["reason"], event["time"]
             trial.folder = event["folder"]
 
+    def of_stage(self, stage: str) -> list[TrialRecord]:
+        """List the trials of a stage.
+
+        Args:
+            stage: ``search`` or ``confirm``.
+
+        Returns:
+            In the order of starting.
+        """
+        chosen = (trial for trial in self.trials.values() if trial.stage == stage)
+        return sorted(chosen, key=lambda trial: trial.number)
+
+    @property
+    def searched(self) -> bool:
+        """Whether the search stage, or a sweep without stages, has had its budget."""
+        if self.selected is not None:
+            return True
+        trials = self.of_stage(SEARCH)
+        ended = [trial for trial in trials if trial.status in ENDED]
+        n = n_trials(self.spec)
+        if n is not None:
+            return len(ended) >= n
+        epochs: Counter[str] = Counter()
+        for trial in ended:
+            epochs[trial.arm] += len(trial.epochs)
+        budget = self.spec.stages.search.epochs_per_arm if self.spec.stages else 0
+        return len(ended) == len(trials) and all(epochs[str(arm)] >= (budget or 0) for arm in self.spec.arms)
+
     @property
     def complete(self) -> bool:
-        """Whether as many trials have ended as the spec asks for."""
-        return sum(trial.status in ENDED for trial in self.trials.values()) >= n_trials(self.spec)
+        """Whether as much has been run as the spec asks for."""
+        ended = sum(trial.status in ENDED for trial in self.of_stage(CONFIRM))
+        return self.searched and (not self.spec.confirms or ended >= (self.n_confirm or 0))
+
+    @property
+    def n_confirm(self) -> int | None:
+        """Trials of the confirm stage; None before the search is over."""
+        if not self.spec.confirms:
+            return 0
+        return None if self.selected is None else len(self.selected) * len(self.spec.confirm_seeds)
+
+    @property
+    def n_trials(self) -> int | None:
+        """Trials of all stages as they are planned; None while the search, by epochs, is open."""
+        n_search = len(self.of_stage(SEARCH)) if self.selected is not None else n_trials(self.spec)
+        if n_search is None or not self.spec.stages or not self.spec.stages.confirm:
+            return n_search
+        planned = len(self.spec.arms) * self.spec.stages.confirm.top * self.spec.stages.confirm.seeds
+        return n_search + (planned if self.n_confirm is None else self.n_confirm)
+
+    def select(self) -> list[dict[str, Any]]:
+        """Choose what the confirm stage trains: the best configurations of each arm, by validation.
+
+        Returns:
+            Searched hyperparameters that apply, with the arm; the best of every arm before the second of
+            any. An arm none of whose trials has a finite score has none.
+        """
+        top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
+        ranked = [self.ranking(str(arm), SEARCH)[:top] for arm in self.spec.arms]
+        rounds = itertools.zip_longest(*ranked)
+        return [self.spec.searched_of(trial.hyperparameters) for each in rounds for trial in each if trial]
 
     def counts(self) -> dict[str, int]:
         """Count trials.
@@ -107,55 +204,86 @@ class SweepState:
         """
         return trial.last.get(self.spec.objective.metric)
 
-    def best(self, arm: str | None = None, *, running: bool = False) -> TrialRecord | None:
-        """Find the best trial so far.
+    def ranking(self, arm: str | None, stage: str, *, running: bool = False) -> list[TrialRecord]:
+        """Rank trials by the objective after their last epoch.
 
         Args:
-            arm: Look among the trials of this noise mode; None: among all.
+            arm: Those of this arm; None: all.
+            stage: Those of this stage.
+            running: Those still running, too.
+
+        Returns:
+            The best first; those without a finite score are left out.
+        """
+        statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
+        scored = [
+            (score, trial)
+            for trial in self.of_stage(stage)
+            if arm in (None, trial.arm) and trial.status in statuses
+            if (score := self.score(trial)) is not None and math.isfinite(score)
+        ]
+        larger_is_better = self.spec.objective.mode == "max"
+        return [trial for _, trial in sorted(scored, key=lambda pair: pair[0], reverse=larger_is_better)]
+
+    def best(self, arm: str | None = None, *, running: bool = False) -> TrialRecord | None:
+        """Find the best trial so far, on validation; once trials are confirmed, among those.
+
+        Args:
+            arm: Look among the trials of this arm; None: among all.
             running: Look among those still running, too.
 
         Returns:
             The trial; None if none has a finite score.
         """
-        statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
-        scored = [
-            (score, trial)
-            for trial in self.trials.values()
-            if arm in (None, trial.arm) and trial.status in statuses
-            if (score := self.score(trial)) is not None and math.isfinite(score)
-        ]
-        if not scored:
-            return None
-        choose = max if self.spec.objective.mode == "max" else min
-        return choose(scored, key=lambda pair: pair[0])[1]
+        for stage in (CONFIRM, SEARCH):
+            if ranked := self.ranking(arm, stage, running=running):
+                return ranked[0]
+        return None
 
     def arms(self) -> list[str]:
-        """List the noise modes that have trials, in the order of the spec.
+        """List the arms that have trials, in the order of the spec.
 
         Returns:
             Their names.
         """
         seen = dict.fromkeys(trial.arm for trial in self.trials.values())
-        dimension = self.spec.search.get("noise")
-        order = [str(value) for value in dimension.values] if dimension else []
+        order = [str(arm) for arm in self.spec.arms]
         return sorted(seen, key=lambda arm: order.index(arm) if arm in order else len(order))
+
+    def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
+        """Find the trials that confirm a configuration.
+
+        Args:
+            point: One of ``selected``.
+
+        Returns:
+            In the order of their seeds.
+        """
+        trials = (
+            trial
+            for trial in self.of_stage(CONFIRM)
+            if all(trial.hyperparameters[name] == value for name, value in point.items())
+        )
+        return sorted(trials, key=lambda trial: trial.seed)
 
     def frame(self) -> pd.DataFrame:
         """Tabulate the trials.
 
         Returns:
-            One row a trial: number, id, arm, seed, status, epochs, searched hyperparameters, last metrics.
+            One row a trial: number, id, stage, arm, seed, status, epochs, searched hyperparameters, last
+            metrics.
         """
         return pd.DataFrame(
             {
                 "number": trial.number,
                 "trial": trial.id,
+                "stage": trial.stage,
                 "arm": trial.arm,
                 "seed": trial.seed,
                 "status": trial.status,
                 "epochs": len(trial.epochs),
-                **{name: trial.hyperparameters[name] for name in self.spec.search},
-                **{name: value for name, value in trial.last.items() if name not in self.spec.search},
+                **{name: trial.hyperparameters[name] for name in self.spec.space},
+                **{name: value for name, value in trial.last.items() if name not in self.spec.space},
                 "reason": trial.reason,
             }
             for trial in sorted(self.trials.values(), key=lambda trial: trial.number)

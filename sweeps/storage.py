@@ -49,15 +49,31 @@ class SweepFolder:
         """What happened in it."""
         return Journal(self.path / "journal.jsonl")
 
+    def tune(self, stage: str) -> Path:
+        """Say where a stage has Tune's state and checkpoints.
+
+        Args:
+            stage: ``search`` or ``confirm``.
+
+        Returns:
+            A folder.
+        """
+        return self.path / "tune" / stage
+
     @property
-    def tune(self) -> Path:
-        """Tune's state and checkpoints."""
-        return self.path / "tune"
+    def report(self) -> Path:
+        """The report's pages and figures."""
+        return self.path / "report"
 
     @property
     def resume_command(self) -> str:
         """What to type to go on with it."""
         return command("resume", self.path.parent.name, storage=self.storage)
+
+    @property
+    def report_command(self) -> str:
+        """What to type for its report."""
+        return command("report", self.path.parent.name, storage=self.storage)
 
     @property
     def storage(self) -> Path:

@@ -15,13 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
 from sweeps.models import log_best_model
 from sweeps.spec import Spec
-from sweeps.state import SweepState
+from sweeps.state import CONFIRM, SweepState, trial_name
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
 
@@ -52,6 +53,7 @@ class Publisher(Follower):
         self._spec = spec
         self._say = say
         self._bookmark = folder.bookmark
+        self._folder = folder
         self._client = store.client
         self._experiment = store.experiment
         self._provenance = provenance()
@@ -80,7 +82,7 @@ class Publisher(Follower):
         children = self._children
         for event in events:
             kind = event["event"]
-            if kind == "finish":
+            if "trial" not in event:
                 continue
             if event["trial"] not in children:
                 children[event["trial"]] = self._create_child(event)
@@ -175,11 +177,12 @@ class Publisher(Follower):
             MLFLOW_PARENT_RUN_ID: self.parent,
             "study": self._spec.name,
             "trial": start["trial"],
+            "stage": start["stage"],
             "arm": start["arm"],
             "seed": str(start["seed"]),
             **self._provenance,
         }
-        name = f"{start['number']:04d}-{start['arm']}"
+        name = trial_name(start["number"], start["arm"], start["seed"] if start["stage"] == CONFIRM else None)
         run = self._client.create_run(self._experiment, start_time=start["time"], run_name=name, tags=tags)
         return str(run.info.run_id)
 
@@ -191,6 +194,7 @@ class Publisher(Follower):
     def _finish(self, event: Event) -> None:
         state = SweepState(self._spec, (event for event, _ in self._journal.read()))
         self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
+        log_report(self._client, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": n for status, n in state.counts().items()}
         best = state.best()
         tags = {"status": event["status"]}
@@ -209,6 +213,17 @@ class Publisher(Follower):
             scratch = self._bookmark.with_suffix(".new")
             scratch.write_text(content)
             scratch.replace(self._bookmark)
+
+
+def log_report(client: MlflowClient, folder: SweepFolder) -> None:
+    """Log a sweep's report to its parent run, if it has one.
+
+    Args:
+        client: Client of the store that the sweep was delivered to.
+        folder: The sweep.
+    """
+    if folder.report.exists():
+        client.log_artifacts(json.loads(folder.bookmark.read_text())["parent"], str(folder.report), "report")
 
 
 def params_of(start: Event) -> list[Param]:

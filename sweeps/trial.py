@@ -16,20 +16,23 @@ from trainables.loop import Training
 CHECKPOINT_FILE = "training.pt"
 
 
-def run_trial(config: dict[str, Any], spec: Spec, trainable_class: type[Trainable]) -> None:
+def run_trial(
+    config: dict[str, Any], spec: Spec, trainable_class: type[Trainable], test: bool = False
+) -> None:
     """Train one configuration, from its last checkpoint if there is one.
 
     Args:
         config: The searched hyperparameters that apply, and the seed; for a grid, under ``point``.
         spec: The sweep.
         trainable_class: Its trainable, which may be registered on the driver only.
+        test: Read the test split, after the last epoch.
     """
     registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     searched, seed = split_config(config)
     trainable = spec.build_trainable()
     device = "cuda" if spec.resources.gpu else "cpu"
-    training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device)
+    training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device, test=test)
     _restore(training)
     for metrics in training:
         report = {

@@ -152,6 +152,15 @@ def test_training_images_change_every_epoch_and_validation_images_never(data_dir
     assert torch.equal(sample, stored(task._pixels[task._train[:10]]))
 
 
+def test_test_images_are_normalised_as_in_training_and_not_augmented(data_dir):
+    case = CASES["cifar10"](data_dir)
+    stored = case.trainable.load("test")
+    batches = list(case.start().task.evaluation_batches("test"))
+    normalise = Normalise(case.trainable.mean, case.trainable.std)
+    assert torch.equal(torch.cat([batch.inputs for batch in batches]), normalise(stored.pixels))
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), stored.labels)
+
+
 def test_normalise_is_by_channel():
     pixels = torch.tensor([[[[10.0]], [[20.0]]]])
     assert Normalise((4.0, 8.0), (2.0, 3.0))(pixels).flatten().tolist() == [3.0, 4.0]

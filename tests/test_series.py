@@ -88,15 +88,15 @@ def test_a_subset_is_of_the_last_training_days(ramp):
 def test_errors_are_in_the_unit_of_the_data_beside_the_last_value(split, ramp):
     task = task_of(ramp)
     scores = task.evaluate(split)
-    assert scores["val_rmse_last_value"] == pytest.approx(1.0, rel=1e-4)  # the ramp rises by 1 a day
+    assert scores["rmse_last_value"] == pytest.approx(1.0, rel=1e-4)  # the ramp rises by 1 a day
     inputs, targets, _ = task._batch(task._evaluated[split])
     errors = [
         float(task.model(window[None]).detach() - target) * task.std
         for window, target in zip(inputs, targets, strict=True)
     ]
     expected = (sum(error**2 for error in errors) / len(errors)) ** 0.5
-    assert scores["val_rmse"] == pytest.approx(expected, rel=1e-4)
-    assert scores["val_loss"] == pytest.approx((expected / task.std) ** 2, rel=1e-4)
+    assert scores["rmse"] == pytest.approx(expected, rel=1e-4)
+    assert scores["loss"] == pytest.approx((expected / task.std) ** 2, rel=1e-4)
 
 
 def test_the_forecaster_reads_the_last_layers_last_state():

@@ -3,6 +3,7 @@
 import gzip
 import random
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -418,6 +419,34 @@ def test_frozen_vectors_stay_and_others_learn(name, freeze, data_dir):
     assert torch.equal(training.task.model.embedding.weight, before) == freeze
 
 
+@pytest.mark.parametrize("name", ["imdb", "conll2003"])
+def test_test_texts_are_whole_cut_as_in_training_and_of_its_vocabulary(name, data_dir):
+    case = CASES[name](data_dir)
+    task, stored = case.start().task, case.trainable.load("test")
+    limit = case.trainable.max_words(case.hyperparameters)
+    expected = sorted(
+        stored.words[begin:end].tolist()[:limit] for begin, end in pairwise(stored.starts.tolist())
+    )
+    found = [row[row != 0].tolist() for batch in task.evaluation_batches("test") for row in batch.inputs]
+    assert sorted(found) == expected
+    assert stored.vocabulary.read_text() == case.trainable.load("train").vocabulary.read_text()
+
+
+def test_the_test_texts_of_a_classifier_are_scored_one_by_one(data_dir):
+    case = CASES["imdb"](data_dir, train_subset=8)
+    task, stored = case.start().task, case.trainable.load("test")
+    task.model.eval()
+    losses, right = [], []
+    for (begin, end), target in zip(pairwise(stored.starts.tolist()), stored.targets, strict=True):
+        words = stored.words[begin:end][: case.hyperparameters.max_words].long()
+        logits = task.model(words[None]).detach()
+        losses.append(float(F.cross_entropy(logits, target[None])))
+        right.append(bool(logits.argmax() == target))
+    scores = task.evaluate("test")
+    assert scores["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert scores["accuracy"] == pytest.approx(np.mean(right))
+
+
 def test_a_subset_that_is_not_there_is_refused(made_data):
     for name, n_training in (("imdb", 270), ("conll2003", 200)):
         case = CASES[name](made_data, train_subset=n_training)
@@ -442,13 +471,15 @@ def test_f1_counts_entities_with_exact_words_and_kind():
     assert entity_f1(gold, [["O"] * 4, ["O"] * 2]) == 0.0
 
 
-def test_scores_and_loss_of_a_tagger_are_over_words_not_padding(data_dir):
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_scores_and_loss_of_a_tagger_are_over_words_not_padding(split, data_dir):
     training = CASES["conll2003"](data_dir).start()
     next(iter(training))
     task = training.task
     task.model.eval()
-    scores = task.evaluate()
-    texts, losses, right, gold, found = task._validation, [], [], [], []
+    scores = task.evaluate(split)
+    texts = task._validation if split == "validation" else task._test()
+    losses, right, gold, found = [], [], [], []
     for index in range(len(texts)):  # one sentence at a time: no padding
         batch = texts.batch(np.array([index]))
         logits = task.model(batch.inputs).detach()[0]
@@ -457,9 +488,9 @@ def test_scores_and_loss_of_a_tagger_are_over_words_not_padding(data_dir):
         right += (logits.argmax(1) == batch.targets[0]).tolist()
         gold.append([TAGS[tag] for tag in batch.targets[0].tolist()])
         found.append([TAGS[tag] for tag in logits.argmax(1).tolist()])
-    assert scores["val_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
-    assert scores["val_token_accuracy"] == pytest.approx(np.mean(right))
-    assert scores["val_f1"] == pytest.approx(entity_f1(gold, found))
+    assert scores["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert scores["token_accuracy"] == pytest.approx(np.mean(right))
+    assert scores["f1"] == pytest.approx(entity_f1(gold, found))
 
 
 def test_the_training_loss_of_a_tagger_is_the_mean_over_words(data_dir):

@@ -1,6 +1,7 @@
 """The contract over every trainable, and the MLPs."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from tests.cases import CASES
 from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, get, names, register
 from trainables.classification import ImageTrainable
+from trainables.data import DataError
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN, _registered
 from trainables.splits import split_examples
@@ -28,6 +30,7 @@ CONTRACTS: list[tuple[str, dict]] = [
     ("temperatures", {}),
 ]
 IMAGES = ("digits", "mnist", "fmnist", "cifar10", "cifar100")
+SPLITS = (*IMAGES, "conll2003", "imdb")  # with a test split of its own to load
 MLP_IMAGES = ("digits", "mnist", "fmnist")
 
 
@@ -49,6 +52,11 @@ def any_case(request, data_dir):
 
 @pytest.fixture(params=IMAGES)
 def image_case(request, data_dir):
+    return CASES[request.param](data_dir)
+
+
+@pytest.fixture(params=SPLITS)
+def split_case(request, data_dir):
     return CASES[request.param](data_dir)
 
 
@@ -150,31 +158,64 @@ def test_training_inputs_are_normalised(data_dir):
     assert abs(inputs.std() - 1) < 0.02
 
 
-def test_validation_scores_are_those_of_all_its_images_at_once(image_case):
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_scores_are_those_of_all_images_of_the_split_at_once(split, image_case):
     task = image_case.start().task
     task.model.eval()
-    inputs, labels, _ = task._batch(task._pixels[task._validation], task._validation)
-    logits = task.model(inputs).detach().double()
+    if split == "validation":
+        pixels, labels = task._pixels[task._validation], task._labels[task._validation]
+    else:
+        stored = image_case.trainable.load("test")
+        pixels, labels = stored.pixels, stored.labels
+    logits = task.model(task._normalise(pixels)).detach().double()
     chosen = logits.log_softmax(1)[range(len(labels)), labels]
-    scores = task.evaluate()
-    assert scores["val_loss"] == pytest.approx(-float(chosen.mean()), rel=1e-5)
-    assert scores["val_accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+    scores = task.evaluate(split)
+    assert scores["loss"] == pytest.approx(-float(chosen.mean()), rel=1e-5)
+    assert scores["accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
 
 
-@pytest.mark.parametrize("mode", NOISE_MODES)
-def test_training_never_loads_the_test_split(image_case, mode):
+@pytest.fixture
+def watched(split_case):
+    """The case's trainable, and a list of the splits that it loads."""
     splits = []
 
-    class Watched(type(image_case.trainable)):
+    class Watched(type(split_case.trainable)):
         def load(self, split):
             splits.append(split)
             return super().load(split)
 
-    trainable = Watched(image_case.trainable.data_dir)
-    trainable.prepare(image_case.hyperparameters)
-    values = image_case.hyperparameters.model_dump() | {"noise": mode, "sigma": 0.01, "epochs": 1}
+    return Watched(split_case.trainable.data_dir), splits
+
+
+@pytest.mark.parametrize("mode", NOISE_MODES)
+def test_training_never_loads_the_test_split(split_case, watched, mode):
+    trainable, splits = watched
+    trainable.prepare(split_case.hyperparameters)
+    values = split_case.hyperparameters.model_dump() | {"noise": mode, "sigma": 0.01, "epochs": 1}
     list(trainable.start(trainable.Hyperparameters(**values), seed=0))
-    assert set(splits) == {"train"}
+    assert "train" in splits
+    assert "test" not in splits
+
+
+def test_the_test_split_is_loaded_once_after_the_last_epoch(split_case, watched):
+    trainable, splits = watched
+    loaded = [splits.count("test") for _ in trainable.start(split_case.hyperparameters, seed=0, test=True)]
+    assert loaded == [0] * (split_case.hyperparameters.epochs - 1) + [1]
+
+
+def test_the_test_split_is_prepared_where_it_will_be_read(split_case, watched):
+    trainable, splits = watched
+    trainable.prepare(split_case.hyperparameters, test=True)
+    assert splits.count("test") == 1
+
+
+@pytest.mark.parametrize("name", ["fmnist", "conll2003", "imdb"])
+def test_a_test_split_that_is_not_there_is_refused(name, made_data, tmp_path):
+    shutil.copytree(made_data, tmp_path / "data", ignore=shutil.ignore_patterns("test-*"))
+    case = CASES[name](tmp_path / "data")
+    case.trainable.prepare(case.hyperparameters)
+    with pytest.raises(DataError, match="test"):
+        case.trainable.prepare(case.hyperparameters, test=True)
 
 
 def test_test_images_are_not_training_images(image_case):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.hyperparameters import Hyperparameters
-from trainables.loop import LOOP_METRICS, Seeds, Task, Training
+from trainables.loop import LOOP_METRICS, Seeds, Task, Training, with_prefix
+from trainables.splits import EvaluationSplit
 
 Direction = Literal["min", "max"]
 
@@ -21,8 +22,9 @@ class Trainable(ABC):
         name: What a YAML calls it.
         Hyperparameters: Its hyperparameters with their defaults; where it has several architectures,
             ``model`` is a Literal of their names.
-        scores: Metrics that its task's ``evaluate`` adds to ``val_loss``, and which direction is better; None
-            for one that is there to compare with. One where more is better is a fraction: 0 is the worst.
+        scores: What its task's ``evaluate`` gives beside ``loss``, such as ``accuracy``, and which direction
+            is better; None for one that is there to compare with. One where more is better is a fraction: 0
+            is the worst.
         data_hyperparameters: The hyperparameters that ``prepare`` looks at.
     """
 
@@ -46,15 +48,29 @@ class Trainable(ABC):
         Returns:
             Directions by name; None where neither is better.
         """
-        losses: dict[str, Direction | None] = {"train_loss": "min", "val_loss": "min"}
-        return dict.fromkeys(LOOP_METRICS) | losses | dict(cls.scores)
+        train_loss: dict[str, Direction | None] = {"train_loss": "min"}
+        return dict.fromkeys(LOOP_METRICS) | train_loss | cls._evaluated("validation")
+
+    @classmethod
+    def test_metrics(cls) -> dict[str, Direction | None]:
+        """Every metric that the last epoch reports of the test split, where a trial is to read it.
+
+        Returns:
+            Directions by name; None where neither is better.
+        """
+        return cls._evaluated("test")
+
+    @classmethod
+    def _evaluated(cls, split: EvaluationSplit) -> dict[str, Direction | None]:
+        return with_prefix(split, {"loss": "min", **cls.scores})
 
     @abstractmethod
-    def prepare(self, hyperparameters: Any) -> None:
-        """Download and decode what training needs, once per machine, and refuse what the data cannot give.
+    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
+        """Download and decode what trials need, once per machine, and refuse what the data cannot give.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
+            test: Whether trials will read the test split too.
 
         Raises:
             DataError: If the data cannot be had, or are too few.
@@ -108,17 +124,18 @@ class Trainable(ABC):
         """
         return ()
 
-    def start(self, hyperparameters: Any, *, seed: int, device: str = "cpu") -> Training:
+    def start(self, hyperparameters: Any, *, seed: int, device: str = "cpu", test: bool = False) -> Training:
         """Start a trial.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
             seed: Decides init, data order and noise.
             device: Where to train.
+            test: Whether to read the test split, once, after the last epoch.
 
         Returns:
             The trial, to be iterated over.
         """
         seeds = Seeds.of(seed)
         torch.manual_seed(seeds.init)
-        return Training(self.task(hyperparameters, torch.device(device)), hyperparameters, seeds)
+        return Training(self.task(hyperparameters, torch.device(device)), hyperparameters, seeds, test=test)

@@ -17,7 +17,7 @@ from trainables.classifier import ClassifierTask
 from trainables.data.images import ImageDataset, Images
 from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
-from trainables.splits import Split, check_subset, split_examples
+from trainables.splits import EvaluationSplit, check_subset, split_examples
 
 _EVALUATION_BATCH = 2000
 _SAMPLE_BATCH = 128  # bounds the memory of second derivatives
@@ -57,16 +57,18 @@ class ImageTask(ClassifierTask):
     def __init__(
         self,
         model: nn.Module,
-        images: Images,
-        split: Split,
+        load: Callable[[str], Images],
+        train_subset: int | None,
         normalise: Normalise,
         augment: Augment,
         device: torch.device,
     ) -> None:
+        images = load("train")
+        split = split_examples(len(images.labels), train_subset)
         self.model = model.to(device)
         self.data_fingerprint = images.fingerprint
         self.n_examples = len(split.train)
-        self._normalise, self._augment = normalise.to(device), augment
+        self._load, self._normalise, self._augment = load, normalise.to(device), augment
         # Splits are indices, so that on the CPU all trials read the same mapped pages.
         self._pixels, self._labels = images.pixels.to(device), images.labels.to(device)
         self._train, self._validation = split.train.to(device), split.validation.to(device)
@@ -83,7 +85,7 @@ class ImageTask(ClassifierTask):
         """
         permutation = torch.randperm(self.n_examples, generator=order).to(self._train.device)
         for chosen in self._train[permutation].split(batch_size):
-            yield self._batch(self._augment(self._pixels[chosen], order), chosen)
+            yield self._batch(self._augment(self._pixels[chosen], order), self._labels[chosen])
 
     def sample(self, n_examples: int) -> list[Batch]:
         """Take training images that are the same in every trial.
@@ -95,19 +97,29 @@ class ImageTask(ClassifierTask):
             Batches, not augmented.
         """
         chunks = self._train[:n_examples].split(_SAMPLE_BATCH)
-        return [self._batch(self._pixels[chosen], chosen) for chosen in chunks]
+        return [self._batch(self._pixels[chosen], self._labels[chosen]) for chosen in chunks]
 
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yield the whole validation split, not augmented.
+    def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
+        """Yield a whole split, not augmented.
+
+        Args:
+            split: Which; ``test`` is loaded only here.
 
         Yields:
             Batches.
         """
-        for chosen in self._validation.split(_EVALUATION_BATCH):
-            yield self._batch(self._pixels[chosen], chosen)
+        if split == "validation":
+            for chosen in self._validation.split(_EVALUATION_BATCH):
+                yield self._batch(self._pixels[chosen], self._labels[chosen])
+            return
+        images, device = self._load("test"), self._labels.device
+        for pixels, labels in zip(
+            images.pixels.split(_EVALUATION_BATCH), images.labels.split(_EVALUATION_BATCH), strict=True
+        ):
+            yield self._batch(pixels.to(device), labels.to(device))
 
-    def _batch(self, pixels: Tensor, chosen: Tensor) -> Batch:
-        return Batch(self._normalise(pixels), self._labels[chosen], len(chosen))
+    def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:
+        return Batch(self._normalise(pixels), labels, len(labels))
 
 
 class MLPHyperparameters(hyperparameters.Hyperparameters):
@@ -129,7 +141,7 @@ class ImageTrainable(Trainable):
     """
 
     Hyperparameters: ClassVar[type[hyperparameters.Hyperparameters]] = MLPHyperparameters
-    scores: ClassVar = {"val_accuracy": "max"}
+    scores: ClassVar = {"accuracy": "max"}
     dataset: ClassVar[ImageDataset]
     shape: ClassVar[tuple[int, int, int]]
     classes: ClassVar[int]
@@ -161,13 +173,16 @@ class ImageTrainable(Trainable):
         """
         return self.dataset.load(split, self.data_dir)
 
-    def prepare(self, hyperparameters: Any) -> None:
+    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
         """Decode the training split, once per machine.
 
         Args:
             hyperparameters: ``train_subset`` is used.
+            test: Decode the test split too.
         """
         check_subset(hyperparameters, len(split_examples(len(self.load("train").labels), None).train))
+        if test:
+            self.load("test")
 
     def model(self, hyperparameters: Any) -> nn.Module:
         """Build the freshly initialised architecture.
@@ -190,10 +205,8 @@ class ImageTrainable(Trainable):
         Returns:
             The task.
         """
-        images = self.load("train")
-        split = split_examples(len(images.labels), hyperparameters.train_subset)
-        normalise = Normalise(self.mean, self.std)
-        return ImageTask(self.model(hyperparameters), images, split, normalise, self.augment, device)
+        hp, normalise = hyperparameters, Normalise(self.mean, self.std)
+        return ImageTask(self.model(hp), self.load, hp.train_subset, normalise, self.augment, device)
 
     def serving(self, model: nn.Module, hyperparameters: Any) -> nn.Module:
         """Put the normalisation in front.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.batch import Batch
+from trainables.splits import EvaluationSplit
 
 
 class ClassifierTask(ABC):
@@ -19,8 +20,12 @@ class ClassifierTask(ABC):
     model: nn.Module
 
     @abstractmethod
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yield the whole validation split, every example once."""
+    def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
+        """Yield a whole split, every example once.
+
+        Args:
+            split: Which; ``test`` is loaded only here, when it is asked for.
+        """
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of a batch; targets of -100 do not count.
@@ -34,18 +39,21 @@ class ClassifierTask(ABC):
         return F.cross_entropy(self.model(batch.inputs).flatten(0, -2), batch.targets.flatten())
 
     @torch.inference_mode()
-    def evaluate(self) -> dict[str, float]:
-        """Score the whole validation split.
+    def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
+        """Score a whole split.
+
+        Args:
+            split: Which.
 
         Returns:
-            ``val_loss`` (mean cross-entropy, nats) and ``val_accuracy`` (fraction correct).
+            ``loss`` (mean cross-entropy, nats) and ``accuracy`` (fraction correct).
         """
         sums = torch.zeros(2, dtype=torch.float64, device=next(self.model.parameters()).device)
         n_examples: Tensor | int = 0
-        for batch in self.evaluation_batches():
+        for batch in self.evaluation_batches(split):
             logits = self.model(batch.inputs)
             correct = (logits.argmax(1) == batch.targets).sum()
             sums += torch.stack([F.cross_entropy(logits, batch.targets, reduction="sum"), correct])
             n_examples += batch.weight
         loss, accuracy = (sums / n_examples).tolist()
-        return {"val_loss": loss, "val_accuracy": accuracy}
+        return {"loss": loss, "accuracy": accuracy}

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from trainables.data.padding import IGNORED
 from trainables.data.text import TextDataset
 from trainables.models.recurrent import BidirectionalTagger
+from trainables.splits import EvaluationSplit
 from trainables.texts import TextHyperparameters, TextTask, TextTrainable
 
 ENTITIES = ("PER", "ORG", "LOC", "MISC")
@@ -21,15 +22,18 @@ class TaggingTask(TextTask):
     """A tagger of words; its scores, like its loss, do not count padding."""
 
     @torch.inference_mode()
-    def evaluate(self) -> dict[str, float]:
-        """Score the whole validation split.
+    def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
+        """Score a whole split.
+
+        Args:
+            split: Which.
 
         Returns:
-            ``val_loss`` (mean cross-entropy over words, nats), ``val_token_accuracy`` (fraction of words) and
-            ``val_f1`` (of entities, right only with their exact words and kind).
+            ``loss`` (mean cross-entropy over words, nats), ``token_accuracy`` (fraction of words) and ``f1``
+            (of entities, right only with their exact words and kind).
         """
         losses, gold, found, lengths = [], [], [], []
-        for batch in self.evaluation_batches():
+        for batch in self.evaluation_batches(split):
             logits, targets = self.model(batch.inputs).flatten(0, 1), batch.targets.flatten()
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
             gold.append(targets)
@@ -39,9 +43,9 @@ class TaggingTask(TextTask):
         is_word = targets != IGNORED
         gold_tags, found_tags = targets[is_word], chosen[is_word]
         return {
-            "val_loss": float(torch.stack(losses).sum()) / len(gold_tags),
-            "val_token_accuracy": float((gold_tags == found_tags).double().mean()),
-            "val_f1": entity_f1(*(_sentences(tags, torch.cat(lengths)) for tags in (gold_tags, found_tags))),
+            "loss": float(torch.stack(losses).sum()) / len(gold_tags),
+            "token_accuracy": float((gold_tags == found_tags).double().mean()),
+            "f1": entity_f1(*(_sentences(tags, torch.cat(lengths)) for tags in (gold_tags, found_tags))),
         }
 
 
@@ -68,7 +72,7 @@ class CoNLL2003(TextTrainable):
 
     name = "conll2003"
     Hyperparameters = TextHyperparameters
-    scores: ClassVar = {"val_f1": "max", "val_token_accuracy": "max"}
+    scores: ClassVar = {"f1": "max", "token_accuracy": "max"}
     # Published in words, and with capitals, which names need; nothing is changed.
     dataset = TextDataset(
         "eriktks/conll2003",

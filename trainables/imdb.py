@@ -44,7 +44,7 @@ class IMDB(TextTrainable):
 
     name = "imdb"
     Hyperparameters = IMDBHyperparameters
-    scores: ClassVar = {"val_accuracy": "max"}
+    scores: ClassVar = {"accuracy": "max"}
     data_hyperparameters = ("train_subset", "vectors", "model")
     dataset = TextDataset(
         "stanfordnlp/imdb",

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from trainables.curvature import measure_curvature
 from trainables.hyperparameters import Hyperparameters
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.optimizers import build_lr_schedule, build_optimizer
+from trainables.splits import EvaluationSplit
 
 LOOP_METRICS = (
     "train_loss",
@@ -26,6 +27,8 @@ LOOP_METRICS = (
     "epoch_seconds",
     "examples_per_second",
 )
+PREFIXES: Mapping[EvaluationSplit, str] = {"validation": "val_", "test": "test_"}
+Value = TypeVar("Value")
 
 
 class Task(Protocol):
@@ -44,8 +47,24 @@ class Task(Protocol):
     def sample(self, n_examples: int) -> Sequence[Batch]:
         """At most so many training examples, not augmented: the same in every trial of a dataset."""
 
-    def evaluate(self) -> dict[str, float]:
-        """``val_loss`` and the task's scores on the validation split; the model is in evaluation mode."""
+    def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
+        """``loss`` and the task's scores on a split; the model is in evaluation mode, and nothing is drawn.
+
+        The test split is loaded here, not before.
+        """
+
+
+def with_prefix(split: EvaluationSplit, evaluated: Mapping[str, Value]) -> dict[str, Value]:
+    """Name what ``Task.evaluate`` gives as the loop reports it.
+
+    Args:
+        split: The split evaluated.
+        evaluated: By the task's names, such as ``loss``.
+
+    Returns:
+        The same by the names of metrics, such as ``val_loss`` or ``test_loss``.
+    """
+    return {PREFIXES[split] + name: value for name, value in evaluated.items()}
 
 
 class Seeds(NamedTuple):
@@ -81,11 +100,22 @@ class Training:
         diverged: Whether a loss was not finite, which ends the iteration.
     """
 
-    def __init__(self, task: Task, hyperparameters: Hyperparameters, seeds: Seeds) -> None:
+    def __init__(
+        self, task: Task, hyperparameters: Hyperparameters, seeds: Seeds, *, test: bool = False
+    ) -> None:
+        """Start from a freshly built task.
+
+        Args:
+            task: The model and its data.
+            hyperparameters: What the loop goes by.
+            seeds: The trial's streams.
+            test: Whether to evaluate the test split, once, after the last epoch.
+        """
         self.task = task
         self.epoch = 0
         self.diverged = False
         self._hp = hyperparameters
+        self._test = test
         self._parameters = [p for p in task.model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(self._parameters, hyperparameters)
         steps_per_epoch = math.ceil(task.n_examples / hyperparameters.batch_size)
@@ -104,11 +134,13 @@ class Training:
             with self._own_rng():
                 metrics = self._train_epoch()
             self.task.model.eval()
-            metrics |= self.task.evaluate()
+            metrics |= self._evaluate("validation")
             self.epoch += 1
             self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
             if not self.diverged and self._curvature_is_due():
                 metrics |= self._curvature()
+            if not self.diverged and self._test and self.epoch == self._hp.epochs:
+                metrics |= self._evaluate("test")
             yield {"epoch": self.epoch, **metrics}
 
     def state_dict(self) -> dict[str, Any]:
@@ -205,6 +237,9 @@ class Training:
             "epoch_seconds": seconds,
             "examples_per_second": self.task.n_examples / seconds,
         }
+
+    def _evaluate(self, split: EvaluationSplit) -> dict[str, float]:
+        return with_prefix(split, self.task.evaluate(split))
 
     def _curvature_is_due(self) -> bool:
         when = self._hp.curvature

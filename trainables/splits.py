@@ -1,6 +1,6 @@
 """The fixed split of a published training split into training and validation, and subsets of it."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from trainables.data import DataError
 from trainables.hyperparameters import Hyperparameters
 
+EvaluationSplit = Literal["validation", "test"]
 VALIDATION_FRACTION = 0.1
 _SPLIT_SEED = 0  # one split for all trials, whatever their seed
 

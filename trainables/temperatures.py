@@ -5,7 +5,7 @@ Shapes: N days, B batch, T window.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
@@ -21,7 +21,7 @@ from trainables.data.hub import local_file
 from trainables.data.series import fingerprint_of, read_series
 from trainables.hyperparameters import Hyperparameters
 from trainables.models.recurrent import Cell, RecurrentForecaster
-from trainables.splits import check_subset
+from trainables.splits import EvaluationSplit, check_subset
 
 FILE = "daily-min-temperatures/daily-min-temperatures.csv"
 URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv"
@@ -119,21 +119,21 @@ class SeriesTask:
         return F.mse_loss(self.model(batch.inputs), batch.targets)
 
     @torch.inference_mode()
-    def evaluate(self, split: Literal["validation", "test"] = "validation") -> dict[str, float]:
+    def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
         """Score a split, each day forecast from the days before it.
 
         Args:
-            split: Which; training looks at ``validation`` alone.
+            split: Which.
 
         Returns:
-            ``val_loss`` (mean squared error, scaled), ``val_rmse`` and ``val_rmse_last_value``, which takes
-            each day to be as the day before it, both in the unit of the data.
+            ``loss`` (mean squared error, scaled), ``rmse`` and ``rmse_last_value``, which takes each day to
+            be as the day before it, both in the unit of the data.
         """
         inputs, targets, _ = self._batch(self._evaluated[split])
         errors = torch.stack([self.model(inputs) - targets, inputs[:, -1] - targets])
         loss, last_value = errors.double().square().mean(1).tolist()
-        scores = {"val_rmse": loss, "val_rmse_last_value": last_value}
-        return {"val_loss": loss} | {name: error**0.5 * self.std for name, error in scores.items()}
+        scores = {"rmse": loss, "rmse_last_value": last_value}
+        return {"loss": loss} | {name: error**0.5 * self.std for name, error in scores.items()}
 
     def _batch(self, chosen: Tensor) -> Batch:
         return Batch(self._windows[chosen], self._targets[chosen], len(chosen))
@@ -169,7 +169,7 @@ class Temperatures(Trainable):
 
     name = "temperatures"
     Hyperparameters = SeriesHyperparameters
-    scores: ClassVar = {"val_rmse": "min", "val_rmse_last_value": None}
+    scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
     data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
 
     def load(self, csv: str | None = None) -> pd.Series:
@@ -191,11 +191,12 @@ class Temperatures(Trainable):
             raise DataError(f"{file}: no such file (a relative path is taken from data_dir)", "csv")
         return read_series(file if file.exists() else self._downloaded())
 
-    def prepare(self, hyperparameters: Any) -> None:
+    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
         """Read the series once, to see that it serves.
 
         Args:
             hyperparameters: ``csv``, ``window`` and ``train_subset`` are used.
+            test: Unused; the series holds its test days.
 
         Raises:
             DataError: If it is shorter than its windows need.

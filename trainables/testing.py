@@ -31,6 +31,7 @@ from trainables.curvature import CURVATURE_METRICS
 from trainables.hyperparameters import Hyperparameters
 from trainables.loop import Training
 from trainables.noise import NOISE_MODES
+from trainables.splits import EvaluationSplit
 
 TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}
 NOISY = [mode for mode in NOISE_MODES if mode != "none"]
@@ -55,11 +56,12 @@ class TrainableCase:
     diverging_lr: float = 1e30
     device: str = "cpu"
 
-    def start(self, *, seed: int = 0, **changes: Any) -> Training:
+    def start(self, *, seed: int = 0, test: bool = False, **changes: Any) -> Training:
         """Start a trial of the case.
 
         Args:
             seed: The trial's seed.
+            test: Whether it reads the test split after its last epoch.
             **changes: Hyperparameters that differ from the case's.
 
         Returns:
@@ -67,7 +69,7 @@ class TrainableCase:
         """
         kind = type(self.hyperparameters)
         hyperparameters = kind(**(self.hyperparameters.model_dump() | changes))
-        return self.trainable.start(hyperparameters, seed=seed, device=self.device)
+        return self.trainable.start(hyperparameters, seed=seed, device=self.device, test=test)
 
     def noisy(self, mode: str, *, seed: int = 0, **changes: Any) -> Training:
         """Start a trial with noise that changes every epoch.
@@ -80,7 +82,7 @@ class TrainableCase:
         Returns:
             The trial.
         """
-        noise = {"noise": mode, "sigma": self.sigma, "sigma_schedule": "cosine"}
+        noise: dict[str, Any] = {"noise": mode, "sigma": self.sigma, "sigma_schedule": "cosine"}
         return self.start(seed=seed, **(noise | changes))
 
 
@@ -104,6 +106,40 @@ class TrainableContract:
         declared = {"epoch", *case.trainable.metrics()}
         assert [set(metrics) for metrics in epochs] == [declared] * len(epochs)
         assert all(math.isfinite(value) for metrics in epochs for value in metrics.values())
+
+    def test_the_test_split_is_read_once_at_the_end_and_changes_nothing_else(
+        self, case: TrainableCase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With ``test=True`` the last epoch gains ``test_metrics()``; everything else keeps its bits."""
+        plain, tested = case.start(), case.start(test=True)
+        read = [record_evaluations(training, monkeypatch) for training in (plain, tested)]
+        expected, found = numbers(plain), numbers(tested)
+        assert read[0] == ["validation"] * case.hyperparameters.epochs
+        assert read[1] == [*read[0], "test"]
+        gained = {name: found[-1].pop(name) for name in case.trainable.test_metrics()}
+        assert found == expected
+        assert same_weights(plain, tested)
+        assert all(map(math.isfinite, gained.values()))
+        finished = case.start(test=True)
+        finished.load_state_dict(tested.state_dict())
+        assert list(finished) == []  # nor once more by a trial that is resumed after its end
+
+    def test_evaluating_the_test_split_leaves_no_trace(self, case: TrainableCase) -> None:
+        """It can be repeated, and moves neither the network nor a generator."""
+        training = case.start()
+        next(iter(training))
+        before, drawn = bits(training.state_dict()), torch.get_rng_state()
+        first = training.task.evaluate("test")
+        assert first == training.task.evaluate("test")
+        assert bits(training.state_dict()) == before
+        assert torch.equal(torch.get_rng_state(), drawn)
+
+    def test_a_diverged_trial_never_reads_the_test_split(self, case: TrainableCase) -> None:
+        """Even where it diverges in its last epoch."""
+        changes: dict[str, Any] = {"lr": case.diverging_lr, "lr_schedule": "constant"}
+        epochs = len(list(case.start(**changes)))
+        last = list(case.start(test=True, epochs=epochs, **changes))[-1]
+        assert not set(last) & set(case.trainable.test_metrics())
 
     def test_model_takes_the_example_input(self, case: TrainableCase) -> None:
         """The network as it is saved maps the example's batch to as many finite outputs."""
@@ -176,7 +212,7 @@ class TrainableContract:
 
     def test_measuring_curvature_changes_nothing_else(self, case: TrainableCase) -> None:
         """Curvature is measured when asked for, is finite, and leaves training as it was, bit for bit."""
-        few = {"curvature_examples": 8, "curvature_draws": 2}
+        few: dict[str, Any] = {"curvature_examples": 8, "curvature_draws": 2}
         plain, each, end = case.start(), *(case.start(curvature=when, **few) for when in ("epoch", "end"))
         expected, measured, at_end = (list(training) for training in (plain, each, end))
         found = [{name for name in metrics if name in CURVATURE_METRICS} for metrics in (*measured, *at_end)]
@@ -284,6 +320,41 @@ def same_weights(one: Training, other: Training) -> bool:
     """
     states = [training.task.model.state_dict() for training in (one, other)]
     return all(torch.equal(states[0][name], states[1][name]) for name in states[0] | states[1])
+
+
+def bits(state: dict[str, Any]) -> bytes:
+    """Write a state out, to compare it bit for bit.
+
+    Args:
+        state: What ``state_dict`` returned.
+
+    Returns:
+        What ``torch.save`` makes of it.
+    """
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def record_evaluations(training: Training, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note every evaluation of a trial.
+
+    Args:
+        training: The trial, not started yet.
+        monkeypatch: pytest's fixture.
+
+    Returns:
+        A list that fills with the splits evaluated while the trial runs.
+    """
+    seen: list[str] = []
+    evaluate = training.task.evaluate
+
+    def recording(split: EvaluationSplit = "validation") -> Metrics:
+        seen.append(split)
+        return evaluate(split)
+
+    monkeypatch.setattr(training.task, "evaluate", recording)
+    return seen
 
 
 def record_batches(training: Training, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:

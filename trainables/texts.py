@@ -5,7 +5,8 @@ Shapes: V vocabulary, E embedding, B batch, T longest text of a batch, C classes
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from trainables.data.padding import PaddedTexts
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
 from trainables.models.recurrent import Cell
-from trainables.splits import Split, check_subset, split_examples
+from trainables.splits import EvaluationSplit, Split, check_subset, split_examples
 
 LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
 _EVALUATION_BATCH = 256
@@ -36,13 +37,14 @@ class TextTask(ClassifierTask):
         model: nn.Module,
         training: PaddedTexts,
         validation: PaddedTexts,
+        test: Callable[[], PaddedTexts],
         fingerprint: str,
         device: torch.device,
     ) -> None:
         self.model = model.to(device)
         self.data_fingerprint = fingerprint
         self.n_examples = len(training)
-        self._training, self._validation = training, validation
+        self._training, self._validation, self._test = training, validation, test
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield one epoch in a fresh order.
@@ -67,13 +69,17 @@ class TextTask(ClassifierTask):
         """
         return list(self._training.sorted_batches(_SAMPLE_BATCH, n_examples))
 
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yield the whole validation split.
+    def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
+        """Yield a whole split.
+
+        Args:
+            split: Which; ``test`` is loaded only here.
 
         Returns:
             Batches of texts of similar lengths.
         """
-        return self._validation.sorted_batches(_EVALUATION_BATCH)
+        texts = self._validation if split == "validation" else self._test()
+        return texts.sorted_batches(_EVALUATION_BATCH)
 
 
 class TextHyperparameters(hyperparameters.Hyperparameters):
@@ -124,14 +130,17 @@ class TextTrainable(Trainable):
         """
         return self.dataset.load(split, self.data_dir)
 
-    def prepare(self, hyperparameters: Any) -> None:
+    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
         """Tokenise the texts and make the word vectors, once per machine.
 
         Args:
             hyperparameters: ``vectors``, ``train_subset`` and what ``network`` checks are used.
+            test: Tokenise the test texts too.
         """
         self.model(hyperparameters)
         check_subset(hyperparameters, len(self._split(None).train))
+        if test:
+            self.load("test")
 
     def model(self, hyperparameters: Any) -> nn.Module:
         """Build the freshly initialised architecture over its word vectors.
@@ -145,7 +154,7 @@ class TextTrainable(Trainable):
         return self.network(hyperparameters, self._embedding(hyperparameters))
 
     def task(self, hyperparameters: Any, device: torch.device) -> TextTask:
-        """Build the model, and take the training and validation texts.
+        """Build the model, and take the training and validation texts; those of test wait to be asked for.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
@@ -156,15 +165,19 @@ class TextTrainable(Trainable):
         """
         train, split = self.load("train"), self._split(hyperparameters.train_subset)
         validation = train if self.dataset.held_out else self.load("validation")
-        max_words = self.max_words(hyperparameters)
         embedding = self._embedding(hyperparameters)
-        vectors = embedding.weight.detach().numpy().tobytes()
-        seen = hashlib.sha256(train.fingerprint.encode() + vectors).hexdigest()[:16]
+        padded = partial(PaddedTexts, max_words=self.max_words(hyperparameters), device=device)
+
+        def test() -> PaddedTexts:
+            texts = self.load("test")
+            return padded(texts, torch.arange(len(texts)))
+
         return self.Task(
             self.network(hyperparameters, embedding),
-            PaddedTexts(train, split.train, max_words, device),
-            PaddedTexts(validation, split.validation, max_words, device),
-            seen,
+            padded(train, split.train),
+            padded(validation, split.validation),
+            test,
+            _fingerprint_of(train, embedding),
             device,
         )
 
@@ -206,10 +219,10 @@ class TextTrainable(Trainable):
         return [self.load("train").vocabulary]
 
     def _split(self, train_subset: int | None) -> Split:
-        n_training = len(self.load("train").starts) - 1
+        n_training = len(self.load("train"))
         if self.dataset.held_out:
             return split_examples(n_training, train_subset)
-        n_validation = len(self.load("validation").starts) - 1
+        n_validation = len(self.load("validation"))
         return Split(split_examples(n_training, train_subset, 0.0).train, torch.arange(n_validation))
 
     def _embedding(self, hyperparameters: Any) -> nn.Embedding:
@@ -218,3 +231,8 @@ class TextTrainable(Trainable):
             hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
         ).to(torch.get_default_dtype())
         return nn.Embedding.from_pretrained(vectors, freeze=hyperparameters.freeze_vectors, padding_idx=0)
+
+
+def _fingerprint_of(train: Texts, embedding: nn.Embedding) -> str:
+    vectors = embedding.weight.detach().numpy().tobytes()
+    return hashlib.sha256(train.fingerprint.encode() + vectors).hexdigest()[:16]

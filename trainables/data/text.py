@@ -61,6 +61,9 @@ class Texts:
     fingerprint: str
     vocabulary: Path
 
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
 
 @dataclass(frozen=True)
 class TextDataset:

@@ -1,0 +1,305 @@
+"""Which trials an arm is judged by, and what they say of each claim."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from sweeps.search import is_active
+from sweeps.spec import Claim, Spec
+from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
+from sweeps.stats import (
+    ALPHA,
+    Evidence,
+    Judgement,
+    Verdict,
+    censored,
+    epochs_to_reach,
+    equivalence,
+    judge,
+    superiority,
+    wilcoxon_floor,
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration of an arm, trained with several seeds.
+
+    Attributes:
+        name: The value of what is compared.
+        point: Its searched hyperparameters, the arm included.
+        trials: One a seed, in the order of the seeds.
+    """
+
+    name: str
+    point: Mapping[str, Any]
+    trials: Sequence[TrialRecord]
+
+    def final(self, metric: str, epoch: int | None = None) -> dict[int, float]:
+        """Take a metric after the last epoch.
+
+        Args:
+            metric: Its name.
+            epoch: Or after this one.
+
+        Returns:
+            Finite values by seed; trials that did not finish have none.
+        """
+        values = {
+            trial.seed: (trial.epochs.get(epoch, {}) if epoch else trial.last).get(metric, math.nan)
+            for trial in self.trials
+            if trial.status == "finished"
+        }
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+    def reaching(self, metric: str, target: float, *, larger_is_better: bool) -> dict[int, int | None]:
+        """Take the epochs until a metric was as good as a target.
+
+        Args:
+            metric: A metric of every epoch.
+            target: What to reach.
+            larger_is_better: Its direction.
+
+        Returns:
+            First such epoch by seed; None for a trial that never was, or diverged.
+        """
+        return {
+            trial.seed: epochs_to_reach(
+                [trial.epochs[epoch].get(metric, math.nan) for epoch in sorted(trial.epochs)],
+                target,
+                larger_is_better,
+            )
+            if trial.status == "finished"
+            else None
+            for trial in self.trials
+            if trial.status in ("finished", "diverged")
+        }
+
+    @property
+    def diverged(self) -> int:
+        """Seeds with which it diverged."""
+        return sum(trial.status == "diverged" for trial in self.trials)
+
+    @property
+    def horizon(self) -> int:
+        """Epochs of its longest trial."""
+        return max(trial.hyperparameters["epochs"] for trial in self.trials)
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim and what became of it.
+
+    Attributes:
+        claim: The claim.
+        pairs: Names of the arms behind each of the evidence's differences: the first is to be better.
+        evidence: Its tests; differences are positive where the first of the pair is better.
+        judgement: The verdict.
+        unit: Of the differences.
+        remark: What else decided; may be empty.
+    """
+
+    claim: Claim
+    pairs: Sequence[tuple[str, str]]
+    evidence: Evidence
+    judgement: Judgement
+    unit: str
+    remark: str = ""
+
+
+def arms_of(state: SweepState, where: Mapping[str, Any] | None = None) -> list[Arm]:
+    """List what each arm is judged by.
+
+    Args:
+        state: The sweep.
+        where: In a grid, the point: hyperparameters that apply to an arm must have these values.
+
+    Returns:
+        In a study with a confirm stage, each arm's configuration with the best mean objective on validation;
+        in a grid, each arm at the point; in another search none, as its trials share one seed.
+    """
+    if state.spec.confirms:
+        return _confirmed_arms(state)
+    return _grid_arms(state, where or {}) if state.spec.is_grid else []
+
+
+def _confirmed_arms(state: SweepState) -> list[Arm]:
+    candidates: dict[str, list[Arm]] = {}
+    for point in state.selected or []:
+        name = str(point[state.spec.compared])
+        if trials := state.confirmed(point):
+            candidates.setdefault(name, []).append(Arm(name, point, trials))
+    return [_best(state.spec, candidates[str(arm)]) for arm in state.spec.arms if str(arm) in candidates]
+
+
+def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
+    sign = 1 if spec.objective.mode == "max" else -1
+
+    def quality(arm: Arm) -> tuple[int, float]:
+        scores = arm.final(spec.objective.metric).values()
+        return len(scores), sign * fmean(scores) if scores else -math.inf
+
+    return max(candidates, key=quality)
+
+
+def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
+    arms = []
+    for value in state.spec.arms:
+        trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == str(value)]
+        trials = [trial for trial in trials if _is_at(state.spec, trial, where)]
+        if trials:
+            point = state.spec.searched_of(trials[0].hyperparameters)
+            arms.append(Arm(str(value), point, sorted(trials, key=lambda trial: trial.seed)))
+    return arms
+
+
+def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
+    return all(
+        trial.hyperparameters[name] == value
+        for name, value in where.items()
+        if is_active(spec, spec.space[name], trial.hyperparameters)
+    )
+
+
+def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:
+    """Find a score that every arm comes to, to compare how soon.
+
+    Args:
+        arms: The arms.
+        metric: A metric of every epoch.
+        larger_is_better: Its direction.
+
+    Returns:
+        Of the arms' medians over seeds after the last epoch, the worst; None if there is none.
+    """
+    medians = [median(values.values()) for arm in arms if (values := arm.final(metric))]
+    if not medians:
+        return None
+    return min(medians) if larger_is_better else max(medians)
+
+
+def judge_claims(state: SweepState) -> list[JudgedClaim]:
+    """Judge the claims of a study, together: p-values are corrected for their number.
+
+    Args:
+        state: The sweep.
+
+    Returns:
+        One result a claim, in their order.
+    """
+    gathered = [_gather(state, claim) for claim in state.spec.claims]
+    judgements = judge([evidence for evidence, _, _ in gathered])
+    return [
+        _with_divergence(state, JudgedClaim(claim, pairs, evidence, judgement, unit))
+        for claim, (evidence, pairs, unit), judgement in zip(
+            state.spec.claims, gathered, judgements, strict=True
+        )
+    ]
+
+
+def _gather(state: SweepState, claim: Claim) -> tuple[Evidence, list[tuple[str, str]], str]:
+    names = [str(name) for name in claim.arms]
+    arms = {arm.name: arm for arm in arms_of(state, claim.where)}
+    if claim.equal:
+        pairs = [(first, second) for index, first in enumerate(names) for second in names[index + 1 :]]
+    else:
+        pairs = [(str(better), str(worse)) for better in claim.better or [] for worse in claim.worse or []]
+    values = _oriented(state, claim, list(arms.values()))
+    paired = [_on_shared_seeds(values.get(first, {}), values.get(second, {})) for first, second in pairs]
+    unit = "epochs" if claim.reach is not None else claim.metric
+    if claim.equal:
+        return equivalence(paired, claim.within or 0.0), pairs, unit
+    return superiority(paired), pairs, unit
+
+
+def _oriented(state: SweepState, claim: Claim, arms: Sequence[Arm]) -> dict[str, dict[int, float]]:
+    # By arm and seed; of these the larger is the better.
+    larger_is_better = state.spec.directions.get(claim.metric) == "max"
+    sign = 1.0 if larger_is_better else -1.0
+    if claim.reach is None:
+        return {
+            arm.name: {seed: sign * value for seed, value in arm.final(claim.metric, claim.epoch).items()}
+            for arm in arms
+        }
+    target = target_of(claim, arms, larger_is_better=larger_is_better)
+    if target is None:
+        return {}
+    horizon = max(arm.horizon for arm in arms)
+    epochs = {arm.name: arm.reaching(claim.metric, target, larger_is_better=larger_is_better) for arm in arms}
+    return {
+        name: dict(zip(by_seed, -censored(list(by_seed.values()), horizon).astype(float), strict=True))
+        for name, by_seed in epochs.items()
+    }
+
+
+def target_of(claim: Claim, arms: Sequence[Arm], *, larger_is_better: bool) -> float | None:
+    """Say which score a claim about speed is to reach.
+
+    Args:
+        claim: One with ``reach``.
+        arms: The arms that it is judged by.
+        larger_is_better: The metric's direction.
+
+    Returns:
+        The score; None if it is ``common`` and there is none.
+    """
+    if isinstance(claim.reach, float | int):
+        return float(claim.reach)
+    return common_target(arms, claim.metric, larger_is_better=larger_is_better)
+
+
+def _on_shared_seeds(
+    first: Mapping[int, float], second: Mapping[int, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    seeds = sorted(first.keys() & second.keys())
+    return np.array([first[seed] for seed in seeds]), np.array([second[seed] for seed in seeds])
+
+
+def _with_divergence(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
+    # A run that diverged has no score to test, but it must not speak for its arm by being absent.
+    claim, verdict = judged.claim, judged.judgement.verdict
+    diverged = {arm.name for arm in arms_of(state, claim.where) if arm.diverged}
+    against = {
+        Verdict.SUPPORTED: [*(claim.better or []), *(claim.equal or [])],
+        Verdict.CONTRADICTED: claim.worse or [],
+        Verdict.UNDECIDED: [],
+    }[verdict]
+    guilty = sorted(diverged & {str(name) for name in against})
+    if not guilty:
+        return judged
+    judgement = Judgement(Verdict.UNDECIDED, judged.judgement.p_value, None)
+    remark = f"{', '.join(guilty)} diverged with some seeds, which would have been {verdict}"
+    return JudgedClaim(claim, judged.pairs, judged.evidence, judgement, judged.unit, remark)
+
+
+def is_judgeable(state: SweepState) -> bool:
+    """Tell whether there is anything to judge by.
+
+    Args:
+        state: The sweep.
+
+    Returns:
+        Whether several seeds of one configuration have ended.
+    """
+    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and state.spec.seeds > 1)
+
+
+def undecidable(spec: Spec) -> str:
+    """Say where no result could decide the claims, as there are too few seeds.
+
+    Args:
+        spec: The sweep.
+
+    Returns:
+        A note; empty where there are enough.
+    """
+    seeds = len(spec.confirm_seeds) if spec.confirms else spec.seeds
+    if not spec.claims or wilcoxon_floor(seeds) * len(spec.claims) <= ALPHA:
+        return ""
+    enough = next(n for n in range(1, 100) if wilcoxon_floor(n) * len(spec.claims) <= ALPHA)
+    claims = "a claim" if len(spec.claims) == 1 else f"{len(spec.claims)} claims"
+    return f"with {seeds} seeds no result can decide {claims}: it takes {enough} at least"

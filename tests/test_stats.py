@@ -1,0 +1,489 @@
+"""Statistics against scipy, longhand and simulated truth.
+
+Simulations fix their number of draws and seed; a rate is held to within three standard errors of its truth.
+"""
+
+import itertools
+import math
+import time
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from sweeps.stats import (
+    ALPHA,
+    MOST_SEEDS,
+    Evidence,
+    PairedDifference,
+    Verdict,
+    censored,
+    epochs_to_reach,
+    equivalence,
+    holm,
+    judge,
+    paired_difference,
+    reached_by,
+    summarise,
+    superiority,
+    wilcoxon_floor,
+)
+
+# A grid of a thousandth, as accuracies have: ties and zeros are frequent.
+scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
+few_scores = st.lists(st.tuples(*[st.integers(0, 5).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
+p_values = st.lists(st.floats(0, 1), min_size=1, max_size=6)
+reaching = st.lists(st.none() | st.integers(1, 20), min_size=1, max_size=12)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def standard_error(rate, draws):
+    return math.sqrt(rate * (1 - rate) / draws)
+
+
+# Summaries and differences
+
+
+def test_summary_is_scipys_t_interval():
+    values = [0.91, 0.93, 0.88, 0.95, 0.90]
+    interval = scipy_stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    summary = summarise(values)
+    assert (summary.n, summary.mean) == (5, pytest.approx(0.914))
+    assert summary.std == pytest.approx(np.std(values, ddof=1))
+    assert (summary.low, summary.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_summary_of_few_or_equal_values():
+    assert all(math.isnan(value) for value in list(vars(summarise([])).values())[1:])
+    one = summarise([0.3])
+    assert (one.n, one.mean) == (1, 0.3)
+    assert all(map(math.isnan, (one.std, one.low, one.high)))
+    assert tuple(vars(summarise([0.1] * 7)).values()) == (7, 0.1, 0.0, 0.1, 0.1)
+    assert math.isnan(summarise([0.5, math.inf]).std)
+
+
+def by_enumeration(differences):
+    """Signed-rank p-values by all sign flips, after Pratt."""
+    ranks = scipy_stats.rankdata(np.abs(differences)) * (differences != 0)
+    flips = np.array(list(itertools.product((0, 1), repeat=len(ranks)))) @ ranks
+    observed = ranks @ (differences > 0)
+    return np.mean(flips >= observed - 1e-9), np.mean(flips <= observed + 1e-9)
+
+
+@given(few_scores)
+@settings(max_examples=60, deadline=None)
+def test_p_values_are_exact_with_ties_and_zeros(pairs):
+    first, second = np.array(pairs).T
+    thousandths = np.rint(1000 * first) - np.rint(1000 * second)
+    result = paired_difference(first, second)
+    assert (result.p_greater, result.p_less) == pytest.approx(by_enumeration(thousandths))
+
+
+@pytest.mark.parametrize("n", [1, 5, 10, 40])
+def test_p_values_are_scipys_without_ties(n):
+    first, second = np.random.default_rng(n).normal(size=(2, n))
+    result = paired_difference(first, second)
+    greater = scipy_stats.wilcoxon(first, second, alternative="greater", method="exact").pvalue
+    less = scipy_stats.wilcoxon(first, second, alternative="less", method="exact").pvalue
+    both = scipy_stats.wilcoxon(first, second, method="exact").pvalue
+    assert (result.p_greater, result.p_less, result.p_value) == pytest.approx((greater, less, both))
+
+
+def test_difference_of_few_or_equal_scores():
+    empty = paired_difference([], [])
+    assert math.isnan(empty.mean)
+    assert (empty.n, empty.p_greater, empty.p_less, empty.p_value) == (0, 1, 1, 1)
+    equal = paired_difference([0.5, 0.6, 0.7], [0.5, 0.6, 0.7])
+    assert (equal.mean, equal.std, equal.effect_size, equal.p_greater, equal.p_less) == (0, 0, 0, 1, 1)
+    one = paired_difference([0.5], [0.4])
+    assert (one.n, one.p_greater, one.p_less) == (1, 0.5, 1)
+    # In floating point, 0.3 - 0.2, 0.2 - 0.1 and 0.8 - 0.7 are three numbers.
+    shifted = paired_difference([0.3, 0.2, 0.8], [0.2, 0.1, 0.7])
+    assert (shifted.std, shifted.effect_size, shifted.p_greater) == (0, math.inf, 0.125)
+
+
+def test_unpaired_or_diverged_scores_are_refused():
+    with pytest.raises(ValueError, match=r"of one length, not shapes \(2,\) and \(3,\)"):
+        paired_difference([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="must be finite"):
+        paired_difference([1, math.nan], [1, 2])
+
+
+@given(scores, st.floats(-10, 10), st.floats(0.1, 100))
+@settings(max_examples=60, deadline=None)
+def test_differences_follow_shift_and_scale_and_swap(pairs, shift, scale):
+    first, second = np.array(pairs).T
+    here = paired_difference(first, second)
+    there = paired_difference(scale * first + shift, scale * second + shift)
+    assert (there.mean, there.std) == pytest.approx(
+        (scale * here.mean, scale * here.std), abs=1e-9, nan_ok=True
+    )
+    assert (there.p_greater, there.p_less) == (here.p_greater, here.p_less)
+    swapped = paired_difference(second, first)
+    assert (swapped.p_greater, swapped.p_less, swapped.p_value) == (here.p_less, here.p_greater, here.p_value)
+    assert (swapped.low, swapped.high) == pytest.approx((-here.high, -here.low), nan_ok=True)
+    assert swapped.effect_size == pytest.approx(-here.effect_size, nan_ok=True)
+
+
+def test_a_larger_sample_is_not_less_significant():
+    # Pratt's example: dropping the zero makes it so, with 0.0171 for the larger.
+    larger = np.array([0, 2, 3, 4, 6, 7, 8, 9, 11, 14, 15, 17, -18])
+    p, dropped, smaller = (
+        paired_difference(each, np.zeros(len(each))).p_greater for each in (larger, larger[1:], larger - 0.5)
+    )
+    assert p < smaller < dropped
+
+
+@given(scores, st.randoms())
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_seeds_does_not_matter(pairs, random):
+    shuffled = random.sample(pairs, len(pairs))
+    here, there = (paired_difference(*np.array(each).T) for each in (pairs, shuffled))
+    assert list(vars(here).values()) == pytest.approx(list(vars(there).values()), abs=1e-9, nan_ok=True)
+
+
+def test_effect_size_is_unbiased():
+    draws, n, truth = 3000, 5, 1.0
+    samples = np.random.default_rng(0).normal(truth, 1, (draws, n))
+    estimates = [paired_difference(sample, np.zeros(n)).effect_size for sample in samples]
+    assert abs(np.mean(estimates) - truth) < 3 * np.std(estimates) / math.sqrt(draws)
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_coverage_of_normal_means(n):
+    draws = 3000
+    samples = np.random.default_rng(n).normal(0.7, 2, (draws, n))
+    covered = np.mean([summary.low <= 0.7 <= summary.high for summary in map(summarise, samples)])
+    assert abs(covered - 0.95) < 3 * standard_error(0.95, draws)
+
+
+def test_coverage_of_differences_of_skewed_scores():
+    # Errors are skewed; over paired seeds of two arms the skew of their difference is small.
+    draws, n = 2000, 10
+    first, second = np.random.default_rng(0).gamma(2, (1, 1.5), (draws, n, 2)).transpose(2, 0, 1)
+    results = [paired_difference(a, b) for a, b in zip(first, second, strict=True)]
+    covered = np.mean([result.low <= 2 * (1 - 1.5) <= result.high for result in results])
+    assert 0.93 < covered < 0.97
+
+
+# Several p-values
+
+
+def test_wilcoxon_floor_is_what_equal_signs_give():
+    for n in range(1, 9):
+        assert wilcoxon_floor(n) == paired_difference(np.arange(1, n + 1), np.zeros(n)).p_value
+    assert wilcoxon_floor(0) == 1
+    assert wilcoxon_floor(MOST_SEEDS) == 0
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+
+
+@given(p_values)
+def test_holm_is_the_closed_test_of_bonferroni(p):
+    """A hypothesis is rejected if every intersection that it is part of is, each by Bonferroni's test."""
+    adjusted = holm(p)
+    for i, value in enumerate(adjusted):
+        groups = (g for size in range(1, len(p) + 1) for g in itertools.combinations(range(len(p)), size))
+        closed = max(min(1, len(g) * min(p[j] for j in g)) for g in groups if i in g)
+        assert value == pytest.approx(closed)
+        assert p[i] <= value <= min(1, len(p) * p[i]) * (1 + 1e-12)
+
+
+@given(p_values, st.randoms())
+def test_holm_keeps_order_and_follows_permutations(p, random):
+    adjusted = holm(p)
+    assert all(adjusted[i] <= adjusted[j] for i in range(len(p)) for j in range(len(p)) if p[i] <= p[j])
+    order = random.sample(range(len(p)), len(p))
+    assert holm([p[i] for i in order]) == [adjusted[i] for i in order]
+
+
+# Claims
+
+
+def arms(rng, n, *means):
+    """A pair per mean: normal differences of variance 1 on seeds whose scores vary a lot."""
+    pairs = []
+    for mean in means:
+        seeds = rng.normal(0, 5, n)
+        pairs.append((seeds + rng.normal(mean, 1, n), seeds))
+    return pairs
+
+
+def rate(verdict, draws, make):
+    """How often the verdict on the only claim is this."""
+    return np.mean([judge([make()])[0].verdict is verdict for _ in range(draws)])
+
+
+def test_superiority_longhand():
+    pairs = arms(np.random.default_rng(0), 8, 0.5, 1.5, -0.3)
+    evidence = superiority(pairs)
+    one_sided = [
+        [scipy_stats.wilcoxon(*pair, alternative=side).pvalue for pair in pairs]
+        for side in ("greater", "less")
+    ]
+    assert evidence.p_support == pytest.approx(max(one_sided[0]))
+    assert evidence.p_contradict == pytest.approx(min(1, 3 * min(one_sided[1])))
+    assert evidence.margin is None
+    assert evidence.differences == tuple(paired_difference(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("margin", [0.2, 1.0, 4.0])
+def test_equivalence_longhand(margin):
+    pairs = arms(np.random.default_rng(1), 8, 0.2, 2.5)
+    above, below = (
+        [
+            [scipy_stats.wilcoxon(a - b + shift, alternative=side).pvalue for a, b in pairs]
+            for side, shift in sides
+        ]
+        for sides in ([("greater", margin), ("less", -margin)], [("less", margin), ("greater", -margin)])
+    )
+    evidence = equivalence(pairs, margin)
+    assert evidence.p_support == pytest.approx(np.max(above))
+    assert evidence.p_contradict == pytest.approx(min(1, 4 * np.min(below)))
+    assert (evidence.margin, len(evidence.differences)) == (margin, 2)
+
+
+def test_differences_of_just_the_margin_are_neither():
+    # 0.3 - 0.2 - 0.1 is not 0 in floating point.
+    evidence = equivalence([([0.3, 0.4, 0.9], [0.2, 0.3, 0.8])], 0.1)
+    assert (evidence.p_support, evidence.p_contradict) == (1, 1)
+
+
+def test_claims_without_pairs_or_margin_are_refused():
+    with pytest.raises(ValueError, match="at least one pair"):
+        superiority([])
+    with pytest.raises(ValueError, match="margin must be above 0, not 0"):
+        equivalence([([1], [1])], 0)
+    with pytest.raises(ValueError, match="of one length"):
+        equivalence([([1], [1, 2])], 1)
+
+
+def evidence_of(p_support, p_contradict):
+    return Evidence(p_support, p_contradict, (paired_difference([1, 2.5, 3], [0, 0, 0]),), None)
+
+
+def test_judge_by_hand():
+    claims = [evidence_of(0.004, 0.9), evidence_of(0.9, 0.006), evidence_of(0.02, 1)]
+    supported, contradicted, undecided = judge(claims)
+    assert (supported.verdict, supported.p_value) == (Verdict.SUPPORTED, pytest.approx(0.024))
+    assert (contradicted.verdict, contradicted.p_value) == (Verdict.CONTRADICTED, pytest.approx(0.024))
+    assert judge([evidence_of(0.02, 1)])[0].verdict == "supported"
+    assert undecided.verdict == "supported"
+    assert judge(claims, alpha=0.03)[2].verdict == "undecided"
+    assert judge([]) == []
+
+
+def test_one_claim_errs_as_often_as_it_may():
+    draws, rng = 2000, np.random.default_rng(0)
+    wrong = 1 - rate(Verdict.UNDECIDED, draws, lambda: superiority(arms(rng, 10, 0)))
+    # Of the signed-rank statistic's values, the two-sided level next below 0.05 is 50 / 1024 at n = 10.
+    assert abs(wrong - 50 / 1024) < 3 * standard_error(0.05, draws)
+
+
+def test_any_false_verdict_among_claims_is_as_rare_as_of_one():
+    draws, n, rng = 600, 10, np.random.default_rng(0)
+    wrong = 0
+    for _ in range(draws):
+        claims = [
+            superiority(arms(rng, n, 0)),
+            superiority(arms(rng, n, 0, 3)),  # not every better is
+            superiority(arms(rng, n, 4)),  # true, and found, which relaxes Holm's levels for the rest
+            equivalence(arms(rng, n, 1), 1.0),  # the margin's edge
+        ]
+        verdicts = [judgement.verdict for judgement in judge(claims)]
+        wrong += any(verdicts[i] != "undecided" for i in (0, 1, 3)) or verdicts[2] == "contradicted"
+    assert wrong / draws <= ALPHA + 3 * standard_error(ALPHA, draws)
+    assert wrong > 0
+
+
+def test_superiority_of_all_is_rarely_supported_where_one_is_level():
+    draws, rng = 700, np.random.default_rng(0)
+    supported = rate(Verdict.SUPPORTED, draws, lambda: superiority(arms(rng, 10, 5, 0)))
+    assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
+
+
+def test_equivalence_at_the_margins_edge_is_rarely_supported():
+    draws, rng = 700, np.random.default_rng(0)
+    supported = rate(Verdict.SUPPORTED, draws, lambda: equivalence(arms(rng, 10, 3), 3.0))
+    assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
+
+
+def test_precise_arms_are_found_equivalent_and_different_ones_not():
+    rng = np.random.default_rng(0)
+    assert rate(Verdict.SUPPORTED, 100, lambda: equivalence(arms(rng, 10, 0, 0.1), 3.0)) > 0.95
+    assert rate(Verdict.CONTRADICTED, 100, lambda: equivalence(arms(rng, 10, 0, -5), 3.0)) > 0.95
+
+
+def test_power_rises_with_seeds():
+    rng = np.random.default_rng(0)
+    found = [
+        rate(Verdict.SUPPORTED, 200, lambda n=n: superiority(arms(rng, n, 0.8))) for n in (5, 10, 20, 40)
+    ]
+    assert found[0] == 0  # five seeds cannot: the floor is 2 / 2^5 > 0.05
+    assert found[0] < found[1] < found[2] < found[3]
+    assert found[3] > 0.95
+
+
+# Seeds needed
+
+
+def observed(*means, std=1.0, margin=None, n=3):
+    """Evidence that decides nothing, of differences that look like this."""
+    nan = math.nan
+    return Evidence(
+        1, 1, tuple(PairedDifference(n, mean, std, nan, nan, nan, 1, 1) for mean in means), margin
+    )
+
+
+@pytest.mark.parametrize(
+    ("means", "margin", "claims", "verdict"),
+    [
+        ((0.5,), None, 1, "supported"),
+        ((0.8,), None, 1, "supported"),
+        ((1.2,), None, 1, "supported"),
+        ((1.2,), None, 6, "supported"),
+        ((0.8, 0.8), None, 1, "supported"),
+        ((0.8, 2.0), None, 1, "supported"),
+        ((-0.8,), None, 1, "contradicted"),
+        ((0.8, -0.8), None, 1, "contradicted"),
+        ((0.0,), 1.0, 1, "supported"),
+        ((0.3,), 1.0, 1, "supported"),
+        ((-1.5,), 0.5, 1, "contradicted"),
+    ],
+)
+def test_the_seeds_needed_decide_mostly(means, margin, claims, verdict):
+    n = judge([observed(*means, margin=margin)] + [observed(0)] * (claims - 1))[0].seeds_needed
+    draws, rng = 300, np.random.default_rng(0)
+    nothing = [observed(0)] * (claims - 1)
+    decided = 0
+    for _ in range(draws):
+        pairs = arms(rng, n, *means)
+        claim = superiority(pairs) if margin is None else equivalence(pairs, margin)
+        decided += judge([claim, *nothing])[0].verdict == verdict
+    assert 0.72 < decided / draws < 0.9
+
+
+def test_seeds_needed_grow_with_what_is_asked():
+    def needed(evidence, claims=1):
+        return judge([evidence] * claims)[0].seeds_needed
+
+    assert needed(observed(0.5)) > needed(observed(1)) > needed(observed(2))
+    assert needed(observed(0.5), 5) > needed(observed(0.5))
+    assert needed(observed(0.5, 0.5)) > needed(observed(0.5))
+    assert needed(observed(0.5, -0.6)) > needed(observed(-0.6))
+    assert needed(observed(-0.6, -0.1)) == needed(observed(-0.6, 0.1))  # one reversed pair is enough
+    assert needed(observed(0, margin=0.5)) > needed(observed(0, margin=1))
+    assert needed(observed(9), 3) == 7  # 2 / 2^7 <= 0.05 / 3
+    assert needed(observed(9, n=30)) == 31
+
+
+def test_seeds_needed_where_nothing_varies_or_nothing_is_there():
+    def needed(*means, **how):
+        return judge([observed(*means, **how)])[0].seeds_needed
+
+    assert needed(1, std=0.0) == needed(-1, std=0.0) == needed(0, std=0.0, margin=1.0) == 6
+    assert needed(2, std=0.0, margin=1.0) == 7  # two reversed tests
+    nothing = [
+        needed(0, std=0.0),
+        needed(0),
+        needed(1e-6),
+        needed(1, margin=1.0),
+        needed(1, std=0.0, margin=1.0),
+    ]
+    assert nothing == [None] * 5
+    assert needed(1, std=math.nan) is None
+    assert judge([superiority([([], [])])])[0].seeds_needed is None
+
+
+def test_seeds_needed_are_quick():
+    claims = [observed(0.01 * k, 0.05, 0.3, margin=2.0) for k in range(1, 11)]
+    start = time.perf_counter()
+    judge(claims)
+    assert time.perf_counter() - start < 0.05 * len(claims)
+
+
+# Speed of convergence
+
+
+def test_first_epoch_that_reaches_a_target():
+    assert epochs_to_reach([0.1, math.nan, 0.5, 0.4, 0.9], 0.5, larger_is_better=True) == 3
+    assert epochs_to_reach([3, 2, 1], 2, larger_is_better=False) == 2
+    assert epochs_to_reach([math.nan, 0.2], 0.5, larger_is_better=True) is None
+    assert epochs_to_reach([], 0.5, larger_is_better=True) is None
+
+
+def test_fraction_reached_by_hand():
+    reached = reached_by([2, 4, None, 4], horizon=6)
+    assert reached.epochs == (0, 1, 2, 4, 6)
+    assert reached.fraction == (0, 0, 0.25, 0.75, 0.75)
+    assert reached.median == 4
+    # Wilson's bounds solve |p - k/n| = 1.96 sqrt(p (1 - p) / n).
+    for p in (reached.low[3], reached.high[3]):
+        assert abs(p - 0.75) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / 4), abs=1e-6)
+    assert reached.low[3] < 0.75 < reached.high[3]
+
+
+def test_fraction_where_none_or_all_reach():
+    nobody = reached_by([None] * 5, horizon=9)
+    assert (nobody.epochs, nobody.fraction, nobody.median) == ((0, 1, 9), (0, 0, 0), None)
+    assert nobody.high[0] == 0 < nobody.high[1] == nobody.high[2] < 0.5
+    everybody = reached_by([9] * 5, horizon=9)
+    assert (everybody.epochs, everybody.fraction, everybody.median) == ((0, 1, 9), (0, 0, 1), 9)
+    assert everybody.low[2] > 0.5
+    assert reached_by([1], horizon=1).fraction == (0, 1)
+    assert reached_by([3, None], horizon=9).median == 3  # just half
+
+
+def test_fractions_of_nothing_or_beyond_the_horizon_are_refused():
+    with pytest.raises(ValueError, match="no runs"):
+        reached_by([], horizon=3)
+    for epochs in ([4], [0]):
+        with pytest.raises(ValueError, match="1 to 3, the horizon"):
+            reached_by(epochs, horizon=3)
+
+
+@given(reaching, st.integers(20, 30))
+@settings(max_examples=60, deadline=None)
+def test_fractions_are_kaplan_and_meiers(epochs, horizon):
+    known = [epoch for epoch in epochs if epoch is not None]
+    data = scipy_stats.CensoredData(uncensored=known, right=[horizon] * (len(epochs) - len(known)))
+    reached = reached_by(epochs, horizon)
+    estimate = scipy_stats.ecdf(data).cdf.evaluate(reached.epochs)
+    assert reached.fraction == pytest.approx(estimate)
+    assert (reached.epochs[0], reached.epochs[-1]) == (0, horizon)
+    bounds = np.array([reached.low, reached.fraction, reached.high])
+    assert np.all(np.diff(bounds, axis=0) >= -1e-12)
+    assert np.all(np.diff(bounds, axis=1) >= 0)
+    assert bounds.min() >= 0
+    assert bounds.max() <= 1
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_coverage_of_the_fraction_reached(n):
+    # Exact: every number of runs that may reach the score, by its chance.
+    truths = np.linspace(0.05, 0.95, 19)
+    covered = np.zeros_like(truths)
+    for k in range(n + 1):
+        reached = reached_by([1] * k + [None] * (n - k), horizon=1)
+        inside = (reached.low[-1] <= truths) & (truths <= reached.high[-1])
+        covered += inside * scipy_stats.binom.pmf(k, n, truths)
+    assert covered.mean() == pytest.approx(0.95, abs=0.02)
+    assert covered.min() > 0.8
+
+
+def test_censored_runs_count_as_just_beyond_the_horizon():
+    assert censored([3, None, 1], horizon=10).tolist() == [3, 11, 1]
+    assert censored([], horizon=10).shape == (0,)
+    assert paired_difference(censored([None, 5], 9), censored([4, None], 9)).mean == 0.5
