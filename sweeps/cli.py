@@ -57,16 +57,20 @@ def run(
     file: File,
     profile: Profile = None,
     overrides: Overrides = None,
-    trials: Annotated[int | None, typer.Option(help="short for --set budget.trials=N")] = None,
+    trials: Annotated[int | None, typer.Option(help="trials, of each arm in a study with stages")] = None,
     new: Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")] = False,
     storage: Storage = RUNS,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep."""
+    from sweeps.source import Source
     from sweeps.spec import load_spec
 
-    extra = [] if trials is None else [f"budget.trials={trials}"]
-    spec = load_spec(file, [*(overrides or []), *extra], profile)
+    changes = overrides or []
+    if trials is not None:
+        staged = "stages" in Source(file, changes, profile).content
+        changes = [*changes, f"{'stages.search.trials_per_arm' if staged else 'budget.trials'}={trials}"]
+    spec = load_spec(file, changes, profile)
     from sweeps.runner import run as run_sweep
 
     _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))

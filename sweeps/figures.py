@@ -137,7 +137,7 @@ def _scores(state: SweepState, arms: Sequence[Arm], look: Mapping[str, Style], s
     series = [each for pair in _by_category(arms, metric, look) for each in pair]
     caption = (
         "Hollow: each seed. Filled: their mean, with its 95% interval. "
-        "Seeds are shared by the arms, so the intervals of the differences are narrower than these."
+        "Seeds are shared by the arms: compare them by their differences, not by whether these overlap."
     )
     return [
         Chart(
@@ -321,7 +321,8 @@ def _score_against_sigma(state: SweepState, look: Mapping[str, Style]) -> Chart:
     )
     caption += " The line is training without noise." if without else ""
     title = "Score against sigma"
-    return Chart("sigma", title, "sigma", label_of(metric), series, caption, log_x=True)
+    label = "sigma (standard deviation of the noise)"
+    return Chart("sigma", title, label, label_of(metric), series, caption, log_x=True)
 
 
 def _scored(state: SweepState, metric: str) -> list[TrialRecord]:

@@ -20,6 +20,7 @@ from sweeps.state import SEARCH, SweepState
 from sweeps.stats import ALPHA, MOST_SEEDS, Summary, Verdict, paired_difference, reached_by, summarise
 from sweeps.storage import SweepFolder
 
+_ROUNDING = 1e-12
 HTML, MARKDOWN = "report.html", "report.md"
 
 
@@ -55,7 +56,7 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in charts:
         save(chart, folder.report / f"{chart.slug}.png")
-    content = {**gather(state, folder.path.name), "charts": charts}
+    content = {**gather(state, folder), "charts": charts}
     render("report.md.j2", folder.report / MARKDOWN, **content)
     page = folder.report / HTML
     render("report.html.j2", page, **content, drawn=to_html(charts), script=plotly_script())
@@ -85,12 +86,12 @@ def _environment() -> Environment:
     return environment
 
 
-def gather(state: SweepState, sweep: str) -> dict[str, Any]:
+def gather(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
     """Gather what both pages say.
 
     Args:
         state: The sweep.
-        sweep: Its number.
+        folder: Its folder.
 
     Returns:
         Values of the templates.
@@ -99,10 +100,10 @@ def gather(state: SweepState, sweep: str) -> dict[str, Any]:
     judged = judge_claims(state) if spec.claims and is_judgeable(state) else []
     return {
         "name": spec.name,
-        "sweep": sweep,
+        "sweep": folder.path.name,
         "question": spec.question
         or f"Does it change {label_of(spec.verdict_metric)}, which {spec.compared}?",
-        "progress": "" if state.complete else progress_line(state, running=False),
+        "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": headline(judged),
         "claims": [claims_table(judged)] if judged else [],
         "remarks": [f"{each.claim.name}: {each.remark}" for each in judged if each.remark],
@@ -110,7 +111,7 @@ def gather(state: SweepState, sweep: str) -> dict[str, Any]:
         "search": search_table(state),
         "setup": _setup(state),
         "notes": _notes(state),
-        "spec": dump(spec.model_dump(exclude_none=True, exclude_defaults=True)),
+        "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),
         "Verdict": Verdict,
     }
 
@@ -151,6 +152,7 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
             arms = f"{first} over {second}"
             if each.claim.equal:
                 arms = f"{first} and {second}, within {number(each.claim.within)}"
+            arms += "".join(f", {name} {value}" for name, value in each.claim.where.items())
             rows.append(
                 [
                     *head,
@@ -191,7 +193,9 @@ def number(value: float | None) -> str:
     Returns:
         Three significant digits; empty for None and NaN.
     """
-    return "" if value is None or math.isnan(value) else f"{value:.3g}"
+    if value is None or math.isnan(value):
+        return ""
+    return f"{0.0 if abs(value) < _ROUNDING else value:.3g}"
 
 
 def interval(summary: Summary) -> str:
@@ -391,8 +395,9 @@ def _notes(state: SweepState) -> list[str]:
         notes.append(f"{note[0].upper()}{note[1:]}.")
     if spec.fixed.get("train_subset"):
         notes.append(f"Trained on {spec.fixed['train_subset']:,} examples alone: full training may differ.")
+    once = "split of the data is one" if spec.is_grid else "split of the data and the search are one each"
     notes.append(
-        "Seeds vary the initial weights, the order of batches and the noise. The split of the data and the "
-        "search are one: verdicts are about these configurations on these data."
+        f"Seeds vary the initial weights, the order of batches and the noise. The {once}: verdicts are about "
+        "these configurations on these data."
     )
     return notes
