@@ -1,6 +1,7 @@
 """One table across studies: dataset and architecture by arm, as a conclusion would have it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,17 @@ from sweeps.mistakes import SweepError
 from sweeps.report import Table, interval, render
 from sweeps.spec import Spec
 from sweeps.state import SweepState
-from sweeps.stats import ALPHA, holm, paired_difference, summarise
+from sweeps.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
 from sweeps.storage import SweepFolder, sweep_folders
 from trainables import registry
 
 BETTER, WORSE = "(+)", "(-)"
 _NOTE = (
     "Mean over seeds with its 95% interval, on the test split where a study confirms, else on validation; "
-    f"for losses and errors less is better. {BETTER} and {WORSE}: better and worse than the first arm, none "
-    "where there is one (Wilcoxon's signed-rank test on shared seeds, corrected by Holm for the arms of the "
-    f"row, at {ALPHA:g}). Studies are not corrected for one another."
+    f"for losses and errors less is better. {BETTER} and {WORSE}: better and worse than none (no noise), or "
+    "than the first arm where there is no none (Wilcoxon's signed-rank test on shared seeds, corrected by "
+    f"Holm for the arms of the row, at {ALPHA:g}; no arm gains by seeds that diverged). Studies are not "
+    "corrected for one another. Of a study that was run more than once: its newest sweep with such seeds."
 )
 
 
@@ -36,8 +38,7 @@ def write_overview(storage: Path) -> Path:
         SweepError: If no study there has arms with several seeds.
     """
     names = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
-    states = [state for name in names if (state := _state(sweep_folders(storage, name)[-1]))]
-    table = overview([state for state in states if is_judgeable(state)])
+    table = overview([state for name in names if (state := _state(sweep_folders(storage, name)))])
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet: run one with stages.confirm")
     page = storage / "overview.html"
@@ -46,9 +47,15 @@ def write_overview(storage: Path) -> Path:
     return page
 
 
-def _state(folder: SweepFolder) -> SweepState | None:
-    # A trainable that only a script registers cannot be read here.
-    return folder.state() if folder.spec().trainable in registry.names() else None
+def _state(folders: Sequence[SweepFolder]) -> SweepState | None:
+    # The newest with anything to compare: one that has just begun does not hide the one before it.
+    for folder in reversed(folders):
+        if folder.spec().trainable not in registry.names():
+            continue  # one that only a script registers cannot be read here
+        state = folder.state()
+        if is_judgeable(state):
+            return state
+    return None
 
 
 def overview(states: Sequence[SweepState]) -> Table:
@@ -64,20 +71,29 @@ def overview(states: Sequence[SweepState]) -> Table:
     for state in states:
         for suffix, where in points_of(state.spec):
             if cells := _cells(state, arms_of(state, where)):
-                found.append((_head(state.spec, suffix), cells))
+                found.append((_head(state, suffix, where), cells))
     arms = list(dict.fromkeys(arm for _, cells in found for arm in cells))
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in found]
     columns = ["dataset", "architecture", "study", "score", *arms]
     return Table("All studies", columns, rows, words=4, note=_NOTE)
 
 
-def _head(spec: Spec, suffix: str) -> list[str]:
-    hyperparameters: Any = spec.hyperparameters({})
-    architecture = getattr(hyperparameters, "model", None) or getattr(hyperparameters, "cell", "")
-    if spec.compared == "model":
-        architecture = "compared"
+def _head(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[str]:
+    spec = state.spec
     study = f"{spec.name}, {suffix}" if suffix else spec.name
-    return [spec.trainable, str(architecture), study, spec.verdict_metric]
+    if not state.complete:
+        study += " (not complete)"
+    return [spec.trainable, _architecture(spec, where), study, spec.verdict_metric]
+
+
+def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
+    chosen = spec.hyperparameters(where)
+    name = next((name for name in ("model", "cell") if hasattr(chosen, name)), "")
+    if name == spec.compared:
+        return "compared"
+    if name in spec.search and len(spec.search[name].values) > 1 and name not in where:
+        return "searched"
+    return str(getattr(chosen, name, ""))
 
 
 def _cells(state: SweepState, arms: Sequence[Arm]) -> dict[str, str]:
@@ -91,11 +107,21 @@ def _cells(state: SweepState, arms: Sequence[Arm]) -> dict[str, str]:
             pairs = [values[seed] for seed in seeds], [base[seed] for seed in seeds]
             differences[name] = paired_difference(*pairs)
     adjusted = dict(zip(differences, holm([found.p_value for found in differences.values()]), strict=True))
-    larger_is_better = state.spec.directions.get(metric) == "max"
+    unsound = {arm.name for arm in arms if arm.is_unsound(metric)}
     cells = {}
-    for name, values in scores.items():
-        mark = ""
-        if adjusted.get(name, 1.0) <= ALPHA:
-            mark = f" {BETTER if (differences[name].mean > 0) == larger_is_better else WORSE}"
-        cells[name] = f"{interval(summarise(list(values.values())))}{mark}"
+    for arm in arms:
+        text = interval(summarise(list(scores[arm.name].values())))
+        if arm.diverged:
+            text += f", {arm.diverged} diverged"
+        if adjusted.get(arm.name, 1.0) <= ALPHA:
+            text += _mark(differences[arm.name], state.spec.objective.mode, arm.name, reference, unsound)
+        cells[arm.name] = text
     return cells
+
+
+def _mark(found: PairedDifference, mode: str, arm: str, reference: str, unsound: AbstractSet[str]) -> str:
+    # By the test, not the mean, which one seed can turn; seeds that diverged do not help by being absent.
+    better = (found.p_greater < found.p_less) == (mode == "max")
+    if (arm if better else reference) in unsound:
+        return ""
+    return f" {BETTER if better else WORSE}"

@@ -3,17 +3,18 @@
 Works on the mapping as written, so that one mistake never hides another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.explain import message_of
 from sweeps.mistakes import Location, one_of, shown, unknown
-from sweeps.spec import CURVATURE, KINDS, Claim, Dimension, arms_of
+from sweeps.spec import CURVATURE, KINDS, LAST_SEED, Claim, Dimension, Scalar, SearchStage, arms_of
 from trainables import NOISE_MODES, Trainable, registry
 
 Found = tuple[Location, str]
+_SEARCH_KEYS = SearchStage.model_fields.keys()
 
 
 def check(content: Mapping[str, Any]) -> list[Found]:
@@ -48,17 +49,18 @@ class _Checker:
             except ValidationError:  # reported with the form
                 self.broken.add(name)
         self.compared, self.arms = self._comparison()
-        if self.compared in self.fields and len(self.arms) > 1 and self.compared not in self.dimensions:
-            self.dimensions[self.compared] = Dimension(choice=self.arms)
+        self.compares = content.get("compare") is not None
+        self.has_stages = content.get("stages") is not None
         self.stages = _mapping(content.get("stages"))
         self.is_grid = content.get("mode") == "grid"
 
     def found(self) -> Iterator[Found]:
-        for location, message in self._names_and_values():
+        for location, message in (*self._names_and_values(), *self._compare_once()):
             self.broken.add(str(location[1]))
             yield location, message
-        yield from self._compare()
+        yield from self._take_arms()
         yield from self._stages()
+        yield from self._seeds()
         yield from self._conditions()
         yield from self._noise_has_sigma()
         yield from self._objective()
@@ -68,135 +70,219 @@ class _Checker:
 
     def _comparison(self) -> tuple[str | None, list[Any]]:
         compare = self.content.get("compare")
-        try:
-            if isinstance(compare, str):
-                return compare, arms_of(compare, self.trainable)
-            name, values = next(iter(compare.items()))  # type: ignore[union-attr]
-            return str(name), list(values)
-        except (AttributeError, StopIteration, TypeError):  # none, or reported with the form
-            return None, []
+        if isinstance(compare, str):
+            return compare, arms_of(compare, self.trainable)
+        if isinstance(compare, Mapping) and len(compare) == 1:
+            ((name, values),) = compare.items()
+            return str(name), list(values) if isinstance(values, list) else []
+        return None, []
 
     def _compare(self) -> Iterator[Found]:
         if self.compared is None:
-            if self.stages:
-                yield (
-                    ("stages",),
-                    "needs compare: the hyperparameter whose values are the arms, such as noise",
-                )
+            if self.has_stages and not self.compares:
+                rule = "needs compare: the hyperparameter whose values are the arms, such as noise"
+                yield ("stages",), rule
             return
         here: Location = ("compare",)
-        if isinstance(compare := self.content.get("compare"), Mapping):
+        if isinstance(self.content["compare"], Mapping):
             here = ("compare", self.compared)
-            if len(compare) > 1:
-                yield ("compare",), f"must name one hyperparameter, got {one_of(map(str, compare))}"
         if self.compared not in self.fields:
             yield here, unknown(self.compared, list(self.fields))
-            return
-        for index, value in enumerate(self.arms):
-            if wrong := self._wrong(self.compared, value):
-                yield (*here, index), wrong
-                self.broken.add(self.compared)
-        if not self.arms and here == ("compare",):
+        elif not self.arms and here == ("compare",):
             yield here, f"must list its values, such as {{{self.compared}: [...]}}"
-        elif len(set(map(str, self.arms))) < max(2, len(self.arms)):
+        elif _is_twice(self.arms) or len(self.arms) < 2:
             yield here, f"must have two values or more, each once, got {shown(self.arms)}"
+        elif self.compared == "curvature" and self.has_stages:
+            yield here, "is measured in all arms alike: put it in stages.confirm, and compare something else"
+        else:
+            for index, value in enumerate(self.arms):
+                if wrong := self._wrong(self.compared, value) or self._misspelt(self.compared, value):
+                    yield (*here, index), wrong
+
+    def _take_arms(self) -> Iterator[Found]:
+        wrong = list(self._compare())
+        yield from wrong
+        if self.compared and not wrong:
+            if self.compared not in self.search:
+                self.dimensions[self.compared] = Dimension(choice=self.arms)
+        elif self.compares or wrong:
+            self.broken.add(str(self.compared))
+            if "noise" not in {*self.fixed, *self.search}:  # it may be what was meant
+                self.broken.add("noise")
+
+    def _compare_once(self) -> Iterator[Found]:
         for part, names in (("fixed", self.fixed), ("search", self.search)):
-            if self.compared in names:
+            if self.compared is not None and self.compared in names:
                 yield (part, self.compared), "is what compare names: leave it out here"
-        if not self.stages and not self.is_grid and not self.broken:
-            rule = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
-            yield ("compare",), rule
+
+    def _misspelt(self, name: str, arm: Any) -> str | None:
+        takes: Any = self.fields[name].annotation
+        kept = TypeAdapter(takes).validate_python(arm)
+        return None if str(kept) == str(arm) else f"must be written {kept}, as arms go by their text"
 
     def _stages(self) -> Iterator[Found]:
-        if not self.stages:
-            return
-        if self.is_grid:
+        if (
+            self.compared
+            and not (self.has_stages or self.is_grid)
+            and self.content.get("mode") in (None, "search")
+        ):
+            rule = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
+            yield ("compare",), rule
+        if self.has_stages and self.is_grid:
             yield ("stages",), "leave it out: mode: grid runs every point with every seed"
-        search, confirm = _mapping(self.stages.get("search")), _mapping(self.stages.get("confirm"))
+        elif self.stages:
+            yield from self._search_stage(_mapping(self.stages.get("search")))
+            yield from self._confirm_stage(_mapping(self.stages.get("confirm")))
+            yield from self._beside_stages()
+
+    def _search_stage(self, search: Mapping[str, Any]) -> Iterator[Found]:
         given = [key for key in ("trials_per_arm", "epochs_per_arm") if search.get(key) is not None]
-        if len(given) != 1 and "search" in self.stages:
-            yield ("stages", "search"), "must have one of trials_per_arm (such as 20) and epochs_per_arm"
-        if "trials_per_arm" in given and confirm:
-            trials, top = _number(search["trials_per_arm"]), _number(confirm.get("top", 1))
-            if top > trials:
-                yield ("stages", "confirm", "top"), f"must be at most the {trials} trials_per_arm, got {top}"
+        if len(given) == 2:
+            yield ("stages", "search"), "must have trials_per_arm or epochs_per_arm, not both"
+        elif not given and isinstance(self.stages.get("search"), Mapping) and search.keys() <= _SEARCH_KEYS:
+            yield ("stages", "search"), "must have trials_per_arm, such as 20, or epochs_per_arm"
+        top = _mapping(self.stages.get("confirm")).get("top", 1)
+        for key in given:
+            if 1 <= _number(search[key]) < _number(top):
+                yield ("stages", "confirm", "top"), f"must be at most the {search[key]} {key}, got {top}"
+
+    def _confirm_stage(self, confirm: Mapping[str, Any]) -> Iterator[Found]:
         if "curvature" in self.fixed and "curvature" in confirm:
             yield ("stages", "confirm", "curvature"), "is in fixed already; keep one"
+        if "curvature" in self.search:
+            yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
+
+    def _beside_stages(self) -> Iterator[Found]:
         if _mapping(self.content.get("budget")).get("trials") is not None:
             yield ("budget", "trials"), "leave it out: stages.search has the budget, as trials_per_arm"
         if self.content.get("scheduler") not in (None, "none"):
-            yield ("scheduler",), "belongs into stages.search"
+            yield ("scheduler",), "put it into stages.search"
         if self.content.get("seeds", 1) != 1:
             yield ("seeds",), "leave it out: the seeds that count are in stages.confirm.seeds"
 
+    def _seeds(self) -> Iterator[Found]:
+        first = _number(self.content.get("seed", 0))
+        confirm = _mapping(self.stages.get("confirm")).get("seeds", 0)
+        left = LAST_SEED - first
+        for here, count, most in (
+            (("stages", "confirm", "seeds"), confirm, left),
+            (("seeds",), self._grid_seeds, left + 1),
+        ):
+            if left >= 0 and _number(count) > most:
+                yield here, f"must be at most {most}, as the last seed is {LAST_SEED}, got {count}"
+
+    @property
+    def _grid_seeds(self) -> float:
+        return _number(self.content.get("seeds", 1))
+
     def _claims(self) -> Iterator[Found]:
         claims = self.content.get("claims")
-        for index, raw in enumerate(claims if isinstance(claims, list) else []):
+        claims = claims if isinstance(claims, list) else []
+        if claims and self.is_grid and self._grid_seeds == 1 and not self.has_stages:
+            yield ("seeds",), "must be 2 or more to judge claims by, such as 10"
+        names: dict[str, int] = {}
+        for index, raw in enumerate(claims):
             try:
                 claim = Claim.model_validate(raw)
             except ValidationError:  # reported with the form
                 continue
+            if names.setdefault(claim.name, index) != index:
+                yield (
+                    ("claims", index, "name"),
+                    f"{shown(claim.name)} is the name of claims[{names[claim.name]}] already",
+                )
             for key, message in self._claim(claim):
                 yield ("claims", index, *key), message
 
     def _claim(self, claim: Claim) -> Iterator[tuple[Location, str]]:
-        if not (_mapping(self.stages.get("confirm")) or self.is_grid):
-            yield (), "needs seeds to be judged by: stages.confirm, or mode: grid with seeds"
+        if not self.is_grid and self.stages.get("confirm") is None:
+            if self.stages or not (self.compares or self.has_stages):  # else that is said already
+                yield (), "needs seeds to be judged by: stages.confirm, or mode: grid"
             return
-        arms = self.arms if self.compared else self._possible("noise")
+        yield from self._claim_arms(claim)
+        yield from self._claim_metric(claim)
+        yield from self._claim_epochs(claim)
+        yield from self._claim_point(claim)
+
+    def _claim_arms(self, claim: Claim) -> Iterator[tuple[Location, str]]:
+        if (self.compared or "noise") in self.broken:
+            return
+        arms = [str(arm) for arm in (self.arms if self.compared else self._possible("noise"))]
         for key in ("better", "worse", "equal"):
             names = getattr(claim, key) or []
             for name in names:
-                if name not in arms:
-                    yield (key,), unknown(name, [str(arm) for arm in arms], "is not an arm")
+                if str(name) not in arms:
+                    yield (key,), unknown(name, arms, "is not an arm")
                 elif key == "worse" and name in (claim.better or []):
                     yield (key,), f"{shown(name)} cannot be better than itself"
             if len(set(map(str, names))) < len(names):
-                yield (key,), "has an arm twice"
-        yield from self._claim_metric(claim)
-        yield from self._claim_point(claim)
+                yield (key,), f"has an arm twice, got {shown(names)}"
 
     def _claim_metric(self, claim: Claim) -> Iterator[tuple[Location, str]]:
-        known = {**self.trainable.metrics(), **CURVATURE}
+        every_epoch = self.trainable.metrics()
+        known = {**every_epoch, **CURVATURE}
         if not self.is_grid:
             known |= self.trainable.test_metrics()
         if claim.metric not in known:
             problem = "is not known"
-            if self.is_grid and claim.metric in self.trainable.test_metrics():
+            if claim.metric in self.trainable.test_metrics():
                 problem = "is read in a confirm stage alone"
             yield ("metric",), unknown(claim.metric, list(known), problem)
             return
-        if known[claim.metric] is None and not claim.equal:
+        if known[claim.metric] is None and (claim.better or claim.reach is not None):
             judged = [name for name, direction in known.items() if direction]
-            yield ("metric",), f"has no better direction; a claim can be about {one_of(judged)}"
+            yield ("metric",), f"has no better direction; this claim can be about {one_of(judged)}"
         confirm = _mapping(self.stages.get("confirm"))
         curvature = confirm.get("curvature", self.fixed.get("curvature", "never"))
         if claim.metric in CURVATURE and curvature == "never" and "curvature" not in self.search:
-            part = "fixed" if self.is_grid else "stages.confirm"
-            yield ("metric",), f"is measured with curvature: end in {part}"
-        if claim.metric not in self.trainable.metrics():
-            rule = "needs a metric of every epoch, one of"
-            for key in ("reach", "epoch"):
-                if getattr(claim, key) is not None:
-                    every = one_of(name for name in self.trainable.metrics() if known[name])
-                    yield (key,), f"{rule} {every}"
+            yield ("metric",), f"needs curvature: end, in {'fixed' if self.is_grid else 'stages.confirm'}"
+        for key in ("reach", "epoch"):
+            if claim.metric not in every_epoch and getattr(claim, key) is not None:
+                possible = one_of(name for name, direction in every_epoch.items() if direction)
+                yield (key,), f"needs a metric of every epoch: {possible}"
+
+    def _claim_epochs(self, claim: Claim) -> Iterator[tuple[Location, str]]:
+        epochs = max(map(_number, self._epochs()))
+        if "epochs" in claim.where:
+            epochs = _number(claim.where["epochs"])
+        elif self.compared == "epochs":
+            epochs = min(map(_number, claim.arms))
+        if "epochs" in self.broken or epochs < 1:
+            return
+        if claim.epoch is not None and claim.epoch > epochs:
+            yield ("epoch",), f"must be at most the {epochs} epochs of a trial, got {claim.epoch}"
+        if claim.reach is not None and claim.within is not None and claim.within >= epochs:
+            rule = f"is in epochs with reach, and must be below the {epochs} of a trial"
+            yield ("within",), f"{rule}, got {claim.within:g}"
+
+    def _epochs(self) -> list[Any]:
+        dimension = self.dimensions.get("epochs")
+        searched = [*dimension.values, *dimension.bounds] if dimension else []
+        return searched + [self._unsearched("epochs")] * (dimension is None or bool(dimension.when))
 
     def _claim_point(self, claim: Claim) -> Iterator[tuple[Location, str]]:
-        if claim.where and not self.is_grid:
-            yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
-        elif self.is_grid:
-            several = {
-                name: dimension.values
-                for name, dimension in self.dimensions.items()
-                if name != (self.compared or "noise") and len(dimension.values) > 1
-            }
-            for name in several.keys() - claim.where.keys():
-                yield ("where",), f"must say which {name}, such as {{{name}: {several[name][0]}}}"
-            for name, value in claim.where.items():
-                if name not in several:
-                    yield ("where", name), unknown(name, list(several), "is not searched")
-                elif value not in several[name]:
-                    yield ("where", name), unknown(value, list(map(str, several[name])), "is not listed")
+        if not self.is_grid:
+            if claim.where:
+                yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
+            return
+        listed = {
+            name: dimension.values
+            for name, dimension in self.dimensions.items()
+            if name != (self.compared or "noise") and dimension.values
+        }
+        for name, value in claim.where.items():
+            if name == (self.compared or "noise"):
+                yield ("where", name), "tells the arms apart: name them in better and worse, or in equal"
+            elif name not in {*listed, *self.broken, *self.search}:
+                nothing = "leave it out: the grid has no dimension but the arms"
+                yield ("where", name), unknown(name, list(listed), "is not searched") if listed else nothing
+            elif name in listed and not _is_among(value, listed[name]):
+                possible = one_of(map(str, listed[name]))
+                yield ("where", name), f"{shown(value)} is not a value of {name}; it can be {possible}"
+        if claim.where.keys() <= listed.keys():  # else one that is misspelt may be meant
+            for name, values in listed.items():
+                if len(values) > 1 and name not in claim.where.keys() | self.broken:
+                    yield ("where",), f"must say which {name}, such as {{{name}: {values[0]}}}"
 
     def _names_and_values(self) -> Iterator[Found]:
         for part, names in (("fixed", self.fixed), ("search", self.search)):
@@ -252,7 +338,7 @@ class _Checker:
                 elif parent not in self.broken:
                     possible, problem = self._possible(parent), f"is not a value of {parent} in this sweep"
                     for index, value in enumerate(values):
-                        if value not in possible:
+                        if not _is_among(value, possible):
                             yield (
                                 (*location, index),
                                 unknown(value, [str(option) for option in possible], problem),
@@ -281,15 +367,22 @@ class _Checker:
         here: Location = ("search" if "noise" in self.search else "fixed", "noise")
         if self.compared == "noise":
             here = ("compare",)
-        if modes and "sigma" not in self.fixed and "sigma" not in self.search:
+        if modes and "sigma" not in {*self.fixed, *self.search, self.compared}:
             yield here, f"{', '.join(modes)} needs sigma, in fixed or in search"
+        if self.compared == "sigma":
+            if "none" in self._possible("noise"):
+                yield ("compare",), "cannot be sigma where noise can be none, which has no sigma"
+            return
         sigma = self.dimensions.get("sigma")
         if sigma and modes and "noise" not in (sigma.when or {}) and "none" in self._possible("noise"):
             yield ("search", "sigma"), f"needs when: {{noise: [{', '.join(modes)}]}}, as none has no sigma"
         if sigma and sigma.when and "noise" in sigma.when and "sigma" not in self.fixed:
-            for mode in modes:
-                if mode not in sigma.when["noise"]:
-                    yield ("search", "sigma", "when", "noise"), f"leaves out {mode}, which then has no noise"
+            left_out = [mode for mode in modes if mode not in sigma.when["noise"]]
+            if left_out and all(mode in self._possible("noise") for mode in sigma.when["noise"]):
+                rule = (
+                    f"leaves out {', '.join(left_out)}, which then {'has' if len(left_out) == 1 else 'have'}"
+                )
+                yield ("search", "sigma", "when", "noise"), f"{rule} no noise"
 
     def _objective(self) -> Iterator[Found]:
         objective = _mapping(self.content.get("objective"))
@@ -303,9 +396,9 @@ class _Checker:
     def _budget(self) -> Iterator[Found]:
         kinds = {n: d.kind for n, d in self.dimensions.items() if n != self.compared}
         sampled = [name for name, kind in kinds.items() if kind != "grid"]
-        if self.stages and not self.is_grid:
+        if (self.compares or self.has_stages) and not self.is_grid:
             for name, kind in kinds.items():
-                if kind == "grid":
+                if kind == "grid" and self.has_stages:
                     yield ("search", name), "must be choice in a search; grid is for mode: grid"
             return
         if self.is_grid:
@@ -315,10 +408,9 @@ class _Checker:
             sampled = []
         trials = _mapping(self.content.get("budget")).get("trials")
         if not sampled:
-            known = len(self.dimensions) == len(self.search) and isinstance(
-                self.content.get("search", {}), Mapping
-            )
-            if trials is not None and known:
+            known = self.search.keys() <= self.dimensions.keys()
+            known = known and isinstance(self.content.get("search", {}), Mapping)
+            if trials is not None and (known or self.is_grid):
                 yield ("budget", "trials"), "leave it out: a grid counts its own trials (points x seeds)"
             return
         for name, kind in kinds.items():
@@ -338,12 +430,7 @@ class _Checker:
         if self.content.get("claims") and scheduler and not self.stages:
             yield here, "leave it out: what is stopped early cannot be compared"
         grace = _mapping(scheduler.get("asha")).get("grace_epochs", 1)
-        dimension = self.dimensions.get("epochs")
-        searched = (*dimension.values, *dimension.bounds) if dimension else ()
-        possible = (
-            (*searched, self._unsearched("epochs")) if dimension is None or dimension.when else searched
-        )
-        epochs = max(map(_number, possible))
+        epochs = max(map(_number, self._epochs()))
         if "epochs" in self.broken:
             return
         if "asha" in scheduler and _number(grace) >= epochs > 0:
@@ -353,6 +440,14 @@ class _Checker:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _is_among(value: Scalar, values: Iterable[Scalar]) -> bool:
+    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
+
+
+def _is_twice(values: Sequence[Scalar]) -> bool:
+    return any(_is_among(value, values[:index]) for index, value in enumerate(values))
 
 
 def _number(value: Any) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from sweeps.search import is_active
 from sweeps.spec import Claim, Spec
-from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
+from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.stats import (
     ALPHA,
     Evidence,
@@ -78,6 +78,22 @@ class Arm:
             for trial in self.trials
             if trial.status in ("finished", "diverged")
         }
+
+    def is_unsound(self, metric: str, epoch: int | None = None) -> bool:
+        """Tell whether seeds are missing from a metric because training went wrong.
+
+        Args:
+            metric: Its name.
+            epoch: After this epoch; None: after the last.
+
+        Returns:
+            Whether it diverged with a seed, or finished with a metric that is not finite.
+        """
+        finished = [trial for trial in self.trials if trial.status == "finished"]
+        values = [
+            (trial.epochs.get(epoch, {}) if epoch else trial.last).get(metric, 0.0) for trial in finished
+        ]
+        return self.diverged > 0 or not all(map(math.isfinite, values))
 
     @property
     def diverged(self) -> int:
@@ -153,8 +169,17 @@ def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
         trials = [trial for trial in trials if _is_at(state.spec, trial, where)]
         if trials:
             point = state.spec.searched_of(trials[0].hyperparameters)
-            arms.append(Arm(str(value), point, sorted(trials, key=lambda trial: trial.seed)))
+            arms.append(Arm(str(value), point, _one_a_seed(trials)))
     return arms
+
+
+def _one_a_seed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    # A driver that was killed may have run one twice, to the same numbers: the one that got further counts.
+    def order(trial: TrialRecord) -> tuple[bool, bool, int]:
+        return trial.status == "finished", trial.status in ENDED, -trial.number
+
+    by_seed = {trial.seed: trial for trial in sorted(trials, key=order)}
+    return [by_seed[seed] for seed in sorted(by_seed)]
 
 
 def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
@@ -194,7 +219,7 @@ def judge_claims(state: SweepState) -> list[JudgedClaim]:
     gathered = [_gather(state, claim) for claim in state.spec.claims]
     judgements = judge([evidence for evidence, _, _ in gathered])
     return [
-        _with_divergence(state, JudgedClaim(claim, pairs, evidence, judgement, unit))
+        _qualified(state, JudgedClaim(claim, pairs, evidence, judgement, unit))
         for claim, (evidence, pairs, unit), judgement in zip(
             state.spec.claims, gathered, judgements, strict=True
         )
@@ -217,8 +242,8 @@ def _gather(state: SweepState, claim: Claim) -> tuple[Evidence, list[tuple[str, 
 
 
 def _oriented(state: SweepState, claim: Claim, arms: Sequence[Arm]) -> dict[str, dict[int, float]]:
-    # By arm and seed; of these the larger is the better.
-    larger_is_better = state.spec.directions.get(claim.metric) == "max"
+    # By arm and seed; of these the larger is the better. What has no direction stays as it is.
+    larger_is_better = state.spec.directions.get(claim.metric) != "min"
     sign = 1.0 if larger_is_better else -1.0
     if claim.reach is None:
         return {
@@ -226,7 +251,7 @@ def _oriented(state: SweepState, claim: Claim, arms: Sequence[Arm]) -> dict[str,
             for arm in arms
         }
     target = target_of(claim, arms, larger_is_better=larger_is_better)
-    if target is None:
+    if target is None or not arms:
         return {}
     horizon = max(arm.horizon for arm in arms)
     epochs = {arm.name: arm.reaching(claim.metric, target, larger_is_better=larger_is_better) for arm in arms}
@@ -259,21 +284,62 @@ def _on_shared_seeds(
     return np.array([first[seed] for seed in seeds]), np.array([second[seed] for seed in seeds])
 
 
-def _with_divergence(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
-    # A run that diverged has no score to test, but it must not speak for its arm by being absent.
-    claim, verdict = judged.claim, judged.judgement.verdict
-    diverged = {arm.name for arm in arms_of(state, claim.where) if arm.diverged}
-    against = {
-        Verdict.SUPPORTED: [*(claim.better or []), *(claim.equal or [])],
-        Verdict.CONTRADICTED: claim.worse or [],
-        Verdict.UNDECIDED: [],
-    }[verdict]
-    guilty = sorted(diverged & {str(name) for name in against})
+def _qualified(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
+    # What the tests do not see: arms without a score, seeds that diverged, seeds that never reached a score.
+    arms = {arm.name: arm for arm in arms_of(state, judged.claim.where)}
+    verdict = judged.judgement.verdict
+    if verdict is Verdict.UNDECIDED:
+        return replace(judged, remark=_what_is_missing(state, judged.claim, arms))
+    if judged.claim.reach is None:
+        guilty = _diverged_against(judged.claim, verdict, arms)
+        how = "diverged, or had a score that is not finite"
+    else:  # a run that diverged counts as one that never reached it, which only equality needs to know
+        guilty = _never_reaching(state, judged.claim, arms) if verdict is Verdict.SUPPORTED else []
+        how = "never reached the score"
     if not guilty:
         return judged
     judgement = Judgement(Verdict.UNDECIDED, judged.judgement.p_value, None)
-    remark = f"{', '.join(guilty)} diverged with some seeds, which would have been {verdict}"
-    return JudgedClaim(claim, judged.pairs, judged.evidence, judgement, judged.unit, remark)
+    remark = f"it would be {verdict}, but with some seeds {' and '.join(guilty)} {how}"
+    return replace(judged, judgement=judgement, remark=remark)
+
+
+def _diverged_against(claim: Claim, verdict: Verdict, arms: Mapping[str, Arm]) -> list[str]:
+    # A run that diverged has no score to test, but it must not speak for its arm by being absent.
+    helped = [*(claim.better or []), *(claim.equal or [])] if verdict is Verdict.SUPPORTED else claim.worse
+    names = map(str, helped or [])
+    return [name for name in names if name in arms and arms[name].is_unsound(claim.metric, claim.epoch)]
+
+
+def _never_reaching(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
+    larger_is_better = state.spec.directions.get(claim.metric) != "min"
+    target = target_of(claim, list(arms.values()), larger_is_better=larger_is_better)
+    return [
+        name
+        for name in map(str, claim.equal or [])
+        if target is not None
+        and None in arms[name].reaching(claim.metric, target, larger_is_better=larger_is_better).values()
+    ]
+
+
+def _what_is_missing(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> str:
+    missing: dict[str, list[str]] = {}
+    for name in dict.fromkeys(map(str, claim.arms)):
+        if why := _missing(state, claim, name, arms.get(name)):
+            missing.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in missing.items())
+
+
+def _missing(state: SweepState, claim: Claim, name: str, arm: Arm | None) -> str:
+    left_out = name not in {str(point[state.spec.compared]) for point in state.selected or []}
+    if state.spec.confirms and left_out:
+        return "not confirmed, as no trial of the search had a score"
+    if arm is None or all(trial.status not in ("finished", "diverged") for trial in arm.trials):
+        return "no seed has finished"
+    if claim.reach is None and arm.diverged and not arm.final(claim.metric, claim.epoch):
+        return "no score, as every seed diverged"
+    if claim.reach is None and not arm.final(claim.metric, claim.epoch):
+        return f"no {claim.metric}"
+    return ""
 
 
 def is_judgeable(state: SweepState) -> bool:

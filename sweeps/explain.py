@@ -84,8 +84,11 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"must be a mapping of keys, got {shown(item['input'])}"
         case "too_short" | "too_long":
-            wanted = "[lowest, highest]" if str(name).endswith("uniform") else "at least one value"
+            least = "two values or more" if item["ctx"].get("min_length") == 2 else "at least one value"
+            wanted = "[lowest, highest]" if str(name).endswith("uniform") else least
             return f"must have {wanted}, got {shown(item['input'])}"
+        case "string_too_short":
+            return f"must not be empty: {field.description}" if field else "must not be empty"
         case "int_type" | "int_from_float":
             return f"must be a whole number, got {shown(item['input'])}"
         case "string_type":

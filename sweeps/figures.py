@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,7 @@ def figures(state: SweepState) -> list[Chart]:
         charts.append(_learning_curves(state, arms, look, suffix))
         charts += _convergence(state, arms, look, suffix)
         charts += _curvature(arms, look, suffix)
-    if "sigma" in state.spec.search:
+    if "sigma" in state.spec.search and all(where.keys() <= {"sigma"} for _, where in points_of(state.spec)):
         charts.append(_score_against_sigma(state, look))
     if state.spec.is_grid:
         return charts
@@ -95,7 +96,7 @@ def _title(text: str, suffix: str) -> str:
 
 
 def _slug(text: str, suffix: str) -> str:
-    return f"{text}-{suffix}".rstrip("-").replace(", ", "-").replace(" ", "-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{text}-{suffix}").rstrip("-")
 
 
 def _spread(n: int) -> list[float]:
@@ -215,9 +216,10 @@ def _learning_curves(state: SweepState, arms: Sequence[Arm], look: Mapping[str, 
     metric = state.spec.objective.metric
     series = []
     for arm in arms:
-        epochs = range(1, arm.horizon + 1)
+        trials = [trial for trial in arm.trials if trial.status == "finished"]
+        epochs = range(1, arm.horizon + 1) if trials else range(0)
         summaries = [
-            summarise([trial.epochs[epoch][metric] for trial in arm.trials if epoch in trial.epochs])
+            summarise([trial.epochs[epoch][metric] for trial in trials if epoch in trial.epochs])
             for epoch in epochs
         ]
         series.append(
@@ -237,9 +239,14 @@ def _learning_curves(state: SweepState, arms: Sequence[Arm], look: Mapping[str, 
         "epoch",
         label_of(metric),
         series,
-        f"Mean over seeds after each epoch. {_BAND}",
+        f"Mean over the seeds that finished, after each epoch. {_BAND}{_diverged(arms)}",
         integer_x=True,
     )
+
+
+def _diverged(arms: Sequence[Arm]) -> str:
+    counts = [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]
+    return f" Left out, as they diverged: {', '.join(counts)}." if counts else ""
 
 
 def _convergence(
@@ -253,6 +260,8 @@ def _convergence(
     series = []
     for arm in arms:
         epochs = arm.reaching(metric, target, larger_is_better=larger_is_better)
+        if not epochs:  # no seed has ended
+            continue
         curve = reached_by(list(epochs.values()), arm.horizon)
         series.append(
             Series(
@@ -264,8 +273,8 @@ def _convergence(
             )
         )
     caption = (
-        f"Fraction of seeds whose {label_of(metric)} has been {target:.4g} or better, by epoch "
-        f"(Kaplan-Meier). {target:.4g} is what the worst arm's median seed ends with."
+        f"Fraction of seeds whose {label_of(metric)} has been {target:.3g} or better, by epoch "
+        f"(Kaplan-Meier). {target:.3g} is what the worst arm's median seed ends with."
     )
     return [
         Chart(
@@ -314,10 +323,10 @@ def _score_against_sigma(state: SweepState, look: Mapping[str, Style]) -> Chart:
     if without and sigmas:
         series.append(_without_noise(state, without, look.get("none"), (min(sigmas), max(sigmas))))
     caption = (
-        "Each dot is the mean over seeds, with its 95% interval."
+        "Mean over the seeds that finished, with its 95% interval."
         if spec.is_grid
         else "Each dot is a trial of the search, after its last epoch. Hollow: stopped early by ASHA, so its "
-        "score is of fewer epochs."
+        "score is of fewer epochs. A cross: diverged."
     )
     caption += " The line is training without noise." if without else ""
     title = "Score against sigma"
@@ -326,7 +335,12 @@ def _score_against_sigma(state: SweepState, look: Mapping[str, Style]) -> Chart:
 
 
 def _scored(state: SweepState, metric: str) -> list[TrialRecord]:
-    return [trial for trial in state.of_stage(SEARCH) if math.isfinite(trial.last.get(metric, math.nan))]
+    statuses = ("finished",) if state.spec.is_grid else ("finished", "stopped", "diverged")
+    return [
+        trial
+        for trial in state.of_stage(SEARCH)
+        if trial.status in statuses and math.isfinite(trial.last.get(metric, math.nan))
+    ]
 
 
 def _has_sigma(spec: Spec, trial: TrialRecord) -> bool:
@@ -346,13 +360,17 @@ def _against_sigma(
         low, high = [each.low for each in found], [each.high for each in found]
         yield Series(name, style, sigmas, [each.mean for each in found], "line", low=low, high=high)
         return
-    for hollow, label in ((False, name), (True, f"{name}, stopped early")):
-        chosen = [trial for trial in trials if (trial.status == "stopped") is hollow]
+    how = {"stopped": "stopped early", "diverged": "diverged"}
+    for label in (name, *(f"{name}, {end}" for end in how.values())):
+        chosen = [
+            trial for trial in trials if label == ", ".join(filter(None, (name, how.get(trial.status))))
+        ]
         if chosen:
             x = [trial.hyperparameters["sigma"] for trial in chosen]
             hover = [f"trial {trial.number}, {len(trial.epochs)} epochs" for trial in chosen]
             y = [trial.last[metric] for trial in chosen]
-            yield Series(label, style, x, y, "dots", hover=hover, hollow=hollow)
+            look = style._replace(symbol="x") if label.endswith("diverged") else style
+            yield Series(label, look, x, y, "dots", hover=hover, hollow=label.endswith("early"))
 
 
 def _without_noise(
@@ -384,9 +402,9 @@ def _search_scores(state: SweepState, look: Mapping[str, Style]) -> Chart:
         "search",
         "What the search found",
         "trials of the arm",
-        f"best {label_of(metric)} so far",
+        label_of(metric),
         series,
-        "The best score of each arm's trials so far. Flat ends say that more trials would change little.",
+        "The best score among each arm's trials so far. Flat ends say that more trials would change little.",
         integer_x=True,
     )
 
@@ -408,7 +426,7 @@ def _stopped(state: SweepState) -> Chart:
     ]
     return Chart(
         "stopped",
-        "Where ASHA stopped whom",
+        "Where ASHA stopped whom" if ends else "How the trials of the search ended",
         state.spec.compared,
         "trials",
         series,

@@ -50,15 +50,22 @@ def importances(state: SweepState, arm: str) -> dict[str, float]:
 
     Returns:
         Shares that sum to 1, of the hyperparameters that all its trials have; empty for fewer than two of
-        them, for few trials, or where every trial scores the same.
+        them, for few trials, or where every trial scores the same. Of trials that finished or were stopped:
+        what diverged has no score.
     """
     spec = state.spec
     chosen = {spec.compared: next(value for value in spec.arms if str(value) == arm)}
     space = SearchSpace(spec, chosen if spec.stages else None)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
     study = optuna.create_study(direction="maximize" if spec.objective.mode == "max" else "minimize")
     for trial in state.of_stage(SEARCH):
         score = state.score(trial)
-        if trial.arm == arm and score is not None and math.isfinite(score):
+        if (
+            trial.arm == arm
+            and trial.status in ("finished", "stopped")
+            and score is not None
+            and math.isfinite(score)
+        ):
             replay = _Replay(trial.hyperparameters)
             space(replay)
             params = {name: trial.hyperparameters[name] for name in replay.distributions}
@@ -66,9 +73,11 @@ def importances(state: SweepState, arm: str) -> dict[str, float]:
                 optuna.trial.create_trial(params=params, distributions=replay.distributions, value=score)
             )
     common = set.intersection(*(set(trial.params) for trial in study.trials)) if study.trials else set()
-    varied = [name for name in common if len({trial.params[name] for trial in study.trials}) > 1]
+    # In one order in every process, or the forest differs.
+    searched = [name for name in spec.search if name in common]
+    varied = [name for name in searched if len({trial.params[name] for trial in study.trials}) > 1]
     scores = {trial.value for trial in study.trials}
     if len(study.trials) < _FEWEST_TRIALS or len(varied) < 2 or len(scores) < 2:
         return {}
     found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
-    return {name: found[name] for name in spec.search if name in found}
+    return {name: found[name] for name in varied}

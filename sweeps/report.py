@@ -82,7 +82,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    environment.filters["plain"] = lambda text: str(text).replace("<", "&lt;").replace("\n", " ")
+    environment.filters["cell"] = lambda text: environment.filters["plain"](text).replace("|", "\\|")
     return environment
 
 
@@ -101,8 +102,7 @@ def gather(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
     return {
         "name": spec.name,
         "sweep": folder.path.name,
-        "question": spec.question
-        or f"Does it change {label_of(spec.verdict_metric)}, which {spec.compared}?",
+        "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": headline(judged),
         "claims": [claims_table(judged)] if judged else [],
@@ -181,7 +181,9 @@ def _needed(judged: JudgedClaim, needed: int | None) -> str:
         return ""
     if judged.remark:
         return "see below"
-    return f"about {needed:,}" if needed else f"more than {MOST_SEEDS:,}"
+    if min(found.n for found in judged.evidence.differences) < 2:
+        return "unknown"
+    return f"about {float(f'{needed:.2g}'):,.0f}" if needed else f"more than {MOST_SEEDS:,}"
 
 
 def number(value: float | None) -> str:
@@ -245,19 +247,19 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
         spec.compared,
         "with",
         "seeds",
+        "diverged",
         f"mean {metric} [95% interval]",
         "standard deviation",
         f"difference to {reference} [95% interval]",
         f"epochs to {objective} {number(target)}: median",
         "Hessian trace [95% interval]",
-        "diverged",
     ]
     rows = [_arm_row(state, arm, base, target) for arm in arms]
     # A column that says nothing of any arm is left out.
     kept = [index for index in range(len(columns)) if any(row[index] not in ("", "0") for row in rows)]
     rows = [[row[index] for index in kept] for row in rows]
     title = f"The arms at {suffix}" if suffix else "The arms"
-    return Table(title, [columns[index] for index in kept], rows, words=2)
+    return Table(title, [columns[index] for index in kept], rows, words=2 if 1 in kept else 1)
 
 
 def _arm_row(state: SweepState, arm: Arm, base: Mapping[int, float], target: float | None) -> list[str]:
@@ -271,18 +273,20 @@ def _arm_row(state: SweepState, arm: Arm, base: Mapping[int, float], target: flo
         arm.name,
         shown_values(spec, arm.point),
         str(summary.n),
+        str(arm.diverged),
         interval(summary),
         number(summary.std),
         "" if arm.name == reference_of(spec) else interval(difference),
         "" if target is None else _median_epochs(state, arm, target),
         "" if trace.n == 0 else interval(trace),
-        str(arm.diverged),
     ]
 
 
 def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
     objective = state.spec.objective
     epochs = arm.reaching(objective.metric, target, larger_is_better=objective.mode == "max")
+    if not epochs:  # no seed has ended
+        return ""
     found = reached_by(list(epochs.values()), arm.horizon).median
     return f"more than {arm.horizon}" if found is None else f"{found:g}"
 
@@ -364,6 +368,12 @@ def _when(milliseconds: int) -> str:
 
 def _notes(state: SweepState) -> list[str]:
     spec, notes = state.spec, []
+    if not is_judgeable(state) and spec.confirms:
+        return [
+            "The search is not over: what is shown is what it has found so far, with one seed, on "
+            "validation. Arms are compared, and claims judged, once the best of each is confirmed on fresh "
+            "seeds."
+        ]
     if not is_judgeable(state):
         return [
             "Every trial shares one seed: what is shown is what a search found, not evidence for an arm. "
@@ -375,8 +385,8 @@ def _notes(state: SweepState) -> list[str]:
     )
     if spec.confirms:
         notes.append(
-            "Configurations were chosen on the validation split, with one seed; the scores are of fresh "
-            "seeds on the test split, read once, after the last epoch."
+            "Configurations were chosen on the validation split, with one seed, and trained again on fresh "
+            "seeds; the test split was read once, after the last epoch."
         )
     if spec.claims:
         notes.append(

@@ -14,6 +14,7 @@ import ray
 from ray import tune
 
 from sweeps.callbacks import SweepCallback
+from sweeps.claims import JudgedClaim, judge_claims
 from sweeps.display import Display
 from sweeps.journal import Follower
 from sweeps.mistakes import SweepError
@@ -70,6 +71,11 @@ class SweepResult:
     def best_by_arm(self) -> dict[str, TrialRecord | None]:
         """The best trial of each arm."""
         return {arm: self.state.best(arm) for arm in self.state.arms()}
+
+    @property
+    def claims(self) -> list[JudgedClaim]:
+        """The claims with their verdicts, in the order of the spec."""
+        return judge_claims(self.state)
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweeps.spec import KINDS, Spec
+from sweeps.spec import CURVATURE, KINDS, Spec
 from trainables import registry
 
 
@@ -35,13 +35,26 @@ def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]
     searched = {key: _searched(field) for key, field in fields.items()}
+    compared = {key: {"items": field} for key, field in fields.items()}
+    judged = [*trainable.metrics(), *trainable.test_metrics(), *CURVATURE]
+    claim = {
+        "metric": {"enum": sorted(judged)},
+        "where": {"properties": fields, "additionalProperties": False},
+    }
     return {
         "if": {"properties": {"trainable": {"const": name}}, "required": ["trainable"]},
         "then": {
             "properties": {
                 "fixed": {"properties": fields, "additionalProperties": False},
                 "search": {"properties": searched, "additionalProperties": False},
+                "compare": {
+                    "anyOf": [
+                        {"enum": [*fields, None]},
+                        {"type": "object", "properties": compared, "additionalProperties": False},
+                    ]
+                },
                 "objective": {"properties": {"metric": {"enum": sorted(trainable.metrics())}}},
+                "claims": {"items": {"properties": claim}},
             }
         },
     }

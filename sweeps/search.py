@@ -227,6 +227,18 @@ def _at(dimension: Dimension, share: float) -> Scalar:
     return float(low * (high / low) ** share if dimension.log_uniform else low + share * (high - low))
 
 
+def charged_epochs(epochs: int) -> int:
+    """Say how much of a budget in epochs a trial has used.
+
+    Args:
+        epochs: How many it ended with.
+
+    Returns:
+        At least one: trials that fail before their first epoch would never end.
+    """
+    return max(1, epochs)
+
+
 class ArmSearcher(Searcher):
     """Hands each suggestion to the searcher of one arm, so that every arm learns from its own trials alone.
 
@@ -273,7 +285,8 @@ class ArmSearcher(Searcher):
     def _spent(self) -> list[int]:
         spent = [0] * len(self._searchers)
         for trial_id, arm in self._arm_of.items():
-            epochs = self._longest if trial_id in self._running else self._epochs_of[trial_id]
+            running = trial_id in self._running
+            epochs = self._longest if running else charged_epochs(self._epochs_of[trial_id])
             spent[arm] += epochs if self._epochs else 1
         return spent
 
@@ -284,7 +297,7 @@ class ArmSearcher(Searcher):
             trial_id: The trial.
             result: What it reported.
         """
-        self._epochs_of[trial_id] = max(self._epochs_of[trial_id], result.get("epoch", 0))
+        self._count(trial_id, result)
         self._searchers[self._arm_of[trial_id]].on_trial_result(trial_id, result)
 
     def on_trial_complete(
@@ -298,7 +311,11 @@ class ArmSearcher(Searcher):
             error: Whether it failed.
         """
         self._running.discard(trial_id)
+        self._count(trial_id, result or {})  # Tune tells the last epoch of a trial that ASHA stops only here
         self._searchers[self._arm_of[trial_id]].on_trial_complete(trial_id, result, error)
+
+    def _count(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        self._epochs_of[trial_id] = max(self._epochs_of[trial_id], result.get("epoch", 0))
 
     def save(self, checkpoint_path: str) -> None:
         """Write its state, as ``OptunaSearch`` does.

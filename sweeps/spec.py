@@ -1,6 +1,7 @@
 """The YAML of a sweep: the only place that knows its keys."""
 
 import itertools
+import math
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from sweeps.mistakes import Mistake, SpecError, SweepError
+from sweeps.mistakes import Mistake, SpecError, SweepError, shown
 from sweeps.source import Source, dump
 from trainables import Hyperparameters, Trainable, registry
 from trainables.base import Direction
@@ -31,6 +32,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # What a claim can be about beside the trainable's metrics; flatter counts as better.
 CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
+LAST_SEED = 2**32 - 1
 
 
 class _Model(BaseModel):
@@ -176,11 +178,43 @@ class Stages(_Model):
     confirm: ConfirmStage | None = Field(None, description="such as {seeds: 10}")
 
 
-Names = Annotated[list[Scalar], Field(min_length=1)]
-
-
 def _as_list(value: Any) -> Any:
+    if not isinstance(value, Scalar | list):
+        raise ValueError(f"must be an arm or a list of arms, got {shown(value)}")
     return value if isinstance(value, list) else [value]
+
+
+Names = Annotated[list[Scalar], Field(min_length=1)]
+Arms = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=Scalar | Names)]
+
+
+def _number_or_common(value: Any) -> Any:
+    if value is None or value == "common" or (isinstance(value, int | float) and _is_finite(value)):
+        return value
+    raise ValueError(f"must be a number or common, got {shown(value)}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, Scalar) and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _one_hyperparameter(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) > 1:
+        raise ValueError(f"must name one hyperparameter, got {', '.join(map(str, value))}")
+    values = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(values, list) or not all(map(_is_scalar, values)):
+        rule = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
+        raise ValueError(f"{rule}, got {shown(value)}")
+    return value
 
 
 class Claim(_Model):
@@ -188,15 +222,15 @@ class Claim(_Model):
 
     name: str = Field(min_length=1, description="the claim in words")
     metric: str = Field(description="metric after the last epoch, such as test_accuracy")
-    better: Annotated[Names, BeforeValidator(_as_list)] | None = Field(
-        None, description="arm, or arms, that are better than each of worse"
-    )
-    worse: Annotated[Names, BeforeValidator(_as_list)] | None = Field(None, description="arm, or arms")
+    better: Arms | None = Field(None, description="arm, or arms, that are better than each of worse")
+    worse: Arms | None = Field(None, description="arm, or arms")
     equal: Annotated[list[Scalar], Field(min_length=2)] | None = Field(
         None, description="in place of better and worse: arms that differ by less than within"
     )
-    within: float | None = Field(None, gt=0, description="the difference that equal takes for none")
-    reach: float | Literal["common"] | None = Field(
+    within: float | None = Field(
+        None, gt=0, description="the difference that equal takes for none; in epochs with reach"
+    )
+    reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
         None,
         description="compare the epochs until metric is as good as this; common: as the worst arm becomes",
     )
@@ -205,11 +239,10 @@ class Claim(_Model):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        order = self.better is not None and self.worse is not None
-        if order == (self.equal is not None) or (self.better is None) != (self.worse is None):
-            raise ValueError("must have better and worse, or equal and within")
-        if (self.equal is None) != (self.within is None):
-            raise ValueError("equal and within go together")
+        given = [key for key in ("better", "worse", "equal", "within") if getattr(self, key) is not None]
+        if given not in (["better", "worse"], ["equal", "within"]):
+            got = ", ".join(given) or "none of them"
+            raise ValueError(f"must have better and worse, or equal and within, got {got}")
         if self.reach is not None and self.epoch is not None:
             raise ValueError("must have reach or epoch, not both")
         return self
@@ -239,7 +272,7 @@ class Spec(_Model):
     mode: Literal["search", "grid"] = Field(
         "search", description="grid: run every combination of the listed values, with every seed"
     )
-    compare: str | dict[str, list[Scalar]] | None = Field(
+    compare: Annotated[str | dict[str, list[Scalar]] | None, BeforeValidator(_one_hyperparameter)] = Field(
         None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
     )
     stages: Stages | None = Field(None, description="of a comparison: search, then confirm")
@@ -254,7 +287,7 @@ class Spec(_Model):
     )
     claims: list[Claim] = Field([], description="what is expected, judged in the report")
     resources: Resources = Resources()
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the search and of the first replicate")
+    seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, description="replicates of every point of a grid: seed, seed + 1, ...")
     max_failures: int = Field(
         2, ge=0, description="times a trial that fails is run again, from its last epoch"
@@ -296,7 +329,9 @@ class Spec(_Model):
             return arms_of(self.compare, self.trainable_class)
         dimension = self.search.get("noise")
         value = self.hyperparameters({}).noise
-        return dimension.values + [value] * bool(dimension.when) if dimension else [value]
+        if dimension is None:
+            return [value]
+        return list(dict.fromkeys([*dimension.values, *[value] * bool(dimension.when)]))
 
     @property
     def space(self) -> dict[str, Dimension]:
@@ -314,7 +349,7 @@ class Spec(_Model):
     @property
     def confirms(self) -> bool:
         """Whether it has a confirm stage."""
-        return bool(self.confirm_seeds)
+        return bool(self.stages and self.stages.confirm)
 
     @property
     def max_epochs(self) -> int:
@@ -464,6 +499,8 @@ def load_spec(
     spec._text = read.text
     for part, names in (("fixed", spec.fixed), ("search", spec.search)):
         spec._places.update({name: read.mistake((part, name), "") for name in names})
+    if spec.compare is not None:
+        spec._places[spec.compared] = read.mistake(("compare", spec.compared), "")
     return spec
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from sweeps.journal import Event
-from sweeps.search import n_trials
+from sweeps.search import charged_epochs, n_trials
 from sweeps.spec import Spec
 
 SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
 STATUSES = (*ENDED, "interrupted", "running")
+_MOST_USEFUL_FIRST = (*ENDED, "running", "interrupted")
 
 
 @dataclass
@@ -129,26 +130,37 @@ class SweepState:
             stage: ``search`` or ``confirm``.
 
         Returns:
-            In the order of starting.
+            In the order of starting. Where configurations are listed (confirm, and grids) each has one trial
+            a seed, the first that finished: after a driver was killed, Tune may run one again under another
+            id.
         """
-        chosen = (trial for trial in self.trials.values() if trial.stage == stage)
+        chosen = [trial for trial in self.trials.values() if trial.stage == stage]
+        if stage == CONFIRM or self.spec.is_grid:
+            ranked = sorted(chosen, key=lambda trial: (_MOST_USEFUL_FIRST.index(trial.status), trial.number))
+            unique: dict[tuple[Any, ...], TrialRecord] = {}
+            for trial in ranked:
+                unique.setdefault((trial.seed, *self._point(trial).values()), trial)
+            chosen = list(unique.values())
         return sorted(chosen, key=lambda trial: trial.number)
+
+    def _point(self, trial: TrialRecord) -> dict[str, Any]:
+        return self.spec.searched_of(trial.hyperparameters)
 
     @property
     def searched(self) -> bool:
         """Whether the search stage, or a sweep without stages, has had its budget."""
         if self.selected is not None:
             return True
-        trials = self.of_stage(SEARCH)
-        ended = [trial for trial in trials if trial.status in ENDED]
-        n = n_trials(self.spec)
-        if n is not None:
-            return len(ended) >= n
-        epochs: Counter[str] = Counter()
+        ended = [trial for trial in self.of_stage(SEARCH) if trial.status in ENDED]
+        if not self.spec.stages:
+            return len(ended) >= (n_trials(self.spec) or 0)
+        stage = self.spec.stages.search
+        spent: Counter[str] = Counter()
         for trial in ended:
-            epochs[trial.arm] += len(trial.epochs)
-        budget = self.spec.stages.search.epochs_per_arm if self.spec.stages else 0
-        return len(ended) == len(trials) and all(epochs[str(arm)] >= (budget or 0) for arm in self.spec.arms)
+            spent[trial.arm] += 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
+        # While a trial of an arm runs, those that ended have had less: it was started within the budget.
+        budget = stage.trials_per_arm or stage.epochs_per_arm or 0
+        return all(spent[str(arm)] >= budget for arm in self.spec.arms)
 
     @property
     def complete(self) -> bool:
@@ -166,7 +178,9 @@ class SweepState:
     @property
     def n_trials(self) -> int | None:
         """Trials of all stages as they are planned; None while the search, by epochs, is open."""
-        n_search = len(self.of_stage(SEARCH)) if self.selected is not None else n_trials(self.spec)
+        n_search = n_trials(self.spec)
+        if self.selected is not None:
+            n_search = sum(trial.status in ENDED for trial in self.of_stage(SEARCH))
         if n_search is None or not self.spec.stages or not self.spec.stages.confirm:
             return n_search
         planned = len(self.spec.arms) * self.spec.stages.confirm.top * self.spec.stages.confirm.seeds
@@ -176,21 +190,27 @@ class SweepState:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
 
         Returns:
-            Searched hyperparameters that apply, with the arm; the best of every arm before the second of
-            any. An arm none of whose trials has a finite score has none.
+            Searched hyperparameters, with the arm; the best of every arm before the second of any. An arm
+            none of whose trials has a finite score has none; one that has tried few has fewer.
         """
         top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
-        ranked = [self.ranking(str(arm), SEARCH)[:top] for arm in self.spec.arms]
+        ranked = [self._distinct(self.ranking(str(arm), SEARCH))[:top] for arm in self.spec.arms]
         rounds = itertools.zip_longest(*ranked)
-        return [self.spec.searched_of(trial.hyperparameters) for each in rounds for trial in each if trial]
+        return [point for each in rounds for point in each if point]
+
+    def _distinct(self, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+        points: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for point in map(self._point, trials):
+            points.setdefault(tuple(point.values()), point)
+        return list(points.values())
 
     def counts(self) -> dict[str, int]:
         """Count trials.
 
         Returns:
-            Number by status, every status included.
+            Number by status, every status included; a trial that ran twice counts once.
         """
-        counter = Counter(trial.status for trial in self.trials.values())
+        counter = Counter(trial.status for stage in (SEARCH, CONFIRM) for trial in self.of_stage(stage))
         return {status: counter[status] for status in STATUSES}
 
     def score(self, trial: TrialRecord) -> float | None:

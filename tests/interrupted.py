@@ -1,4 +1,4 @@
-"""A driver that gets a signal when its third trial has ended: run by test_run in a process of its own."""
+"""A driver that gets a signal when trials of a stage have ended: run by tests in a process of its own."""
 
 import os
 import sys
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from sweeps import resume, run, runner
 from sweeps.callbacks import SweepCallback
+from sweeps.state import ENDED
 from tests.curves import Curves
 from trainables import register
 
-SPEC = {
+JOINT = {
     "name": "interrupted",
     "trainable": "curves",
     "fixed": {"epochs": 3},
@@ -17,14 +18,24 @@ SPEC = {
     "objective": {"metric": "val_accuracy", "mode": "max"},
     "budget": {"trials": 8, "concurrent": 2},
 }
+ARMS = {
+    **JOINT,
+    "compare": {"noise": ["none", "all"]},
+    "search": {"sigma": {"uniform": [0.01, 0.2], "when": {"noise": ["all"]}}, **JOINT["search"]},
+    "stages": {"search": {"trials_per_arm": 4}, "confirm": {"seeds": 4}},
+    "budget": {"concurrent": 2},
+}
+EPOCHS = {**ARMS, "stages": {"search": {"epochs_per_arm": 12}, "confirm": {"seeds": 4}}}
+SPECS = {"joint": JOINT, "arms": ARMS, "epochs": EPOCHS}
 
 
 class Interrupter(SweepCallback):
     def on_trial_complete(self, iteration, trials, trial, **info):
         super().on_trial_complete(iteration, trials, trial, **info)
-        signal = int(os.environ.get("INTERRUPT_WITH", "0"))
-        if signal and self.state.counts()["finished"] == 3:
-            os.kill(os.getpid(), signal)
+        stage, number = os.environ.get("INTERRUPT_AT", "search:3").split(":")
+        ended = sum(each.status in ENDED for each in self.state.of_stage(stage))
+        if self._stage == stage and ended == int(number):
+            os.kill(os.getpid(), int(os.environ["INTERRUPT_WITH"]))
 
 
 def main(storage: Path, what: str) -> None:
@@ -33,7 +44,7 @@ def main(storage: Path, what: str) -> None:
         result = resume("interrupted", storage=storage)
     else:
         runner.SweepCallback = Interrupter
-        result = run(SPEC, storage=storage)
+        result = run(SPECS[what], storage=storage)
     sys.exit(0 if result.complete else 130)
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
@@ -102,6 +103,86 @@ def test_run_status_and_refusal(noisesweep, ray_session, curves, file, tmp_path)
     code, output, _ = noisesweep("resume", "test-curves")
     assert code == 0
     assert "3 of 3 trials ended" in output
+
+
+STAGED = {
+    "compare": {"noise": ["none", "all"]},
+    "fixed": {"epochs": 2},
+    "search": {"sigma": {"uniform": [0.1, 0.2], "when": {"noise": ["all"]}}, "lr": {"uniform": [0.01, 0.1]}},
+    "stages": {"search": {"trials_per_arm": 9}, "confirm": {"seeds": 5}},
+    "claims": [{"name": "none is best", "metric": "test_accuracy", "better": "none", "worse": "all"}],
+    "budget": {"concurrent": 2},
+}
+PLAN = "2 arms of noise with {} trials each, then {} seeds of the best; curves, at most 2 epochs each"
+
+
+@pytest.fixture
+def staged(tmp_path, curves):
+    path = tmp_path / "staged.yaml"
+    path.write_text(yaml.safe_dump(content(**STAGED), sort_keys=False))
+    return path
+
+
+def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(noisesweep, staged):
+    code, output, errors = noisesweep("validate", staged)
+    assert code == 0
+    assert yaml.safe_load(output)["stages"]["confirm"] == {"seeds": 5, "top": 1, "curvature": "never"}
+    assert errors.splitlines() == [
+        f"{staged}: right; {PLAN.format(9, 5)}",
+        f"{staged}: with 5 seeds no result can decide a claim: it takes 6 at least",
+    ]
+    _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
+    assert errors.splitlines() == [f"{staged}: right; {PLAN.format(9, 6)}"]
+
+
+def test_a_study_in_stages_from_run_to_report(noisesweep, ray_session, staged, tmp_path):
+    code, output, _ = noisesweep("run", staged, "--trials", 1, "--set", "stages.confirm.seeds=2")
+    assert code == 0
+    assert output.startswith(f"test-curves: {PLAN.format(1, 2)}, in ")
+    assert "\nsearch is over; confirming on the seeds 1 to 2:\n  none lr=" in output
+    assert "\ncomplete, 6 of 6 trials ended: 6 finished\n" in output
+    code, status, _ = noisesweep("status", "test-curves")
+    assert code == 0
+    assert "complete, 6 of 6 trials ended: 6 finished" in status
+    for text in (output, status):
+        assert "\nnoise modes" in text
+        assert "\nconfirmed on fresh seeds: mean test_accuracy" in text
+    folder = tmp_path / "runs" / "test-curves" / "001"
+    pages = f"{folder}/report/report.html\n{folder}/report/report.md\n"
+    (folder / "report" / "report.html").unlink()
+    assert noisesweep("report", "test-curves") == (0, pages, "")
+    assert (folder / "report" / "report.html").exists()
+    code, output, _ = noisesweep("report", "--all")
+    assert code == 0
+    overview = output.splitlines()[0]
+    assert "test-curves" in Path(overview).read_text()
+    # MLflow has gone away.
+    (folder / "report" / "report.html").unlink()
+    away = {**json.loads((folder / "tracking.json").read_text()), "uri": "sqlite:////nowhere/mlflow.db"}
+    (folder / "tracking.json").write_text(json.dumps(away))
+    code, output, errors = noisesweep("report", "test-curves")
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"noisesweep: {folder}/report/report.html is written, but not logged: ")
+    assert len(errors.strip().splitlines()) == 1
+    assert (folder / "report" / "report.html").exists()
+
+
+def test_nothing_to_report(noisesweep, staged, tmp_path):
+    create_sweep(tmp_path / "runs", load_spec(staged))
+    code, output, errors = noisesweep("report", "test-curves")
+    rule = "nothing to report yet, no trial has finished an epoch"
+    assert (code, output) == (1, "")
+    assert errors == f"noisesweep: {tmp_path}/runs/test-curves/001: {rule}"
+    code, _, errors = noisesweep("report", "nothing")
+    assert code == 1
+    assert errors == "noisesweep: runs: no sweep of the name 'nothing'; there are test-curves"
+    for arguments in ((), ("test-curves", "--all")):
+        code, _, errors = noisesweep("report", *arguments)
+        assert code == 2
+        assert "takes the NAME of a study, or --all" in errors
+    code, output, errors = noisesweep("report", "--all")
+    assert (code, output) == (1, "")
+    assert len(errors.strip().splitlines()) == 1
 
 
 def test_the_same_from_python_and_the_command_line(noisesweep, ray_session, curves, file, tmp_path):

@@ -10,6 +10,8 @@ from sweeps.display import Display
 from sweeps.storage import create_sweep
 from tests.test_run import content
 
+TAGS = {"host": "here", "data_fingerprint": "formula"}
+
 
 @pytest.fixture
 def folder(curves, tmp_path):
@@ -28,16 +30,16 @@ def shown(folder):
     return show
 
 
-def events(number, mode, accuracies, status, start=0, reason=""):
+def events(number, mode, accuracies, status, start=0, reason="", **about):
     """A trial of one second an epoch."""
     trial = {"trial": f"t{number}"}
     hyperparameters = {"noise": mode, "sigma": 0.0123, "lr": 0.05, "epochs": 4}
-    yield {"event": "start", "time": start, **trial, "number": number, "arm": mode, "seed": 0} | {
-        "hyperparameters": hyperparameters
-    }
+    about = {"number": number, "stage": "search", "arm": mode, "seed": 0, **about}
+    about["hyperparameters"] = hyperparameters
+    yield {"event": "start", "time": start, **trial, **about}
     for epoch, accuracy in enumerate(accuracies, start=1):
-        metrics = {"val_accuracy": accuracy}
-        yield {"event": "epoch", "time": start + 1000 * epoch, **trial, "epoch": epoch, "metrics": metrics}
+        told = {"epoch": epoch, "metrics": {"val_accuracy": accuracy}, "tags": TAGS}
+        yield {"event": "epoch", "time": start + 1000 * epoch, **trial, **told}
     time = start + 1000 * len(accuracies)
     if status:
         yield {"event": "end", "time": time, **trial, "status": status, "reason": reason, "folder": ""}
@@ -87,12 +89,100 @@ def test_the_summary_says_how_to_go_on(shown, folder):
 
 def test_a_resumed_sweep_tells_only_what_is_new(shown, folder):
     for event in events(1, "layer", [0.1], "interrupted"):
-        folder.journal.append(event.pop("event"), **{**event, "tags": {}})
+        folder.journal.append(event.pop("event"), **event)
     display, output = shown()
     display.start()
     for event in events(1, "layer", [0.1, 0.2, 0.3, 0.4], "finished"):
-        folder.journal.append(event.pop("event"), **{**event, "tags": {}})
+        folder.journal.append(event.pop("event"), **event)
     display.close()
     ends = [line for line in output.getvalue().splitlines() if line.startswith("[")]
     assert len(ends) == 1
     assert "finished after 4 of 4 epochs" in ends[0]
+
+
+# Arms and stages.
+
+STAGED = {
+    "compare": {"noise": ["none", "layer", "all"]},
+    "search": {
+        "sigma": {"uniform": [0.01, 0.1], "when": {"noise": ["layer", "all"]}},
+        "lr": {"uniform": [0.01, 0.1]},
+    },
+    "budget": {},
+    "fixed": {"epochs": 4},
+}
+SELECT = {"event": "select", "time": 9000} | {
+    "points": [
+        {"noise": "none", "sigma": 0.0123, "lr": 0.05},
+        {"noise": "layer", "sigma": 0.0123, "lr": 0.05},
+    ]
+}
+
+
+@pytest.fixture
+def staged(curves, tmp_path):
+    """A display of a study in stages, and what it has printed."""
+
+    def show(search, confirm=None):
+        stages = {"search": search, **({"confirm": confirm} if confirm else {})}
+        folder = create_sweep(tmp_path, load_spec(content(**STAGED, stages=stages)))
+        console = Console(file=io.StringIO(), width=160, _environ={})
+        return Display(folder.spec(), folder, console), console.file
+
+    return show
+
+
+def test_it_says_when_confirm_begins_and_with_what(staged):
+    display, output = staged({"trials_per_arm": 2}, {"seeds": 3, "top": 2})
+    display.handle(list(events(1, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
+    display.handle(list(events(2, "layer", [0.2], "stopped")))
+    display.handle(list(events(3, "all", [0.2], "diverged")))
+    display.handle([SELECT])
+    display.handle(list(events(4, "none", [0.4] * 4, "finished", start=9000, stage="confirm", seed=1)))
+    lines = output.getvalue().splitlines()
+    plan = "3 arms of noise with 2 trials each, then 3 seeds of the best 2; curves, at most 4 epochs each"
+    assert lines[0].startswith(f"test-curves: {plan}, in ")
+    assert lines[1].startswith("[1/24] 0001-none lr=0.05 finished after 4 of 4 epochs")
+    assert lines[4:8] == [
+        "search is over; confirming on the seeds 1 to 3:",
+        "  none lr=0.05",
+        "  layer sigma=0.0123 lr=0.05",
+        "  all: left out, no trial has a finite score",
+    ]
+    # Two points with three seeds: the arm that is left out is no longer counted.
+    assert lines[8].startswith("[4/9] 0004-none-seed1 lr=0.05 finished after 4 of 4 epochs")
+    assert lines[8].endswith(" left")
+
+
+def test_the_summary_has_a_table_of_each_stage(staged):
+    display, output = staged({"trials_per_arm": 1}, {"seeds": 2})
+    display.handle(list(events(1, "none", [0.1, 0.2], "finished")))
+    display.handle([SELECT])
+    for number, (seed, accuracy) in enumerate([(1, 0.4), (2, 0.6)], start=2):
+        about = {"stage": "confirm", "seed": seed}
+        told = list(events(number, "none", [0.9, accuracy], "finished", **about))
+        told[2]["metrics"]["test_accuracy"] = accuracy
+        display.handle(told)
+    display.handle(list(events(4, "layer", [0.1], "diverged", stage="confirm", seed=1)))
+    display.summarise(display._state, "sqlite:///elsewhere.db", 0)
+    search, confirm = output.getvalue().split(
+        "confirmed on fresh seeds: mean test_accuracy and its 95% interval"
+    )
+    (row,) = [line.split() for line in search.split("noise modes")[1].splitlines() if "none" in line]
+    assert row == ["none", "1", "0", "0", "0", "0.2000", "2/4", "0001-none", "lr=0.05"]
+    none, layer = (line.split() for line in confirm.splitlines()[2:4])
+    # Student's t with one degree of freedom: 0.5 -+ 12.706 * 0.1.
+    assert none == ["none", "lr=0.05", "2", "0", "0.5000", "-0.7706", "1.7706"]
+    assert layer == ["layer", "sigma=0.0123", "lr=0.05", "0", "1"]
+    assert "interrupted, 4 of 5 trials ended: 3 finished, 1 diverged" in confirm
+
+
+def test_a_budget_in_epochs_has_no_total(staged):
+    display, output = staged({"epochs_per_arm": 8}, {"seeds": 2})
+    display.handle(list(events(1, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
+    lines = output.getvalue().splitlines()
+    assert "3 arms of noise with 8 epochs each, then 2 seeds of the best; " in lines[0]
+    assert lines[1] == "[1/?] 0001-none lr=0.05 finished after 4 of 4 epochs val_accuracy=0.4000"
+    display.handle([SELECT])
+    display.handle(list(events(2, "none", [0.1] * 4, "finished", stage="confirm", seed=1)))
+    assert output.getvalue().splitlines()[-1].startswith("[2/5] 0002-none-seed1 ")

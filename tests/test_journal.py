@@ -144,21 +144,23 @@ def state_of(*events, mode="max"):
     return SweepState(load_spec({**SPEC, "objective": OBJECTIVES[mode]}), events)
 
 
-def start(trial, number=1, arm="all", **searched):
+def start(trial, number=1, arm="all", *, stage="search", seed=0, **searched):
     return {
         "event": "start",
         "time": 1000,
         "trial": trial,
         "number": number,
+        "stage": stage,
         "arm": arm,
-        "seed": 0,
+        "seed": seed,
         "hyperparameters": {"lr": 0.01, "noise": arm, "sigma": 0.0, "epochs": 10, **searched},
     }
 
 
 def epoch(trial, epoch, accuracy):
     metrics = {"val_accuracy": accuracy, "val_loss": 1 - accuracy, "sigma": 0.05}
-    return {"event": "epoch", "time": 2000, "trial": trial, "epoch": epoch, "metrics": metrics}
+    tags = {"host": "here", "data_fingerprint": "formula"}
+    return {"event": "epoch", "time": 2000, "trial": trial, "epoch": epoch, "metrics": metrics, "tags": tags}
 
 
 def end(trial, status="finished", reason=""):
@@ -239,7 +241,7 @@ def test_frame():
     )
     frame = state.frame()
     assert frame.columns.tolist() == [
-        *("number", "trial", "arm", "seed", "status", "epochs", "lr", "noise", "sigma"),
+        *("number", "trial", "stage", "arm", "seed", "status", "epochs", "lr", "noise", "sigma"),
         *("val_accuracy", "val_loss", "reason"),
     ]
     assert frame["trial"].tolist() == ["a", "b", "c"]
@@ -250,3 +252,145 @@ def test_frame():
     assert frame["sigma"][0] == 0.1  # what was searched, not the metric of that name
     assert frame["reason"].tolist() == ["", "why", ""]
     assert state_of().frame().empty
+
+
+# Arms and stages.
+
+STAGED = {
+    "name": "study",
+    "trainable": "digits",
+    "compare": {"noise": ["all", "none"]},
+    "search": {"lr": [0.1, 0.2, 0.3]},
+    "fixed": {"sigma": 0.1},
+    "objective": OBJECTIVES["max"],
+}
+
+
+def staged(*events, top=1, search=None):
+    stages = {"search": search or {"trials_per_arm": 2}, "confirm": {"seeds": 2, "top": top}}
+    return SweepState(load_spec({**STAGED, "stages": stages}), events)
+
+
+def trial(name, arm, lr, accuracies, status="finished", **keys):
+    """A trial of as many epochs as it has accuracies."""
+    yield start(name, arm=arm, lr=lr, **keys)
+    yield from (epoch(name, number, accuracy) for number, accuracy in enumerate(accuracies, start=1))
+    if status:
+        yield end(name, status)
+
+
+def select(state):
+    state.apply({"event": "select", "time": 1, "points": state.select()})
+
+
+def confirming(*more, **keys):
+    """A study in confirm: the better of two trials of each arm."""
+    state = staged(
+        *trial("a", "all", 0.1, [0.4]),
+        *trial("b", "all", 0.2, [0.5], "stopped"),
+        *trial("c", "none", 0.1, [0.7]),
+        *trial("d", "none", 0.3, [0.6]),
+        **keys,
+    )
+    select(state)
+    for event in more:
+        state.apply(event)
+    return state
+
+
+def run_confirm(name, arm, lr, seed, status="finished", number=9):
+    return list(trial(name, arm, lr, [0.5], status, stage="confirm", seed=seed, number=number))
+
+
+def test_the_best_of_each_arm_are_selected_the_first_of_all_before_the_second_of_any():
+    assert [(point["noise"], point["lr"]) for point in confirming().selected] == [("all", 0.2), ("none", 0.1)]
+    assert [(point["noise"], point["lr"]) for point in confirming(top=2).selected] == [
+        *(("all", 0.2), ("none", 0.1)),
+        *(("all", 0.1), ("none", 0.3)),
+    ]
+
+
+def test_a_configuration_that_was_tried_twice_is_selected_once():
+    state = staged(
+        *(event for name in "ab" for event in trial(name, "all", 0.1, [0.5])),
+        *trial("c", "all", 0.2, [0.4]),
+        *trial("d", "none", 0.1, [math.nan]),
+        *trial("e", "none", 0.2, [0.9], "diverged"),
+        top=2,
+    )
+    assert [(point["noise"], point["lr"]) for point in state.select()] == [("all", 0.1), ("all", 0.2)]
+
+
+def test_complete_when_every_point_has_every_seed():
+    runs = [
+        *run_confirm("e", "all", 0.2, 1),
+        *run_confirm("f", "none", 0.1, 1, "diverged"),
+        *run_confirm("g", "all", 0.2, 2, "failed"),
+    ]
+    state = confirming(*runs)
+    assert (state.searched, state.complete, state.n_confirm, state.n_trials) == (True, False, 4, 8)
+    # The same again makes it no more complete, and counts nowhere.
+    state = confirming(*runs, *run_confirm("twin", "all", 0.2, 1, number=10))
+    assert not state.complete
+    assert sum(state.counts().values()) == 7
+    last = run_confirm("h", "none", 0.1, 2)
+    assert confirming(*runs, *last).complete
+    assert not confirming(*runs, *last[:-1]).complete
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("finished", "finished", "first"),
+        ("interrupted", "finished", "second"),
+        ("interrupted", None, "second"),
+        (None, "finished", "second"),
+        ("finished", None, "first"),
+        ("failed", "diverged", "second"),
+    ],
+)
+def test_a_seed_that_ran_twice_counts_once(first, second, kept):
+    state = confirming(
+        *run_confirm("first", "all", 0.2, 1, first, number=5),
+        *run_confirm("second", "all", 0.2, 1, second, number=6),
+    )
+    assert [each.id for each in state.confirmed({"noise": "all", "lr": 0.2})] == [kept]
+    assert {"first", "second"} < state.trials.keys()
+
+
+def test_a_grid_point_that_ran_twice_counts_once():
+    spec = load_spec({**STAGED, "mode": "grid", "search": {"lr": {"grid": [0.1, 0.2]}}})
+    runs = [("a", "all", 0.1), ("b", "all", 0.2), ("c", "none", 0.1)]
+    state = SweepState(spec, [event for run in runs for event in trial(*run, [0.5])])
+    for event in trial("twin", "all", 0.1, [0.5]):
+        state.apply(event)
+    assert not state.complete
+    for event in trial("d", "none", 0.2, [0.5]):
+        state.apply(event)
+    assert state.complete
+    assert state.counts()["finished"] == state.n_trials == 4
+
+
+def test_the_search_is_over_when_each_arm_has_had_its_trials():
+    all_ = [event for name in "abcd" for event in trial(name, "all", 0.1, [0.5])]
+    assert not staged(*all_).searched
+    none = [event for name in "ef" for event in trial(name, "none", 0.1, [0.5])]
+    assert staged(*all_, *none).searched
+    assert not staged(*all_, *none[:-1]).searched
+
+
+def test_the_search_is_over_when_each_arm_has_had_its_epochs():
+    budget = {"epochs_per_arm": 3}
+    enough = [*trial("a", "all", 0.1, [0.5] * 3), *trial("b", "none", 0.1, [0.5] * 2)]
+    # A trial that fails before its first epoch counts as one, or such would be started for ever.
+    failed = list(trial("c", "none", 0.1, [], "failed"))
+    assert not staged(*enough, search=budget).searched
+    assert staged(*enough, *failed, search=budget).searched
+    assert staged(*enough, *failed, search=budget).n_trials is None
+    assert not staged(*enough, *failed[:-1], search=budget).searched
+    # One that Tune forgot when its driver was killed stays as it was for ever.
+    forgotten = trial("d", "all", 0.1, [0.5], "interrupted")
+    state = staged(*enough, *failed, *forgotten, search=budget)
+    assert state.searched
+    select(state)
+    assert state.n_trials == 3 + state.n_confirm

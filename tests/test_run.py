@@ -252,7 +252,7 @@ def interrupted(storage, what, **env):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, stop):
     """The driver, in a process of its own, gets the signal when the third trial has ended."""
-    driver = interrupted(tmp_path, "run", INTERRUPT_WITH=str(int(stop)))
+    driver = interrupted(tmp_path, "joint", INTERRUPT_WITH=str(int(stop)))
     if stop == signal.SIGINT:
         assert driver.returncode == 130, driver.stderr
         assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in driver.stdout

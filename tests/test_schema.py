@@ -4,15 +4,24 @@ import jsonschema
 import pytest
 import yaml
 
+from sweeps import load_spec
 from sweeps.catalogue import STUDIES
 from sweeps.schema import json_schema
-from tests.test_spec import BASE, GRID, ISSUE
+from sweeps.source import Source
+from tests.test_spec import BASE, COMPARE, CURVES, GRID, ISSUE
 
 GOOD = {
     **{path.stem: path.read_text() for path in STUDIES.glob("*.yaml")},
     "issue": ISSUE,
     "base": BASE,
     "grid": f"{GRID}seeds: 3\nscheduler: none\n",
+    "comparison": COMPARE,
+    "curves": CURVES,
+    "arms listed": COMPARE.replace("compare: noise", "compare: {noise: [none, layer]}").replace(
+        "better: layer, worse: none", "equal: [layer, none], within: 1, reach: common"
+    ),
+    "arms that are numbers": f"{GRID}mode: grid\ncompare: {{momentum: [0, 0.5]}}\nclaims:\n"
+    "  - {name: a, metric: val_loss, better: 0.5, worse: [0], where: {lr: 0.1}, epoch: 1}\n",
     "every kind": BASE.replace(
         "search:\n",
         "search:\n  lr: {uniform: [0.1, 1]}\n  batch_size: {int_uniform: [8, 64]}\n"
@@ -50,6 +59,30 @@ BAD = [  # old, new in BASE; the place that an editor marks
     ("name: study", "name: study\nscheduler: {asha: {grace: 1}}", "scheduler"),
     ("name: study", "name: study\nseed: 1.5", "seed"),
 ]
+BAD_COMPARISONS = [  # the same in COMPARE
+    ("compare: noise", "compare: noize", "compare"),
+    ("compare: noise", "compare: 3", "compare"),
+    ("compare: noise", "compare: [noise]", "compare"),
+    ("compare: noise", "compare: {noise: [none, al]}", "compare"),
+    ("compare: noise", "compare: noise\nmode: girid", "mode"),
+    ("search: {trials_per_arm: 3}", "serch: {trials_per_arm: 3}", "stages"),
+    ("{trials_per_arm: 3}", "{trials: 3}", "stages"),
+    ("{trials_per_arm: 3}", "{trials_per_arm: 0}", "stages"),
+    ("{trials_per_arm: 3}", "{trials_per_arm: 3, scheduler: asha}", "stages"),
+    ("{seeds: 2}", "{seeds: 1}", "stages"),
+    ("{seeds: 2}", "{seeds: 2, curvature: always}", "stages"),
+    ("{seeds: 2}", "{sedes: 2}", "stages"),
+    ("test_accuracy", "test_acc", "claims.0.metric"),
+    ("better: layer", "bettr: layer", "claims.0"),
+    ("better: layer", "better: {a: 1}", "claims.0.better"),
+    ("better: layer", "better: []", "claims.0.better"),
+    ("better: layer, worse: none", "equal: [none], within: 1", "claims.0.equal"),
+    ("worse: none", "worse: none, reach: soon", "claims.0.reach"),
+    ("worse: none", "worse: none, epoch: 0", "claims.0.epoch"),
+    ("worse: none", "worse: none, where: {sgma: 0.1}", "claims.0.where"),
+    ("name: layer beats none, ", "", "claims.0"),
+    ("  - {", "  {", "claims"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +100,37 @@ def test_lets_through(text, validator):
     validator.validate(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize(("old", "new", "place"), BAD)
-def test_marks(old, new, place, validator):
-    assert BASE.count(old) == 1
-    errors = list(validator.iter_errors(yaml.safe_load(BASE.replace(old, new))))
+@pytest.mark.parametrize(
+    ("text", "old", "new", "place"),
+    [*((BASE, *row) for row in BAD), *((COMPARE, *row) for row in BAD_COMPARISONS)],
+)
+def test_marks(text, old, new, place, validator):
+    assert text.count(old) == 1
+    errors = list(validator.iter_errors(yaml.safe_load(text.replace(old, new))))
     assert place in {".".join(map(str, error.absolute_path)) for error in errors}
+
+
+FORMS = [
+    (path, profile)
+    for path in sorted(STUDIES.glob("*.yaml"))
+    for profile in (None, *yaml.safe_load(path.read_text()).get("profiles", {}))
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "profile"), FORMS, ids=[f"{path.stem}-{profile}" for path, profile in FORMS]
+)
+def test_lets_every_form_of_a_study_through(path, profile, validator):
+    validator.validate(Source(path, (), profile).content)
+    validator.validate(yaml.safe_load(load_spec(path, profile=profile).resolved))
+
+
+MODELS = ["Objective", "Budget", "ASHA", "Resources", "Stages", "SearchStage", "ConfirmStage", "Claim"]
 
 
 def test_every_key_and_hyperparameter_is_described(validator):
     schema = validator.schema
-    models = [schema, *(schema["$defs"][name] for name in ("Objective", "Budget", "ASHA", "Resources"))]
+    models = [schema, *(schema["$defs"][name] for name in MODELS)]
     fields = [field for model in models for field in model["properties"].items()]
     for trainable in schema["allOf"]:
         fields += trainable["then"]["properties"]["fixed"]["properties"].items()

@@ -1,20 +1,27 @@
 """The search: its space, the order of its suggestions, what it learns, and what ASHA stops."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.samplers import TPESampler
+from ray import cloudpickle
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
 
 from sweeps.search import (
     OBJECTIVE,
+    ArmSearcher,
     SearchSpace,
     build_scheduler,
     build_searcher,
@@ -22,6 +29,7 @@ from sweeps.search import (
     grid_trials,
     in_order,
     n_trials,
+    starting_points,
 )
 from sweeps.spec import Spec, load_spec
 from sweeps.trial import worst
@@ -38,6 +46,12 @@ def spec_of(search, *, mode="max", **keys) -> Spec:
 
 def sampled(search, **keys) -> Spec:
     return spec_of(search, **{"budget": {"trials": 50}, **keys})
+
+
+def compared(search=None, *, fixed=None, **stage) -> Spec:
+    """A study of every noise mode, unless it says what else."""
+    search = {name: MAIN[name] for name in ("sigma", "lr")} if search is None else search
+    return spec_of(search, compare="noise", stages={"search": stage}, fixed=fixed or {})
 
 
 MAIN = {
@@ -155,7 +169,8 @@ def score(configuration):
 
 def finish(searcher, trial_id, final):
     for epoch in (1, 2):
-        searcher.on_trial_result(trial_id, {OBJECTIVE: final / (3 - epoch), "training_iteration": epoch})
+        result = {OBJECTIVE: final / (3 - epoch), "training_iteration": epoch, "epoch": epoch}
+        searcher.on_trial_result(trial_id, result)
     searcher.on_trial_complete(trial_id, {OBJECTIVE: final, "training_iteration": 2})
 
 
@@ -176,7 +191,8 @@ def drive(searcher, numbers, outcome=score):
 def print_sequences():
     """Run in a process of its own."""
     sequences = [drive(build_searcher(sampled(MAIN, seed=seed)), range(25)) for seed in (0, 1)]
-    print(json.dumps([hash("noise"), *sequences]))
+    arms = drive(build_searcher(compared(trials_per_arm=14)), range(70))
+    print(json.dumps([hash("noise"), *sequences, arms]))
 
 
 def test_the_seed_decides_the_sequence_in_any_process():
@@ -195,7 +211,8 @@ def test_the_seed_decides_the_sequence_in_any_process():
     assert first[0] != second[0], "the order of sets must differ, or the test shows nothing"
     assert first[1:] == second[1:]
     assert first[1] == drive(build_searcher(sampled(MAIN)), range(25))
-    without_seed = [[{**c, "seed": None} for c in sequence] for sequence in first[1:]]
+    assert first[3] == drive(build_searcher(compared(trials_per_arm=14)), range(70))
+    without_seed = [[{**c, "seed": None} for c in sequence] for sequence in first[1:3]]
     assert without_seed[0] != without_seed[1]
 
 
@@ -218,44 +235,232 @@ def test_the_search_learns_from_diverged_trials(mode):
     assert bad(told=None) >= 12
 
 
-def test_life_cycle(tmp_path):
-    spec = sampled(MAIN)
+@pytest.mark.parametrize(
+    ("spec", "first"),
+    [
+        (lambda: sampled(MAIN), 15),
+        (lambda: compared(trials_per_arm=16), 65),  # 13 an arm: TPE has begun
+        (lambda: compared(epochs_per_arm=32), 65),
+    ],
+    ids=["joint", "trials", "epochs"],
+)
+def test_life_cycle(tmp_path, spec, first):
+    spec = spec()
     searcher = build_searcher(spec)
 
     def sometimes_fails(configuration):
         return None if configuration["noise"] == "layer" else score(configuration)
 
-    drive(searcher, range(15), sometimes_fails)
+    drive(searcher, range(first), sometimes_fails)
     pending = searcher.suggest("pending")
     searcher.save(str(tmp_path / "searcher"))
     resumed = build_searcher(spec)
     resumed.restore(str(tmp_path / "searcher"))
     for each in (searcher, resumed):
+        assert each.suggest("pending") == pending  # it has it already
         finish(each, "pending", score(pending))
-    going_on = drive(searcher, range(15, 25), sometimes_fails)
-    assert drive(resumed, range(15, 25), sometimes_fails) == going_on
+    more = range(first, first + 10)
+    going_on = drive(searcher, more, sometimes_fails)
+    assert drive(resumed, more, sometimes_fails) == going_on
     # A searcher that starts over suggests others: the test can fail.
-    assert drive(build_searcher(spec), range(15, 25), sometimes_fails) != going_on
+    assert drive(build_searcher(spec), more, sometimes_fails) != going_on
+
+
+# Arms: a searcher each.
+
+
+def test_every_arm_gets_as_many_trials_in_turn():
+    spec = compared(trials_per_arm=6)
+    searcher = build_searcher(spec)
+    configurations = [searcher.suggest(str(number)) for number in range(30)]  # all at once
+    assert n_trials(spec) == 30
+    for end in range(31):
+        counts = Counter(configuration["noise"] for configuration in configurations[:end])
+        assert max(counts.values(), default=0) - min(counts[mode] for mode in MODES) <= 1
+    assert searcher.suggest("more") == Searcher.FINISHED
+    assert searcher.suggest("29") == configurations[-1]  # not a new one
+
+
+class Named(Searcher):
+    """Suggests its name."""
+
+    def __init__(self, name):
+        super().__init__(metric=OBJECTIVE, mode="max")
+        self.name = name
+
+    def suggest(self, trial_id):
+        return {"arm": self.name}
+
+    def on_trial_result(self, trial_id, result):
+        pass
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        pass
+
+
+def spend(searcher, lengths, concurrent):
+    """Run trials side by side, an epoch of each at a time, until the searcher says that all is spent.
+
+    A trial of no epochs fails before its first. Gives what each arm was charged.
+    """
+    running, charged = {}, Counter()
+    for number in range(10_000):
+        suggested = None
+        while len(running) < concurrent:
+            trial_id = f"{number}-{len(running)}"
+            suggested = searcher.suggest(trial_id)
+            if suggested in (None, Searcher.FINISHED):
+                break
+            arm = suggested["arm"]
+            running[trial_id] = (arm, lengths[arm].pop(0) if lengths[arm] else 1, 0)
+        if suggested == Searcher.FINISHED:
+            assert not running
+            return charged
+        assert running, "waits for nothing"
+        for trial_id, (arm, length, epoch) in list(running.items()):
+            if epoch + 1 < length:
+                searcher.on_trial_result(trial_id, {"epoch": epoch + 1})
+                running[trial_id] = (arm, length, epoch + 1)
+            else:  # Tune tells the last epoch of a trial that ASHA stops only with its end
+                last = {"epoch": length} if length else None
+                searcher.on_trial_complete(trial_id, last, error=length == 0)
+                charged[arm] += max(1, length)
+                del running[trial_id]
+    raise AssertionError("never ends")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.fixed_dictionaries({arm: st.lists(st.integers(0, 9), max_size=40) for arm in "abc"}),
+    st.integers(1, 6),
+    st.integers(1, 50),
+)
+def test_a_budget_in_epochs_is_spent_by_every_arm_and_little_more(lengths, concurrent, budget):
+    searcher = ArmSearcher([Named(arm) for arm in lengths], trials=None, epochs=budget, longest=9)
+    charged = spend(searcher, lengths, concurrent)
+    assert set(charged) == set(lengths)
+    assert all(budget <= spent < budget + 9 for spent in charged.values())
+
+
+def test_an_arm_of_short_trials_is_not_starved():
+    """Side by side, one arm's trials are stopped after an epoch; at any time it is at most a trial behind."""
+    searcher = build_searcher(compared(epochs_per_arm=40))
+    assert n_trials(compared(epochs_per_arm=40)) is None
+    charged, number = Counter(), 0
+    while (configuration := searcher.suggest(str(number))) != Searcher.FINISHED:
+        length = 1 if configuration["noise"] == "layer" else 10
+        for epoch in range(1, length + 1):
+            result = {OBJECTIVE: 0.5, "training_iteration": epoch, "epoch": epoch}
+            searcher.on_trial_result(str(number), result)
+        searcher.on_trial_complete(str(number), result)
+        charged[configuration["noise"]] += length
+        number += 1
+        assert max(charged.values()) - min(charged[mode] for mode in MODES) <= 10
+    assert charged == dict.fromkeys(MODES, 40)
+
+
+def of_arm(configurations, arm):
+    return [configuration for configuration in configurations if configuration["noise"] == arm]
+
+
+def test_each_arm_is_searched_as_if_it_were_alone():
+    spec = compared(trials_per_arm=16)
+    together = drive(build_searcher(spec), range(5 * 16))
+    for arm in MODES:
+        sampler = TPESampler(
+            n_startup_trials=10, seed=spec.seed, multivariate=True, group=True, constant_liar=True
+        )
+        lone = OptunaSearch(
+            SearchSpace(spec, {"noise": arm}),
+            metric=OBJECTIVE,
+            mode="max",
+            sampler=sampler,
+            points_to_evaluate=starting_points(spec),
+        )
+        assert of_arm(together, arm) == drive(lone, range(16))
+    # What TPE chooses depends on what it is told: were another arm's results told, it would show.
+    other = drive(build_searcher(spec), range(5 * 16), lambda configuration: 1 - score(configuration))
+    assert of_arm(other, "all")[:10] == of_arm(together, "all")[:10]
+    assert of_arm(other, "all")[10:] != of_arm(together, "all")[10:]
+
+
+def test_all_arms_start_from_the_same_points_of_a_latin_hypercube():
+    search = {
+        "sigma": MAIN["sigma"],
+        "lr": MAIN["lr"],
+        "momentum": {"uniform": [0.2, 0.7]},
+        "epochs": {"int_uniform": [1, 10]},
+        "optimizer": ["sgd", "adam"],
+    }
+    spec = compared(search, trials_per_arm=12)
+    configurations = drive(build_searcher(spec), range(5 * 12))
+    start = starting_points(spec)
+    assert len(start) == 10
+    for arm in MODES:
+        expected = [{k: v for k, v in point.items() if arm != "none" or k != "sigma"} for point in start]
+        assert of_arm(configurations, arm)[:10] == [{**e, "noise": arm, "seed": 0} for e in expected]
+
+    def strata(share):
+        return sorted(int(10 * share(point)) for point in start)
+
+    assert strata(lambda point: (point["momentum"] - 0.2) / 0.5) == list(range(10))
+    assert strata(lambda point: math.log(point["sigma"] / 1e-4) / math.log(0.3 / 1e-4)) == list(range(10))
+    assert strata(lambda point: math.log(point["lr"] / 1e-3) / math.log(100)) == list(range(10))
+    assert sorted(point["epochs"] for point in start) == list(range(1, 11))
+    assert Counter(point["optimizer"] for point in start) == {"sgd": 5, "adam": 5}
+    orders = [[point[name] for point in start] for name in ("momentum", "sigma", "lr")]
+    ranks = [[sorted(order).index(each) for each in order] for order in orders]
+    assert len({tuple(rank) for rank in ranks}) == 3  # not along the diagonal
+
+
+def test_a_budget_of_few_trials_spreads_them_over_the_whole_space():
+    start = starting_points(compared(trials_per_arm=4))
+    assert sorted(int(4 * math.log(point["lr"] / 1e-3) / math.log(100)) for point in start) == [0, 1, 2, 3]
+    assert starting_points(compared({}, fixed={"sigma": 0.1}, trials_per_arm=1)) == []
 
 
 # ASHA.
 
 
-def stopped_after(spec, qualities, epochs=27):
-    """Epochs that each trial gets when all go on side by side, an epoch at a time."""
-    scheduler = build_scheduler(spec)
-    trials = {quality: Trial("curve", stub=True) for quality in qualities}
+def side_by_side(scheduler, trials, curve, epochs):
+    """Run trials, an epoch of each at a time.
+
+    Args:
+        scheduler: What decides.
+        trials: By key.
+        curve: The objective, of key and epoch.
+        epochs: The epochs to run.
+
+    Returns:
+        Epochs that each had when it was stopped, or in all.
+    """
+    ran, going = {}, dict(trials)
+    for epoch in epochs:
+        for key, trial in list(going.items()):
+            ran[key] = epoch
+            result = {"epoch": epoch, OBJECTIVE: curve(key, epoch)}
+            if scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP:
+                scheduler.on_trial_complete(None, trial, result)
+                del going[key]
+    return ran
+
+
+def added(scheduler, keys, arm_of=lambda key: "none"):
+    trials = {key: Trial("curve", config={"noise": arm_of(key)}, stub=True) for key in keys}
     for trial in trials.values():
         scheduler.on_trial_add(None, trial)
-    ran = dict.fromkeys(qualities, 0)
-    for epoch in range(1, epochs + 1):
-        for quality, trial in list(trials.items()):
-            accuracy = quality * (1 - 0.9**epoch)
-            result = {"epoch": epoch, OBJECTIVE: accuracy if spec.objective.mode == "max" else 1 - accuracy}
-            ran[quality] = epoch
-            if scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP:
-                del trials[quality]
-    return ran
+    return trials
+
+
+def stopped_after(spec, qualities, epochs=27):
+    """Epochs that each trial gets when all go on side by side."""
+    scheduler = build_scheduler(spec)
+
+    def curve(quality, epoch):
+        accuracy = quality * (1 - 0.9**epoch)
+        return accuracy if spec.objective.mode == "max" else 1 - accuracy
+
+    return side_by_side(scheduler, added(scheduler, qualities), curve, range(1, epochs + 1))
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
@@ -288,3 +493,93 @@ def test_asha_lets_the_longest_trial_finish(keys, most):
     search = keys.get("search", {"lr": [0.1, 0.2]})
     spec = sampled(search, fixed=keys.get("fixed", {}), scheduler={"asha": {"grace_epochs": 2}})
     assert stopped_after(spec, [1.0], epochs=20) == {1.0: most}  # alone it is never behind
+
+
+# Arms: an ASHA each.
+
+ASHA_KEYS = {"grace_epochs": 3, "reduction_factor": 3}
+KEYS = [(arm, (7 * number) % 27) for number in range(27) for arm in ("none", "all")]
+
+
+def arm(key):
+    return key[0]
+
+
+def late_bloomer(key, epoch):
+    """``all`` is behind the worst of ``none`` until the last third, and ahead of the best in the end."""
+    name, quality = key
+    return (1 + quality) / 100 * (1 - 0.9**epoch) + (0 if name == "none" else -1 if epoch < 20 else 1)
+
+
+def schedulers():
+    spec = compared(trials_per_arm=27, scheduler={"asha": ASHA_KEYS}, fixed={"epochs": 27})
+    return build_scheduler(spec), ASHAScheduler(
+        time_attr="epoch", metric=OBJECTIVE, mode="max", grace_period=3, reduction_factor=3, max_t=27
+    )
+
+
+def test_an_arm_that_learns_slowly_keeps_its_budget():
+    apart, shared = schedulers()
+
+    def epochs_of(scheduler):
+        ran = side_by_side(scheduler, added(scheduler, KEYS, arm), late_bloomer, range(1, 28))
+        return {name: [ran[name, quality] for _, quality in KEYS if _ == name] for name in ("none", "all")}
+
+    fair, unfair = epochs_of(apart), epochs_of(shared)
+    assert fair["none"] == fair["all"]
+    assert max(fair["all"]) == 27
+    # One ASHA for all arms stops the slow one before it blooms.
+    assert max(unfair["all"]) < 20
+    assert max(unfair["none"]) == 27
+
+
+def test_each_arm_is_judged_as_if_it_were_alone():
+    def curve(key, epoch):
+        return key[1] * (1 - 0.9**epoch)
+
+    apart, _ = schedulers()
+    together = side_by_side(apart, added(apart, KEYS, arm), curve, range(1, 28))
+    for name in ("none", "all"):
+        _, lone = schedulers()
+        keys = [key for key in KEYS if key[0] == name]
+        assert {key: together[key] for key in keys} == side_by_side(
+            lone, added(lone, keys), curve, range(1, 28)
+        )
+
+
+def test_the_schedulers_of_arms_are_pickled_with_what_they_know():
+    scheduler, _ = schedulers()
+    keys = [(name, quality) for name in ("none", "all") for quality in range(26, -1, -1)]
+    trials = added(scheduler, keys, arm)
+
+    def curve(key, epoch):
+        return key[1] + epoch
+
+    side_by_side(scheduler, trials, curve, range(1, 4))
+    revived = cloudpickle.loads(cloudpickle.dumps(scheduler))
+    late = [(name, 100 + quality) for name in ("none", "all") for quality in range(5)]
+    bad = {key: Trial("curve", config={"noise": key[0]}, stub=True) for key in late}
+
+    def go_on(each):
+        for trial in bad.values():
+            each.on_trial_add(None, trial)
+        return side_by_side(each, bad, lambda key, epoch: key[1] - 90 + epoch, range(1, 28))
+
+    after = go_on(scheduler)
+    assert go_on(revived) == after
+    fresh, _ = schedulers()
+    assert go_on(fresh) != after  # one that knows nothing judges otherwise
+
+
+def test_schedulers_take_trials_that_end_or_never_run():
+    scheduler, _ = schedulers()
+    trials = added(scheduler, KEYS[:4], arm)
+    scheduler.on_trial_remove(None, trials[KEYS[0]])
+    scheduler.on_trial_error(None, trials[KEYS[1]])
+    assert scheduler.set_search_properties(None, None)
+    assert scheduler.debug_string().startswith("none: Using ")
+    assert side_by_side(scheduler, {KEYS[2]: trials[KEYS[2]]}, late_bloomer, range(1, 3)) == {KEYS[2]: 2}
+
+
+def test_arms_without_a_scheduler():
+    assert build_scheduler(compared(trials_per_arm=1)) is None

@@ -16,10 +16,11 @@ from ray import tune
 
 from sweeps import SpecError, load_spec, runner
 from sweeps.catalogue import STUDIES
+from sweeps.claims import JudgedClaim, judge_claims
 from sweeps.mistakes import one_of
-from sweeps.search import SearchSpace, n_trials
-from sweeps.spec import Spec
-from sweeps.state import SweepState
+from sweeps.search import ArmScheduler, SearchSpace, n_trials
+from sweeps.spec import Claim, Dimension, Spec
+from sweeps.state import CONFIRM, SEARCH, SweepState
 from sweeps.storage import create_sweep
 from trainables import registry
 
@@ -41,6 +42,32 @@ trainable: digits
 search:
   lr: {grid: [0.1, 0.2]}
 objective: {metric: val_accuracy, mode: max}
+"""
+COMPARE = """\
+name: study
+trainable: digits
+compare: noise
+fixed: {epochs: 4}
+search:
+  sigma: {log_uniform: [1.0e-4, 0.3], when: {noise: [all, layer, after_all, after_layer]}}
+stages:
+  search: {trials_per_arm: 3}
+  confirm: {seeds: 2}
+objective: {metric: val_accuracy, mode: max}
+claims:
+  - {name: layer beats none, metric: test_accuracy, better: layer, worse: none}
+"""
+CURVES = """\
+name: study
+trainable: digits
+mode: grid
+compare: {noise: [none, all]}
+fixed: {epochs: 4}
+search: {sigma: {grid: [0.1, 0.2], when: {noise: [all]}}}
+objective: {metric: val_accuracy, mode: max}
+seeds: 3
+claims:
+  - {name: all beats none, metric: val_accuracy, better: all, worse: none, where: {sigma: 0.1}}
 """
 ISSUE = """\
 name: fmnist-shallow
@@ -94,7 +121,7 @@ def mistakes(folder: Path, text: str | bytes, *overrides: str) -> list[str]:
 
 
 def changed(old: str, new: str, text: str = BASE) -> str:
-    assert text.count(old) == 1
+    assert text.count(old) == 1, f"{old!r} stands there {text.count(old)} times"
     return text.replace(old, new)
 
 
@@ -553,12 +580,36 @@ STUDY_FILES = sorted(STUDIES.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", STUDY_FILES, ids=[file.stem for file in STUDY_FILES])
-def test_shipped_studies(file, tmp_path):
+def test_shipped_studies(file):
     spec = load_spec(file)
     assert spec.name == file.stem
     assert spec.text == file.read_text()
+
+
+EVERY_STAGE = (  # what a comparison can say, in one
+    "stages.search={epochs_per_arm: 9, scheduler: {asha: {}}}",
+    "stages.confirm={seeds: 3, top: 2, curvature: end}",
+    "question=Which?",
+    "claims=[{name: a, metric: val_loss, equal: [none, all], within: 1, reach: common},"
+    "{name: b, metric: val_loss, better: [none, all], worse: layer, epoch: 2},"
+    "{name: c, metric: hessian_trace, better: all, worse: [none]}]",
+)
+ROUND = [
+    *((file.read_text(), ()) for file in STUDY_FILES),
+    *((text, ()) for text in (BASE, GRID, ISSUE, COMPARE, CURVES)),
+    (COMPARE, EVERY_STAGE),
+    (COMPARE, ("compare={noise: [all, layer]}", "search.sigma.when.noise=[all, layer]", "claims=[]")),
+    (CURVES, ("compare={lr: [0.1, 1.0]}", "search={noise: [none]}", "claims=[]")),
+]
+
+
+@pytest.mark.parametrize(("text", "overrides"), ROUND)
+def test_what_is_resolved_loads_to_the_same(text, overrides, tmp_path):
+    spec = read(tmp_path, text, *overrides)
     assert read(tmp_path, spec.resolved) == spec
+    assert load_spec(yaml.safe_load(spec.resolved)).resolved == spec.resolved
     assert read(tmp_path, yaml.safe_dump(spec.model_dump(exclude_none=True))) == spec
+    assert create_sweep(tmp_path, spec).spec() == spec
 
 
 @pytest.mark.parametrize(
@@ -583,7 +634,8 @@ SCALARS = st.one_of(
 )
 WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
-    "scheduler asha grace_epochs int none"
+    "scheduler asha grace_epochs int none compare stages claims mode question trials_per_arm epochs_per_arm "
+    "confirm top curvature metric better worse equal within reach common epoch where layer val_accuracy end"
 )
 NAMES = st.sampled_from(WORDS.split())
 VALUES = st.recursive(
@@ -594,10 +646,21 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-FULL = yaml.safe_load(
-    BASE + "scheduler: {asha: {grace_epochs: 2, reduction_factor: 3}}\nresources: {cpu: 1, gpu: 0}\n"
-    "seed: 0\nseeds: 1\nmax_failures: 1\ndata_dir: data\n"
-)
+ASHA = "{asha: {grace_epochs: 2, reduction_factor: 3}}"
+ALL_KEYS = "resources: {cpu: 1, gpu: 0}\nseed: 0\nseeds: 1\nmax_failures: 1\ndata_dir: data\n"
+FULL = yaml.safe_load(f"{BASE}scheduler: {ASHA}\n{ALL_KEYS}")
+FORMS = [
+    FULL,
+    yaml.safe_load(
+        COMPARE.replace("arm: 3}", f"arm: 3, scheduler: {ASHA}}}").replace(
+            "s: 2}", "s: 2, top: 2, curvature: end}"
+        )
+        + "  - {name: b, metric: val_loss, equal: [none, all], within: 1, reach: common}\n"
+        "  - {name: c, metric: val_loss, better: [none, all], worse: layer, epoch: 2}\n"
+        "  - {name: d, metric: hessian_trace, better: all, worse: none}\n" + ALL_KEYS
+    ),
+    yaml.safe_load(CURVES + "budget: {concurrent: 2}\nquestion: Which?\n"),
+]
 
 
 def paths(value, above=()):
@@ -631,14 +694,28 @@ def load_or_refuse(source, overrides=()):
         loaded = error
     if isinstance(loaded, SpecError):
         assert len(str(loaded).splitlines()) == len(loaded.mistakes) > 0
+        text = str(loaded).lower()
+        assert not any(
+            jargon in text for jargon in ("input should", "union", "literal[", "nullable", "pydantic")
+        )
     else:
         assert isinstance(loaded, Spec)
+        assert loaded.arms
+        assert loaded.verdict_metric in loaded.directions
+        assert loaded.max_epochs > 0
+        assert loaded.is_grid or n_trials(loaded) != 0
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("form", FORMS, ids=["search", "comparison", "grid"])
+def test_the_forms_that_are_changed_are_right(form):
+    assert isinstance(load_spec(form), Spec)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["search", "comparison", "grid"])
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_any_value_anywhere(data):
-    content = yaml.safe_load(yaml.safe_dump(FULL))  # a fresh copy
+def test_any_value_anywhere(form, data):
+    content = yaml.safe_load(yaml.safe_dump(form))  # a fresh copy
     for _ in range(data.draw(st.integers(1, 3))):
         if not content:
             break
@@ -664,10 +741,11 @@ def test_any_text(text):
 # Every key arrives: what takes a key is another object when the key changes.
 
 SWEPT = BASE + "scheduler: {asha: {grace_epochs: 1}}\n"
+STAGED = COMPARE.replace("arm: 3}", "arm: 3, scheduler: {asha: {grace_epochs: 1}}}")
 
 
 def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Every key of a spec, with * for a name that the user chooses."""
+    """Every key of a spec, with * for a name that the user chooses, or a place in a list."""
     for name, field in model.model_fields.items():
         annotations = (field.annotation, *get_args(field.annotation))
         below = next(
@@ -676,7 +754,32 @@ def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
         if below is None:
             yield f"{above}{name}"
         else:
-            yield from keys(below, f"{above}{name}{'.*' if name == 'search' else ''}.")
+            yield from keys(below, f"{above}{name}{'.*' if below in (Dimension, Claim) else ''}.")
+
+
+TAGS = {"data_fingerprint": "", "host": ""}
+
+
+def listed(tuner: Any) -> list[dict[str, Any]]:
+    return tuner.param_space.get("point", {}).get("grid_search") or []
+
+
+def without_seed(point: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in point.items() if name != "seed"}
+
+
+def state_of_trial(
+    state: SweepState, number: int, point: dict[str, Any], stage: str, score: float, seed: int = 0
+) -> None:
+    """A trial whose scores grow by one half and by a seed's hundredth over four epochs."""
+    name, hyperparameters = str(number), state.spec.hyperparameters(point).model_dump()
+    who = {"number": number, "arm": str(point["noise"]), "seed": seed, "hyperparameters": hyperparameters}
+    state.apply({"event": "start", "time": 0, "trial": name, "stage": stage, **who})
+    for epoch in range(1, 5):
+        value = score * (1 + epoch / 8) + 0.001 * seed * epoch
+        metrics = {"val_accuracy": value, "test_accuracy": value, "val_loss": 1 - value}
+        state.apply({"event": "epoch", "trial": name, "epoch": epoch, "metrics": metrics, "tags": TAGS})
+    state.apply({"event": "end", "trial": name, "time": 1, "status": "finished", "reason": "", "folder": ""})
 
 
 class Built:
@@ -685,19 +788,52 @@ class Built:
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
         started: list[tune.Tuner] = []
+        sweep = create_sweep(folder, spec)
+        sweep.journal.append(
+            "select", points=[{compared: arm} for compared in [spec.compared] for arm in spec.arms]
+        )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tune.Tuner, "fit", lambda tuner: started.append(tuner))
             patch.setattr(runner, "_start_ray", lambda spec: None)
-            runner._fit(create_sweep(folder, spec), spec)
+            for stage in (SEARCH, CONFIRM)[: 1 + spec.confirms]:
+                runner._fit(sweep, spec, stage)
         tuner = started[0]._local_tuner
         self.tune: Any = tuner._tune_config
         self.run: Any = tuner.get_run_config()
         self.resources = tuner.trainable._resources.required_resources
-        self.grid = tuner.param_space.get("point", {}).get("grid_search")
+        self.grid, *confirm = [listed(tuner._local_tuner) for tuner in started]
+        self.confirm = confirm[0] if confirm else []
 
     @property
     def rungs(self) -> list[float]:
-        return sorted(epoch for epoch, _ in self.tune.scheduler._brackets[0]._rungs)
+        scheduler = self.tune.scheduler
+        if isinstance(scheduler, ArmScheduler):
+            scheduler = scheduler._schedulers["none"]
+        return sorted(epoch for epoch, _ in scheduler._brackets[0]._rungs)
+
+    @property
+    def n_selected(self) -> int:
+        """Points that the confirm stage takes of an arm that has tried three."""
+        state = SweepState(self.spec)
+        for number in range(3):
+            state_of_trial(state, number, {"noise": "all", "sigma": 0.1 * number}, SEARCH, 0.5)
+        return len(state.select())
+
+    @property
+    def judged(self) -> JudgedClaim:
+        """The first claim, where `all` is a little better than `none`, and `layer` much."""
+        state = SweepState(self.spec)
+        points = self.confirm or self.grid
+        state.apply(
+            {"event": "select", "points": list({str(p["noise"]): without_seed(p) for p in points}.values())}
+        )
+        for number, point in enumerate(points):
+            score = 0.1 + {"layer": 0.2}.get(
+                point["noise"], point.get("sigma", 0.01 * (point["noise"] == "all"))
+            )
+            stage = CONFIRM if self.confirm else SEARCH
+            state_of_trial(state, number, without_seed(point), stage, score, point["seed"])
+        return judge_claims(state)[0]
 
     @property
     def score(self) -> float | None:
@@ -705,7 +841,7 @@ class Built:
         fields = {"number": 1, "arm": "none", "seed": 0, "hyperparameters": {}}
         state.apply({"event": "start", "time": 0, "trial": "a", **fields})
         metrics = {"val_accuracy": 0.9, "val_loss": 0.1}
-        state.apply({"event": "epoch", "trial": "a", "epoch": 1, "metrics": metrics})
+        state.apply({"event": "epoch", "trial": "a", "epoch": 1, "metrics": metrics, "tags": TAGS})
         return state.score(state.trials["a"])
 
     def asked(self, name: str, **enqueued: Any) -> Any:
@@ -722,8 +858,21 @@ Categorical = optuna.distributions.CategoricalDistribution
 GRID_OVERRIDES = ("search={lr: {grid: [1, 2]}}", "budget={}")
 LOSS = "objective={metric: val_loss, mode: min}"
 
+ORDER = "better: layer, worse: none"
+
+
+def claim(changes: str, arms: str = "") -> str:
+    """An override: one claim, with what it changes last."""
+    content = yaml.safe_load(f"{{name: a, metric: test_accuracy, {arms}}}") | yaml.safe_load(f"{{{changes}}}")
+    return f"claims={[content]}"
+
+
+def mean_difference(built: Built) -> float:
+    return built.judged.evidence.differences[0].mean
+
+
 ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where it arrives, as what
-    ("name", ("name=other",), lambda built: Path(built.run.storage_path).parent.name, "other"),
+    ("name", ("name=other",), lambda built: Path(built.run.storage_path).parts[-3], "other"),
     ("trainable", ("trainable=mnist",), lambda built: built.spec.trainable_class.name, "mnist"),
     ("fixed", ("fixed.momentum=0.5",), lambda built: built.spec.hyperparameters({}).momentum, 0.5),
     ("search.*.choice", ("search.lr.choice=[1, 2]",), lambda built: built.asked("lr"), Categorical([1, 2])),
@@ -741,6 +890,13 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
         lambda built: built.grid,
         [{"lr": 1, "seed": 0}, {"lr": 2, "seed": 0}],
     ),
+    (
+        "mode",
+        ("mode=grid", "search={lr: [1, 2]}", "budget={}", "scheduler=none"),
+        lambda built: built.grid,
+        [{"lr": 1, "seed": 0}, {"lr": 2, "seed": 0}],
+    ),
+    ("question", ("question=Why?",), lambda built: built.spec.question, "Why?"),
     (
         "search.*.when",
         ("search.sigma.when.noise=[none, all]",),
@@ -771,6 +927,94 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
         [0, 0, 1, 1],
     ),
     ("max_failures", ("max_failures=9",), lambda built: built.run.failure_config.max_failures, 9),
+    (
+        "compare",
+        ("compare={noise: [none, layer]}", "search.sigma.when.noise=[layer]"),
+        lambda built: (built.tune.num_samples, {point["noise"] for point in built.confirm}),
+        (6, {"none", "layer"}),
+    ),
+    (
+        "stages.search.trials_per_arm",
+        ("stages.search.trials_per_arm=7",),
+        lambda built: (built.tune.num_samples, built.tune.search_alg._trials),
+        (35, 7),
+    ),
+    (
+        "stages.search.epochs_per_arm",
+        ("stages.search={epochs_per_arm: 9}",),
+        lambda built: (built.tune.num_samples, built.tune.search_alg._epochs),
+        (-1, 9),
+    ),
+    ("stages.search.scheduler", ("stages.search.scheduler=none",), lambda built: built.tune.scheduler, None),
+    (
+        "stages.search.scheduler.asha.grace_epochs",
+        ("stages.search.scheduler.asha.grace_epochs=2",),
+        lambda built: built.rungs,
+        [2],
+    ),
+    (
+        "stages.search.scheduler.asha.reduction_factor",
+        ("stages.search.scheduler.asha.reduction_factor=2",),
+        lambda built: built.rungs,
+        [1, 2, 4],
+    ),
+    (
+        "stages.confirm.seeds",
+        ("stages.confirm.seeds=4",),
+        lambda built: [point["seed"] for point in built.confirm if point["noise"] == "all"],
+        [1, 2, 3, 4],
+    ),
+    ("stages.confirm.top", ("stages.confirm.top=2",), lambda built: built.n_selected, 2),
+    (
+        "stages.confirm.curvature",
+        ("stages.confirm.curvature=epoch",),
+        lambda built: {point["curvature"] for point in built.confirm},
+        {"epoch"},
+    ),
+    ("claims.*.name", (claim("name: b", ORDER),), lambda built: built.judged.claim.name, "b"),
+    ("claims.*.metric", (claim("metric: val_loss", ORDER),), lambda built: built.judged.unit, "val_loss"),
+    (
+        "claims.*.better",
+        (claim("better: [layer, all], worse: none"),),
+        lambda built: built.judged.pairs,
+        [("layer", "none"), ("all", "none")],
+    ),
+    (
+        "claims.*.worse",
+        (claim("better: layer, worse: [none, all]"),),
+        lambda built: built.judged.pairs,
+        [("layer", "none"), ("layer", "all")],
+    ),
+    (
+        "claims.*.equal",
+        (claim("equal: [none, all], within: 1"),),
+        lambda built: built.judged.pairs,
+        [("none", "all")],
+    ),
+    (
+        "claims.*.within",
+        (claim("equal: [none, all], within: 0.5"),),
+        lambda built: built.judged.evidence.margin,
+        0.5,
+    ),
+    (
+        "claims.*.reach",
+        (claim("metric: val_accuracy, reach: 0.125", ORDER),),
+        lambda built: (built.judged.unit, mean_difference(built)),
+        ("epochs", 1),
+    ),
+    (
+        "claims.*.epoch",
+        (claim("metric: val_accuracy, epoch: 2", ORDER),),
+        lambda built: mean_difference(built),
+        pytest.approx(0.2 * (1 + 2 / 8)),
+    ),
+    (
+        "claims.*.where",
+        ("claims=[{name: a, metric: val_accuracy, better: all, worse: none, where: {sigma: 0.2}}]",),
+        lambda built: mean_difference(built),
+        pytest.approx(0.2 * (1 + 4 / 8)),
+    ),
     ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
     ("data_dir", ("data_dir=/data",), lambda built: runner._data_dir(built.spec), "/data"),
 ]
@@ -778,14 +1022,16 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
 
 def test_every_key_has_a_row():
     rows = {key for key, *_ in ROWS}
-    assert set(keys(Spec)) | {"scheduler"} == rows
+    assert set(keys(Spec)) | {"scheduler", "stages.search.scheduler"} == rows
 
 
 @pytest.mark.parametrize(("key", "overrides", "arrives", "value"), ROWS, ids=[row[0] for row in ROWS])
 def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
     monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
-    before = Built(read(tmp_path, SWEPT), tmp_path)
-    after = Built(read(tmp_path, SWEPT, *overrides), tmp_path)
+    text = STAGED if key.startswith(("compare", "stages", "claims")) else SWEPT
+    text = CURVES if key == "claims.*.where" else text
+    before = Built(read(tmp_path, text), tmp_path)
+    after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value
     assert arrives(after) == value
 
@@ -800,3 +1046,79 @@ def test_max_epochs(tmp_path):
     assert epochs("search.epochs.int_uniform=[2, 7]") == 7
     # Where the dimension does not apply, the default does.
     assert epochs("search.epochs={choice: [2, 3], when: {noise: [all]}}") == 10
+
+
+# What a spec says of its arms
+
+
+def test_arms_and_space(tmp_path):
+    spec = read(tmp_path, COMPARE)
+    assert (spec.compared, list(spec.space)) == ("noise", ["noise", "sigma"])
+    assert spec.arms == spec.space["noise"].values == ["none", "all", "layer", "after_all", "after_layer"]
+    spec = read(tmp_path, COMPARE, "compare={model: [wide, deep]}", "search={lr: [0.1, 0.2]}", "claims=[]")
+    assert (spec.compared, spec.arms, list(spec.space)) == ("model", ["wide", "deep"], ["model", "lr"])
+    spec = read(tmp_path, BASE)
+    assert (spec.compared, spec.arms, spec.space) == ("noise", ["none", "all"], spec.search)
+    assert read(tmp_path, GRID).arms == ["none"]  # the default
+    # Where the dimension does not apply, the default does, which counts once.
+    when = "search.noise={choice: [all, none], when: {model: [deep]}}"
+    assert read(tmp_path, BASE, when, "search.model=[deep, wide]").arms == ["all", "none"]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_confirm_seeds_are_fresh_and_more_of_them_begin_alike(seed, tmp_path):
+    many, few = (
+        read(tmp_path, COMPARE, f"seed={seed}", f"stages.confirm.seeds={n}").confirm_seeds for n in (10, 3)
+    )
+    assert (len(set(many)), many[:3]) == (10, few)
+    assert seed not in many
+    assert read(tmp_path, BASE, f"seed={seed}").confirm_seeds == []
+
+
+def test_directions_and_what_a_verdict_is_about(tmp_path):
+    directions = read(tmp_path, COMPARE).directions
+    known = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "grad_norm", "hessian_trace")
+    assert [directions[name] for name in known] == ["min", "max", "min", "max", None, "min"]
+    loss = "objective={metric: train_loss, mode: min}"
+    for text, overrides, metric in (
+        (COMPARE, (), "test_accuracy"),
+        (COMPARE, ("stages={search: {trials_per_arm: 3}}", "claims=[]"), "val_accuracy"),
+        (COMPARE, (loss,), "train_loss"),  # which the test split has not
+        (CURVES, (), "val_accuracy"),
+        (BASE, (), "val_accuracy"),
+    ):
+        assert read(tmp_path, text, *overrides).verdict_metric == metric
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "is_grid"),
+    [
+        (BASE, (), False),
+        (GRID, (), True),
+        (COMPARE, (), False),
+        (COMPARE, ("search={}", "fixed.sigma=0.1"), False),  # nothing left to search, but stages
+        (CURVES, (), True),
+        (CURVES, ("search.sigma={choice: [0.1, 0.2], when: {noise: [all]}}",), True),
+    ],
+)
+def test_is_grid(text, overrides, is_grid, tmp_path):
+    assert read(tmp_path, text, *overrides).is_grid is is_grid
+
+
+def test_max_epochs_of_arms(tmp_path):
+    changes = ("compare={epochs: [2, 6]}", "fixed={}", "search={lr: [0.1, 0.2]}", "claims=[]")
+    assert read(tmp_path, COMPARE, *changes).max_epochs == 6
+
+
+@pytest.mark.parametrize("text", [BASE, GRID, COMPARE, CURVES])
+def test_what_was_searched_makes_the_same_configuration(text, tmp_path):
+    spec = read(tmp_path, text)
+    for hyperparameters in spec.variants(spec.space):
+        searched = spec.searched_of(hyperparameters.model_dump())
+        assert searched.keys() == spec.space.keys()
+        assert spec.hyperparameters(searched) == hyperparameters
+
+
+def test_what_only_the_data_show_is_said_where_it_stands(tmp_path):
+    spec = read(tmp_path, COMPARE, "claims=[]")
+    assert str(spec.refused("noise", "is bad")) == f"{tmp_path / 'sweep.yaml'}:3: compare.noise: is bad"

@@ -8,6 +8,7 @@ import yaml
 from sweeps import load_spec
 from sweeps.catalogue import STUDIES
 from sweeps.mistakes import SpecError
+from sweeps.search import n_trials
 from trainables.registry import BUILT_IN
 
 SHIPPED = sorted(STUDIES.glob("*.yaml"))
@@ -33,6 +34,13 @@ def file(tmp_path):
     return path
 
 
+def most_epochs(spec):
+    """Epochs that a sweep trains if nothing is stopped early."""
+    confirm = spec.stages.confirm if spec.stages else None
+    n_confirm = len(spec.arms) * confirm.top * confirm.seeds if confirm else 0
+    return spec.max_epochs * ((n_trials(spec) or 0) + n_confirm)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_study_is_right_in_every_form(path):
     full = load_spec(path)
@@ -42,7 +50,16 @@ def test_every_study_is_right_in_every_form(path):
         spec = load_spec(path, profile=profile)
         assert spec.name == f"{path.stem}-{profile}"
         assert spec.resources.gpu == 0
-        assert spec.max_epochs * spec.budget.trials < full.max_epochs * full.budget.trials
+        assert most_epochs(spec) < most_epochs(full) / 2
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_study_asks_a_question_and_its_claims_have_seeds_in_every_form(path):
+    for profile in (None, *load_spec(path).profiles):
+        spec = load_spec(path, profile=profile)
+        assert spec.question.endswith("?")
+        assert spec.arms == ["none", "all", "layer", "after_all", "after_layer"]
+        assert (spec.seeds if spec.is_grid else len(spec.confirm_seeds)) >= 10
 
 
 def test_every_dataset_and_architecture_has_a_study_with_a_quick_form():
@@ -91,6 +108,28 @@ def test_what_is_resolved_has_no_profiles_and_loads_to_the_same(file):
 
 
 QUICK = "  quick: {fixed.epochs: 1, budget.trials: 2}"
+STAGES = """\
+compare: {noise: [none, all]}
+stages: {search: {trials_per_arm: 4}, confirm: {seeds: 4}}
+profiles:
+  quick: {stages.search.trials_per_arm: 2, stages.confirm.seeds: 3}
+  short: {stages.confirm: {seeds: 2}}
+"""
+
+
+def test_a_profile_changes_stages(file):
+    head = BASE[: BASE.index("budget")].replace("epochs: 4", "epochs: 4, sigma: 0.1")
+    file.write_text(head + STAGES)
+    quick, short = (load_spec(file, profile=profile) for profile in ("quick", "short"))
+    assert (n_trials(quick), quick.confirm_seeds) == (4, [1, 2, 3])
+    assert (n_trials(short), short.confirm_seeds) == (8, [1, 2])
+    file.write_text((head + STAGES).replace("trials_per_arm: 2", "trials_per_arm: 0"))
+    with pytest.raises(SpecError) as caught:
+        load_spec(file, profile="quick")
+    rule = "must be greater than or equal to 1, got 0"
+    assert str(caught.value) == f"{file}:9: profile quick: stages.search.trials_per_arm: {rule}"
+
+
 MISTAKES = [  # what stands there instead, which profile is asked for, and what is said
     (("", ""), "quik", "--profile: 'quik' is not known; did you mean 'quick'? it can be quick or wide"),
     ((BASE[BASE.index("profiles:") :], ""), "quick", "--profile: {file} has no profiles"),

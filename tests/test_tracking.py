@@ -87,16 +87,15 @@ def publisher(folder, uri, say=print):
 
 def start(folder, number):
     hyperparameters = folder.spec().hyperparameters({"noise": "layer", "sigma": 0.1}).model_dump()
-    trial = {"trial": f"t{number}", "number": number, "arm": "layer", "seed": 0}
+    trial = {"trial": f"t{number}", "number": number, "stage": "search", "arm": "layer", "seed": 0}
     folder.journal.append("start", **trial, hyperparameters=hyperparameters)
 
 
 def epochs(folder, number, first, last):
     for epoch in range(first, last + 1):
         metrics = {**METRICS, "train_loss": 1 / epoch}
-        folder.journal.append(
-            "epoch", trial=f"t{number}", epoch=epoch, metrics=metrics, tags={"host": "here"}
-        )
+        tags = {"host": "here", "data_fingerprint": "formula"}
+        folder.journal.append("epoch", trial=f"t{number}", epoch=epoch, metrics=metrics, tags=tags)
 
 
 def end(folder, number, status="diverged"):

@@ -1,0 +1,222 @@
+"""Sweeps that were never run: journal events with a known truth, as the driver would have written them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeps.spec import Spec, load_spec
+from sweeps.state import CONFIRM, SEARCH, SweepState
+from sweeps.storage import SweepFolder, create_sweep
+
+MODES = ["none", "all", "layer", "after_all", "after_layer"]
+NOISY = MODES[1:]
+TRUTH = {"none": 0.90, "all": 0.90, "layer": 0.91, "after_all": 0.87, "after_layer": 0.88}
+SIGMA = {"when": {"noise": NOISY}}
+SHARED, PAIRED = 0.01, 0.003  # standard deviations: of a seed in all arms alike, and in each arm
+_START = 1_790_000_000_000  # ms
+
+
+def comparison(*claims: Mapping[str, Any], seeds: int = 10, top: int = 1, **changes: Any) -> dict[str, Any]:
+    """Write a study that searches and confirms."""
+    base = {
+        "name": "made-comparison",
+        "question": "Which noise helps?",
+        "trainable": "digits",
+        "compare": "noise",
+        "fixed": {"epochs": 6},
+        "search": {"sigma": {"log_uniform": [1e-4, 0.3], **SIGMA}, "lr": {"log_uniform": [1e-3, 0.1]}},
+        "stages": {
+            "search": {
+                "trials_per_arm": 5,
+                "scheduler": {"asha": {"grace_epochs": 2, "reduction_factor": 2}},
+            },
+            "confirm": {"seeds": seeds, "top": top, "curvature": "end"},
+        },
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "claims": list(claims),
+    }
+    return base | changes
+
+
+def grid(*claims: Mapping[str, Any], seeds: int = 10, **changes: Any) -> dict[str, Any]:
+    """Write a study that runs all of two sigmas."""
+    base = {
+        "name": "made-grid",
+        "trainable": "digits",
+        "mode": "grid",
+        "compare": "noise",
+        "fixed": {"epochs": 6},
+        "search": {"sigma": {"grid": [0.01, 0.1], **SIGMA}},
+        "seeds": seeds,
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "claims": list(claims),
+    }
+    return base | changes
+
+
+def joint(**changes: Any) -> dict[str, Any]:
+    """Write a search without stages."""
+    base = {
+        "name": "made-joint",
+        "trainable": "digits",
+        "fixed": {"epochs": 6},
+        "search": {
+            "noise": MODES,
+            "sigma": {"log_uniform": [1e-4, 0.3], **SIGMA},
+            "lr": {"log_uniform": [1e-3, 0.1]},
+        },
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "budget": {"trials": 20},
+    }
+    return base | changes
+
+
+def curve(score: float, epochs: int = 6, **last: float) -> list[dict[str, float]]:
+    """Give metrics by epoch: accuracy rises to a score, by half of what is left with each epoch."""
+    found = []
+    for epoch in range(1, epochs + 1):
+        accuracy = score * (1 - 0.5**epoch) / (1 - 0.5**epochs)
+        found.append({"train_loss": 1 - accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy})
+    found[-1] |= last
+    return found
+
+
+class MadeSweep:
+    """The events of a sweep; its trials end as they are told."""
+
+    def __init__(self, content: Mapping[str, Any] | Spec) -> None:
+        self.spec = content if isinstance(content, Spec) else load_spec(content)
+        self.events: list[dict[str, Any]] = []
+        self._trials = 0
+        self._write("begin", versions="python 3.11, torch 2")
+
+    def trial(
+        self,
+        searched: Mapping[str, Any],
+        seed: int,
+        epochs: Sequence[Mapping[str, float]],
+        *,
+        stage: str = SEARCH,
+        status: str = "finished",
+        hyperparameters: dict[str, Any] | None = None,
+    ) -> str:
+        """Add a trial with its metrics by epoch; ``running`` has no end yet."""
+        self._trials += 1
+        name = f"t{self._trials:05d}"
+        found = hyperparameters or self.spec.hyperparameters(searched).model_dump()
+        about = {"stage": stage, "arm": str(found[self.spec.compared]), "seed": seed}
+        self._write("start", trial=name, number=self._trials, hyperparameters=found, **about)
+        for index, metrics in enumerate(epochs):
+            tags = {"host": "made", "data_fingerprint": "made"}
+            self._write("epoch", trial=name, epoch=index + 1, metrics=dict(metrics), tags=tags)
+        if status != "running":
+            self._write("end", trial=name, status=status, reason="", folder="")
+        return name
+
+    def select(self) -> list[dict[str, Any]]:
+        """End the search: choose what is confirmed, as the driver does."""
+        points = self.state.select()
+        self._write("select", points=points)
+        return points
+
+    def _write(self, event: str, **fields: Any) -> None:
+        self.events.append({"event": event, "time": _START + 1000 * len(self.events), **fields})
+
+    @property
+    def state(self) -> SweepState:
+        """What the report reads."""
+        return SweepState(self.spec, json.loads(json.dumps(self.events)))
+
+    def write(self, storage: Path) -> SweepFolder:
+        """Put it where ``noisesweep report`` finds it."""
+        folder = create_sweep(storage, self.spec)
+        lines = "".join(json.dumps(event) + "\n" for event in self.events)
+        folder.journal.path.write_text(lines, encoding="utf-8")
+        return folder
+
+
+def draws(arms: Sequence[str], seeds: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw what seeds add to the score of each arm: in part the same for all."""
+    shared = SHARED * rng.standard_normal(seeds)
+    return {arm: shared + PAIRED * rng.standard_normal(seeds) for arm in arms}
+
+
+def search(sweep: MadeSweep, truth: Mapping[str, float], seed: int = 0, left_out: Sequence[str] = ()) -> None:
+    """Add a search: of five trials an arm two are stopped, and of those left out all diverge at once."""
+    rng = np.random.default_rng(seed)
+    n = sweep.spec.stages.search.trials_per_arm if sweep.spec.stages else 4
+    for index in range(n or 5):
+        for arm in sweep.spec.arms:
+            point = {sweep.spec.compared: arm, "lr": float(10 ** rng.uniform(-3, -1))}
+            if point.get("noise") in NOISY:
+                point["sigma"] = float(10 ** rng.uniform(-4, -0.6))
+            score = truth[str(arm)] - 0.1 * abs(np.log10(point["lr"]) + 2)
+            if str(arm) in left_out:
+                lost = {"train_loss": float("nan"), "val_loss": float("nan"), "val_accuracy": float("nan")}
+                sweep.trial(point, sweep.spec.seed, [lost], status="diverged")
+            elif index in (1, 3):
+                sweep.trial(point, sweep.spec.seed, curve(score)[: 1 + index], status="stopped")
+            else:
+                sweep.trial(point, sweep.spec.seed, curve(score))
+
+
+def confirm(
+    sweep: MadeSweep,
+    truth: Mapping[str, float],
+    seed: int = 1,
+    *,
+    only: int | None = None,
+    diverged: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Add the seeds of what was selected: scores are of the test split, those on validation 0.01 above."""
+    points = sweep.spec.confirm_seeds
+    found = draws([str(arm) for arm in sweep.spec.arms], len(points), np.random.default_rng(seed))
+    for index, trial_seed in list(enumerate(points))[:only]:
+        for point in sweep.state.selected or []:
+            arm = str(point[sweep.spec.compared])
+            known = {name: value for name, value in point.items() if name in sweep.spec.space}
+            if trial_seed in (diverged or {}).get(arm, ()):
+                lost = {"train_loss": float("nan"), "val_loss": float("nan"), "val_accuracy": 0.1}
+                sweep.trial(known, trial_seed, [*curve(0.5)[:2], lost], stage=CONFIRM, status="diverged")
+                continue
+            score = float(truth[arm] + found[arm][index])
+            last = {"test_accuracy": score, "test_loss": 1 - score, "hessian_trace": 50 + 1000 * (1 - score)}
+            sweep.trial(known, trial_seed, curve(score + 0.01, **last), stage=CONFIRM)
+
+
+def made_comparison(
+    *claims: Mapping[str, Any],
+    truth: Mapping[str, float] = TRUTH,
+    diverged: Mapping[str, Sequence[int]] | None = None,
+    left_out: Sequence[str] = (),
+    only: int | None = None,
+    **changes: Any,
+) -> MadeSweep:
+    """Make a comparison whose arms have known scores; ``only`` so many seeds have been confirmed."""
+    sweep = MadeSweep(comparison(*claims, **changes))
+    search(sweep, truth, left_out=left_out)
+    sweep.select()
+    confirm(sweep, truth, diverged=diverged, only=only)
+    return sweep
+
+
+def made_grid(
+    *claims: Mapping[str, Any],
+    truth: Mapping[float | None, Mapping[str, float]] | None = None,
+    **changes: Any,
+) -> MadeSweep:
+    """Make a grid: scores by sigma and arm, those of ``none`` at sigma None."""
+    truth = truth or {None: TRUTH, 0.01: TRUTH, 0.1: {arm: score - 0.05 for arm, score in TRUTH.items()}}
+    sweep = MadeSweep(grid(*claims, **changes))
+    rng = np.random.default_rng(2)
+    points = [(None, "none"), *((sigma, arm) for sigma in truth if sigma is not None for arm in NOISY)]
+    shared = SHARED * rng.standard_normal(sweep.spec.seeds)
+    for seed in range(sweep.spec.seeds):
+        for sigma, arm in points:
+            searched = {"noise": arm} if sigma is None else {"noise": arm, "sigma": sigma}
+            score = truth[sigma][arm] + float(shared[seed] + PAIRED * rng.standard_normal())
+            sweep.trial(searched, sweep.spec.seed + seed, curve(score))
+    return sweep

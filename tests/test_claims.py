@@ -1,0 +1,417 @@
+"""Verdicts of made sweeps against the truth that they were made with."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from sweeps.claims import arms_of, is_judgeable, judge_claims, undecidable
+from sweeps.spec import load_spec
+from sweeps.state import CONFIRM, SweepState
+from sweeps.stats import Verdict
+from tests.made_sweeps import (
+    NOISY,
+    TRUTH,
+    MadeSweep,
+    comparison,
+    curve,
+    draws,
+    grid,
+    made_comparison,
+    made_grid,
+    search,
+)
+
+SUPPORTED, CONTRADICTED, UNDECIDED = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED
+SAME = dict.fromkeys(TRUTH, 0.9)
+
+
+def order(better, worse, metric="test_accuracy", **more):
+    name = f"{better} over {worse} by {metric} {more}"
+    return {"name": name, "metric": metric, "better": better, "worse": worse, **more}
+
+
+def same(arms, within, metric="test_accuracy", **more):
+    return {"name": f"{arms} alike", "metric": metric, "equal": arms, "within": within, **more}
+
+
+def verdict(claim, sweep=made_comparison, **changes):
+    (judged,) = judge_claims(sweep(claim, **changes).state)
+    return judged
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        (order("layer", "none"), SUPPORTED),
+        (order("none", "layer"), CONTRADICTED),
+        (order("none", "all"), UNDECIDED),
+        (order(["none", "layer"], ["after_all", "after_layer"]), SUPPORTED),
+        (order("layer", ["none", "after_all"]), SUPPORTED),
+        (order("none", ["layer", "after_all"]), CONTRADICTED),  # one pair reversed is enough
+        (order("none", ["all", "after_all"]), UNDECIDED),  # one pair open keeps it open
+        (same(["none", "all"], 0.01), SUPPORTED),
+        (same(["none", "after_all"], 0.01), CONTRADICTED),
+        (same(["none", "all", "after_all"], 0.01), CONTRADICTED),
+        (same(["none", "all"], 0.001), UNDECIDED),
+        (order("layer", "none", "val_accuracy"), SUPPORTED),
+        (order("layer", "none", "test_loss"), SUPPORTED),  # less is better
+        (order("none", "layer", "val_loss"), CONTRADICTED),
+        (order("layer", "none", "hessian_trace"), SUPPORTED),
+        (order("layer", "none", "val_loss", epoch=1), SUPPORTED),
+    ],
+    ids=str,
+)
+def test_the_verdict_is_the_truth(claim, expected):
+    assert verdict(claim).judgement.verdict is expected
+
+
+def test_an_advantage_is_positive_where_the_first_is_better():
+    by_score = verdict(order("layer", "none"))
+    by_loss = verdict(order("layer", "none", "test_loss"))
+    (score,), (loss,) = by_score.evidence.differences, by_loss.evidence.differences
+    assert score.mean == pytest.approx(loss.mean) == pytest.approx(0.01, abs=0.004)
+    assert by_score.pairs == [("layer", "none")]
+    assert (by_score.unit, by_loss.unit) == ("test_accuracy", "test_loss")
+
+
+def test_equal_compares_all_pairs_and_keeps_the_sign_of_what_has_no_direction():
+    judged = verdict(same(["none", "all", "layer"], 0.01))
+    assert judged.pairs == [("none", "all"), ("none", "layer"), ("all", "layer")]
+    sweep = MadeSweep(comparison(same(["none", "all"], 5.0, "param_l2"), seeds=6))
+    search(sweep, TRUTH)
+    for point in sweep.select():
+        for seed in range(1, 7):
+            norm = {"none": 8.0, "all": 5.0}.get(point["noise"], 1.0) + 0.01 * seed
+            sweep.trial(point, seed, curve(0.9, param_l2=norm), stage=CONFIRM)
+    (judged,) = judge_claims(sweep.state)
+    assert judged.evidence.differences[0].mean == pytest.approx(3.0)
+    assert judged.judgement.verdict is SUPPORTED
+
+
+def test_a_claim_can_be_about_an_epoch_before_the_last():
+    # Ahead after the second epoch, behind after the last.
+    sweep = made_swapped(order("all", "none", "val_accuracy", epoch=2), order("all", "none", "val_accuracy"))
+    early, late = judge_claims(sweep.state)
+    assert early.judgement.verdict is SUPPORTED
+    assert early.evidence.differences[0].mean == pytest.approx(0.2, abs=0.01)
+    assert late.judgement.verdict is CONTRADICTED
+
+
+def made_swapped(*claims):
+    sweep = MadeSweep(comparison(*claims, seeds=8))
+    search(sweep, TRUTH)
+    rng = np.random.default_rng(0)
+    for point in sweep.select():
+        for seed in range(1, 9):
+            early, late = {"all": (0.7, 0.8)}.get(point["noise"], (0.5, 0.9))
+            scores = [0.3, early, late, late, late, late] + 0.003 * rng.standard_normal(6)
+            sweep.trial(point, seed, [{"val_accuracy": score} for score in scores], stage=CONFIRM)
+    return sweep
+
+
+# Speed
+
+
+def made_speeds(claim, epochs, last=6):
+    """Each arm reaches 0.8 after so many epochs, by seed; None never does."""
+    sweep = MadeSweep(comparison(claim, seeds=len(epochs["none"])))
+    search(sweep, TRUTH)
+    for point in sweep.select():
+        for index, reached in enumerate(epochs.get(point["noise"], epochs["none"])):
+            scores = [0.8 if reached and epoch >= reached else 0.4 for epoch in range(1, last + 1)]
+            metrics = [{"val_accuracy": score, "val_loss": 1 - score} for score in scores]
+            sweep.trial(point, 1 + index, metrics, stage=CONFIRM)
+    return sweep
+
+
+@pytest.mark.parametrize("reach", [0.8, "common"])
+def test_speed_is_epochs_saved(reach):
+    epochs = {"none": [4, 5, 4, 5, 4, 5], "layer": [2, 2, 3, 2, 3, 3]}
+    (judged,) = judge_claims(made_speeds(order("layer", "none", "val_accuracy", reach=reach), epochs).state)
+    assert judged.judgement.verdict is SUPPORTED
+    assert judged.unit == "epochs"
+    assert judged.evidence.differences[0].mean == 2.0
+    (judged,) = judge_claims(made_speeds(order("none", "layer", "val_accuracy", reach=reach), epochs).state)
+    assert judged.judgement.verdict is CONTRADICTED
+
+
+def test_speed_of_a_loss_is_how_soon_it_is_low():
+    epochs = {"none": [4, 5, 4, 5, 4, 5], "layer": [2, 2, 3, 2, 3, 3]}
+    (judged,) = judge_claims(made_speeds(order("layer", "none", "val_loss", reach=0.2), epochs).state)
+    assert judged.judgement.verdict is SUPPORTED
+
+
+def test_what_never_reaches_counts_as_the_epoch_after_the_last():
+    epochs = {"none": [None, 6, None, None, 6, None], "layer": [5] * 6}
+    (judged,) = judge_claims(made_speeds(order("layer", "none", "val_accuracy", reach=0.8), epochs).state)
+    assert judged.judgement.verdict is SUPPORTED
+    assert judged.evidence.differences[0].mean == pytest.approx((2 + 1 + 2 + 2 + 1 + 2) / 6)
+    assert judged.evidence.differences[0].n == 6
+
+
+def test_common_is_what_the_worst_median_ends_with():
+    # After the last epoch: 0.9 for none, 0.8 for layer. So 0.8 is common, and none is the sooner there.
+    claim = order("none", "layer", "val_accuracy", reach="common")
+    sweep = MadeSweep(comparison(claim, seeds=6))
+    search(sweep, TRUTH)
+    for point in sweep.select():
+        scores = [0.2, 0.4, 0.6, 0.7, 0.75, 0.8] if point["noise"] == "layer" else [0.5, 0.85, *[0.9] * 4]
+        for seed in range(1, 7):
+            sweep.trial(point, seed, [{"val_accuracy": score} for score in scores], stage=CONFIRM)
+    (judged,) = judge_claims(sweep.state)
+    assert judged.judgement.verdict is SUPPORTED
+    assert judged.evidence.differences[0].mean == pytest.approx(4.0)
+
+
+def test_two_arms_that_never_reach_a_score_are_not_known_to_be_equal():
+    epochs = {"none": [None] * 6}
+    claim = same(["none", "layer"], 1, "val_accuracy", reach=0.8)
+    (judged,) = judge_claims(made_speeds(claim, epochs).state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert (
+        judged.remark == "it would be supported, but with some seeds none and layer never reached the score"
+    )
+    (judged,) = judge_claims(made_speeds(claim, {"none": [4] * 6}).state)
+    assert (judged.judgement.verdict, judged.remark) == (SUPPORTED, "")
+
+
+def test_a_diverged_run_never_reached_the_score():
+    claim = order("none", "layer", "val_accuracy", reach=0.5)
+    judged = verdict(claim, truth=SAME, diverged={"layer": range(1, 11)})
+    assert judged.judgement.verdict is SUPPORTED
+    assert judged.evidence.differences[0].n == 10
+    assert min(judged.evidence.differences[0].low, judged.evidence.differences[0].mean) > 4
+
+
+# In a grid
+
+
+def test_where_names_the_point_and_none_is_at_every_one():
+    ahead = {"all": 0.9, "layer": 0.93, "after_all": 0.9, "after_layer": 0.9}
+    behind = {**ahead, "layer": 0.87}
+    claims = [order("layer", "none", "val_accuracy", where={"sigma": sigma}) for sigma in (0.01, 0.1)]
+    low, high = judge_claims(made_grid(*claims, truth={None: {"none": 0.9}, 0.01: ahead, 0.1: behind}).state)
+    assert low.judgement.verdict is SUPPORTED
+    assert high.judgement.verdict is CONTRADICTED
+    assert [each.evidence.differences[0].n for each in (low, high)] == [10, 10]
+
+
+def test_arms_of_a_point_are_its_own():
+    state = made_grid().state
+    arms = arms_of(state, {"sigma": 0.1})
+    assert [arm.name for arm in arms] == ["none", *NOISY]
+    assert all(len(arm.trials) == 10 for arm in arms)
+    assert {trial.hyperparameters["sigma"] for arm in arms[1:] for trial in arm.trials} == {0.1}
+
+
+@pytest.mark.parametrize("reach", [0.8, "common"])
+def test_a_grid_that_has_just_begun_decides_nothing(reach):
+    claim = order("layer", "none", "val_accuracy", reach=reach, where={"sigma": 0.01})
+    (judged,) = judge_claims(MadeSweep(grid(claim)).state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert judged.remark == "layer, none: no seed has finished"
+
+
+# Seeds
+
+
+def test_pairs_are_by_seed_and_not_by_order():
+    sweep = made_comparison(order("layer", "none"), order("none", "all"))
+    expected = judge_claims(sweep.state)
+    starts = {event["trial"]: event for event in sweep.events if event["event"] == "start"}
+    names = [name for name, event in starts.items() if event["stage"] == CONFIRM]
+    numbers = np.random.default_rng(0).permutation(len(names)) + 1000
+    for name, number in zip(names, numbers, strict=True):
+        starts[name]["number"] = int(number)
+    assert judge_claims(sweep.state) == expected
+
+
+def test_a_seed_that_one_arm_lacks_is_dropped():
+    sweep = made_comparison(order("layer", "none"))
+    scores = {arm.name: arm.final("test_accuracy") for arm in arms_of(sweep.state)}
+    lost = next(
+        event["trial"]
+        for event in sweep.events
+        if event["event"] == "start" and (event["arm"], event["seed"], event["stage"]) == ("none", 4, CONFIRM)
+    )
+    next(e for e in sweep.events if e["event"] == "end" and e["trial"] == lost)["status"] = "failed"
+    (judged,) = judge_claims(sweep.state)
+    seeds = [seed for seed in range(1, 11) if seed != 4]
+    expected = [scores["layer"][seed] - scores["none"][seed] for seed in seeds]
+    (found,) = judged.evidence.differences
+    assert found.n == 9
+    assert found.mean == pytest.approx(np.mean(expected))
+    assert found.std == pytest.approx(np.std(expected, ddof=1))
+
+
+@pytest.mark.parametrize("make", [made_comparison, made_grid])
+def test_a_trial_that_ran_twice_counts_once(make):
+    at = {"where": {"sigma": 0.01}} if make is made_grid else {}
+    sweep = make(order("layer", "none", "val_accuracy", **at))
+    expected = judge_claims(sweep.state)
+    where = at.get("where", {})
+    for arm in arms_of(sweep.state, where):
+        for trial in arm.trials[:2]:
+            epochs = [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
+            again = {"stage": trial.stage, "hyperparameters": trial.hyperparameters}
+            sweep.trial({}, trial.seed, epochs, **again)
+            sweep.trial({}, trial.seed, epochs[:1], status="running", **again)
+            sweep.trial({}, trial.seed, [], status="failed", **again)
+    assert judge_claims(sweep.state) == expected
+    assert all(len(arm.trials) == 10 for arm in arms_of(sweep.state, where))
+
+
+# Divergence and arms that are missing
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        (order("layer", "none"), UNDECIDED),
+        (order("none", "layer"), UNDECIDED),  # contradicted but for the seeds that layer lost
+        (order("none", "after_all"), SUPPORTED),  # concerns others
+    ],
+    ids=str,
+)
+def test_diverged_seeds_never_help_an_arm(claim, expected):
+    judged = verdict(claim, diverged={"layer": [2]})
+    assert judged.judgement.verdict is expected
+    if expected is UNDECIDED:
+        would = "supported" if claim["better"] == "layer" else "contradicted"
+        remark = f"it would be {would}, but with some seeds layer diverged, or had a score that is not finite"
+        assert judged.remark == remark
+        assert judged.judgement.seeds_needed is None
+
+
+def test_diverged_seeds_of_the_worse_arm_take_nothing_from_the_better():
+    judged = verdict(order("layer", "after_all"), diverged={"after_all": [2, 3]})
+    assert judged.judgement.verdict is SUPPORTED
+    assert judged.evidence.differences[0].n == 8
+
+
+def test_equality_needs_every_seed():
+    judged = verdict(same(["none", "all"], 0.01), diverged={"all": [5]})
+    assert judged.judgement.verdict is UNDECIDED
+
+
+def test_a_score_that_is_not_finite_is_no_seed_less():
+    sweep = made_comparison(order("layer", "none", "test_loss"))
+    name = next(t.id for t in sweep.state.of_stage(CONFIRM) if (t.arm, t.seed) == ("layer", 3))
+    last = [event for event in sweep.events if event["event"] == "epoch" and event["trial"] == name][-1]
+    last["metrics"]["test_loss"] = math.inf
+    (judged,) = judge_claims(sweep.state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert "layer diverged, or had a score that is not finite" in judged.remark
+
+
+def test_an_arm_that_was_not_confirmed_decides_nothing_and_says_so():
+    claims = [order("layer", ["none", "after_all"]), order("layer", "none"), order("none", "after_all")]
+    first, second, third = judge_claims(made_comparison(*claims, left_out=["after_all"]).state)
+    assert second.judgement.verdict is SUPPORTED
+    for judged in (first, third):
+        assert judged.judgement.verdict is UNDECIDED
+        assert judged.judgement.seeds_needed is None
+        assert judged.remark == "after_all: not confirmed, as no trial of the search had a score"
+
+
+def test_an_arm_that_always_diverged_decides_nothing_and_says_so():
+    judged = verdict(order("none", "after_all"), diverged={"after_all": range(1, 11)})
+    assert judged.judgement.verdict is UNDECIDED
+    assert judged.remark == "after_all: no score, as every seed diverged"
+
+
+def test_a_metric_that_was_not_measured_decides_nothing_and_says_so():
+    sweep = made_comparison(order("layer", "none", "hessian_trace"))
+    for event in sweep.events:
+        event.get("metrics", {}).pop("hessian_trace", None)
+    (judged,) = judge_claims(sweep.state)
+    assert judged.remark == "layer, none: no hessian_trace"
+
+
+def test_before_a_seed_has_finished_nothing_is_decided():
+    sweep = MadeSweep(comparison(order("layer", "none")))
+    search(sweep, TRUTH)
+    assert not is_judgeable(sweep.state)
+    point = sweep.select()[0]
+    sweep.trial(point, 1, curve(0.9)[:2], stage=CONFIRM, status="running")
+    assert is_judgeable(sweep.state)
+    (judged,) = judge_claims(sweep.state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert judged.remark == "layer, none: no seed has finished"
+
+
+# Several claims, few seeds, several configurations
+
+
+def test_claims_without_hope_can_cost_another_its_verdict():
+    # Six seeds: 2 / 2^6 = 0.031 is enough for one claim, and for one of two no more.
+    one = [order("none", "after_all")]
+    (alone,) = judge_claims(made_comparison(*one, seeds=6).state)
+    assert alone.judgement.verdict is SUPPORTED
+    assert alone.judgement.p_value == pytest.approx(2 / 2**6)
+    among, _ = judge_claims(made_comparison(*one, order("none", "all"), seeds=6).state)
+    assert among.judgement.verdict is UNDECIDED
+    assert among.judgement.p_value == pytest.approx(4 / 2**6)
+    assert among.judgement.seeds_needed > 6
+
+
+@pytest.mark.parametrize(
+    ("seeds", "claims", "note"),
+    [
+        (5, 1, "with 5 seeds no result can decide a claim: it takes 6 at least"),
+        (6, 1, ""),
+        (6, 2, "with 6 seeds no result can decide 2 claims: it takes 7 at least"),
+        (10, 25, ""),  # 25 * 2 / 2^10 < 0.05
+        (10, 26, "with 10 seeds no result can decide 26 claims: it takes 11 at least"),
+        (5, 0, ""),
+    ],
+)
+@pytest.mark.parametrize("form", [comparison, grid])
+def test_too_few_seeds_are_told(form, seeds, claims, note):
+    at = {"where": {"sigma": 0.01}} if form is grid else {}
+    ordered = [{**order("layer", "none", "val_accuracy", **at), "name": f"claim {n}"} for n in range(claims)]
+    content = form(*ordered, seeds=seeds)
+    assert undecidable(load_spec(content)) == note
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_of_the_top_configurations_validation_picks_and_never_the_test_split(mode):
+    objective = {"metric": "val_accuracy" if mode == "max" else "val_loss", "mode": mode}
+    sweep = MadeSweep(comparison(order("layer", "none"), top=2, seeds=6, objective=objective))
+    search(sweep, TRUTH)
+    points = sweep.select()
+    assert len(points) == 10
+    for index, point in enumerate(points):  # the second of each arm is better on validation, worse on test
+        second = index >= 5
+        for seed in range(1, 7):
+            last = {"test_accuracy": 0.5 if second else 0.9, "test_loss": 0.5 if second else 0.1}
+            sweep.trial(point, seed, curve(0.95 if second else 0.85, **last), stage=CONFIRM)
+    arms = arms_of(sweep.state)
+    assert [dict(arm.point) for arm in arms] == points[5:]
+    assert all(set(arm.final("test_accuracy").values()) == {0.5} for arm in arms)
+
+
+def test_without_a_difference_few_studies_have_any_verdict():
+    # Wilcoxon with eight seeds, two claims of other arms: Holm keeps the chance of any false verdict at 5%.
+    studies, seeds, false = 200, 8, 0
+    spec = load_spec(comparison(order("layer", "none"), order("all", "after_all"), seeds=seeds))
+    points = [{"noise": arm, "sigma": 0.1, "lr": 0.01} for arm in ("none", "all", "layer", "after_all")]
+    known = [spec.hyperparameters(point).model_dump() for point in points]
+    points = [spec.searched_of(found) for found in known]
+    rng = np.random.default_rng(5)
+    for _ in range(studies):
+        sweep = MadeSweep(spec)
+        sweep.events.append({"event": "select", "time": 0, "points": points})
+        drawn = draws([point["noise"] for point in points], seeds, rng)
+        for index, (point, found) in itertools.product(range(seeds), zip(points, known, strict=True)):
+            last = {"test_accuracy": 0.9 + drawn[point["noise"]][index]}
+            sweep.trial(point, 1 + index, [last], stage=CONFIRM, hyperparameters=found)
+        judged = judge_claims(SweepState(spec, sweep.events))
+        assert all(each.evidence.differences[0].n == seeds for each in judged)
+        false += any(each.judgement.verdict is not UNDECIDED for each in judged)
+    assert 0 < false / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)

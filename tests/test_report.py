@@ -1,0 +1,552 @@
+"""Reports of made sweeps: whole for any state of a sweep, and true to its numbers."""
+
+import html
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from sweeps.across import overview, write_overview
+from sweeps.importance import importances
+from sweeps.mistakes import SweepError
+from sweeps.report import write_report
+from sweeps.state import CONFIRM
+from tests.made_sweeps import (
+    MODES,
+    NOISY,
+    TRUTH,
+    MadeSweep,
+    comparison,
+    confirm,
+    curve,
+    grid,
+    joint,
+    made_comparison,
+    made_grid,
+    search,
+)
+from trainables import registry
+
+AHEAD = {"name": "layer is ahead", "metric": "test_accuracy", "better": "layer", "worse": "none"}
+ODD = "a | b <i>c</i> & \"d\" 'e' </script>"
+NAN = float("nan")
+SEARCHED = {"search", "stopped", "sigma", "importance"}
+JUDGED = {"scores", "differences", "learning-curves", "convergence"}
+DRAWN = ("complete", "during confirm", "all diverged", "not finite", "grid")  # others: see ``sketches``
+VOID = {"meta", "br", "img", "hr", "link", "input"}
+
+
+@pytest.fixture(autouse=True)
+def sketches(monkeypatch):
+    """Put a stub in the place of each picture: they take most of a report's time."""
+    monkeypatch.setattr("sweeps.report.save", lambda chart, path: path.write_bytes(b"\x89PNG"))
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order, and keeps text, tables and addresses."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.addresses, self.tags, self.rows, self.text = [], [], [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+class Report:
+    """A report read back."""
+
+    def __init__(self, sweep, storage):
+        self.page_file = write_report(sweep.write(storage))
+        self.html = self.page_file.read_text()
+        self.page = Page(self.html)
+        self.markdown = self.page_file.with_name("report.md").read_text()
+        self.text = " ".join(html.unescape(self.markdown).split())
+
+    @property
+    def figures(self):
+        return set(re.findall(r"^!\[[^\n]*\]\(([^\n]+)\.png\)$", self.markdown, re.MULTILINE))
+
+    @property
+    def tables(self):
+        """Tables of the Markdown by title: rows by their first cell."""
+        found = {}
+        for part in re.split(r"^## ", self.markdown, flags=re.MULTILINE)[1:]:
+            lines = [line for line in part.splitlines() if line.startswith("|")]
+            cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+            assert len({len(row) for row in cells}) <= 1, part
+            if cells:
+                head, _, *rows = [[cell.strip() for cell in row] for row in cells]
+                found[part.splitlines()[0]] = [dict(zip(head, row, strict=True)) for row in rows]
+        return found
+
+
+def before_confirm():
+    sweep = MadeSweep(comparison(AHEAD))
+    search(sweep, TRUTH)
+    return sweep
+
+
+def during_confirm():
+    sweep = made_comparison(AHEAD, only=2)
+    sweep.trial(sweep.state.selected[0], 3, curve(0.9)[:2], stage=CONFIRM, status="running")
+    return sweep
+
+
+def at_the_start_of_confirm():
+    sweep = before_confirm()
+    first, second, *_ = sweep.select()
+    sweep.trial(first, 1, curve(0.9, test_accuracy=0.9), stage=CONFIRM)
+    sweep.trial(second, 1, curve(0.9)[:2], stage=CONFIRM, status="running")
+    return sweep
+
+
+def one_failed():
+    sweep = made_comparison(AHEAD)
+    for event in sweep.events:
+        if event["event"] == "end" and sweep.state.trials[event["trial"]].stage == CONFIRM:
+            failed = sweep.state.trials[event["trial"]].arm == "after_all"
+            event["status"] = "failed" if failed else "finished"
+    return sweep
+
+
+def joint_search():
+    sweep = MadeSweep(joint())
+    rng = np.random.default_rng(0)
+    for index in range(20):
+        point = {"noise": MODES[index % 5], "lr": float(10 ** rng.uniform(-3, -1))}
+        if point["noise"] != "none":
+            point["sigma"] = float(10 ** rng.uniform(-4, -0.6))
+        status = ("finished", "stopped", "diverged", "failed")[index % 4]
+        sweep.trial(point, 0, curve(0.8 + 0.1 * rng.random())[: None if index % 4 == 0 else 2], status=status)
+    return sweep
+
+
+def of_optimizers():
+    changes = {
+        "compare": "optimizer",
+        "search": {"lr": {"log_uniform": [1e-3, 0.1]}, "batch_size": [32, 64]},
+    }
+    sweep = MadeSweep(comparison({**AHEAD, "better": "adam", "worse": "sgd"}, **changes))
+    truth = {str(arm): 0.9 for arm in sweep.spec.arms} | {"adam": 0.93}
+    rng = np.random.default_rng(0)
+    for arm in sweep.spec.arms:
+        for size in (32, 64, 32, 64, 32):
+            point = {"optimizer": arm, "batch_size": size, "lr": float(10 ** rng.uniform(-3, -1))}
+            sweep.trial(point, 0, curve(truth[arm] - point["lr"]))
+    sweep.select()
+    confirm(sweep, truth)
+    return sweep
+
+
+def without(*metrics):
+    def make():
+        sweep = made_comparison(AHEAD)
+        for event in sweep.events:
+            for metric in metrics:
+                event.get("metrics", {}).pop(metric, None)
+        return sweep
+
+    return make
+
+
+def with_nan():
+    sweep = made_comparison(AHEAD)
+    for index, event in enumerate(sweep.events):
+        if event["event"] == "epoch" and index % 3 == 0:
+            event["metrics"] = {name: (NAN, math.inf, -math.inf)[index % 2] for name in event["metrics"]}
+    return sweep
+
+
+def one_trial():
+    sweep = MadeSweep(joint())
+    sweep.trial({"noise": "none", "lr": 0.01}, 0, curve(0.9)[:1], status="running")
+    return sweep
+
+
+STATES = {
+    "complete": (lambda: made_comparison(AHEAD), JUDGED | SEARCHED | {"hessian-trace"}),
+    "before confirm": (before_confirm, SEARCHED),
+    "during confirm": (during_confirm, JUDGED | SEARCHED | {"hessian-trace"}),
+    "at the start of confirm": (at_the_start_of_confirm, JUDGED | SEARCHED),
+    "an arm failed": (one_failed, JUDGED | SEARCHED | {"hessian-trace"}),
+    "joint search": (joint_search, SEARCHED - {"importance"}),
+    "grid": (made_grid, {f"{figure}-sigma-{at}" for figure in JUDGED for at in ("0.01", "0.1")} | {"sigma"}),
+    "an arm left out": (
+        lambda: made_comparison(AHEAD, left_out=["after_all"]),
+        JUDGED | SEARCHED | {"hessian-trace"},
+    ),
+    "none left out": (
+        lambda: made_comparison(AHEAD, left_out=["none"]),
+        (JUDGED | SEARCHED | {"hessian-trace"}) - {"differences"},
+    ),
+    "an arm diverged": (
+        lambda: made_comparison(AHEAD, diverged={"layer": range(1, 11)}),
+        JUDGED | SEARCHED | {"hessian-trace"},
+    ),
+    "all diverged": (
+        lambda: made_comparison(AHEAD, diverged=dict.fromkeys(MODES, range(1, 11))),
+        (JUDGED | SEARCHED) - {"convergence"},
+    ),
+    "one seed": (lambda: made_comparison(AHEAD, only=1), JUDGED | SEARCHED | {"hessian-trace"}),
+    "not finite": (with_nan, JUDGED | SEARCHED | {"hessian-trace"}),
+    "no curvature": (without("hessian_trace"), JUDGED | SEARCHED),
+    "optimizers": (of_optimizers, (JUDGED | SEARCHED | {"hessian-trace"}) - {"sigma"}),
+    "one trial": (one_trial, {"sigma", "search", "stopped"}),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("state", STATES)
+def test_a_report_of_any_state_is_whole(state, tmp_path, monkeypatch):
+    make, figures = STATES[state]
+    if state in DRAWN:
+        monkeypatch.undo()
+    sweep = make()
+    report = Report(sweep, tmp_path)
+    assert report.figures == figures
+    on_disk = {path.stem: path.read_bytes() for path in report.page_file.parent.glob("*.png")}
+    assert on_disk.keys() == figures
+    assert all(content.startswith(b"\x89PNG") for content in on_disk.values())
+    assert report.page.tags.count("figure") == len(figures)
+    assert report.page.addresses == []  # self-contained
+    assert not re.search(r"@import|url\(", re.sub(r"<script.*?</script>", "", report.html, flags=re.DOTALL))
+    assert report.tables.keys() <= {"Claims", "The search"} | {t for t in report.tables if "The arms" in t}
+    for line in report.markdown.splitlines():
+        assert "nan" not in re.split(r"[^a-z]+", line.lower()), line
+    assert ("Not complete" in report.text) == (not sweep.state.complete)
+    assert ("Not complete" in report.page.text) == (not sweep.state.complete)
+
+
+def test_without_an_epoch_there_is_no_report(tmp_path):
+    sweep = MadeSweep(comparison(AHEAD))
+    with pytest.raises(SweepError, match="nothing to report yet, no trial has finished an epoch"):
+        write_report(sweep.write(tmp_path))
+
+
+def test_a_report_is_written_over_and_leaves_no_old_figure(tmp_path):
+    folder = before_confirm().write(tmp_path)
+    folder.report.mkdir()
+    (folder.report / "old.png").write_bytes(b"")
+    write_report(folder)
+    assert not (folder.report / "old.png").exists()
+    first = folder.report.joinpath("report.md").read_text()
+    write_report(folder)
+    assert folder.report.joinpath("report.md").read_text() == first
+
+
+# Numbers
+
+
+def test_the_numbers_are_those_of_a_calculation_by_hand(tmp_path):
+    sweep = made_comparison(AHEAD)
+    report = Report(sweep, tmp_path)
+    scores = {
+        arm: np.array([t.last["test_accuracy"] for t in sweep.state.of_stage(CONFIRM) if t.arm == arm])
+        for arm in MODES
+    }
+    layer = next(row for row in report.tables["The arms"] if row["noise"] == "layer")
+    low, high = scipy_stats.ttest_1samp(scores["layer"], 0).confidence_interval(0.95)
+    told = numbers(layer["mean test_accuracy [95% interval]"])
+    assert told == pytest.approx([scores["layer"].mean(), low, high], abs=6e-4)
+    assert float(layer["standard deviation"]) == pytest.approx(scores["layer"].std(ddof=1), rel=0.01)
+    difference = scores["layer"] - scores["none"]
+    low, high = scipy_stats.ttest_1samp(difference, 0).confidence_interval(0.95)
+    told = numbers(layer["difference to none [95% interval]"])
+    assert told == pytest.approx([difference.mean(), low, high], abs=6e-5)
+    (claim,) = report.tables["Claims"]
+    assert (claim["claim"], claim["verdict"], claim["arms"]) == (
+        "layer is ahead",
+        "supported",
+        "layer over none",
+    )
+    assert numbers(claim["advantage of the first [95% interval]"])[:3] == told
+    p = scipy_stats.wilcoxon(scores["layer"], scores["none"], method="exact").pvalue
+    assert float(claim["p (Holm)"]) == pytest.approx(p, rel=0.01)
+    effect = difference.mean() / difference.std(ddof=1)
+    assert float(claim["effect size"]) == pytest.approx(effect * (1 - 3 / (4 * 9 - 1)), rel=0.01)
+    assert claim["seeds"] == "10"
+    assert "Of 1 claim: 1 supported." in report.text
+
+
+def numbers(text):
+    return [float(found) for found in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)]
+
+
+def test_both_pages_have_the_same_tables(tmp_path):
+    report = Report(made_comparison(AHEAD, diverged={"all": [3]}), tmp_path)
+    in_markdown = [list(row.values()) for rows in report.tables.values() for row in rows]
+    assert [row for row in report.page.rows if row[0] in ("layer is ahead", *MODES)] == in_markdown
+
+
+def test_the_search_counts_what_was_stopped(tmp_path):
+    report = Report(made_comparison(left_out=["all"]), tmp_path)
+    found = {row["noise"]: row for row in report.tables["The search"]}
+    assert [found["layer"][name] for name in ("trials", "finished", "stopped by ASHA", "diverged")] == list(
+        "5320"
+    )
+    assert [found["all"][name] for name in ("trials", "finished", "stopped by ASHA", "diverged")] == list(
+        "5005"
+    )
+    assert found["layer"]["epochs in all"] == str(3 * 6 + 2 + 4)
+    assert found["all"]["best val_accuracy"] == ""
+
+
+def test_what_diverged_is_counted_and_the_verdict_says_so(tmp_path):
+    report = Report(made_comparison(AHEAD, diverged={"layer": [3, 5]}), tmp_path)
+    layer = next(row for row in report.tables["The arms"] if row["noise"] == "layer")
+    assert (layer["seeds"], layer["diverged"]) == ("8", "2")
+    assert report.tables["Claims"][0]["verdict"] == "undecided"
+    assert "layer is ahead: it would be supported, but with some seeds layer diverged" in report.text
+
+
+def test_an_arm_that_never_gets_there_takes_more_than_all_epochs(tmp_path):
+    truth = {**TRUTH, "after_all": 0.9}
+    sweep = made_comparison(AHEAD, truth=truth, diverged={"after_all": range(2, 11)})
+    row = next(row for row in Report(sweep, tmp_path).tables["The arms"] if row["noise"] == "after_all")
+    (speed,) = [value for name, value in row.items() if name.startswith("epochs to")]
+    assert speed == "more than 6"
+
+
+# Words
+
+
+def test_what_people_wrote_is_escaped(tmp_path):
+    claim = {**AHEAD, "name": ODD}
+    report = Report(made_comparison(claim, question=ODD), tmp_path)
+    outside = re.sub(r"<script.*?</script>", "", report.html, flags=re.DOTALL)
+    assert "<i>" not in outside
+    assert ODD in report.page.text
+    assert [row[0] for row in report.page.rows if row[0].startswith("a |")] == [ODD]
+    assert html.unescape(report.tables["Claims"][0]["claim"]).replace("\\|", "|") == ODD
+
+
+def test_a_grid_has_no_test_split_and_no_search(tmp_path):
+    claim = {**AHEAD, "metric": "val_accuracy", "where": {"sigma": 0.01}}
+    report = Report(made_grid(claim), tmp_path)
+    for text in (report.text, report.page.text):
+        assert "test split" not in text
+        assert "ASHA" not in text
+    assert report.tables.keys() == {"Claims", "The arms at sigma 0.01", "The arms at sigma 0.1"}
+    rows = report.tables["The arms at sigma 0.1"]
+    assert [row["noise"] for row in rows] == MODES
+    assert report.tables["Claims"][0]["verdict"] == "supported"
+
+
+def test_a_joint_search_says_that_it_is_no_evidence(tmp_path):
+    report = Report(joint_search(), tmp_path)
+    assert "Every trial shares one seed" in report.text
+    assert "Holm" not in report.text
+    assert "test split" not in report.text
+
+
+def test_a_study_cut_short_before_its_confirm_stage_says_what_is_to_come(tmp_path):
+    report = Report(before_confirm(), tmp_path)
+    assert "once the best of each is confirmed on fresh seeds" in report.text
+    assert "Give the sweep stages" not in report.text
+    assert "test split" not in report.text
+
+
+def test_a_confirmed_study_says_which_split_did_what(tmp_path):
+    report = Report(made_comparison(AHEAD), tmp_path)
+    assert "Configurations were chosen on the validation split" in report.text
+    assert "the test split was read once, after the last epoch" in report.text
+    assert "corrected by Holm for 1 claim, at 0.05" in report.text
+    assert "did not reach" not in report.text
+
+
+def test_too_few_seeds_are_told(tmp_path):
+    report = Report(made_comparison(AHEAD, seeds=5), tmp_path)
+    assert "With 5 seeds no result can decide a claim: it takes 6 at least." in report.text
+
+
+def test_a_report_of_a_subset_says_so(tmp_path):
+    report = Report(made_comparison(fixed={"epochs": 6, "train_subset": 1000}), tmp_path)
+    assert "Trained on 1,000 examples alone" in report.text
+
+
+# Importance
+
+
+def scored(score, n=20, arm="layer", **search):
+    spec = {"sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": NOISY}}, **search}
+    sweep = MadeSweep(comparison(search={"lr": {"log_uniform": [1e-3, 0.1]}, **spec}))
+    rng = np.random.default_rng(0)
+    for _ in range(n):
+        lr, sigma = float(10 ** rng.uniform(-3, -1)), float(10 ** rng.uniform(-4, -0.6))
+        point = {"noise": arm, "lr": lr} | ({} if arm == "none" else {"sigma": sigma})
+        if "momentum" in search:
+            point["momentum"] = float(rng.choice([0.0, 0.5, 0.9]))
+        sweep.trial(point, 0, curve(score(lr, sigma)))
+    return sweep
+
+
+def by_lr(lr, sigma):
+    return 0.9 - 0.2 * abs(math.log10(lr) + 2)
+
+
+def test_importance_is_where_the_score_comes_from():
+    found = importances(scored(by_lr).state, "layer")
+    assert found["lr"] > 0.8
+    assert sum(found.values()) == pytest.approx(1)
+    assert list(found) == ["lr", "sigma"]
+    by_sigma = importances(scored(lambda lr, sigma: 0.9 - 0.1 * abs(math.log10(sigma) + 2)).state, "layer")
+    assert by_sigma["sigma"] > 0.8
+    assert importances(scored(by_lr).state, "layer") == found
+
+
+def test_importance_of_an_arm_without_sigma_has_none():
+    searched = {"momentum": [0.0, 0.5, 0.9]}
+    found = importances(scored(by_lr, arm="none", **searched).state, "none")
+    assert found.keys() == {"lr", "momentum"}
+    assert found["lr"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("sweep", "arm"),
+    [
+        (scored(by_lr, n=3), "layer"),
+        (scored(by_lr), "all"),
+        (scored(by_lr, arm="none"), "none"),  # one hyperparameter
+        (scored(lambda lr, sigma: 0.9), "layer"),
+    ],
+    ids=["few", "no trials", "one hyperparameter", "constant"],
+)
+def test_importance_says_nothing_where_there_is_nothing_to_say(sweep, arm):
+    assert importances(sweep.state, arm) == {}
+
+
+def test_importance_leaves_out_what_diverged_or_runs():
+    sweep = scored(by_lr)
+    found = importances(sweep.state, "layer")
+    for status in ("diverged", "failed", "running"):
+        sweep.trial({"noise": "layer", "lr": 0.01, "sigma": 0.3}, 0, curve(0.1)[:2], status=status)
+    assert importances(sweep.state, "layer") == found
+
+
+# Across studies
+
+
+def cells(table):
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def test_one_row_a_study_with_marks_for_what_the_truth_is():
+    (row,) = cells(overview([made_comparison().state]))
+    assert (row["dataset"], row["architecture"], row["score"]) == ("digits", "shallow", "test_accuracy")
+    marks = {arm: row[arm].rsplit("] ")[-1] if row[arm].endswith(")") else "" for arm in MODES}
+    assert marks == {"none": "", "all": "", "layer": "(+)", "after_all": "(-)", "after_layer": "(-)"}
+
+
+def test_of_a_loss_less_is_better():
+    sweep = made_comparison(objective={"metric": "val_loss", "mode": "min"})
+    (row,) = cells(overview([sweep.state]))
+    assert row["score"] == "test_loss"
+    assert [row[arm][-3:] for arm in ("layer", "after_all")] == ["(+)", "(-)"]
+
+
+def test_a_grid_has_a_row_a_point_and_studies_their_own_arms():
+    rows = cells(overview([made_grid().state, of_optimizers().state]))
+    assert [row["study"] for row in rows] == [
+        "made-grid, sigma 0.01",
+        "made-grid, sigma 0.1",
+        "made-comparison",
+    ]
+    assert rows[0]["none"] == rows[1]["none"] != ""
+    assert rows[0]["layer"].endswith("(+)")
+    assert rows[1]["layer"].endswith("(-)")
+    assert rows[2]["layer"] == "" != rows[2]["adam"]
+    assert rows[2]["adam"].endswith("(+)")
+
+
+def test_the_architecture_is_the_one_that_was_compared_or_enumerated():
+    sigma = {"grid": [0.1], "when": {"noise": NOISY}}
+    sweep = MadeSweep(grid(search={"model": {"grid": ["shallow", "deep"]}, "sigma": sigma}))
+    for model in ("shallow", "deep"):
+        for seed in range(3):
+            sweep.trial({"noise": "layer", "model": model, "sigma": 0.1}, seed, curve(0.9))
+    assert [row["architecture"] for row in cells(overview([sweep.state]))] == ["shallow", "deep"]
+
+
+def test_no_arm_is_marked_better_by_seeds_that_diverged():
+    lost = {"layer": [3], "after_all": [4]}
+    (row,) = cells(overview([made_comparison(diverged=lost).state]))
+    assert row["layer"].endswith("], 1 diverged")
+    assert row["after_all"].endswith("], 1 diverged (-)")
+    (row,) = cells(overview([made_comparison(diverged={"none": [3]}).state]))
+    assert row["layer"].endswith("(+)")
+    assert row["after_all"].endswith("]")  # none is not known to be better
+
+
+def test_marks_follow_the_test_where_one_seed_turns_the_mean():
+    sweep = MadeSweep(comparison(seeds=20))
+    search(sweep, TRUTH)
+    for point in sweep.select():
+        for seed in range(1, 21):
+            above = {"layer": -0.5 if seed == 1 else 0.01 + seed / 1e4}.get(point["noise"], 0.0)
+            sweep.trial(point, seed, curve(0.9, test_accuracy=0.9 + above), stage=CONFIRM)
+    (row,) = cells(overview([sweep.state]))
+    assert row["layer"].endswith("(+)")
+
+
+def test_the_overview_is_of_the_newest_sweeps_that_can_be_compared(tmp_path):
+    sweep = made_comparison()
+    sweep.write(tmp_path)
+    before_confirm().write(tmp_path)  # another sweep of the study, which has just begun
+    joint_search().write(tmp_path)
+    made_grid().write(tmp_path)
+    (tmp_path / "notes" / "mine").mkdir(parents=True)
+    (tmp_path / "notes" / "mine" / "resolved.yaml").write_text("not a sweep")
+    page = write_overview(tmp_path)
+    found = [row[2] for row in Page(page.read_text()).rows]
+    assert found == ["study", "made-comparison", "made-grid, sigma 0.01", "made-grid, sigma 0.1"]
+    assert Page(page.read_text()).addresses == []
+    assert "| digits | shallow | made-comparison |" in page.with_suffix(".md").read_text()
+
+
+def test_an_interrupted_study_is_in_the_overview_as_such():
+    (row,) = cells(overview([made_comparison(only=6).state]))
+    assert row["study"] == "made-comparison (not complete)"
+
+
+def test_what_a_script_registered_is_passed_over(tmp_path, curves):
+    made_comparison().write(tmp_path)
+    MadeSweep(comparison(name="scripted", trainable="curves")).write(tmp_path)
+    registered = registry._registered.pop("curves")
+    try:
+        assert [row[2] for row in Page(write_overview(tmp_path).read_text()).rows] == [
+            "study",
+            "made-comparison",
+        ]
+    finally:
+        registry._registered["curves"] = registered
+
+
+@pytest.mark.parametrize("make", [None, joint_search, before_confirm])
+def test_without_a_study_to_compare_there_is_one_clear_message(tmp_path, make):
+    if make:
+        make().write(tmp_path)
+    with pytest.raises(SweepError, match="no study has arms with several seeds yet"):
+        write_overview(tmp_path)

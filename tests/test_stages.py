@@ -1,0 +1,271 @@
+"""Studies of arms in stages, on real Ray, Optuna and MLflow; formulas stand in for training."""
+
+import json
+import shutil
+import signal
+from collections import Counter
+
+import pytest
+from mlflow import MlflowClient
+
+from sweeps import resume, run
+from sweeps.state import CONFIRM, ENDED, SEARCH
+from sweeps.storage import newest_sweep
+from tests.curves import Curves
+from tests.interrupted import ARMS
+from tests.test_run import children, history, interrupted
+from trainables import register
+
+MODES = ["none", "all", "layer"]
+ASHA = {"asha": {"grace_epochs": 1, "reduction_factor": 2}}
+TEST_METRICS = {"test_loss", "test_accuracy"}
+TIMING = {"epoch_seconds", "examples_per_second"}
+
+pytestmark = pytest.mark.usefixtures("curves")
+
+
+def study(**changes):
+    base = {
+        "name": "test-arms",
+        "trainable": "curves",
+        "compare": {"noise": MODES},
+        "fixed": {"epochs": 4},
+        "search": {
+            "sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": MODES[1:]}},
+            "lr": {"log_uniform": [1e-3, 0.1]},
+        },
+        "stages": {"search": {"trials_per_arm": 4, "scheduler": ASHA}, "confirm": {"seeds": 2}},
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "budget": {"concurrent": 2},
+    }
+    return base | changes
+
+
+@pytest.fixture(scope="module")
+def confirmed(ray_session, tmp_path_factory):
+    """A study from start to end: the two best of each of three arms, on two seeds."""
+    register(Curves)
+    stages = {
+        "search": {"trials_per_arm": 4, "scheduler": ASHA},
+        "confirm": {"seeds": 2, "top": 2, "curvature": "end"},
+    }
+    claims = [{"name": "none wins", "metric": "test_accuracy", "better": "none", "worse": ["all", "layer"]}]
+    spec = study(stages=stages, claims=claims, seed=5)
+    return run(spec, storage=tmp_path_factory.mktemp("runs"))
+
+
+def test_search_is_followed_by_confirm(confirmed):
+    state = confirmed.state
+    assert confirmed.complete
+    assert confirmed.undelivered == 0
+    assert [trial.stage for trial in state.trials.values()] == 12 * [SEARCH] + 12 * [CONFIRM]
+    assert Counter(trial.arm for trial in state.of_stage(SEARCH)) == dict.fromkeys(MODES, 4)
+    assert Counter(trial.status for trial in state.of_stage(SEARCH)).keys() == {"finished", "stopped"}
+    assert {trial.seed for trial in state.of_stage(SEARCH)} == {5}
+    for first in range(0, 12, 3):  # in turn
+        assert {trial.arm for trial in state.of_stage(SEARCH)[first : first + 3]} == set(MODES)
+    (judged,) = confirmed.claims
+    assert judged.evidence.differences[0].n == 2  # seeds
+
+
+def test_the_best_of_each_arm_are_trained_in_full_on_seeds_that_all_share(confirmed):
+    state = confirmed.state
+    by_score = sorted(state.of_stage(SEARCH), key=state.score, reverse=True)
+    for mode in MODES:
+        best = [trial.hyperparameters for trial in by_score if trial.arm == mode][:2]
+        points = [point for point in state.selected if point["noise"] == mode]
+        assert points == [{name: hp[name] for name in ("noise", "sigma", "lr")} for hp in best]
+    trials = state.of_stage(CONFIRM)
+    runs = Counter((trial.seed, *state.spec.searched_of(trial.hyperparameters).values()) for trial in trials)
+    assert runs == Counter((seed, *point.values()) for seed in (6, 7) for point in state.selected)
+    assert [trial.seed for trial in trials] == 6 * [6] + 6 * [7]  # a partial run is balanced
+    assert {(trial.status, len(trial.epochs)) for trial in trials} == {("finished", 4)}
+    assert {trial.hyperparameters["curvature"] for trial in trials} == {"end"}
+    assert {trial.hyperparameters["curvature"] for trial in state.of_stage(SEARCH)} == {"never"}
+
+
+def test_the_test_split_is_read_once_after_the_last_epoch_of_confirm(confirmed):
+    runs = children(confirmed)
+    for trial in confirmed.state.trials.values():
+        have = {epoch for epoch, metrics in trial.epochs.items() if TEST_METRICS & metrics.keys()}
+        assert have == ({4} if trial.stage == CONFIRM else set())
+        run_id = runs[trial.id].info.run_id
+        for metric in TEST_METRICS:
+            logged = {epoch: trial.epochs[epoch][metric] for epoch in have}
+            assert history(confirmed, run_id, metric) == logged
+
+
+def test_mlflow_tells_the_stages_apart_and_has_the_report(confirmed):
+    runs = children(confirmed)
+    assert runs.keys() == confirmed.state.trials.keys()
+    for trial in confirmed.state.trials.values():
+        tags = runs[trial.id].data.tags
+        assert (tags["stage"], tags["seed"]) == (trial.stage, str(trial.seed))
+        assert tags["mlflow.runName"].endswith(f"-seed{trial.seed}") == (trial.stage == CONFIRM)
+    client = MlflowClient(confirmed.tracking_uri)
+    paths = [file.path for file in client.list_artifacts(confirmed.run_id, "report")]
+    assert {"report/report.html", "report/report.md"} < set(paths)
+    assert any(path.endswith(".png") for path in paths)
+    parent = client.get_run(confirmed.run_id)
+    assert parent.data.tags["best_trial"] == confirmed.best.id
+    assert confirmed.best.stage == CONFIRM
+
+
+def test_an_arm_that_always_diverges_is_left_out(ray_session, tmp_path):
+    spec = study(
+        compare={"trouble": ["none", "diverge"]},
+        search={"lr": {"uniform": [0.01, 0.1]}},
+        stages={"search": {"trials_per_arm": 2}, "confirm": {"seeds": 2}},
+    )
+    result = run(spec, storage=tmp_path)
+    assert result.complete
+    assert Counter((trial.stage, trial.arm, trial.status) for trial in result.state.trials.values()) == {
+        (SEARCH, "none", "finished"): 2,
+        (SEARCH, "diverge", "diverged"): 2,
+        (CONFIRM, "none", "finished"): 2,
+    }
+    assert (result.path / "report" / "report.html").exists()
+
+
+def test_nothing_to_confirm_ends_the_sweep(ray_session, tmp_path, capsys):
+    spec = study(
+        compare={"trouble": ["raise", "diverge"]},
+        search={"lr": {"uniform": [0.01, 0.1]}},
+        stages={"search": {"trials_per_arm": 1}, "confirm": {"seeds": 2}},
+        max_failures=0,
+    )
+    result = run(spec, storage=tmp_path)
+    assert result.complete
+    assert result.best is None
+    assert result.state.of_stage(CONFIRM) == []
+    output = capsys.readouterr().out
+    assert "complete, 2 of 2 trials ended: 1 diverged, 1 failed" in output
+    assert "the report failed" not in output
+
+
+def test_a_budget_in_epochs(ray_session, tmp_path, capsys):
+    spec = study(stages={"search": {"epochs_per_arm": 10, "scheduler": ASHA}})
+    result = run(spec, storage=tmp_path)
+    spent = Counter()
+    for trial in result.state.trials.values():
+        spent[trial.arm] += len(trial.epochs)
+    assert result.complete
+    assert all(10 <= spent[mode] < 14 for mode in MODES)
+    output = capsys.readouterr().out
+    n = len(result.state.trials)
+    assert "test-arms: 3 arms of noise with 10 epochs each; curves, at most 4 epochs each, in " in output
+    assert f"[{n}/?] " in output
+    assert f"complete, {n} trials ended: " in output
+
+
+def test_a_grid_compares_arms_at_every_point(ray_session, tmp_path):
+    search = {"sigma": {"grid": [0.1, 0.2], "when": {"noise": ["all", "layer"]}}}
+    claim = {"name": "all", "metric": "val_accuracy", "better": "none", "worse": "all"}
+    spec = study(mode="grid", search=search, seeds=2, claims=[{**claim, "where": {"sigma": 0.2}}])
+    del spec["stages"]
+    result = run(spec, storage=tmp_path)
+    runs = [(trial.arm, trial.hyperparameters["sigma"], trial.seed) for trial in result.state.trials.values()]
+    points = [("none", 0), *((mode, sigma) for mode in ("all", "layer") for sigma in (0.1, 0.2))]
+    assert sorted(runs) == sorted((*point, seed) for point in points for seed in (0, 1))
+    (judged,) = result.claims
+    assert judged.evidence.differences[0].mean == pytest.approx(0.2 * (1 - 0.5**4))
+
+
+def test_arms_that_share_a_seed_share_weights_and_batches(ray_session, tmp_path):
+    """Real training: noise of sigma 0 is no noise, bit for bit."""
+    spec = study(
+        name="test-paired",
+        trainable="digits",
+        compare={"noise": ["none", "all", "after_layer"]},
+        fixed={"epochs": 2, "train_subset": 200, "sigma": 0.0, "lr": 0.05},
+        search={},
+        stages={"search": {"trials_per_arm": 1}, "confirm": {"seeds": 2}},
+    )
+    result = run(spec, storage=tmp_path)
+    by_seed = {}
+    for trial in result.state.of_stage(CONFIRM):
+        metrics = [{k: v for k, v in epoch.items() if k not in TIMING} for epoch in trial.epochs.values()]
+        by_seed.setdefault(trial.seed, []).append(metrics)
+    assert by_seed.keys() == {1, 2}
+    for none, *others in by_seed.values():
+        assert "test_accuracy" in none[-1]
+        assert others == [none, none]
+    assert by_seed[1][0] != by_seed[2][0]
+
+
+# Interrupted, and resumed.
+
+
+def assert_confirmed(state, seeds=(1, 2, 3, 4)):
+    """Every arm's best has one finished trial a seed."""
+    assert state.complete
+    assert [point["noise"] for point in state.selected] == ["none", "all"]
+    for point in state.selected:
+        assert [trial.seed for trial in state.confirmed(point)] == list(seeds)
+        assert {trial.status for trial in state.confirmed(point)} == {"finished"}
+    assert len(state.of_stage(CONFIRM)) == state.n_confirm == 2 * len(seeds)
+    assert sum(state.counts().values()) - state.counts()["interrupted"] == state.n_trials
+
+
+def selections(folder):
+    return [event["points"] for event, _ in folder.journal.read() if event["event"] == "select"]
+
+
+@pytest.mark.parametrize(
+    ("what", "stage", "stop"),
+    [
+        ("arms", SEARCH, signal.SIGINT),
+        ("arms", CONFIRM, signal.SIGINT),
+        ("epochs", SEARCH, signal.SIGKILL),
+        ("arms", CONFIRM, signal.SIGKILL),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, stage, stop):
+    driver = interrupted(tmp_path, what, INTERRUPT_WITH=str(int(stop)), INTERRUPT_AT=f"{stage}:3")
+    code = 130 if stop == signal.SIGINT else -signal.SIGKILL
+    assert driver.returncode == code, driver.stderr
+    folder = newest_sweep(tmp_path, "interrupted")
+    before = folder.state()
+    assert not before.complete
+    assert (before.selected is not None) == bool(before.of_stage(CONFIRM)) == (stage == CONFIRM)
+    state = resume("interrupted", storage=tmp_path).state
+    assert_confirmed(state)
+    assert selections(folder) == [state.select()]
+    if stage == CONFIRM:
+        assert state.selected == before.selected
+    searched = Counter(trial.arm for trial in state.of_stage(SEARCH) if trial.status in ENDED)
+    if stop == signal.SIGINT:  # else a trial that ended just before may have run again
+        assert searched == {"none": 4, "all": 4}
+        assert len(state.trials) == 8 + 8
+    assert min(searched.values()) >= 4
+    seen = [
+        (event["trial"], event["epoch"]) for event, _ in folder.journal.read() if event["event"] == "epoch"
+    ]
+    assert len(set(seen)) == len(seen)
+    again = resume("interrupted", storage=tmp_path).state
+    assert again.frame().equals(state.frame())
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_driver_killed_between_the_stages(ray_session, tmp_path, began):
+    """Cut back to after the selection: before Tune's folder of confirm, or before its first snapshot."""
+    first = run(ARMS, storage=tmp_path)
+    folder = newest_sweep(tmp_path, "interrupted")
+    lines = folder.journal.path.read_text().splitlines(keepends=True)
+    last = next(number for number, line in enumerate(lines) if json.loads(line)["event"] == "select")
+    folder.journal.path.write_text("".join(lines[: last + 1]))
+    folder.bookmark.unlink()
+    for path in folder.tune(CONFIRM).iterdir():
+        if path.name != "tuner.pkl":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not began:
+        shutil.rmtree(folder.tune(CONFIRM))
+    cut = folder.state()
+    assert (cut.searched, cut.complete, cut.of_stage(CONFIRM)) == (True, False, [])
+    state = resume("interrupted", storage=tmp_path).state
+    assert_confirmed(state)
+    assert state.selected == first.state.selected
+    assert [trial.last["test_accuracy"] for trial in state.of_stage(CONFIRM)] == [
+        trial.last["test_accuracy"] for trial in first.state.of_stage(CONFIRM)
+    ]
