@@ -5,10 +5,10 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from sweeps.claims import Arm, arms_of, is_judgeable
+from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims
 from sweeps.figures import points_of, reference_of
 from sweeps.mistakes import SweepError
-from sweeps.report import Table, interval, render
+from sweeps.report import Table, interval, number, render, seeds_needed
 from sweeps.spec import Spec
 from sweeps.state import SweepState
 from sweeps.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
@@ -38,12 +38,13 @@ def write_overview(storage: Path) -> Path:
         SweepError: If no study there has arms with several seeds.
     """
     names = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
-    table = overview([state for name in names if (state := _state(sweep_folders(storage, name)))])
+    states = [state for name in names if (state := _state(sweep_folders(storage, name)))]
+    table, claims = overview(states), verdicts(states)
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet: run one with stages.confirm")
     page = storage / "overview.html"
     for path in (page, page.with_suffix(".md")):
-        render(f"overview{path.suffix}.j2", path, it=table)
+        render(f"overview{path.suffix}.j2", path, it=table, claims=claims)
     return page
 
 
@@ -76,6 +77,31 @@ def overview(states: Sequence[SweepState]) -> Table:
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in found]
     columns = ["dataset", "architecture", "study", "score", *arms]
     return Table("All studies", columns, rows, words=4, note=_NOTE)
+
+
+def verdicts(states: Sequence[SweepState]) -> Table:
+    """Tabulate the claims of studies.
+
+    Args:
+        states: The studies.
+
+    Returns:
+        One row a claim.
+    """
+    rows = [
+        [
+            state.spec.name,
+            each.claim.name,
+            each.judgement.verdict,
+            str(min(found.n for found in each.evidence.differences)),
+            number(each.judgement.p_value),
+            seeds_needed(each),
+        ]
+        for state in states
+        for each in judge_claims(state)
+    ]
+    columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "seeds to decide"]
+    return Table("Their claims", columns, rows, words=3)
 
 
 def _head(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
 
 
 def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:
-    """Find a score that every arm comes to, to compare how soon.
+    """Find a score that every seed of every arm comes to, to compare how soon.
 
     Args:
         arms: The arms.
@@ -199,12 +199,12 @@ def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -
         larger_is_better: Its direction.
 
     Returns:
-        Of the arms' medians over seeds after the last epoch, the worst; None if there is none.
+        The worst after the last epoch; None if no seed has finished.
     """
-    medians = [median(values.values()) for arm in arms if (values := arm.final(metric))]
-    if not medians:
+    scores = [score for arm in arms for score in arm.final(metric).values()]
+    if not scores:
         return None
-    return min(medians) if larger_is_better else max(medians)
+    return min(scores) if larger_is_better else max(scores)
 
 
 def judge_claims(state: SweepState) -> list[JudgedClaim]:

@@ -274,7 +274,7 @@ def _convergence(
         )
     caption = (
         f"Fraction of seeds whose {label_of(metric)} has been {target:.3g} or better, by epoch "
-        f"(Kaplan-Meier). {target:.3g} is what the worst arm's median seed ends with."
+        f"(Kaplan-Meier). {target:.3g} is what every seed comes to: the worst one ends with it."
     )
     return [
         Chart(

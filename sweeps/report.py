@@ -143,12 +143,11 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """
     rows = []
     for each in judged:
-        needed = each.judgement.seeds_needed
         for index, ((first, second), found) in enumerate(
             zip(each.pairs, each.evidence.differences, strict=True)
         ):
             head = [each.claim.name, each.judgement.verdict] if index == 0 else ["", ""]
-            tail = [number(each.judgement.p_value), _needed(each, needed)] if index == 0 else ["", ""]
+            tail = [number(each.judgement.p_value), seeds_needed(each)] if index == 0 else ["", ""]
             arms = f"{first} over {second}"
             if each.claim.equal:
                 arms = f"{first} and {second}, within {number(each.claim.within)}"
@@ -176,7 +175,16 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     return Table("Claims", columns, rows, words=4)
 
 
-def _needed(judged: JudgedClaim, needed: int | None) -> str:
+def seeds_needed(judged: JudgedClaim) -> str:
+    """Say how many seeds a claim would take to decide.
+
+    Args:
+        judged: The claim.
+
+    Returns:
+        Such as ``about 34``; empty for a claim that is decided.
+    """
+    needed = judged.judgement.seeds_needed
     if judged.judgement.verdict is not Verdict.UNDECIDED:
         return ""
     if judged.remark:

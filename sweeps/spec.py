@@ -232,7 +232,7 @@ class Claim(_Model):
     )
     reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
         None,
-        description="compare the epochs until metric is as good as this; common: as the worst arm becomes",
+        description="compare the epochs until metric is as good as this; common: as every seed becomes",
     )
     epoch: int | None = Field(None, ge=1, description="compare metric after this epoch, not after the last")
     where: dict[str, Scalar] = Field({}, description="in a grid: the point that it is about")
