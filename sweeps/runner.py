@@ -240,11 +240,16 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str) -> None:
         tune.with_parameters(run_trial, **parameters),
         {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
     )
-    if tune.Tuner.can_restore(str(folder.tune(stage))):
+    if _has_snapshot(folder.tune(stage)):
         tuner = tune.Tuner.restore(str(folder.tune(stage)), trainable)
     else:
         tuner = _new_tuner(folder, spec, stage, trainable)
     tuner.fit()
+
+
+def _has_snapshot(path: Path) -> bool:
+    # A driver that is killed early leaves a tuner without one, which would restore with nothing to run.
+    return bool(tune.Tuner.can_restore(str(path))) and any(path.glob("experiment_state-*.json"))
 
 
 def _new_tuner(folder: SweepFolder, spec: Spec, stage: str, trainable: Any) -> tune.Tuner:

@@ -20,6 +20,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
+from sweeps.mistakes import SweepError
 from sweeps.models import log_best_model
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, SweepState, trial_name
@@ -202,7 +203,10 @@ class Publisher(Follower):
             summary[f"best_{self._spec.objective.metric}"] = state.score(best)
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
-            log_best_model(self._client, self.parent, self._spec, best)
+            try:
+                log_best_model(self._client, self.parent, self._spec, best)
+            except SweepError as error:  # its checkpoint is gone: no later try would find it
+                self._say(f"the best network is not logged: {error}")
         self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])
