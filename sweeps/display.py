@@ -102,7 +102,7 @@ class Display(Follower):
         self.say(f"See the runs with: {command('ui', *option, storage=self._folder.storage)}")
 
     def _tell(self, trial: TrialRecord, now: int) -> None:
-        done = sum(record.status in ENDED for record in self._state.trials.values())
+        done = sum(record.status in ENDED for record in self._state.counted())
         left = self._left(now)
         parts = [
             f"[{done}/{self._state.n_trials or '?'}]",
@@ -133,7 +133,7 @@ class Display(Follower):
     def _done(self) -> float:
         return sum(
             1 if trial.status in ENDED else len(trial.epochs) / trial.hyperparameters["epochs"]
-            for trial in self._state.trials.values()
+            for trial in self._state.counted()
         )
 
     def _left(self, now: int) -> timedelta | None:
@@ -147,7 +147,7 @@ class Display(Follower):
         return timedelta(seconds=round(max(0.0, seconds)))
 
     def _view(self) -> Group:
-        done = sum(trial.status in ENDED for trial in self._state.trials.values())
+        done = sum(trial.status in ENDED for trial in self._state.counted())
         left = self._left(int(time.time() * 1000))
         progress = Progress(
             TextColumn("{task.description}"),
@@ -168,7 +168,7 @@ class Display(Follower):
         table = Table(title="running", title_justify="left", box=None, padding=(0, 2, 0, 0))
         for column in ("trial", "epoch", metric):
             table.add_column(column, justify="left" if column == "trial" else "right")
-        running = [trial for trial in self._state.trials.values() if trial.status == "running"]
+        running = [trial for trial in self._state.counted() if trial.status == "running"]
         for trial in running[:_ROWS]:
             score = self._state.score(trial)
             epoch = f"{len(trial.epochs)}/{trial.hyperparameters['epochs']}"

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import pandas as pd
 import ray
+from mlflow.exceptions import MlflowException
 from ray import tune
 
 from sweeps.callbacks import SweepCallback
@@ -25,6 +26,7 @@ from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.storage import (
     DEFAULT_STORAGE,
     SweepFolder,
+    check_database,
     create_sweep,
     default_tracking_uri,
     newest_sweep,
@@ -140,11 +142,7 @@ def resume(
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(Path(storage))
     store = open_store(uri, spec.name)
     if not folder.state().complete:
-        if spec.trainable not in registry.names():
-            raise SweepError(
-                f"{folder.path}: trains {spec.trainable!r}, which is not known here; register it in a script "
-                f"that calls sweeps.resume({name!r}), or give its package an entry point"
-            )
+        _check_known(folder, spec, f"sweeps.resume({name!r})")
         _start_ray(spec)
         _prepare_data(spec)
     return _drive(folder, spec, store)
@@ -162,15 +160,25 @@ def publish_report(folder: SweepFolder) -> Path:
     Raises:
         SweepError: If there is nothing to report, or MLflow is out of reach: the report is written then.
     """
+    _check_known(folder, folder.spec(), "sweeps.runner.publish_report")
     _quiet()
     page = write_report(folder)
     if folder.tracking_uri is None:  # MLflow has nothing of it yet
         return page
     try:
+        check_database(folder.tracking_uri)
         log_report(connect(folder.tracking_uri), folder)
-    except SweepError as error:
+    except (SweepError, MlflowException) as error:
         raise SweepError(f"{page} is written, but not logged: {error}") from None
     return page
+
+
+def _check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
+    if spec.trainable not in registry.names():
+        raise SweepError(
+            f"{folder.path}: trains {spec.trainable!r}, which is not known here; register it in a script "
+            f"that calls {call}, or give its package an entry point"
+        )
 
 
 def _data_dir(spec: Spec) -> str | None:

@@ -328,10 +328,10 @@ class Spec(_Model):
         if self.compare is not None:
             return arms_of(self.compare, self.trainable_class)
         dimension = self.search.get("noise")
-        value = self.hyperparameters({}).noise
-        if dimension is None:
-            return [value]
-        return list(dict.fromkeys([*dimension.values, *[value] * bool(dimension.when)]))
+        values = dimension.values if dimension else []
+        if dimension is None or dimension.when:
+            values = [*values, self.hyperparameters({}).noise]
+        return list(dict.fromkeys(values))
 
     @property
     def space(self) -> dict[str, Dimension]:
@@ -378,8 +378,10 @@ class Spec(_Model):
     @property
     def verdict_metric(self) -> str:
         """What arms are compared by: the objective on the test split, or on validation without confirm."""
-        on_test = self.objective.metric.replace("val_", "test_", 1)
-        return on_test if self.confirms and on_test in self.directions else self.objective.metric
+        metric = self.objective.metric
+        return (
+            f"test_{metric.removeprefix('val_')}" if self.confirms and metric.startswith("val_") else metric
+        )
 
     def build_trainable(self) -> Trainable:
         """Make the trainable.
@@ -496,6 +498,8 @@ def load_spec(
     mistakes = [*read.mistakes, *(read.mistake(*found) for found in (*form, *checked))]
     if mistakes or spec is None:
         raise SpecError(mistakes)
+    if isinstance(spec.compare, str):  # with its arms written out, it can be read without the trainable
+        spec = spec.model_copy(update={"compare": {spec.compare: spec.arms}})
     spec._text = read.text
     for part, names in (("fixed", spec.fixed), ("search", spec.search)):
         spec._places.update({name: read.mistake((part, name), "") for name in names})

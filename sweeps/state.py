@@ -210,8 +210,16 @@ class SweepState:
         Returns:
             Number by status, every status included; a trial that ran twice counts once.
         """
-        counter = Counter(trial.status for stage in (SEARCH, CONFIRM) for trial in self.of_stage(stage))
+        counter = Counter(trial.status for trial in self.counted())
         return {status: counter[status] for status in STATUSES}
+
+    def counted(self) -> list[TrialRecord]:
+        """List the trials of all stages.
+
+        Returns:
+            Stage by stage, as ``of_stage`` has them.
+        """
+        return [trial for stage in (SEARCH, CONFIRM) for trial in self.of_stage(stage)]
 
     def score(self, trial: TrialRecord) -> float | None:
         """Score a trial: the objective's metric after its last epoch.

@@ -155,7 +155,7 @@ def test_what_never_reaches_counts_as_the_epoch_after_the_last():
 
 
 def test_common_is_what_the_worst_seed_ends_with():
-    # After the last epoch: 0.9 for none, 0.8 for layer, but 0.75 with its last seed. There none is the sooner.
+    # After the last epoch: 0.9 for none, 0.8 for layer, 0.75 with its last seed. There none is sooner.
     claim = order("none", "layer", "val_accuracy", reach="common")
     sweep = MadeSweep(comparison(claim, seeds=6))
     search(sweep, TRUTH)

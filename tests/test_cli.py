@@ -78,7 +78,7 @@ def test_validate_prints_the_sweep_with_every_default(noisesweep, curves, file):
     resolved = yaml.safe_load(output)
     assert resolved["fixed"]["epochs"] == 4
     assert resolved["fixed"]["momentum"] == 0.9
-    assert "2 trials of at most 4 epochs" in errors
+    assert "2 trials of curves, at most 4 epochs each" in errors
 
 
 def test_what_validate_prints_is_valid(noisesweep, curves, file, tmp_path):
@@ -158,7 +158,7 @@ def test_a_study_in_stages_from_run_to_report(noisesweep, ray_session, staged, t
     assert "test-curves" in Path(overview).read_text()
     # MLflow has gone away.
     (folder / "report" / "report.html").unlink()
-    away = {**json.loads((folder / "tracking.json").read_text()), "uri": "sqlite:////nowhere/mlflow.db"}
+    away = {**json.loads((folder / "tracking.json").read_text()), "uri": f"sqlite:///{tmp_path}/gone.db"}
     (folder / "tracking.json").write_text(json.dumps(away))
     code, output, errors = noisesweep("report", "test-curves")
     assert (code, output) == (1, "")
