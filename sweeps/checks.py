@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from sweeps.explain import message_of
 from sweeps.mistakes import Location, one_of, shown, unknown
-from sweeps.spec import CURVATURE, KINDS, LAST_SEED, Claim, Dimension, Scalar, SearchStage, arms_of
+from sweeps.parts import KINDS, Claim, Dimension, Scalar, SearchStage
+from sweeps.spec import CURVATURE, LAST_SEED, arms_of
 from trainables import NOISE_MODES, Trainable, registry
 
 Found = tuple[Location, str]

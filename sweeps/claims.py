@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.parts import Claim
 from sweeps.search import is_active
-from sweeps.spec import Claim, Spec
+from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.stats import (
     ALPHA,

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweeps.mistakes import Location, shown, unknown
-from sweeps.spec import (
+from sweeps.parts import (
     ASHA,
     Budget,
     Claim,
@@ -16,9 +16,9 @@ from sweeps.spec import (
     Resources,
     Scheduler,
     SearchStage,
-    Spec,
     Stages,
 )
+from sweeps.spec import Spec
 
 _MODELS: dict[Location, type[BaseModel]] = {
     (): Spec,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sweeps.spec import CURVATURE, KINDS, Spec
+from sweeps.parts import KINDS
+from sweeps.spec import CURVATURE, Spec
 from trainables import registry
 
 

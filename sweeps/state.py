@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.arms import charged_epochs
 from sweeps.journal import Event
-from sweeps.search import charged_epochs, n_trials
+from sweeps.search import n_trials
 from sweeps.spec import Spec
 
 SEARCH, CONFIRM = "search", "confirm"

@@ -3,7 +3,8 @@
 import pytest
 
 from sweeps.mistakes import one_of
-from sweeps.spec import CURVATURE, Claim
+from sweeps.parts import Claim
+from sweeps.spec import CURVATURE
 from tests.test_spec import (
     COMPARE,
     CURVES,

@@ -19,9 +19,9 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from sweeps.arms import ArmSearcher
 from sweeps.search import (
     OBJECTIVE,
-    ArmSearcher,
     SearchSpace,
     build_scheduler,
     build_searcher,

@@ -15,11 +15,13 @@ from pydantic import BaseModel
 from ray import tune
 
 from sweeps import SpecError, load_spec, runner
+from sweeps.arms import ArmScheduler
 from sweeps.catalogue import STUDIES
 from sweeps.claims import JudgedClaim, judge_claims
 from sweeps.mistakes import one_of
-from sweeps.search import ArmScheduler, SearchSpace, n_trials
-from sweeps.spec import Claim, Dimension, Spec
+from sweeps.parts import Claim, Dimension
+from sweeps.search import SearchSpace, n_trials
+from sweeps.spec import Spec
 from sweeps.state import CONFIRM, SEARCH, SweepState
 from sweeps.storage import create_sweep
 from trainables import registry
