@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims
-from sweeps.figures import points_of, reference_of
+from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims, points_of
+from sweeps.figures import reference_of
 from sweeps.mistakes import SweepError
 from sweeps.report import Table, interval, number, render, seeds_needed
 from sweeps.spec import Spec
@@ -20,8 +20,9 @@ _NOTE = (
     "Mean over seeds with its 95% interval, on the test split where a study confirms, else on validation; "
     f"for losses and errors less is better. {BETTER} and {WORSE}: better and worse than none (no noise), or "
     "than the first arm where there is no none (Wilcoxon's signed-rank test on shared seeds, corrected by "
-    f"Holm for the arms of the row, at {ALPHA:g}; no arm gains by seeds that diverged). Studies are not "
-    "corrected for one another. Of a study that was run more than once: its newest sweep with such seeds."
+    f"Holm for the arms of the row, at {ALPHA:g}; no arm gains by seeds that diverged). No mark means not "
+    "known: beside four others an arm can have one with eight seeds or more. Studies are not corrected for "
+    "one another. Of a study that was run more than once: its newest sweep with such seeds."
 )
 
 
@@ -76,7 +77,7 @@ def overview(states: Sequence[SweepState]) -> Table:
     arms = list(dict.fromkeys(arm for _, cells in found for arm in cells))
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in found]
     columns = ["dataset", "architecture", "study", "score", *arms]
-    return Table("All studies", columns, rows, words=4, note=_NOTE)
+    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4, note=_NOTE)
 
 
 def verdicts(states: Sequence[SweepState]) -> Table:
@@ -95,12 +96,12 @@ def verdicts(states: Sequence[SweepState]) -> Table:
             each.judgement.verdict,
             str(min(found.n for found in each.evidence.differences)),
             number(each.judgement.p_value),
-            seeds_needed(each),
+            seeds_needed(each) or each.remark,
         ]
         for state in states
         for each in judge_claims(state)
     ]
-    columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "seeds to decide"]
+    columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "to decide"]
     return Table("Their claims", columns, rows, words=3)
 
 

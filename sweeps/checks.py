@@ -181,6 +181,12 @@ class _Checker:
         claims = claims if isinstance(claims, list) else []
         if claims and self.is_grid and self._grid_seeds == 1 and not self.has_stages:
             yield ("seeds",), "must be 2 or more to judge claims by, such as 10"
+        if claims and not self.compares and not self.has_stages:
+            yield ("claims",), "needs compare: the hyperparameter whose values are the arms, such as noise"
+            return
+        if claims and not self.is_grid and self.stages and self.stages.get("confirm") is None:
+            yield ("claims",), "needs seeds to be judged by: stages.confirm, or mode: grid"
+            return
         names: dict[str, int] = {}
         for index, raw in enumerate(claims):
             try:
@@ -196,9 +202,7 @@ class _Checker:
                 yield ("claims", index, *key), message
 
     def _claim(self, claim: Claim) -> Iterator[tuple[Location, str]]:
-        if not self.is_grid and self.stages.get("confirm") is None:
-            if self.stages or not (self.compares or self.has_stages):  # else that is said already
-                yield (), "needs seeds to be judged by: stages.confirm, or mode: grid"
+        if not self.is_grid and self.stages.get("confirm") is None:  # that is said already
             return
         yield from self._claim_arms(claim)
         yield from self._claim_metric(claim)

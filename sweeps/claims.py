@@ -1,5 +1,6 @@
 """Which trials an arm is judged by, and what they say of each claim."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -191,6 +192,26 @@ def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
     )
 
 
+def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
+    """List the points of a grid at which arms are compared.
+
+    Args:
+        spec: The sweep.
+
+    Returns:
+        A suffix for titles, and the values; one point with nothing in it where there is no grid.
+    """
+    if not spec.is_grid:
+        return [("", {})]
+    several = {
+        name: dimension.values
+        for name, dimension in spec.space.items()
+        if name != spec.compared and len(dimension.values) > 1
+    }
+    points = [dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())]
+    return [(", ".join(f"{name} {value}" for name, value in point.items()), point) for point in points]
+
+
 def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:
     """Find a score that every seed of every arm comes to, to compare how soon.
 
@@ -290,7 +311,8 @@ def _qualified(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
     arms = {arm.name: arm for arm in arms_of(state, judged.claim.where)}
     verdict = judged.judgement.verdict
     if verdict is Verdict.UNDECIDED:
-        return replace(judged, remark=_what_is_missing(state, judged.claim, arms))
+        missing = _what_is_missing(state, judged.claim, arms)
+        return replace(judged, remark=missing or _out_of_reach(state, judged.claim, arms))
     if judged.claim.reach is None:
         guilty = _diverged_against(judged.claim, verdict, arms)
         how = "diverged, or had a score that is not finite"
@@ -312,14 +334,22 @@ def _diverged_against(claim: Claim, verdict: Verdict, arms: Mapping[str, Arm]) -
 
 
 def _never_reaching(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
+    return [name for name in map(str, claim.equal or []) if None in _reaching(state, claim, arms, name)]
+
+
+def _out_of_reach(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> str:
+    names = [str(name) for name in claim.arms]
+    if claim.reach is None or any(set(_reaching(state, claim, arms, name)) - {None} for name in names):
+        return ""
+    return f"no seed of {', '.join(names)} reached the score: train longer, or claim one that is easier"
+
+
+def _reaching(state: SweepState, claim: Claim, arms: Mapping[str, Arm], name: str) -> list[int | None]:
     larger_is_better = state.spec.directions.get(claim.metric) != "min"
     target = target_of(claim, list(arms.values()), larger_is_better=larger_is_better)
-    return [
-        name
-        for name in map(str, claim.equal or [])
-        if target is not None
-        and None in arms[name].reaching(claim.metric, target, larger_is_better=larger_is_better).values()
-    ]
+    if target is None or name not in arms:
+        return []
+    return list(arms[name].reaching(claim.metric, target, larger_is_better=larger_is_better).values())
 
 
 def _what_is_missing(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> str:

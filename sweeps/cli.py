@@ -130,14 +130,19 @@ def list_() -> None:
 @app.command()
 def status(name: Name, storage: Storage = RUNS) -> None:
     """Show how far a study's newest sweep is."""
-    from sweeps.display import progress_line, tables, wide_console
+    from sweeps.display import arms_table, progress_line, tables, wide_console
+    from sweeps.report import summary_lines
     from sweeps.storage import newest_sweep
+    from trainables import registry
 
     folder = newest_sweep(storage, name)
     state, console = folder.state(), wide_console()
     console.print(f"{folder.path}: {progress_line(state, running=folder.is_running())}", soft_wrap=True)
-    for table in tables(state, running=True):
+    known = folder.spec().trainable in registry.names()  # else what it compares by is not, either
+    for table in tables(state, running=True) if known else [arms_table(state, running=True)]:
         console.print(table)
+    for line in summary_lines(folder) if known else []:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for trial in state.trials.values():
         if trial.reason:
             console.print(

@@ -1,7 +1,7 @@
 """What a person sees while a sweep runs: a live display in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from sweeps.claims import arms_of, is_judgeable, points_of
 from sweeps.journal import Event, Follower
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
@@ -78,17 +79,22 @@ class Display(Follower):
         """
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def summarise(self, state: SweepState, tracking_uri: str, undelivered: int) -> None:
+    def summarise(
+        self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
+    ) -> None:
         """Print how the sweep ended, and how to go on.
 
         Args:
             state: Its trials.
             tracking_uri: The MLflow store.
             undelivered: Writes that the store has not got.
+            findings: Lines that say what it found.
         """
         for table in tables(state):
             self.console.print(table)
         self.say(progress_line(state, running=False))
+        for line in findings:
+            self.say(line)
         if not state.complete:
             self.say(f"Go on with: {self._folder.resume_command}")
         if undelivered:
@@ -271,34 +277,34 @@ def tables(state: SweepState, *, running: bool = False) -> list[Table]:
     Returns:
         One table a stage that has trials.
     """
-    confirmed = [confirm_table(state)] if state.of_stage(CONFIRM) else []
+    confirmed = [seeds_table(state)] if is_judgeable(state) else []
     return [arms_table(state, running=running), *confirmed]
 
 
-def confirm_table(state: SweepState) -> Table:
-    """Tabulate the confirm stage.
+def seeds_table(state: SweepState) -> Table:
+    """Tabulate arms over their seeds.
 
     Args:
-        state: The sweep.
+        state: A sweep with a confirm stage, or a grid.
 
     Returns:
-        The score of each arm over its seeds, with a 95% interval.
+        The mean score of each arm with its 95% interval; in a grid at every point.
     """
-    metric = state.spec.verdict_metric
-    title = f"confirmed on fresh seeds: mean {metric} and its 95% interval"
+    metric, compared = state.spec.verdict_metric, state.spec.compared
+    how = "confirmed on fresh seeds" if state.spec.confirms else "over seeds"
+    title = f"{how}: mean {metric} and its 95% interval"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in (state.spec.compared, "with", "seeds", "diverged", "mean", "from", "to"):
-        table.add_column(column, justify="left" if column in (state.spec.compared, "with") else "right")
-    for point in state.selected or []:
-        trials = state.confirmed(point)
-        summary = summarise([trial.last[metric] for trial in trials if metric in trial.last])
-        diverged = sum(trial.status == "diverged" for trial in trials)
+    for column in (compared, "with", "seeds", "diverged", "mean", "from", "to"):
+        table.add_column(column, justify="left" if column in (compared, "with") else "right")
+    arms = [arm for _, where in points_of(state.spec) for arm in arms_of(state, where)]
+    for arm in {id(arm.trials[0]): arm for arm in arms}.values():  # none has no sigma: once is enough
+        summary = summarise(list(arm.final(metric).values()))
         numbers = [f"{value:.4f}" for value in (summary.mean, summary.low, summary.high)]
         table.add_row(
-            str(point[state.spec.compared]),
-            shown_values(state.spec, point),
+            arm.name,
+            shown_values(state.spec, arm.point),
             str(summary.n),
-            str(diverged),
+            str(arm.diverged),
             *(number if number != "nan" else "" for number in numbers),
         )
     return table

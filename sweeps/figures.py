@@ -4,10 +4,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from sweeps.charts import Chart, Series, Style, styles
-from sweeps.claims import Arm, arms_of, common_target
+from sweeps.claims import Arm, arms_of, common_target, points_of
 from sweeps.importance import importances
 from sweeps.search import is_active
 from sweeps.spec import Spec
@@ -69,26 +68,6 @@ def figures(state: SweepState) -> list[Chart]:
     charts.append(_search_scores(state, look))
     charts.append(_stopped(state))
     return charts + _importance(state, look)
-
-
-def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
-    """List the points of a grid at which arms are compared.
-
-    Args:
-        spec: The sweep.
-
-    Returns:
-        A suffix for titles, and the values; one point with nothing in it where there is no grid.
-    """
-    if not spec.is_grid:
-        return [("", {})]
-    several = {
-        name: dimension.values
-        for name, dimension in spec.space.items()
-        if name != spec.compared and len(dimension.values) > 1
-    }
-    points = [dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())]
-    return [(", ".join(f"{name} {value}" for name, value in point.items()), point) for point in points]
 
 
 def _title(text: str, suffix: str) -> str:

@@ -11,9 +11,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sweeps.charts_html import plotly_script, to_html
 from sweeps.charts_png import save
-from sweeps.claims import Arm, JudgedClaim, arms_of, common_target, is_judgeable, judge_claims, undecidable
+from sweeps.claims import (
+    Arm,
+    JudgedClaim,
+    arms_of,
+    common_target,
+    is_judgeable,
+    judge_claims,
+    points_of,
+    undecidable,
+)
 from sweeps.display import plan, progress_line, shown_values
-from sweeps.figures import figures, label_of, points_of, reference_of
+from sweeps.figures import figures, label_of, reference_of
 from sweeps.mistakes import SweepError
 from sweeps.source import dump
 from sweeps.state import SEARCH, SweepState
@@ -21,6 +30,16 @@ from sweeps.stats import ALPHA, MOST_SEEDS, Summary, Verdict, paired_difference,
 from sweeps.storage import SweepFolder
 
 _ROUNDING = 1e-12
+_HOW_CLAIMS_ARE_JUDGED = (
+    "A claim is judged by Wilcoxon's signed-rank test of the differences (exact, zeros after Pratt), two- "
+    "sided, corrected by Holm for the number of claims ({claims}), at {alpha:g}. One that names several "
+    "arms is supported if all of its pairs are (its p is the largest of theirs), and contradicted if any "
+    "pair is the other way round (its p is the smallest times the number of pairs). An advantage is "
+    "positive where the first arm is the better: lower losses, errors, traces of the Hessian and epochs "
+    "are better. Intervals are of one difference each, not corrected. The effect size is the mean "
+    "difference over its standard deviation, corrected for few seeds (Hedges). What it would take to "
+    "decide is for 80% power, if what these seeds show is so; from few seeds it is a rough guess."
+)
 HTML, MARKDOWN = "report.html", "report.md"
 
 
@@ -148,6 +167,7 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
         ):
             head = [each.claim.name, each.judgement.verdict] if index == 0 else ["", ""]
             tail = [number(each.judgement.p_value), seeds_needed(each)] if index == 0 else ["", ""]
+            p_value = "" if each.claim.equal else number(found.p_value)
             arms = f"{first} over {second}"
             if each.claim.equal:
                 arms = f"{first} and {second}, within {number(each.claim.within)}"
@@ -159,6 +179,7 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
                     f"{interval(found)} {each.unit}",
                     number(found.effect_size),
                     str(found.n),
+                    p_value,
                     *tail,
                 ]
             )
@@ -169,8 +190,9 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
         "advantage of the first [95% interval]",
         "effect size",
         "seeds",
-        "p (Holm)",
-        "seeds to decide",
+        "p of the pair",
+        "p of the claim (Holm)",
+        "to decide",
     ]
     return Table("Claims", columns, rows, words=4)
 
@@ -182,16 +204,38 @@ def seeds_needed(judged: JudgedClaim) -> str:
         judged: The claim.
 
     Returns:
-        Such as ``about 34``; empty for a claim that is decided.
+        Such as ``about 34 seeds to support it``; empty for a claim that is decided, or has a remark.
     """
     needed = judged.judgement.seeds_needed
-    if judged.judgement.verdict is not Verdict.UNDECIDED:
+    if judged.judgement.verdict is not Verdict.UNDECIDED or judged.remark:
         return ""
-    if judged.remark:
-        return "see below"
     if min(found.n for found in judged.evidence.differences) < 2:
         return "unknown"
-    return f"about {float(f'{needed:.2g}'):,.0f}" if needed else f"more than {MOST_SEEDS:,}"
+    if needed is None:
+        return f"more than {MOST_SEEDS:,} seeds"
+    towards = "support" if judged.judgement.leaning is Verdict.SUPPORTED else "contradict"
+    return f"about {float(f'{needed:.2g}'):,.0f} seeds to {towards} it"
+
+
+def summary_lines(folder: SweepFolder) -> list[str]:
+    """Say in lines what became of the claims, and where the report is.
+
+    Args:
+        folder: The sweep.
+
+    Returns:
+        A line for each claim that can be judged, and one for the report if it is written.
+    """
+    state = folder.state()
+    judged = judge_claims(state) if is_judgeable(state) else []
+    lines = [f"claim: {each.claim.name}: {', '.join(filter(None, _in_words(each)))}" for each in judged]
+    return lines + [f"Report: {folder.report / HTML}"] * (folder.report / HTML).exists()
+
+
+def _in_words(judged: JudgedClaim) -> list[str]:
+    needed = seeds_needed(judged)
+    p_value = f"p {number(judged.judgement.p_value)}"
+    return [str(judged.judgement.verdict), p_value, f"it would take {needed}" if needed else judged.remark]
 
 
 def number(value: float | None) -> str:
@@ -221,7 +265,7 @@ def interval(summary: Summary) -> str:
         return "no seeds"
     width = summary.high - summary.low
     if not width > 0:
-        return number(summary.mean)
+        return number(summary.mean) + (" with every seed" if summary.n > 1 else "")
     digits = max(0 if width >= 100 else 1, 1 - math.floor(math.log10(width)))
     rounded = (round(value, digits) + 0.0 for value in (summary.mean, summary.low, summary.high))  # no -0.0
     mean, low, high = (f"{value:.{digits}f}" for value in rounded)
@@ -345,13 +389,14 @@ def _setup(state: SweepState) -> list[tuple[str, str]]:
         ("plan", plan(spec)),
         ("fixed", ", ".join(f"{name} {value}" for name, value in spec.fixed.items())),
         ("searched", ", ".join(f"{name} {_range(spec.search[name])}" for name in spec.search)),
-        ("chosen by", f"{spec.objective.metric} ({spec.objective.mode}) after the last epoch, on validation"),
+        ("chosen by", "" if spec.is_grid else f"{spec.objective.metric} ({spec.objective.mode}), last epoch"),
         ("compared by", spec.verdict_metric),
         ("seeds", _seeds(state)),
         ("run", f"{_when(first)} to {_when(last)}"),
         ("data", ", ".join(sorted(state.fingerprints)) or "unknown"),
         ("on", ", ".join(sorted(state.hosts)) or "unknown"),
         ("with", "; ".join(sorted(state.versions)) or "unknown"),
+        ("git commit", ", ".join(sorted(state.commits))),
     ]
     return [(key, value) for key, value in facts if value]
 
@@ -397,13 +442,7 @@ def _notes(state: SweepState) -> list[str]:
             "seeds; the test split was read once, after the last epoch."
         )
     if spec.claims:
-        notes.append(
-            f"A claim is judged by Wilcoxon's signed-rank test of the differences, two-sided, corrected by "
-            f"Holm for {len(spec.claims)} claim{'s' if len(spec.claims) > 1 else ''}, at {ALPHA:g}. One that "
-            "names several arms needs all of its pairs. An advantage is positive where the first arm is the "
-            "better. The effect size is the mean difference over its standard deviation, corrected for few "
-            "seeds (Hedges). Seeds to decide: for 80% power, if what is seen here is so."
-        )
+        notes.append(_HOW_CLAIMS_ARE_JUDGED.format(claims=len(spec.claims), alpha=ALPHA))
     if any(claim.reach is not None for claim in spec.claims):
         notes.append(
             "An epoch that a seed did not reach counts as the one after the last: differences in epochs are "

@@ -15,11 +15,11 @@ from mlflow.exceptions import MlflowException
 from ray import tune
 
 from sweeps.callbacks import SweepCallback
-from sweeps.claims import JudgedClaim, judge_claims
+from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
 from sweeps.journal import Follower
 from sweeps.mistakes import SweepError
-from sweeps.report import write_report
+from sweeps.report import summary_lines, write_report
 from sweeps.search import build_scheduler, build_searcher, grid_trials, n_trials
 from sweeps.spec import Spec, load_spec
 from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
@@ -205,12 +205,15 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
     lock = folder.lock()
     folder.journal.repair()
     display = Display(spec, folder)
+    if note := undecidable(spec):
+        display.say(f"note: {note}")
     publisher = Publisher(spec, folder, store, say=display.say)
     followers: list[Follower] = [display, publisher]
     for follower in followers:
         follower.start()
     try:
-        folder.journal.append("begin", versions=provenance()["versions"])
+        made_by = provenance()
+        folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
         _quiet()
         if not folder.state().searched:
             _fit(folder, spec, SEARCH)
@@ -222,7 +225,7 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
             follower.close()
         lock.release()
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
-    display.summarise(result.state, store.uri, result.undelivered)
+    display.summarise(result.state, store.uri, result.undelivered, summary_lines(folder))
     return result
 
 

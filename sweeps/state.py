@@ -80,6 +80,7 @@ class SweepState:
         spec: The sweep.
         trials: By id.
         versions: What ran it: the versions of each driver.
+        commits: Git commits of the folders that they were started in.
         fingerprints: Of the data.
         hosts: Where its trials ran.
         selected: What the confirm stage trains, each with every seed: searched hyperparameters with the arm;
@@ -90,6 +91,7 @@ class SweepState:
         self.spec = spec
         self.trials: dict[str, TrialRecord] = {}
         self.versions: set[str] = set()
+        self.commits: set[str] = set()
         self.fingerprints: set[str] = set()
         self.hosts: set[str] = set()
         self.selected: list[dict[str, Any]] | None = None
@@ -113,6 +115,7 @@ class SweepState:
             self.trials[event["trial"]].status = "running"
         elif kind == "begin":
             self.versions.add(event["versions"])
+            self.commits |= {event["git_commit"]} if event.get("git_commit") else set()
         elif kind == "select":
             self.selected = event["points"]
         elif kind == "epoch":

@@ -71,12 +71,13 @@ class Judgement:
     """A verdict with its Holm-adjusted p-value.
 
     ``seeds_needed``, the present ones included, would probably decide an undecided claim; None if it is
-    decided, or if no number up to ``MOST_SEEDS`` would.
+    decided, or if no number up to ``MOST_SEEDS`` would. ``leaning`` is the verdict that it would then have.
     """
 
     verdict: Verdict
     p_value: float
     seeds_needed: int | None
+    leaning: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -346,7 +347,8 @@ def _evidence(
 
 def _judgement(evidence: Evidence, p_value: float, alpha: float, claims: int) -> Judgement:
     if p_value > alpha:
-        return Judgement(Verdict.UNDECIDED, p_value, _seeds_needed(evidence, alpha / claims / 2))
+        leaning = Verdict.SUPPORTED if _effects(evidence).min() >= 0 else Verdict.CONTRADICTED
+        return Judgement(Verdict.UNDECIDED, p_value, _seeds_needed(evidence, alpha / claims / 2), leaning)
     supported = evidence.p_support < evidence.p_contradict
     return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
 

@@ -178,7 +178,7 @@ class Publisher(Follower):
             MLFLOW_PARENT_RUN_ID: self.parent,
             "study": self._spec.name,
             "trial": start["trial"],
-            "stage": start["stage"],
+            "stage": "grid" if self._spec.is_grid else start["stage"],
             "arm": start["arm"],
             "seed": str(start["seed"]),
             **self._provenance,

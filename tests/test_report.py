@@ -284,7 +284,8 @@ def test_the_numbers_are_those_of_a_calculation_by_hand(tmp_path):
     )
     assert numbers(claim["advantage of the first [95% interval]"])[:3] == told
     p = scipy_stats.wilcoxon(scores["layer"], scores["none"], method="exact").pvalue
-    assert float(claim["p (Holm)"]) == pytest.approx(p, rel=0.01)
+    assert float(claim["p of the claim (Holm)"]) == pytest.approx(p, rel=0.01)
+    assert float(claim["p of the pair"]) == pytest.approx(p, rel=0.01)
     effect = difference.mean() / difference.std(ddof=1)
     assert float(claim["effect size"]) == pytest.approx(effect * (1 - 3 / (4 * 9 - 1)), rel=0.01)
     assert claim["seeds"] == "10"
@@ -373,7 +374,7 @@ def test_a_confirmed_study_says_which_split_did_what(tmp_path):
     report = Report(made_comparison(AHEAD), tmp_path)
     assert "Configurations were chosen on the validation split" in report.text
     assert "the test split was read once, after the last epoch" in report.text
-    assert "corrected by Holm for 1 claim, at 0.05" in report.text
+    assert "corrected by Holm for the number of claims (1), at 0.05" in report.text
     assert "did not reach" not in report.text
 
 
