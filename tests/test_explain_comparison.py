@@ -184,7 +184,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
         "stages: {search: {trials_per_arm: 3}, confirm: {}}\n",
         "7: stages.confirm.seeds: is missing: fresh seeds, the same for every arm",
     ),
-    (STAGES, "stages: {search: {trials_per_arm: 3}}\n", f"10: claims[0]: {NEEDS_SEEDS}"),
+    (STAGES, "stages: {search: {trials_per_arm: 3}}\n", f"9: claims: {NEEDS_SEEDS}"),
     (
         STAGES,
         "stages: {serch: {trials_per_arm: 3}, confirm: {seeds: 2}}\n",
