@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,15 +127,34 @@ class ArmScheduler(FIFOScheduler):
     Trials run in the order in which they were suggested.
     """
 
-    def __init__(self, compared: str, schedulers: Mapping[Scalar, ASHAScheduler]) -> None:
+    def __init__(
+        self,
+        compared: str | None,
+        schedulers: Mapping[Scalar, ASHAScheduler],
+        history: Callable[[], Iterable[tuple[Any, dict[str, Any]]]] | None = None,
+    ) -> None:
         """Rank each arm by itself.
 
         Args:
-            compared: The hyperparameter whose values are the arms.
+            compared: The hyperparameter whose values are the arms; None for one of all trials, named None.
             schedulers: One an arm.
+            history: Trials and what they reported. Tune revives a scheduler as it was before the first trial,
+                and what it had learned is learned again from here.
         """
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
+        self._history, self._revived = history, False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._revived = self._history is not None
+
+    def _catch_up(self) -> None:
+        if self._revived and self._history:
+            self._revived = False
+            for trial, result in self._history():
+                self._of(trial).on_trial_add(None, trial)
+                self._of(trial).on_trial_result(None, trial, result)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Keep metric and mode, which the schedulers of the arms have.
@@ -151,7 +170,7 @@ class ArmScheduler(FIFOScheduler):
         return True
 
     def _of(self, trial: Trial) -> ASHAScheduler:
-        return self._schedulers[trial.config[self._compared]]
+        return self._schedulers[trial.config[self._compared] if self._compared else None]
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take a trial in.
@@ -160,6 +179,7 @@ class ArmScheduler(FIFOScheduler):
             tune_controller: Tune's.
             trial: The trial.
         """
+        self._catch_up()
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

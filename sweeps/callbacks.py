@@ -3,7 +3,11 @@
 Tune pickles callbacks with a sweep's state and revives them on resume, so they hold paths, not open things.
 """
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ray
@@ -13,11 +17,34 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from sweeps.journal import Journal
+from sweeps.search import OBJECTIVE
 from sweeps.spec import Spec
-from sweeps.state import ENDED, SweepState
-from sweeps.trial import CHECKPOINT_FILE, split_config
+from sweeps.state import ENDED, SEARCH, SweepState
+from sweeps.trial import CHECKPOINT_FILE, split_config, worst
 
 _REASON_LENGTH = 500  # characters
+
+
+@dataclass(frozen=True)
+class History:
+    """What the trials of a search have reported, by the journal, for a scheduler that is revived."""
+
+    spec: Spec
+    journal: Path
+
+    def __call__(self) -> Iterator[tuple[SimpleNamespace, dict[str, Any]]]:
+        """Read the journal.
+
+        Yields:
+            A trial's id and configuration, and one of its reports, as its scheduler had them.
+        """
+        state = SweepState(self.spec, (event for event, _ in Journal(self.journal).read()))
+        for record in state.of_stage(SEARCH):
+            trial = SimpleNamespace(trial_id=record.id, config=self.spec.searched_of(record.hyperparameters))
+            for epoch, metrics in sorted(record.epochs.items()):
+                score = metrics.get(self.spec.objective.metric, math.nan)
+                ranked = score if math.isfinite(score) else worst(self.spec)
+                yield trial, {"epoch": epoch, OBJECTIVE: ranked}
 
 
 class SweepCallback(Callback):
@@ -41,9 +68,26 @@ class SweepCallback(Callback):
         Args:
             **info: What Tune says of the experiment; not used.
         """
+        self._looked_for_forgotten = False
         self._journal = Journal(self._journal_path)
         self._journal.repair()
         self.state = SweepState(self._spec, (event for event, _ in self._journal.read()))
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Drop, on resume, the trials that Tune forgot when it was killed: it runs others in their place.
+
+        Args:
+            iteration: Of Tune's loop.
+            trials: All trials that it knows.
+            **info: Nothing.
+        """
+        if self._looked_for_forgotten:
+            return
+        self._looked_for_forgotten = True
+        known = {trial.trial_id for trial in trials}
+        for record in self.state.of_stage(self._stage):
+            if record.id not in known:
+                self._write("forget", trial=record.id)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note a trial that starts, or starts again.

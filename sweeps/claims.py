@@ -12,7 +12,7 @@ import numpy as np
 from sweeps.parts import Claim
 from sweeps.search import is_active
 from sweeps.spec import Spec
-from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
+from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.stats import (
     ALPHA,
     Evidence,
@@ -89,13 +89,18 @@ class Arm:
             epoch: After this epoch; None: after the last.
 
         Returns:
-            Whether it diverged with a seed, or finished with a metric that is not finite.
+            Whether it diverged or failed with a seed, or finished with a metric that is not finite.
         """
         finished = [trial for trial in self.trials if trial.status == "finished"]
         values = [
             (trial.epochs.get(epoch, {}) if epoch else trial.last).get(metric, 0.0) for trial in finished
         ]
-        return self.diverged > 0 or not all(map(math.isfinite, values))
+        return self.diverged + self.failed > 0 or not all(map(math.isfinite, values))
+
+    @property
+    def failed(self) -> int:
+        """Seeds with which its trial failed for good."""
+        return sum(trial.status == "failed" for trial in self.trials)
 
     @property
     def diverged(self) -> int:
@@ -151,7 +156,9 @@ def _confirmed_arms(state: SweepState) -> list[Arm]:
         name = str(point[state.spec.compared])
         if trials := state.confirmed(point):
             candidates.setdefault(name, []).append(Arm(name, point, trials))
-    return [_best(state.spec, candidates[str(arm)]) for arm in state.spec.arms if str(arm) in candidates]
+    # The same number for every arm: the best of more, chosen by the seeds that judge it, would look better.
+    n = min(map(len, candidates.values()), default=0)
+    return [_best(state.spec, candidates[str(arm)][:n]) for arm in state.spec.arms if str(arm) in candidates]
 
 
 def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
@@ -171,17 +178,8 @@ def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
         trials = [trial for trial in trials if _is_at(state.spec, trial, where)]
         if trials:
             point = state.spec.searched_of(trials[0].hyperparameters)
-            arms.append(Arm(str(value), point, _one_a_seed(trials)))
+            arms.append(Arm(str(value), point, sorted(trials, key=lambda trial: trial.seed)))
     return arms
-
-
-def _one_a_seed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    # A driver that was killed may have run one twice, to the same numbers: the one that got further counts.
-    def order(trial: TrialRecord) -> tuple[bool, bool, int]:
-        return trial.status == "finished", trial.status in ENDED, -trial.number
-
-    by_seed = {trial.seed: trial for trial in sorted(trials, key=order)}
-    return [by_seed[seed] for seed in sorted(by_seed)]
 
 
 def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
@@ -275,8 +273,14 @@ def _oriented(state: SweepState, claim: Claim, arms: Sequence[Arm]) -> dict[str,
     target = target_of(claim, arms, larger_is_better=larger_is_better)
     if target is None or not arms:
         return {}
-    horizon = max(arm.horizon for arm in arms)
-    epochs = {arm.name: arm.reaching(claim.metric, target, larger_is_better=larger_is_better) for arm in arms}
+    horizon = min(arm.horizon for arm in arms)  # an arm that trains longer gains nothing by that
+    epochs = {
+        arm.name: {
+            seed: epoch if epoch and epoch <= horizon else None
+            for seed, epoch in arm.reaching(claim.metric, target, larger_is_better=larger_is_better).items()
+        }
+        for arm in arms
+    }
     return {
         name: dict(zip(by_seed, -censored(list(by_seed.values()), horizon).astype(float), strict=True))
         for name, by_seed in epochs.items()
@@ -313,23 +317,38 @@ def _qualified(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
     if verdict is Verdict.UNDECIDED:
         missing = _what_is_missing(state, judged.claim, arms)
         return replace(judged, remark=missing or _out_of_reach(state, judged.claim, arms))
-    if judged.claim.reach is None:
-        guilty = _diverged_against(judged.claim, verdict, arms)
-        how = "diverged, or had a score that is not finite"
-    else:  # a run that diverged counts as one that never reached it, which only equality needs to know
-        guilty = _never_reaching(state, judged.claim, arms) if verdict is Verdict.SUPPORTED else []
-        how = "never reached the score"
-    if not guilty:
+    why = _doubt(state, judged, arms)
+    if not why:
         return judged
     judgement = Judgement(Verdict.UNDECIDED, judged.judgement.p_value, None)
-    remark = f"it would be {verdict}, but with some seeds {' and '.join(guilty)} {how}"
-    return replace(judged, judgement=judgement, remark=remark)
+    return replace(judged, judgement=judgement, remark=f"it would be {verdict}, but {why}")
 
 
-def _diverged_against(claim: Claim, verdict: Verdict, arms: Mapping[str, Arm]) -> list[str]:
-    # A run that diverged has no score to test, but it must not speak for its arm by being absent.
+def _doubt(state: SweepState, judged: JudgedClaim, arms: Mapping[str, Arm]) -> str:
+    claim, verdict = judged.claim, judged.judgement.verdict
+    if unsound := _unsound_for(claim, verdict, arms):
+        names = " and ".join(unsound)
+        return f"with some seeds {names} diverged, failed, or had a score that is not finite"
+    if claim.equal and verdict is Verdict.SUPPORTED:
+        if claim.reach is not None and (never := _never_reaching(state, claim, arms)):
+            return f"with some seeds {' and '.join(never)} never reached the score"
+        if not _is_within(judged):
+            return "an interval reaches beyond the margin"
+    return ""
+
+
+def _is_within(judged: JudgedClaim) -> bool:
+    # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
+    margin = judged.claim.within or 0.0
+    return all(-margin < found.low and found.high < margin for found in judged.evidence.differences)
+
+
+def _unsound_for(claim: Claim, verdict: Verdict, arms: Mapping[str, Arm]) -> list[str]:
+    # A run without a score cannot be tested, but it must not speak for its arm by being absent.
     helped = [*(claim.better or []), *(claim.equal or [])] if verdict is Verdict.SUPPORTED else claim.worse
     names = map(str, helped or [])
+    if claim.reach is not None:  # one that diverged counts as one that never reached it
+        return [name for name in names if name in arms and arms[name].failed]
     return [name for name in names if name in arms and arms[name].is_unsound(claim.metric, claim.epoch)]
 
 

@@ -60,7 +60,7 @@ def figures(state: SweepState) -> list[Chart]:
         charts += _differences(state, arms, look, suffix)
         charts.append(_learning_curves(state, arms, look, suffix))
         charts += _convergence(state, arms, look, suffix)
-        charts += _curvature(arms, look, suffix)
+        charts += _curvature(state.spec, arms, look, suffix)
     if "sigma" in state.spec.search and all(where.keys() <= {"sigma"} for _, where in points_of(state.spec)):
         charts.append(_score_against_sigma(state, look))
     if state.spec.is_grid:
@@ -268,7 +268,7 @@ def _convergence(
     ]
 
 
-def _curvature(arms: Sequence[Arm], look: Mapping[str, Style], suffix: str) -> list[Chart]:
+def _curvature(spec: Spec, arms: Sequence[Arm], look: Mapping[str, Style], suffix: str) -> list[Chart]:
     metric = "hessian_trace"
     values = [value for arm in arms for value in arm.final(metric).values()]
     if not values:
@@ -278,7 +278,7 @@ def _curvature(arms: Sequence[Arm], look: Mapping[str, Style], suffix: str) -> l
         Chart(
             _slug("hessian-trace", suffix),
             _title("Flatness: trace of the Hessian", suffix),
-            "arm",
+            spec.compared,
             label_of(metric),
             series,
             "Of the training loss at the weights after the last epoch; lower is flatter. "

@@ -295,12 +295,14 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
     base = next((arm.final(metric) for arm in arms if arm.name == reference), {})
     objective = spec.objective.metric
     target = common_target(arms, objective, larger_is_better=spec.objective.mode == "max")
+    lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
     columns = [
         spec.compared,
         "with",
         "seeds",
         "diverged",
-        f"mean {metric} [95% interval]",
+        "failed",
+        f"mean {metric}{lower} [95% interval]",
         "standard deviation",
         f"difference to {reference} [95% interval]",
         f"epochs to {objective} {number(target)}: median",
@@ -326,6 +328,7 @@ def _arm_row(state: SweepState, arm: Arm, base: Mapping[int, float], target: flo
         shown_values(spec, arm.point),
         str(summary.n),
         str(arm.diverged),
+        str(arm.failed),
         interval(summary),
         number(summary.std),
         "" if arm.name == reference_of(spec) else interval(difference),

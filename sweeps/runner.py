@@ -14,7 +14,7 @@ import ray
 from mlflow.exceptions import MlflowException
 from ray import tune
 
-from sweeps.callbacks import SweepCallback
+from sweeps.callbacks import History, SweepCallback
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
 from sweeps.journal import Follower
@@ -267,7 +267,7 @@ def _new_tuner(folder: SweepFolder, spec: Spec, stage: str, trainable: Any) -> t
     listed = _confirm_trials(folder, spec) if stage == CONFIRM else grid_trials(spec) if spec.is_grid else []
     tune_config = tune.TuneConfig(
         search_alg=None if listed else build_searcher(spec),
-        scheduler=None if stage == CONFIRM else build_scheduler(spec),
+        scheduler=None if stage == CONFIRM else build_scheduler(spec, History(spec, folder.journal.path)),
         num_samples=1 if listed else n_trials(spec) or -1,
         max_concurrent_trials=spec.budget.concurrent,
         reuse_actors=True,

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -242,11 +242,14 @@ def _optuna_search(spec: Spec, space: SearchSpace, start: list[dict[str, Any]] |
     )
 
 
-def build_scheduler(spec: Spec) -> TrialScheduler | None:
+def build_scheduler(
+    spec: Spec, history: Callable[[], Iterable[tuple[Any, dict[str, Any]]]] | None = None
+) -> TrialScheduler | None:
     """Build the scheduler of a spec.
 
     Args:
         spec: The spec.
+        history: What it learns again when Tune revives it: trials and what they reported.
 
     Returns:
         ASHA over epochs, one for each arm of a comparison; or None for no early stopping.
@@ -255,8 +258,9 @@ def build_scheduler(spec: Spec) -> TrialScheduler | None:
     if scheduler is None:
         return None
     if not spec.stages:
-        return _asha(spec, scheduler.asha)
-    return ArmScheduler(spec.compared, {arm: _asha(spec, scheduler.asha) for arm in spec.arms})
+        return ArmScheduler(None, {None: _asha(spec, scheduler.asha)}, history)
+    arms = {arm: _asha(spec, scheduler.asha) for arm in spec.arms}
+    return ArmScheduler(spec.compared, arms, history)
 
 
 def _asha(spec: Spec, asha: ASHA) -> ASHAScheduler:

@@ -16,6 +16,7 @@ from sweeps.spec import Spec
 
 SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
+FORGOTTEN = "forgotten"
 STATUSES = (*ENDED, "interrupted", "running")
 _MOST_USEFUL_FIRST = (*ENDED, "running", "interrupted")
 
@@ -31,7 +32,8 @@ class TrialRecord:
         seed: The seed.
         hyperparameters: All of them, fixed ones and defaults included.
         status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
-            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before it did.
+            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before it did;
+            ``forgotten`` by Tune when its driver was killed: another runs in its place.
         reason: Why it failed.
         epochs: Metrics by epoch, from 1.
         started: Time in ms since 1970.
@@ -113,6 +115,8 @@ class SweepState:
             self.trials[record.id] = record
         elif kind == "start":
             self.trials[event["trial"]].status = "running"
+        elif kind == "forget":
+            self.trials[event["trial"]].status = FORGOTTEN
         elif kind == "begin":
             self.versions.add(event["versions"])
             self.commits |= {event["git_commit"]} if event.get("git_commit") else set()
@@ -138,7 +142,9 @@ class SweepState:
             a seed, the first that finished: after a driver was killed, Tune may run one again under another
             id.
         """
-        chosen = [trial for trial in self.trials.values() if trial.stage == stage]
+        chosen = [
+            trial for trial in self.trials.values() if trial.stage == stage and trial.status != FORGOTTEN
+        ]
         if stage == CONFIRM or self.spec.is_grid:
             ranked = sorted(chosen, key=lambda trial: (_MOST_USEFUL_FIRST.index(trial.status), trial.number))
             unique: dict[tuple[Any, ...], TrialRecord] = {}
@@ -169,8 +175,9 @@ class SweepState:
     @property
     def complete(self) -> bool:
         """Whether as much has been run as the spec asks for."""
-        ended = sum(trial.status in ENDED for trial in self.of_stage(CONFIRM))
-        return self.searched and (not self.spec.confirms or ended >= (self.n_confirm or 0))
+        if not self.searched or self.n_confirm is None:
+            return False
+        return sum(trial.status in ENDED for trial in self.of_stage(CONFIRM)) >= self.n_confirm
 
     @property
     def n_confirm(self) -> int | None:
@@ -237,7 +244,7 @@ class SweepState:
         return trial.last.get(self.spec.objective.metric)
 
     def ranking(self, arm: str | None, stage: str, *, running: bool = False) -> list[TrialRecord]:
-        """Rank trials by the objective after their last epoch.
+        """Rank trials by the objective after their last epoch, those that had all epochs before others.
 
         Args:
             arm: Those of this arm; None: all.
@@ -254,8 +261,13 @@ class SweepState:
             if arm in (None, trial.arm) and trial.status in statuses
             if (score := self.score(trial)) is not None and math.isfinite(score)
         ]
-        larger_is_better = self.spec.objective.mode == "max"
-        return [trial for _, trial in sorted(scored, key=lambda pair: pair[0], reverse=larger_is_better)]
+        sign = -1 if self.spec.objective.mode == "max" else 1
+
+        def order(pair: tuple[float, TrialRecord]) -> tuple[bool, float]:
+            score, trial = pair
+            return trial.status == "stopped" and not running, sign * score
+
+        return [trial for _, trial in sorted(scored, key=order)]
 
     def best(self, arm: str | None = None, *, running: bool = False) -> TrialRecord | None:
         """Find the best trial so far, on validation; once trials are confirmed, among those.

@@ -23,7 +23,7 @@ from sweeps.journal import Event, Follower
 from sweeps.mistakes import SweepError
 from sweeps.models import log_best_model
 from sweeps.spec import Spec
-from sweeps.state import CONFIRM, SweepState, trial_name
+from sweeps.state import CONFIRM, FORGOTTEN, SweepState, trial_name
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
 
@@ -33,6 +33,7 @@ RUN_STATUS = {
     "diverged": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
+    FORGOTTEN: "KILLED",
 }
 _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
 
@@ -83,7 +84,7 @@ class Publisher(Follower):
         children = self._children
         for event in events:
             kind = event["event"]
-            if "trial" not in event:
+            if "trial" not in event or (kind == "forget" and event["trial"] not in children):
                 continue
             if event["trial"] not in children:
                 children[event["trial"]] = self._create_child(event)
@@ -100,6 +101,9 @@ class Publisher(Follower):
                     for name, value in event["metrics"].items()
                 ]
                 tags[run] |= event["tags"]
+            elif kind == "forget":
+                tags[run]["status"] = FORGOTTEN
+                ends[run] = {**event, "status": FORGOTTEN}
             elif kind == "end":
                 tags[run] |= {"status": event["status"]}
                 if event["reason"]:

@@ -285,7 +285,8 @@ def test_diverged_seeds_never_help_an_arm(claim, expected):
     assert judged.judgement.verdict is expected
     if expected is UNDECIDED:
         would = "supported" if claim["better"] == "layer" else "contradicted"
-        remark = f"it would be {would}, but with some seeds layer diverged, or had a score that is not finite"
+        why = "with some seeds layer diverged, failed, or had a score that is not finite"
+        remark = f"it would be {would}, but {why}"
         assert judged.remark == remark
         assert judged.judgement.seeds_needed is None
 
@@ -308,7 +309,7 @@ def test_a_score_that_is_not_finite_is_no_seed_less():
     last["metrics"]["test_loss"] = math.inf
     (judged,) = judge_claims(sweep.state)
     assert judged.judgement.verdict is UNDECIDED
-    assert "layer diverged, or had a score that is not finite" in judged.remark
+    assert "layer diverged, failed, or had a score that is not finite" in judged.remark
 
 
 def test_an_arm_that_was_not_confirmed_decides_nothing_and_says_so():
@@ -417,3 +418,98 @@ def test_without_a_difference_few_studies_have_any_verdict():
         assert all(each.evidence.differences[0].n == seeds for each in judged)
         false += any(each.judgement.verdict is not UNDECIDED for each in judged)
     assert 0 < false / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+
+
+# What would look better than it is
+
+
+def test_an_arm_that_trains_longer_gains_no_speed_by_that():
+    claim = {"name": "sooner", "metric": "val_accuracy", "reach": 0.8, "better": 4, "worse": 10}
+    sweep = MadeSweep(grid(claim, seeds=6, compare={"epochs": [4, 10]}, fixed={}, search={}))
+    for epochs in (4, 10):
+        for seed in range(6):
+            sweep.trial({"epochs": epochs}, seed, [{"val_accuracy": 0.5, "val_loss": 0.5}] * epochs)
+    (judged,) = judge_claims(sweep.state)
+    assert judged.evidence.differences[0].mean == 0  # the epoch after the fourth, for both
+    assert judged.remark.startswith("no seed of 4, 10 reached the score")
+
+
+def test_what_few_seeds_show_is_not_equal_where_one_is_far_off():
+    sweep = made_comparison(same(["none", "all"], 0.01))
+    assert judge_claims(sweep.state)[0].judgement.verdict is SUPPORTED
+    far = next(
+        event
+        for event in reversed(sweep.events)
+        if event["event"] == "epoch"
+        and "test_accuracy" in event["metrics"]
+        and event["trial"] in all_of(sweep)
+    )
+    far["metrics"]["test_accuracy"] -= 0.5
+    (judged,) = judge_claims(sweep.state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert judged.remark in ("", "it would be supported, but an interval reaches beyond the margin")
+
+
+def all_of(sweep, arm="all"):
+    return {
+        event["trial"]
+        for event in sweep.events
+        if event["event"] == "start" and event["stage"] == CONFIRM and event["arm"] == arm
+    }
+
+
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_arms_are_picked_from_as_many_configurations_each(candidates):
+    sweep = MadeSweep(comparison(order("layer", "none"), top=2, seeds=6))
+    search(sweep, TRUTH)
+    points = sweep.select()
+    kept = [point for point in points if point["noise"] != "none"]
+    kept += [point for point in points if point["noise"] == "none"][:candidates]
+    sweep.events[-1]["points"] = kept
+    for rank, point in enumerate(kept):
+        for seed in range(1, 7):
+            sweep.trial(point, seed, curve(0.5 + 0.01 * rank), stage=CONFIRM)
+    layer = next(arm for arm in arms_of(sweep.state) if arm.name == "layer")
+    ranked = [point for point in kept if point["noise"] == "layer"]
+    assert layer.point == ranked[candidates - 1]  # the second looks better, where none has a second
+
+
+def test_seeds_that_failed_do_not_help_their_arm():
+    sweep = made_comparison(order("layer", "none"))
+    assert judge_claims(sweep.state)[0].judgement.verdict is SUPPORTED
+    failing = sorted(all_of(sweep, "layer"))[:2]
+    for event in sweep.events:
+        if event["event"] == "end" and event["trial"] in failing:
+            event["status"] = "failed"
+    (judged,) = judge_claims(sweep.state)
+    assert judged.judgement.verdict is UNDECIDED
+    assert "layer diverged, failed, or had" in judged.remark
+
+
+def test_a_study_is_not_complete_before_its_best_are_selected():
+    sweep = MadeSweep(comparison())
+    search(sweep, TRUTH)
+    assert (sweep.state.searched, sweep.state.selected, sweep.state.complete) == (True, None, False)
+
+
+def test_a_trial_that_was_stopped_early_is_not_selected_before_one_that_finished():
+    sweep = MadeSweep(comparison())
+    search(sweep, TRUTH)
+    state = sweep.state
+    stopped = next(trial for trial in state.of_stage("search") if trial.status == "stopped")
+    stopped.epochs[max(stopped.epochs)]["val_accuracy"] = 0.999
+    ranked = state.ranking(stopped.arm, "search")
+    statuses = [trial.status for trial in ranked]
+    assert statuses == sorted(statuses)  # finished, then stopped
+    assert state.select()[0] != stopped.hyperparameters
+    assert ranked[statuses.index("stopped")] is stopped
+
+
+def test_a_trial_that_tune_forgot_does_not_count():
+    sweep = MadeSweep(comparison())
+    search(sweep, TRUTH)
+    state = sweep.state
+    forgotten = state.of_stage("search")[0]
+    state.apply({"event": "forget", "time": 0, "trial": forgotten.id})
+    assert forgotten not in state.of_stage("search")
+    assert not state.searched

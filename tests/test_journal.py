@@ -287,7 +287,7 @@ def confirming(*more, **keys):
     """A study in confirm: the better of two trials of each arm."""
     state = staged(
         *trial("a", "all", 0.1, [0.4]),
-        *trial("b", "all", 0.2, [0.5], "stopped"),
+        *trial("b", "all", 0.2, [0.5]),
         *trial("c", "none", 0.1, [0.7]),
         *trial("d", "none", 0.3, [0.6]),
         **keys,

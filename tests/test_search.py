@@ -571,6 +571,39 @@ def test_the_schedulers_of_arms_are_pickled_with_what_they_know():
     assert go_on(fresh) != after  # one that knows nothing judges otherwise
 
 
+def test_a_scheduler_that_is_revived_learns_again_from_the_history():
+    """Tune revives it as it was before the first trial."""
+    keys = [(name, quality) for name in ("none", "all") for quality in range(26, -1, -1)]
+    reports = []
+
+    def history():
+        return iter(reports)
+
+    asha = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
+    spec = compared(fixed={"epochs": 27}, trials_per_arm=1, scheduler=asha)
+    scheduler = build_scheduler(spec, history)
+    pristine = cloudpickle.dumps(scheduler)
+    trials = added(scheduler, keys, arm)
+    for epoch in (1, 2, 3):
+        for key, trial in trials.items():
+            result = {"epoch": epoch, OBJECTIVE: float(key[1] + epoch)}
+            scheduler.on_trial_result(None, trial, result)
+            reports.append((trial, result))
+    revived = cloudpickle.loads(pristine)
+    revived._history = history  # the pickled one has a copy of the list, still empty
+
+    def stopped(each):
+        late = {key: Trial("curve", config={"noise": key[0]}, stub=True) for key in keys}
+        for trial in late.values():
+            each.on_trial_add(None, trial)
+        result = {"epoch": 1, OBJECTIVE: 5.0}
+        return [each.on_trial_result(None, trial, result) for trial in late.values()]
+
+    assert stopped(revived) == stopped(scheduler)
+    assert "STOP" in stopped(revived)
+    assert stopped(build_scheduler(spec))[0] != "STOP"
+
+
 def test_schedulers_take_trials_that_end_or_never_run():
     scheduler, _ = schedulers()
     trials = added(scheduler, KEYS[:4], arm)

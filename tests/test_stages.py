@@ -234,10 +234,9 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
     if stage == CONFIRM:
         assert state.selected == before.selected
     searched = Counter(trial.arm for trial in state.of_stage(SEARCH) if trial.status in ENDED)
-    if stop == signal.SIGINT:  # else a trial that ended just before may have run again
-        assert searched == {"none": 4, "all": 4}
-        assert len(state.trials) == 8 + 8
-    assert min(searched.values()) >= 4
+    assert searched == {"none": 4, "all": 4}
+    # One that ended after Tune last wrote its state is forgotten after SIGKILL: another runs in its place.
+    assert len(state.trials) == 8 + 8 or stop == signal.SIGKILL
     seen = [
         (event["trial"], event["epoch"]) for event, _ in folder.journal.read() if event["event"] == "epoch"
     ]
