@@ -810,7 +810,7 @@ class Built:
     def rungs(self) -> list[float]:
         scheduler = self.tune.scheduler
         if isinstance(scheduler, ArmScheduler):
-            scheduler = scheduler._schedulers["none"]
+            scheduler = next(iter(scheduler._schedulers.values()))
         return sorted(epoch for epoch, _ in scheduler._brackets[0]._rungs)
 
     @property
