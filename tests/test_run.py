@@ -249,15 +249,10 @@ def interrupted(storage, what, **env):
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, stop):
-    """The driver, in a process of its own, gets the signal when the third trial has ended."""
-    driver = interrupted(tmp_path, "joint", INTERRUPT_WITH=str(int(stop)))
-    if stop == signal.SIGINT:
-        assert driver.returncode == 130, driver.stderr
-        assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in driver.stdout
-    else:
-        assert driver.returncode == -signal.SIGKILL, driver.stderr
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
+    """The driver, in a process of its own, is killed when the third trial has ended; Ctrl-C is for studies."""
+    driver = interrupted(tmp_path, "joint", INTERRUPT_WITH=str(int(signal.SIGKILL)))
+    assert driver.returncode == -signal.SIGKILL, driver.stderr
     state = newest_sweep(tmp_path, "interrupted").state()
     assert 3 <= state.counts()["finished"] < 8
     resumed = interrupted(tmp_path, "resume")
@@ -267,7 +262,6 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, stop):
     # One that ended after Tune last wrote its state is forgotten after SIGKILL: another runs in its place.
     finished = [trial for trial in state.trials.values() if trial.status == "finished"]
     assert len(finished) == 8
-    assert len(state.trials) == 8 or stop == signal.SIGKILL
     assert all(trial.epochs.keys() == {1, 2, 3} for trial in finished)
     events = [event for event, _ in folder.journal.read() if event["event"] == "epoch"]
     assert len({(event["trial"], event["epoch"]) for event in events}) == len(events)

@@ -907,7 +907,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
     ),
     ("objective.metric", (LOSS,), lambda built: built.score, 0.1),
     ("objective.mode", (LOSS,), lambda built: built.tune.search_alg.mode, "min"),
-    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._mode, "min"),
+    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[None]._mode, "min"),
     ("budget.trials", ("budget.trials=7",), lambda built: built.tune.num_samples, 7),
     ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
     ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),

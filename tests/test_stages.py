@@ -224,6 +224,8 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
     driver = interrupted(tmp_path, what, INTERRUPT_WITH=str(int(stop)), INTERRUPT_AT=f"{stage}:3")
     code = 130 if stop == signal.SIGINT else -signal.SIGKILL
     assert driver.returncode == code, driver.stderr
+    if stop == signal.SIGINT:
+        assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in driver.stdout
     folder = newest_sweep(tmp_path, "interrupted")
     before = folder.state()
     assert not before.complete
