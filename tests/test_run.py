@@ -250,7 +250,7 @@ def interrupted(storage, what, **env):
 
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
-    """The driver, in a process of its own, is killed when the third trial has ended; Ctrl-C is for studies."""
+    """The driver, in a process of its own, is killed when the third trial has ended; Ctrl-C: test_stages."""
     driver = interrupted(tmp_path, "joint", INTERRUPT_WITH=str(int(signal.SIGKILL)))
     assert driver.returncode == -signal.SIGKILL, driver.stderr
     state = newest_sweep(tmp_path, "interrupted").state()
