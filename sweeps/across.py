@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims, points_of
+from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims, on_shared_seeds, points_of
 from sweeps.figures import reference_of
 from sweeps.mistakes import SweepError
 from sweeps.report import Table, interval, number, render, seeds_needed
@@ -129,10 +129,8 @@ def _cells(state: SweepState, arms: Sequence[Arm]) -> dict[str, str]:
     base = scores.get(reference, {})
     differences = {}
     for name, values in scores.items():
-        seeds = sorted(values.keys() & base.keys())
-        if name != reference and seeds:
-            pairs = [values[seed] for seed in seeds], [base[seed] for seed in seeds]
-            differences[name] = paired_difference(*pairs)
+        if name != reference and values.keys() & base.keys():
+            differences[name] = paired_difference(*on_shared_seeds(values, base))
     adjusted = dict(zip(differences, holm([found.p_value for found in differences.values()]), strict=True))
     unsound = {arm.name for arm in arms if arm.is_unsound(metric)}
     cells = {}

@@ -254,7 +254,7 @@ def _gather(state: SweepState, claim: Claim) -> tuple[Evidence, list[tuple[str, 
     else:
         pairs = [(str(better), str(worse)) for better in claim.better or [] for worse in claim.worse or []]
     values = _oriented(state, claim, list(arms.values()))
-    paired = [_on_shared_seeds(values.get(first, {}), values.get(second, {})) for first, second in pairs]
+    paired = [on_shared_seeds(values.get(first, {}), values.get(second, {})) for first, second in pairs]
     unit = "epochs" if claim.reach is not None else claim.metric
     if claim.equal:
         return equivalence(paired, claim.within or 0.0), pairs, unit
@@ -303,9 +303,16 @@ def target_of(claim: Claim, arms: Sequence[Arm], *, larger_is_better: bool) -> f
     return common_target(arms, claim.metric, larger_is_better=larger_is_better)
 
 
-def _on_shared_seeds(
-    first: Mapping[int, float], second: Mapping[int, float]
-) -> tuple[np.ndarray, np.ndarray]:
+def on_shared_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the values of two arms.
+
+    Args:
+        first: Values by seed.
+        second: Likewise.
+
+    Returns:
+        Both arms' values of the seeds that both have, in the order of the seeds.
+    """
     seeds = sorted(first.keys() & second.keys())
     return np.array([first[seed] for seed in seeds]), np.array([second[seed] for seed in seeds])
 

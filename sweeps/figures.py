@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sweeps.charts import Chart, Series, Style, styles
-from sweeps.claims import Arm, arms_of, common_target, points_of
+from sweeps.claims import Arm, arms_of, common_target, on_shared_seeds, points_of
 from sweeps.importance import importances
 from sweeps.search import is_active
 from sweeps.spec import Spec
@@ -14,7 +14,6 @@ from sweeps.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.stats import paired_difference, reached_by, summarise
 
 _JITTER = 0.3  # width over which the seeds of a category are spread
-_BAND = "The band is the 95% interval of the mean over seeds."
 
 
 def label_of(metric: str) -> str:
@@ -155,9 +154,7 @@ def _differences(
         return []
     base, series = reference.final(metric), []
     for index, arm in enumerate(others):
-        values = arm.final(metric)
-        seeds = sorted(values.keys() & base.keys())
-        found = paired_difference([values[seed] for seed in seeds], [base[seed] for seed in seeds])
+        found = paired_difference(*on_shared_seeds(arm.final(metric), base))
         series.append(
             Series(
                 f"{arm.name} less {name}",
@@ -218,7 +215,8 @@ def _learning_curves(state: SweepState, arms: Sequence[Arm], look: Mapping[str, 
         "epoch",
         label_of(metric),
         series,
-        f"Mean over the seeds that finished, after each epoch. {_BAND}{_diverged(arms)}",
+        "Mean over the seeds that finished, after each epoch. The band is the 95% interval of the mean over "
+        f"seeds.{_diverged(arms)}",
         integer_x=True,
     )
 

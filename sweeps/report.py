@@ -18,6 +18,7 @@ from sweeps.claims import (
     common_target,
     is_judgeable,
     judge_claims,
+    on_shared_seeds,
     points_of,
     undecidable,
 )
@@ -31,8 +32,8 @@ from sweeps.storage import SweepFolder
 
 _ROUNDING = 1e-12
 _HOW_CLAIMS_ARE_JUDGED = (
-    "A claim is judged by Wilcoxon's signed-rank test of the differences (exact, zeros after Pratt), two- "
-    "sided, corrected by Holm for the number of claims ({claims}), at {alpha:g}. One that names several "
+    "A claim is judged by Wilcoxon's signed-rank test of the differences (exact, zeros after Pratt), "
+    "two-sided, corrected by Holm for the number of claims ({claims}), at {alpha:g}. One that names several "
     "arms is supported if all of its pairs are (its p is the largest of theirs), and contradicted if any "
     "pair is the other way round (its p is the smallest times the number of pairs). An advantage is "
     "positive where the first arm is the better: lower losses, errors, traces of the Hessian and epochs "
@@ -131,7 +132,6 @@ def gather(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "setup": _setup(state),
         "notes": _notes(state),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),
-        "Verdict": Verdict,
     }
 
 
@@ -320,8 +320,7 @@ def _arm_row(state: SweepState, arm: Arm, base: Mapping[int, float], target: flo
     spec = state.spec
     scores = arm.final(spec.verdict_metric)
     summary = summarise(list(scores.values()))
-    seeds = sorted(scores.keys() & base.keys())
-    difference = paired_difference([scores[seed] for seed in seeds], [base[seed] for seed in seeds])
+    difference = paired_difference(*on_shared_seeds(scores, base))
     trace = summarise(list(arm.final("hessian_trace").values()))
     return [
         arm.name,

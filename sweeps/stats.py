@@ -348,7 +348,8 @@ def _evidence(
 def _judgement(evidence: Evidence, p_value: float, alpha: float, claims: int) -> Judgement:
     if p_value > alpha:
         leaning = Verdict.SUPPORTED if _effects(evidence).min() >= 0 else Verdict.CONTRADICTED
-        return Judgement(Verdict.UNDECIDED, p_value, _seeds_needed(evidence, alpha / claims / 2), leaning)
+        needed = _seeds_needed(evidence, leaning, alpha / claims / 2)
+        return Judgement(Verdict.UNDECIDED, p_value, needed, leaning)
     supported = evidence.p_support < evidence.p_contradict
     return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
 
@@ -362,12 +363,11 @@ def _effects(evidence: Evidence) -> np.ndarray:
     return np.array([_standardised(shift, each.std) for each in pairs for shift in shifts(each.mean)])
 
 
-# For the verdict that the observed means point to. Tests that must all hold do so with a chance of at least
+# For the verdict that the observed means lean to. Tests that must all hold do so with a chance of at least
 # 1 less the sum of their misses; where one is enough, the most powerful counts. The level must also be within
 # reach of n differences of one sign.
-def _seeds_needed(evidence: Evidence, level: float) -> int | None:
-    effects = _effects(evidence)
-    supports = bool(effects.min() >= 0)
+def _seeds_needed(evidence: Evidence, leaning: Verdict, level: float) -> int | None:
+    effects, supports = _effects(evidence), leaning is Verdict.SUPPORTED
     if not supports:
         effects, level = -effects, level / len(effects)
 
