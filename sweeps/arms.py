@@ -1,17 +1,22 @@
-"""Arms side by side: each with a searcher and a scheduler of its own, behind Tune's one of each."""
+"""Arms side by side: each with a study and a scheduler of its own, behind Tune's one of each.
 
-import pickle
+Both are made anew by every driver from what the journal knows of the trials, so that a sweep that was killed
+goes on as an undisturbed one would.
+"""
+
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
 
 from sweeps.parts import Scalar
+
+TRIAL = "trial"  # the key of a configuration that names its trial
 
 
 def charged_epochs(epochs: int) -> int:
@@ -26,29 +31,99 @@ def charged_epochs(epochs: int) -> int:
     return max(1, epochs)
 
 
-class ArmSearcher(Searcher):
-    """Hands each suggestion to the searcher of one arm, so that every arm learns from its own trials alone.
+def trial_id(number: int) -> str:
+    """Name a trial, for good: Tune's own names change when a sweep is resumed.
 
-    The arm that has had least comes first: a sweep that is cut short is balanced.
+    Args:
+        number: Its number, from 1.
+
+    Returns:
+        Such as ``0031``.
+    """
+    return f"{number:04d}"
+
+
+@dataclass(frozen=True)
+class KnownTrial:
+    """What a searcher has to know of a trial that an earlier driver started.
+
+    Attributes:
+        id: Its id.
+        arm: Index of its arm.
+        point: Its searched hyperparameters.
+        epochs: How many it has had.
+        ended: Whether it needs no more.
+        score: What it is ranked by, if it ended well.
+    """
+
+    id: str
+    arm: int
+    point: Mapping[str, Any]
+    epochs: int
+    ended: bool
+    score: float | None
+
+
+class Study(Protocol):
+    """What suggests the configurations of one arm."""
+
+    def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Suggest the configuration of a trial; with ``point`` that one again."""
+
+    def tell(self, trial: str, score: float | None) -> None:
+        """Take in what a trial came to; None if it failed."""
+
+
+class ArmSearcher(Searcher):
+    """Hands each suggestion to the study of one arm, so that every arm learns from its own trials alone.
+
+    Trials that were interrupted come first, as they were; then the arm that has had least, so that a sweep
+    that is cut short is balanced.
     """
 
     def __init__(
-        self, searchers: Sequence[OptunaSearch], *, trials: int | None, epochs: int | None, longest: int
+        self,
+        studies: Sequence[Study],
+        *,
+        metric: str,
+        trials: int | None,
+        epochs: int | None,
+        longest: int,
+        known: Iterable[KnownTrial] = (),
     ) -> None:
         """Share a budget evenly.
 
         Args:
-            searchers: One an arm.
+            studies: One an arm.
+            metric: What trials report for them.
             trials: How many each arm starts.
             epochs: Or how many epochs each has had when it starts no more; the last trial may go beyond.
             longest: The most epochs of a trial: what a running one is expected to take.
+            known: Trials that were started already, in the order of their numbers.
         """
-        super().__init__(metric=searchers[0].metric, mode=searchers[0].mode)
-        self._searchers = list(searchers)
+        super().__init__()
+        self._studies = list(studies)
+        self._objective = metric
         self._trials, self._epochs, self._longest = trials, epochs, longest
+        self._suggested: dict[str, dict[str, Any]] = {}  # by Tune's id
         self._arm_of: dict[str, int] = {}
         self._epochs_of: Counter[str] = Counter()
         self._running: set[str] = set()
+        self._interrupted: list[dict[str, Any]] = []
+        self._number = 0
+        for trial in known:
+            self._remember(trial)
+
+    def _remember(self, trial: KnownTrial) -> None:
+        configuration = self._studies[trial.arm].ask(trial.id, trial.point)
+        self._number = max(self._number, int(trial.id))
+        self._arm_of[trial.id] = trial.arm
+        self._epochs_of[trial.id] = trial.epochs
+        if trial.ended:
+            self._studies[trial.arm].tell(trial.id, trial.score)
+        else:
+            self._running.add(trial.id)
+            self._interrupted.append({**configuration, TRIAL: trial.id})
 
     def suggest(self, trial_id: str) -> Any:
         """Suggest a configuration of the arm whose turn it is.
@@ -57,23 +132,31 @@ class ArmSearcher(Searcher):
             trial_id: Tune's name of the trial to be.
 
         Returns:
-            The configuration; None while running trials decide whether there are more; ``FINISHED`` when
-            every arm has had its budget.
+            The configuration, with the trial's own name; None while running trials decide whether there are
+            more; ``FINISHED`` when every arm has had its budget.
         """
-        if trial_id not in self._arm_of:
-            spent = self._spent()
-            arm = spent.index(min(spent))
-            if spent[arm] >= (self._epochs or self._trials or 0):
-                return None if self._epochs and self._running else self.FINISHED
-            self._arm_of[trial_id] = arm
-            self._running.add(trial_id)
-        return self._searchers[self._arm_of[trial_id]].suggest(trial_id)
+        if trial_id not in self._suggested:
+            found = self._interrupted.pop(0) if self._interrupted else self._next()
+            if not isinstance(found, dict):
+                return found
+            self._suggested[trial_id] = found
+        return self._suggested[trial_id]
+
+    def _next(self) -> Any:
+        spent = self._spent()
+        arm = spent.index(min(spent))
+        if spent[arm] >= (self._epochs or self._trials or 0):
+            return None if self._epochs and self._running else self.FINISHED
+        self._number += 1
+        name = trial_id(self._number)
+        self._arm_of[name] = arm
+        self._running.add(name)
+        return {**self._studies[arm].ask(name), TRIAL: name}
 
     def _spent(self) -> list[int]:
-        spent = [0] * len(self._searchers)
-        for trial_id, arm in self._arm_of.items():
-            running = trial_id in self._running
-            epochs = self._longest if running else charged_epochs(self._epochs_of[trial_id])
+        spent = [0] * len(self._studies)
+        for name, arm in self._arm_of.items():
+            epochs = self._longest if name in self._running else charged_epochs(self._epochs_of[name])
             spent[arm] += epochs if self._epochs else 1
         return spent
 
@@ -81,11 +164,10 @@ class ArmSearcher(Searcher):
         """Take an epoch in.
 
         Args:
-            trial_id: The trial.
+            trial_id: Tune's name of the trial.
             result: What it reported.
         """
-        self._count(trial_id, result)
-        self._searchers[self._arm_of[trial_id]].on_trial_result(trial_id, result)
+        self._count(self._suggested[trial_id][TRIAL], result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -93,32 +175,41 @@ class ArmSearcher(Searcher):
         """Take a trial's end in.
 
         Args:
-            trial_id: The trial.
+            trial_id: Tune's name of the trial.
             result: What it reported last.
             error: Whether it failed.
         """
-        self._running.discard(trial_id)
-        self._count(trial_id, result or {})  # Tune tells the last epoch of a trial that ASHA stops only here
-        self._searchers[self._arm_of[trial_id]].on_trial_complete(trial_id, result, error)
+        name = self._suggested[trial_id][TRIAL]
+        self._running.discard(name)
+        self._count(name, result or {})  # Tune tells the last epoch of a trial that ASHA stops only here
+        score = None if error or not result else result[self._objective]
+        self._studies[self._arm_of[name]].tell(name, score)
 
-    def _count(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        self._epochs_of[trial_id] = max(self._epochs_of[trial_id], result.get("epoch", 0))
+    def _count(self, name: str, result: Mapping[str, Any]) -> None:
+        self._epochs_of[name] = max(self._epochs_of[name], result.get("epoch", 0))
 
     def save(self, checkpoint_path: str) -> None:
-        """Write its state, as ``OptunaSearch`` does.
+        """Nothing: what it knows is in the journal.
 
         Args:
-            checkpoint_path: The file.
+            checkpoint_path: Not used.
         """
-        Path(checkpoint_path).write_bytes(pickle.dumps(self.__dict__))
 
     def restore(self, checkpoint_path: str) -> None:
-        """Read its state.
+        """Nothing.
 
         Args:
-            checkpoint_path: A file of ``save``.
+            checkpoint_path: Not used.
         """
-        self.__dict__.update(pickle.loads(Path(checkpoint_path).read_bytes()))
+
+
+@dataclass(frozen=True)
+class Report:
+    """An epoch of a trial as its scheduler is told of it."""
+
+    trial: str
+    point: Mapping[str, Any]
+    result: dict[str, Any]
 
 
 class ArmScheduler(FIFOScheduler):
@@ -131,30 +222,23 @@ class ArmScheduler(FIFOScheduler):
         self,
         compared: str | None,
         schedulers: Mapping[Scalar, ASHAScheduler],
-        history: Callable[[], Iterable[tuple[Any, dict[str, Any]]]] | None = None,
+        history: Iterable[Report] = (),
     ) -> None:
         """Rank each arm by itself.
 
         Args:
             compared: The hyperparameter whose values are the arms; None for one of all trials, named None.
             schedulers: One an arm.
-            history: Trials and what they reported. Tune revives a scheduler as it was before the first trial,
-                and what it had learned is learned again from here.
+            history: What trials have reported to earlier drivers, in that order.
         """
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
-        self._history, self._revived = history, False
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._revived = self._history is not None
-
-    def _catch_up(self) -> None:
-        if self._revived and self._history:
-            self._revived = False
-            for trial, result in self._history():
+        self._decided: dict[str, tuple[int, str]] = {}  # last epoch of each trial, and what was decided
+        for report in history:
+            trial = SimpleNamespace(trial_id=report.trial, config={**report.point, TRIAL: report.trial})
+            if report.trial not in self._decided:
                 self._of(trial).on_trial_add(None, trial)
-                self._of(trial).on_trial_result(None, trial, result)
+            self._decide(trial, report.result)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Keep metric and mode, which the schedulers of the arms have.
@@ -169,7 +253,7 @@ class ArmScheduler(FIFOScheduler):
         """
         return True
 
-    def _of(self, trial: Trial) -> ASHAScheduler:
+    def _of(self, trial: Any) -> ASHAScheduler:
         return self._schedulers[trial.config[self._compared] if self._compared else None]
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
@@ -179,8 +263,8 @@ class ArmScheduler(FIFOScheduler):
             tune_controller: Tune's.
             trial: The trial.
         """
-        self._catch_up()
-        self._of(trial).on_trial_add(tune_controller, trial)
+        if _named(trial).trial_id not in self._decided:
+            self._of(trial).on_trial_add(None, _named(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Decide whether a trial goes on.
@@ -191,9 +275,18 @@ class ArmScheduler(FIFOScheduler):
             result: What it reported.
 
         Returns:
-            CONTINUE or STOP.
+            CONTINUE or STOP; for an epoch that comes again, what was decided then.
         """
-        return str(self._of(trial).on_trial_result(tune_controller, trial, result))
+        trial = _named(trial)
+        epoch, decision = self._decided.get(trial.trial_id, (0, self.CONTINUE))
+        if result["epoch"] < epoch:
+            return str(self.CONTINUE)
+        return decision if result["epoch"] == epoch else self._decide(trial, result)
+
+    def _decide(self, trial: Any, result: dict[str, Any]) -> str:
+        decision = str(self._of(trial).on_trial_result(None, trial, result))
+        self._decided[trial.trial_id] = result["epoch"], decision
+        return decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Take a trial's end in.
@@ -203,7 +296,7 @@ class ArmScheduler(FIFOScheduler):
             trial: The trial.
             result: What it reported last.
         """
-        self._of(trial).on_trial_complete(tune_controller, trial, result)
+        self._of(trial).on_trial_complete(None, _named(trial), result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Forget a trial that has not run.
@@ -212,7 +305,7 @@ class ArmScheduler(FIFOScheduler):
             tune_controller: Tune's.
             trial: The trial.
         """
-        self._of(trial).on_trial_remove(tune_controller, trial)
+        self._of(trial).on_trial_remove(None, _named(trial))
 
     def debug_string(self) -> str:
         """Describe it.
@@ -221,3 +314,8 @@ class ArmScheduler(FIFOScheduler):
             What each arm's scheduler says.
         """
         return "\n".join(f"{arm}: {each.debug_string()}" for arm, each in self._schedulers.items())
+
+
+def _named(trial: Any) -> Any:
+    # By its own name, which stays the same when a sweep is resumed.
+    return SimpleNamespace(trial_id=trial.config[TRIAL], config=trial.config)

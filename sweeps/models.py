@@ -14,15 +14,14 @@ from mlflow.models import infer_signature
 from torch import Tensor
 
 from sweeps.mistakes import SweepError
-from sweeps.spec import Spec
 from sweeps.state import TrialRecord
-from sweeps.trial import newest_checkpoint
+from sweeps.storage import SweepFolder
 from trainables import Trainable
 
 NAME = "best_model"
 
 
-def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRecord) -> None:
+def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best: TrialRecord) -> None:
     """Log the best trial's last checkpoint as the model ``runs:/RUN/best_model``, with its signature.
 
     It is saved as an exported graph (pt2): it loads without pickle and without this package.
@@ -30,7 +29,7 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
     Args:
         client: Client of the store.
         run_id: The sweep's parent run.
-        spec: The sweep.
+        folder: The sweep.
         best: Its best trial.
 
     Raises:
@@ -38,16 +37,16 @@ def log_best_model(client: MlflowClient, run_id: str, spec: Spec, best: TrialRec
     """
     if client.get_run(run_id).data.tags.get("model_trial") == best.id:
         return
-    file = newest_checkpoint(Path(best.folder))
-    if file is None:
-        raise SweepError(f"{best.folder}: the best trial's checkpoint is gone")
-    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    kept = folder.checkpoints(best.id)
+    checkpoint = kept.load()
+    if checkpoint is None:
+        raise SweepError(f"{kept.folder}: the best trial has no checkpoint that can be read")
     # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
     # and leaves another copy each time.
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
         state = checkpoint["training"]["model"]
-        save_model(Path(folder, NAME), spec.build_trainable(), best.hyperparameters, state)
-        client.log_artifacts(run_id, str(Path(folder, NAME)), NAME)
+        save_model(Path(scratch, NAME), folder.spec().build_trainable(), best.hyperparameters, state)
+        client.log_artifacts(run_id, str(Path(scratch, NAME)), NAME)
     client.set_tag(run_id, "model_trial", best.id)
 
 

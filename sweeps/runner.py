@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +15,17 @@ import ray
 from mlflow.exceptions import MlflowException
 from ray import tune
 
-from sweeps.callbacks import History, SweepCallback
+from sweeps.callbacks import SweepCallback
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
+from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
-from sweeps.search import build_scheduler, build_searcher, grid_trials, n_trials
+from sweeps.search import build_scheduler, build_searcher
 from sweeps.spec import Spec, load_spec
 from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
+from sweeps.stopping import Stop, Stopped, stopping
 from sweeps.storage import (
     DEFAULT_STORAGE,
     SweepFolder,
@@ -215,10 +218,10 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
         made_by = provenance()
         folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
         _quiet()
-        if not folder.state().searched:
-            _fit(folder, spec, SEARCH)
-        if spec.confirms and folder.state().searched:
-            _confirm(folder, spec)
+        with stopping() as stop:
+            _run_stages(folder, spec, stop)
+    except Stopped:
+        pass
     finally:
         _close_journal(folder, display)
         for follower in followers:
@@ -232,43 +235,50 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
 def _quiet() -> None:
     """Keep to one display, and one record: the journal's."""
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours also takes SIGTERM
+    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # the journal is the record
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _confirm(folder: SweepFolder, spec: Spec) -> None:
+def _run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
+    if not folder.state().searched:
+        _fit(folder, spec, SEARCH, stop)
+        stop.check()
     state = folder.state()
-    if state.selected is None:
-        state.apply(folder.journal.append("select", points=state.select()))
-    if state.selected and not state.complete:
-        _fit(folder, spec, CONFIRM)
+    if spec.confirms and state.searched:
+        if state.selected is None:
+            state.apply(folder.journal.append("select", points=state.select()))
+        if state.selected and not state.complete:
+            _fit(folder, spec, CONFIRM, stop)
 
 
-def _fit(folder: SweepFolder, spec: Spec, stage: str) -> None:
-    parameters = {"spec": spec, "trainable_class": spec.trainable_class, "test": stage == CONFIRM}
+def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
+    # Tune is started anew each time, with what the journal knows: its own record is written now and then, in
+    # several files, and a driver that is killed meanwhile would lose trials, or all of them.
+    shutil.rmtree(folder.tune(stage), ignore_errors=True)
+    _tuner(folder, spec, stage, stop).fit()
+
+
+def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, **parameters),
+        tune.with_parameters(
+            run_trial,
+            spec=spec,
+            trainable_class=spec.trainable_class,
+            checkpoints=folder.checkpoint_root,
+            test=stage == CONFIRM,
+        ),
         {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
     )
-    if _has_snapshot(folder.tune(stage)):
-        tuner = tune.Tuner.restore(str(folder.tune(stage)), trainable)
-    else:
-        tuner = _new_tuner(folder, spec, stage, trainable)
-    tuner.fit()
-
-
-def _has_snapshot(path: Path) -> bool:
-    # A driver that is killed early leaves a tuner without one, which would restore with nothing to run.
-    return bool(tune.Tuner.can_restore(str(path))) and any(path.glob("experiment_state-*.json"))
-
-
-def _new_tuner(folder: SweepFolder, spec: Spec, stage: str, trainable: Any) -> tune.Tuner:
-    listed = _confirm_trials(folder, spec) if stage == CONFIRM else grid_trials(spec) if spec.is_grid else []
+    state = folder.state()
+    listed = listed_trials(state, stage)
+    history = reports(spec, (event for event, _ in folder.journal.read()))
     tune_config = tune.TuneConfig(
-        search_alg=None if listed else build_searcher(spec),
-        scheduler=None if stage == CONFIRM else build_scheduler(spec, History(spec, folder.journal.path)),
-        num_samples=1 if listed else n_trials(spec) or -1,
+        search_alg=None if listed else build_searcher(spec, known_trials(state)),
+        scheduler=None if stage == CONFIRM else build_scheduler(spec, history),
+        num_samples=1 if listed else -1,
         max_concurrent_trials=spec.budget.concurrent,
         reuse_actors=True,
         trial_dirname_creator=lambda trial: trial.trial_id,
@@ -277,19 +287,11 @@ def _new_tuner(folder: SweepFolder, spec: Spec, stage: str, trainable: Any) -> t
         name=stage,
         storage_path=str(folder.tune(stage).parent),
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        callbacks=[SweepCallback(spec, folder.journal.path, stage)],
+        callbacks=[SweepCallback(folder, stage, stop)],
         verbose=0,
     )
-    space = {"point": tune.grid_search(listed)} if listed else {}
+    space = {"point": tune.grid_search(not_ended(state, listed))} if listed else {}
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
-
-
-def _confirm_trials(folder: SweepFolder, spec: Spec) -> list[dict[str, Any]]:
-    # Every point with the first seed before any with the second: a partial run is balanced.
-    confirm = spec.stages.confirm if spec.stages else None
-    changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
-    points = folder.state().selected or []
-    return [{**point, **changes, "seed": seed} for seed in spec.confirm_seeds for point in points]
 
 
 def _start_ray(spec: Spec) -> None:
@@ -315,7 +317,7 @@ def _close_journal(folder: SweepFolder, display: Display) -> None:
     state = folder.state()
     for trial in state.trials.values():
         if trial.status == "running":
-            folder.journal.append("end", trial=trial.id, status="interrupted", reason="", folder="")
+            folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
     try:
         if state.complete:
             write_report(folder)

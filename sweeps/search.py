@@ -2,18 +2,19 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
-from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from ray.tune.schedulers import ASHAScheduler
 from scipy.stats.qmc import LatinHypercube
 
-from sweeps.arms import ArmScheduler, ArmSearcher
+from sweeps.arms import ArmScheduler, ArmSearcher, KnownTrial, Report
 from sweeps.parts import ASHA, Dimension, Scalar
 from sweeps.spec import Spec
 
@@ -169,25 +170,25 @@ def n_trials(spec: Spec) -> int | None:
     return len(grid_trials(spec)) if spec.is_grid else spec.budget.trials or 0
 
 
-def build_searcher(spec: Spec) -> Searcher:
+def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
     """Build the searcher of a spec with sampled dimensions.
 
     Args:
         spec: The spec.
+        known: Trials that were started already, in the order of their numbers.
 
     Returns:
-        One for each arm of a comparison, else one over the joint space.
+        One with a study for each arm of a comparison, else with one over the joint space.
     """
     if not spec.stages:
-        return _optuna_search(spec, SearchSpace(spec))
-    arms = [{spec.compared: arm} for arm in spec.arms]
-    stage = spec.stages.search
-    start = starting_points(spec)
+        studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
+    else:
+        start = starting_points(spec)
+        arms = [{spec.compared: arm} for arm in spec.arms]
+        studies = [OptunaStudy(spec, SearchSpace(spec, arm), start) for arm in arms]
+        trials, epochs = spec.stages.search.trials_per_arm, spec.stages.search.epochs_per_arm
     return ArmSearcher(
-        [_optuna_search(spec, SearchSpace(spec, arm), start) for arm in arms],
-        trials=stage.trials_per_arm,
-        epochs=stage.epochs_per_arm,
-        longest=spec.max_epochs,
+        studies, metric=OBJECTIVE, trials=trials, epochs=epochs, longest=spec.max_epochs, known=known
     )
 
 
@@ -225,31 +226,77 @@ def _at(dimension: Dimension, share: float) -> Scalar:
     return float(low * (high / low) ** share if dimension.log_uniform else low + share * (high - low))
 
 
-def _optuna_search(spec: Spec, space: SearchSpace, start: list[dict[str, Any]] | None = None) -> OptunaSearch:
+class OptunaStudy:
+    """One Optuna study, asked and told.
+
+    Its nth suggestion follows from the seed, n and what it was told, not from the process that asks: a sweep
+    that is resumed goes on as an undisturbed one does.
+    """
+
+    def __init__(self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Begin a study.
+
+        Args:
+            spec: The sweep.
+            space: What is suggested.
+            start: The first points to try; values that the space does not ask for are not used.
+        """
+        self._seed, self._space, self._start = spec.seed, space, start
+        direction = StudyDirection.MAXIMIZE if spec.objective.mode == "max" else StudyDirection.MINIMIZE
+        self._study = optuna.create_study(direction=direction, sampler=_sampler(self._seed, 0))
+        self._asked: dict[str, optuna.Trial] = {}
+
+    def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Suggest a configuration.
+
+        Args:
+            trial: Name of the trial to be.
+            point: Its configuration, if it is known.
+
+        Returns:
+            The values of the dimensions that apply, and what the space adds.
+        """
+        n = len(self._asked)
+        if point is None and n < len(self._start):
+            point = self._start[n]
+        if point is not None:
+            self._study.enqueue_trial(dict(point))
+        self._study.sampler = _sampler(self._seed, n)
+        asked = self._asked[trial] = self._study.ask()
+        added = self._space(asked)
+        return {**asked.params, **added}
+
+    def tell(self, trial: str, score: float | None) -> None:
+        """Take in what a trial came to.
+
+        Args:
+            trial: Its name.
+            score: Its objective; None if it failed, from which nothing is learned.
+        """
+        state = TrialState.FAIL if score is None else TrialState.COMPLETE
+        self._study.tell(self._asked[trial], score, state)
+
+
+def _sampler(seed: int, n: int) -> TPESampler:
     # Tree-structured Parzen estimators over the joint space (multivariate), one for each set of dimensions
     # that apply together (group), so that in a joint search sigma is modelled per noise mode.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        sampler = TPESampler(
+        return TPESampler(
             n_startup_trials=_STARTING_POINTS,
-            seed=spec.seed,
+            seed=int(np.random.SeedSequence([seed, n]).generate_state(1)[0]),
             multivariate=True,
             group=True,
             constant_liar=True,
         )
-    return OptunaSearch(
-        space, metric=OBJECTIVE, mode=spec.objective.mode, sampler=sampler, points_to_evaluate=start
-    )
 
 
-def build_scheduler(
-    spec: Spec, history: Callable[[], Iterable[tuple[Any, dict[str, Any]]]] | None = None
-) -> TrialScheduler | None:
+def build_scheduler(spec: Spec, history: Iterable[Report] = ()) -> ArmScheduler | None:
     """Build the scheduler of a spec.
 
     Args:
         spec: The spec.
-        history: What it learns again when Tune revives it: trials and what they reported.
+        history: What trials have reported to earlier drivers.
 
     Returns:
         ASHA over epochs, one for each arm of a comparison; or None for no early stopping.

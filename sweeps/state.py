@@ -16,9 +16,7 @@ from sweeps.spec import Spec
 
 SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
-FORGOTTEN = "forgotten"
 STATUSES = (*ENDED, "interrupted", "running")
-_MOST_USEFUL_FIRST = (*ENDED, "running", "interrupted")
 
 
 @dataclass
@@ -26,20 +24,19 @@ class TrialRecord:
     """One trial.
 
     Attributes:
-        id: Tune's trial id.
+        id: Its name, for good.
         number: Its place in the order of starting, from 1.
         arm: The noise mode, or the value of what else is compared.
         seed: The seed.
         hyperparameters: All of them, fixed ones and defaults included.
         status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
-            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before it did;
-            ``forgotten`` by Tune when its driver was killed: another runs in its place.
-        reason: Why it failed.
+            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before it did.
+        reason: Why it failed, or was interrupted.
         epochs: Metrics by epoch, from 1.
         started: Time in ms since 1970.
         stage: ``search`` (also of a grid) or ``confirm``.
         ended: Likewise, once it has.
-        folder: Where its last checkpoint is, if it has ended and is the best; the others' are dropped.
+        remarks: What went wrong without harm to its results.
     """
 
     id: str
@@ -52,8 +49,8 @@ class TrialRecord:
     ended: int | None = None
     status: str = "running"
     reason: str = ""
-    folder: str = ""
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def last(self) -> dict[str, float]:
@@ -115,9 +112,11 @@ class SweepState:
             self.trials[record.id] = record
         elif kind == "start":
             self.trials[event["trial"]].status = "running"
-        elif kind == "forget":
-            self.trials[event["trial"]].status = FORGOTTEN
+        elif kind == "remark":
+            self.trials[event["trial"]].remarks.append(event["text"])
         elif kind == "begin":
+            for trial in self.trials.values():  # the driver before it was killed
+                trial.status = "interrupted" if trial.status == "running" else trial.status
             self.versions.add(event["versions"])
             self.commits |= {event["git_commit"]} if event.get("git_commit") else set()
         elif kind == "select":
@@ -129,7 +128,6 @@ class SweepState:
         elif kind == "end":
             trial = self.trials[event["trial"]]
             trial.status, trial.reason, trial.ended = event["status"], event["reason"], event["time"]
-            trial.folder = event["folder"]
 
     def of_stage(self, stage: str) -> list[TrialRecord]:
         """List the trials of a stage.
@@ -138,19 +136,9 @@ class SweepState:
             stage: ``search`` or ``confirm``.
 
         Returns:
-            In the order of starting. Where configurations are listed (confirm, and grids) each has one trial
-            a seed, the first that finished: after a driver was killed, Tune may run one again under another
-            id.
+            By number.
         """
-        chosen = [
-            trial for trial in self.trials.values() if trial.stage == stage and trial.status != FORGOTTEN
-        ]
-        if stage == CONFIRM or self.spec.is_grid:
-            ranked = sorted(chosen, key=lambda trial: (_MOST_USEFUL_FIRST.index(trial.status), trial.number))
-            unique: dict[tuple[Any, ...], TrialRecord] = {}
-            for trial in ranked:
-                unique.setdefault((trial.seed, *self._point(trial).values()), trial)
-            chosen = list(unique.values())
+        chosen = (trial for trial in self.trials.values() if trial.stage == stage)
         return sorted(chosen, key=lambda trial: trial.number)
 
     def _point(self, trial: TrialRecord) -> dict[str, Any]:
@@ -219,7 +207,7 @@ class SweepState:
         """Count trials.
 
         Returns:
-            Number by status, every status included; a trial that ran twice counts once.
+            Number by status, every status included.
         """
         counter = Counter(trial.status for trial in self.counted())
         return {status: counter[status] for status in STATUSES}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sweeps.checkpoints import Checkpoints
 from sweeps.journal import Journal
 from sweeps.mistakes import SweepError
 from sweeps.source import Source
@@ -50,7 +51,7 @@ class SweepFolder:
         return Journal(self.path / "journal.jsonl")
 
     def tune(self, stage: str) -> Path:
-        """Say where a stage has Tune's state and checkpoints.
+        """Say where Tune works on a stage; nothing there is needed after its driver.
 
         Args:
             stage: ``search`` or ``confirm``.
@@ -59,6 +60,22 @@ class SweepFolder:
             A folder.
         """
         return self.path / "tune" / stage
+
+    @property
+    def checkpoint_root(self) -> str:
+        """Where the checkpoints of all trials are."""
+        return str(self.path / "checkpoints")
+
+    def checkpoints(self, trial: str) -> Checkpoints:
+        """Find the checkpoints of a trial.
+
+        Args:
+            trial: Its id.
+
+        Returns:
+            They are dropped when it ends, unless it is the best.
+        """
+        return Checkpoints(self.checkpoint_root, trial)
 
     @property
     def report(self) -> Path:

@@ -23,7 +23,7 @@ from sweeps.journal import Event, Follower
 from sweeps.mistakes import SweepError
 from sweeps.models import log_best_model
 from sweeps.spec import Spec
-from sweeps.state import CONFIRM, FORGOTTEN, SweepState, trial_name
+from sweeps.state import CONFIRM, SweepState, trial_name
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
 
@@ -33,7 +33,6 @@ RUN_STATUS = {
     "diverged": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
-    FORGOTTEN: "KILLED",
 }
 _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
 
@@ -84,7 +83,7 @@ class Publisher(Follower):
         children = self._children
         for event in events:
             kind = event["event"]
-            if "trial" not in event or (kind == "forget" and event["trial"] not in children):
+            if "trial" not in event:
                 continue
             if event["trial"] not in children:
                 children[event["trial"]] = self._create_child(event)
@@ -101,9 +100,8 @@ class Publisher(Follower):
                     for name, value in event["metrics"].items()
                 ]
                 tags[run] |= event["tags"]
-            elif kind == "forget":
-                tags[run]["status"] = FORGOTTEN
-                ends[run] = {**event, "status": FORGOTTEN}
+            elif kind == "remark":
+                tags[run]["remark"] = event["text"]
             elif kind == "end":
                 tags[run] |= {"status": event["status"]}
                 if event["reason"]:
@@ -208,7 +206,7 @@ class Publisher(Follower):
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
             try:
-                log_best_model(self._client, self.parent, self._spec, best)
+                log_best_model(self._client, self.parent, self._folder, best)
             except SweepError as error:  # its checkpoint is gone: no later try would find it
                 self._say(f"the best network is not logged: {error}")
         self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)

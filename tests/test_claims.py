@@ -251,23 +251,6 @@ def test_a_seed_that_one_arm_lacks_is_dropped():
     assert found.std == pytest.approx(np.std(expected, ddof=1))
 
 
-@pytest.mark.parametrize("make", [made_comparison, made_grid])
-def test_a_trial_that_ran_twice_counts_once(make):
-    at = {"where": {"sigma": 0.01}} if make is made_grid else {}
-    sweep = make(order("layer", "none", "val_accuracy", **at))
-    expected = judge_claims(sweep.state)
-    where = at.get("where", {})
-    for arm in arms_of(sweep.state, where):
-        for trial in arm.trials[:2]:
-            epochs = [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
-            again = {"stage": trial.stage, "hyperparameters": trial.hyperparameters}
-            sweep.trial({}, trial.seed, epochs, **again)
-            sweep.trial({}, trial.seed, epochs[:1], status="running", **again)
-            sweep.trial({}, trial.seed, [], status="failed", **again)
-    assert judge_claims(sweep.state) == expected
-    assert all(len(arm.trials) == 10 for arm in arms_of(sweep.state, where))
-
-
 # Divergence and arms that are missing
 
 
@@ -503,13 +486,3 @@ def test_a_trial_that_was_stopped_early_is_not_selected_before_one_that_finished
     assert statuses == sorted(statuses)  # finished, then stopped
     assert state.select()[0] != stopped.hyperparameters
     assert ranked[statuses.index("stopped")] is stopped
-
-
-def test_a_trial_that_tune_forgot_does_not_count():
-    sweep = MadeSweep(comparison())
-    search(sweep, TRUTH)
-    state = sweep.state
-    forgotten = state.of_stage("search")[0]
-    state.apply({"event": "forget", "time": 0, "trial": forgotten.id})
-    assert forgotten not in state.of_stage("search")
-    assert not state.searched

@@ -6,22 +6,21 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.samplers import TPESampler
-from ray import cloudpickle
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
 
-from sweeps.arms import ArmSearcher
+from sweeps.arms import ArmSearcher, KnownTrial, Report
 from sweeps.search import (
     OBJECTIVE,
+    OptunaStudy,
     SearchSpace,
     build_scheduler,
     build_searcher,
@@ -45,7 +44,7 @@ def spec_of(search, *, mode="max", **keys) -> Spec:
 
 
 def sampled(search, **keys) -> Spec:
-    return spec_of(search, **{"budget": {"trials": 50}, **keys})
+    return spec_of(search, **{"budget": {"trials": 100}, **keys})
 
 
 def compared(search=None, *, fixed=None, **stage) -> Spec:
@@ -244,26 +243,38 @@ def test_the_search_learns_from_diverged_trials(mode):
     ],
     ids=["joint", "trials", "epochs"],
 )
-def test_life_cycle(tmp_path, spec, first):
+def test_a_searcher_that_is_told_what_is_known_goes_on_as_the_one_before_it(spec, first):
     spec = spec()
     searcher = build_searcher(spec)
 
     def sometimes_fails(configuration):
         return None if configuration["noise"] == "layer" else score(configuration)
 
-    drive(searcher, range(first), sometimes_fails)
+    done = drive(searcher, range(first), sometimes_fails)
     pending = searcher.suggest("pending")
-    searcher.save(str(tmp_path / "searcher"))
-    resumed = build_searcher(spec)
-    resumed.restore(str(tmp_path / "searcher"))
+    known = [
+        known_trial(spec, configuration, sometimes_fails(configuration), ended=configuration is not pending)
+        for configuration in (*done, pending)
+    ]
+    resumed = build_searcher(spec, known)
     for each in (searcher, resumed):
-        assert each.suggest("pending") == pending  # it has it already
+        assert each.suggest("pending") == pending  # the one has it already, the other begins with it
         finish(each, "pending", score(pending))
     more = range(first, first + 10)
     going_on = drive(searcher, more, sometimes_fails)
     assert drive(resumed, more, sometimes_fails) == going_on
-    # A searcher that starts over suggests others: the test can fail.
+    # A searcher that starts over, or has not learned, suggests others: the test can fail.
     assert drive(build_searcher(spec), more, sometimes_fails) != going_on
+    unlearned = build_searcher(spec, [replace(trial, score=0.5, ended=True) for trial in known])
+    assert drive(unlearned, more, sometimes_fails) != going_on
+
+
+def known_trial(spec, configuration, final, *, ended):
+    point = {name: value for name, value in configuration.items() if name not in {"trial", "seed"}}
+    arm = spec.arms.index(point["noise"]) if spec.stages else 0
+    return KnownTrial(
+        configuration["trial"], arm, point, epochs=2 * (final is not None), ended=ended, score=final
+    )
 
 
 # Arms: a searcher each.
@@ -281,20 +292,16 @@ def test_every_arm_gets_as_many_trials_in_turn():
     assert searcher.suggest("29") == configurations[-1]  # not a new one
 
 
-class Named(Searcher):
-    """Suggests its name."""
+class Named:
+    """A study that suggests its name."""
 
     def __init__(self, name):
-        super().__init__(metric=OBJECTIVE, mode="max")
         self.name = name
 
-    def suggest(self, trial_id):
+    def ask(self, trial, point=None):
         return {"arm": self.name}
 
-    def on_trial_result(self, trial_id, result):
-        pass
-
-    def on_trial_complete(self, trial_id, result=None, error=False):
+    def tell(self, trial, score):
         pass
 
 
@@ -322,7 +329,7 @@ def spend(searcher, lengths, concurrent):
                 searcher.on_trial_result(trial_id, {"epoch": epoch + 1})
                 running[trial_id] = (arm, length, epoch + 1)
             else:  # Tune tells the last epoch of a trial that ASHA stops only with its end
-                last = {"epoch": length} if length else None
+                last = {"epoch": length, OBJECTIVE: 0.5} if length else None
                 searcher.on_trial_complete(trial_id, last, error=length == 0)
                 charged[arm] += max(1, length)
                 del running[trial_id]
@@ -336,7 +343,8 @@ def spend(searcher, lengths, concurrent):
     st.integers(1, 50),
 )
 def test_a_budget_in_epochs_is_spent_by_every_arm_and_little_more(lengths, concurrent, budget):
-    searcher = ArmSearcher([Named(arm) for arm in lengths], trials=None, epochs=budget, longest=9)
+    studies = [Named(arm) for arm in lengths]
+    searcher = ArmSearcher(studies, metric=OBJECTIVE, trials=None, epochs=budget, longest=9)
     charged = spend(searcher, lengths, concurrent)
     assert set(charged) == set(lengths)
     assert all(budget <= spent < budget + 9 for spent in charged.values())
@@ -359,6 +367,10 @@ def test_an_arm_of_short_trials_is_not_starved():
     assert charged == dict.fromkeys(MODES, 40)
 
 
+def without_name(configuration):
+    return {name: value for name, value in configuration.items() if name != "trial"}
+
+
 def of_arm(configurations, arm):
     return [configuration for configuration in configurations if configuration["noise"] == arm]
 
@@ -367,17 +379,12 @@ def test_each_arm_is_searched_as_if_it_were_alone():
     spec = compared(trials_per_arm=16)
     together = drive(build_searcher(spec), range(5 * 16))
     for arm in MODES:
-        sampler = TPESampler(
-            n_startup_trials=10, seed=spec.seed, multivariate=True, group=True, constant_liar=True
-        )
-        lone = OptunaSearch(
-            SearchSpace(spec, {"noise": arm}),
-            metric=OBJECTIVE,
-            mode="max",
-            sampler=sampler,
-            points_to_evaluate=starting_points(spec),
-        )
-        assert of_arm(together, arm) == drive(lone, range(16))
+        lone = OptunaStudy(spec, SearchSpace(spec, {"noise": arm}), starting_points(spec))
+        alone = []
+        for number in range(16):
+            alone.append(lone.ask(str(number)))
+            lone.tell(str(number), score(alone[-1]))
+        assert [without_name(configuration) for configuration in of_arm(together, arm)] == alone
     # What TPE chooses depends on what it is told: were another arm's results told, it would show.
     other = drive(build_searcher(spec), range(5 * 16), lambda configuration: 1 - score(configuration))
     assert of_arm(other, "all")[:10] == of_arm(together, "all")[:10]
@@ -398,7 +405,8 @@ def test_all_arms_start_from_the_same_points_of_a_latin_hypercube():
     assert len(start) == 10
     for arm in MODES:
         expected = [{k: v for k, v in point.items() if arm != "none" or k != "sigma"} for point in start]
-        assert of_arm(configurations, arm)[:10] == [{**e, "noise": arm, "seed": 0} for e in expected]
+        found = [without_name(configuration) for configuration in of_arm(configurations, arm)[:10]]
+        assert found == [{**e, "noise": arm, "seed": 0} for e in expected]
 
     def strata(share):
         return sorted(int(10 * share(point)) for point in start)
@@ -445,8 +453,12 @@ def side_by_side(scheduler, trials, curve, epochs):
     return ran
 
 
+def stub(arm, key):
+    return Trial("curve", config={"noise": arm, "trial": str(key)}, stub=True)
+
+
 def added(scheduler, keys, arm_of=lambda key: "none"):
-    trials = {key: Trial("curve", config={"noise": arm_of(key)}, stub=True) for key in keys}
+    trials = {key: stub(arm_of(key), key) for key in keys}
     for trial in trials.values():
         scheduler.on_trial_add(None, trial)
     return trials
@@ -547,61 +559,35 @@ def test_each_arm_is_judged_as_if_it_were_alone():
         )
 
 
-def test_the_schedulers_of_arms_are_pickled_with_what_they_know():
-    scheduler, _ = schedulers()
+def test_a_scheduler_that_is_told_the_history_judges_as_the_one_before_it():
     keys = [(name, quality) for name in ("none", "all") for quality in range(26, -1, -1)]
-    trials = added(scheduler, keys, arm)
-
-    def curve(key, epoch):
-        return key[1] + epoch
-
-    side_by_side(scheduler, trials, curve, range(1, 4))
-    revived = cloudpickle.loads(cloudpickle.dumps(scheduler))
-    late = [(name, 100 + quality) for name in ("none", "all") for quality in range(5)]
-    bad = {key: Trial("curve", config={"noise": key[0]}, stub=True) for key in late}
-
-    def go_on(each):
-        for trial in bad.values():
-            each.on_trial_add(None, trial)
-        return side_by_side(each, bad, lambda key, epoch: key[1] - 90 + epoch, range(1, 28))
-
-    after = go_on(scheduler)
-    assert go_on(revived) == after
-    fresh, _ = schedulers()
-    assert go_on(fresh) != after  # one that knows nothing judges otherwise
-
-
-def test_a_scheduler_that_is_revived_learns_again_from_the_history():
-    """Tune revives it as it was before the first trial."""
-    keys = [(name, quality) for name in ("none", "all") for quality in range(26, -1, -1)]
-    reports = []
-
-    def history():
-        return iter(reports)
-
     asha = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
     spec = compared(fixed={"epochs": 27}, trials_per_arm=1, scheduler=asha)
-    scheduler = build_scheduler(spec, history)
-    pristine = cloudpickle.dumps(scheduler)
+    scheduler = build_scheduler(spec)
     trials = added(scheduler, keys, arm)
+    history, decisions = [], []
     for epoch in (1, 2, 3):
         for key, trial in trials.items():
             result = {"epoch": epoch, OBJECTIVE: float(key[1] + epoch)}
-            scheduler.on_trial_result(None, trial, result)
-            reports.append((trial, result))
-    revived = cloudpickle.loads(pristine)
-    revived._history = history  # the pickled one has a copy of the list, still empty
+            decisions.append(scheduler.on_trial_result(None, trial, result))
+            history.append(Report(trial.config["trial"], trial.config, result))
+    told = build_scheduler(spec, history)
 
-    def stopped(each):
-        late = {key: Trial("curve", config={"noise": key[0]}, stub=True) for key in keys}
-        for trial in late.values():
-            each.on_trial_add(None, trial)
+    def decided(each):
+        late = added(each, [(name, quality, "late") for name, quality in keys], arm)
         result = {"epoch": 1, OBJECTIVE: 5.0}
         return [each.on_trial_result(None, trial, result) for trial in late.values()]
 
-    assert stopped(revived) == stopped(scheduler)
-    assert "STOP" in stopped(revived)
-    assert stopped(build_scheduler(spec))[0] != "STOP"
+    assert decided(told) == decided(scheduler)
+    assert "STOP" in decided(told)
+    assert decided(build_scheduler(spec))[0] != "STOP"
+    # An epoch that comes again is decided as it was, though more is known now; one before it goes on.
+    again = [
+        told.on_trial_result(None, trials[key], history[-len(keys) + n].result) for n, key in enumerate(keys)
+    ]
+    assert again == decisions[-len(keys) :]
+    assert {"STOP", "CONTINUE"} == set(again)
+    assert told.on_trial_result(None, trials[keys[-1]], {"epoch": 2, OBJECTIVE: 2.0}) == "CONTINUE"
 
 
 def test_schedulers_take_trials_that_end_or_never_run():

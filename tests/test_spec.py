@@ -12,7 +12,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from ray import tune
 
 from sweeps import SpecError, load_spec, runner
 from sweeps.arms import ArmScheduler
@@ -23,6 +22,7 @@ from sweeps.parts import Claim, Dimension
 from sweeps.search import SearchSpace, n_trials
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, SEARCH, SweepState
+from sweeps.stopping import Stop
 from sweeps.storage import create_sweep
 from trainables import registry
 
@@ -763,7 +763,8 @@ TAGS = {"data_fingerprint": "", "host": ""}
 
 
 def listed(tuner: Any) -> list[dict[str, Any]]:
-    return tuner.param_space.get("point", {}).get("grid_search") or []
+    points = tuner.param_space.get("point", {}).get("grid_search") or []
+    return [{name: value for name, value in point.items() if name != "trial"} for point in points]
 
 
 def without_seed(point: dict[str, Any]) -> dict[str, Any]:
@@ -789,16 +790,12 @@ class Built:
 
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
-        started: list[tune.Tuner] = []
         sweep = create_sweep(folder, spec)
         sweep.journal.append(
             "select", points=[{compared: arm} for compared in [spec.compared] for arm in spec.arms]
         )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tune.Tuner, "fit", lambda tuner: started.append(tuner))
-            patch.setattr(runner, "_start_ray", lambda spec: None)
-            for stage in (SEARCH, CONFIRM)[: 1 + spec.confirms]:
-                runner._fit(sweep, spec, stage)
+        stages = (SEARCH, CONFIRM)[: 1 + spec.confirms]
+        started = [runner._tuner(sweep, spec, stage, Stop()) for stage in stages]
         tuner = started[0]._local_tuner
         self.tune: Any = tuner._tune_config
         self.run: Any = tuner.get_run_config()
@@ -845,6 +842,10 @@ class Built:
         metrics = {"val_accuracy": 0.9, "val_loss": 0.1}
         state.apply({"event": "epoch", "trial": "a", "epoch": 1, "metrics": metrics, "tags": TAGS})
         return state.score(state.trials["a"])
+
+    @property
+    def direction(self) -> str:
+        return str(self.tune.search_alg._studies[0]._study.direction.name)
 
     def asked(self, name: str, **enqueued: Any) -> Any:
         """What Optuna is asked for a hyperparameter."""
@@ -906,9 +907,9 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
         Float(1e-4, 0.3, log=True),
     ),
     ("objective.metric", (LOSS,), lambda built: built.score, 0.1),
-    ("objective.mode", (LOSS,), lambda built: built.tune.search_alg.mode, "min"),
+    ("objective.mode", (LOSS,), lambda built: built.direction, "MINIMIZE"),
     ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[None]._mode, "min"),
-    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.num_samples, 7),
+    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._trials, 7),
     ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
     ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),
     ("scheduler.asha.grace_epochs", ("scheduler.asha.grace_epochs=2",), lambda built: built.rungs, [2]),
@@ -932,20 +933,20 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
     (
         "compare",
         ("compare={noise: [none, layer]}", "search.sigma.when.noise=[layer]"),
-        lambda built: (built.tune.num_samples, {point["noise"] for point in built.confirm}),
-        (6, {"none", "layer"}),
+        lambda built: (len(built.tune.search_alg._studies), {point["noise"] for point in built.confirm}),
+        (2, {"none", "layer"}),
     ),
     (
         "stages.search.trials_per_arm",
         ("stages.search.trials_per_arm=7",),
-        lambda built: (built.tune.num_samples, built.tune.search_alg._trials),
-        (35, 7),
+        lambda built: built.tune.search_alg._trials,
+        7,
     ),
     (
         "stages.search.epochs_per_arm",
         ("stages.search={epochs_per_arm: 9}",),
-        lambda built: (built.tune.num_samples, built.tune.search_alg._epochs),
-        (-1, 9),
+        lambda built: built.tune.search_alg._epochs,
+        9,
     ),
     ("stages.search.scheduler", ("stages.search.scheduler=none",), lambda built: built.tune.scheduler, None),
     (

@@ -1,7 +1,6 @@
 """Studies of arms in stages, on real Ray, Optuna and MLflow; formulas stand in for training."""
 
 import json
-import shutil
 import signal
 from collections import Counter
 
@@ -204,7 +203,7 @@ def assert_confirmed(state, seeds=(1, 2, 3, 4)):
         assert [trial.seed for trial in state.confirmed(point)] == list(seeds)
         assert {trial.status for trial in state.confirmed(point)} == {"finished"}
     assert len(state.of_stage(CONFIRM)) == state.n_confirm == 2 * len(seeds)
-    assert sum(state.counts().values()) - state.counts()["interrupted"] == state.n_trials
+    assert sum(state.counts().values()) == state.n_trials
 
 
 def selections(folder):
@@ -237,8 +236,7 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
         assert state.selected == before.selected
     searched = Counter(trial.arm for trial in state.of_stage(SEARCH) if trial.status in ENDED)
     assert searched == {"none": 4, "all": 4}
-    # One that ended after Tune last wrote its state is forgotten after SIGKILL: another runs in its place.
-    assert len(state.trials) == 8 + 8 or stop == signal.SIGKILL
+    assert len(state.trials) == 8 + 8
     seen = [
         (event["trial"], event["epoch"]) for event, _ in folder.journal.read() if event["event"] == "epoch"
     ]
@@ -248,16 +246,13 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
 
 
 def test_a_driver_killed_between_the_stages(ray_session, tmp_path):
-    """Cut back to after the selection, and before Tune's first snapshot of confirm."""
+    """Cut back to after the selection."""
     first = run(ARMS, storage=tmp_path)
     folder = newest_sweep(tmp_path, "interrupted")
     lines = folder.journal.path.read_text().splitlines(keepends=True)
     last = next(number for number, line in enumerate(lines) if json.loads(line)["event"] == "select")
     folder.journal.path.write_text("".join(lines[: last + 1]))
     folder.bookmark.unlink()
-    for path in folder.tune(CONFIRM).iterdir():
-        if path.name != "tuner.pkl":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
     cut = folder.state()
     assert (cut.searched, cut.complete, cut.of_stage(CONFIRM)) == (True, False, [])
     state = resume("interrupted", storage=tmp_path).state

@@ -1,0 +1,60 @@
+"""Stopping a sweep in good order: Ctrl-C, and the SIGTERM that a stopped job or a batch system sends."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Stopped(Exception):
+    """The user has asked to stop."""
+
+
+class Stop:
+    """Whether the user has asked to stop.
+
+    Attributes:
+        asked: They have.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def check(self) -> None:
+        """End what runs if that was asked for.
+
+        Raises:
+            Stopped: It was.
+        """
+        if self.asked:
+            raise Stopped
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """Take Ctrl-C and SIGTERM as a request, the first time; a second one acts as ever.
+
+    Yields:
+        Whether it came. Only the main thread gets signals: elsewhere it never does.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def ask(number: int, frame: Any) -> None:
+        stop.asked = True
+        restore()
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        restore()
