@@ -7,6 +7,7 @@ from typing import Any
 
 from sweeps.claims import Arm, arms_of, is_judgeable, judge_claims, on_shared_seeds, points_of
 from sweeps.figures import reference_of
+from sweeps.mirror import pull
 from sweeps.mistakes import SweepError
 from sweeps.report import Table, interval, number, render, seeds_needed
 from sweeps.spec import Spec
@@ -38,6 +39,7 @@ def write_overview(storage: Path) -> Path:
     Raises:
         SweepError: If no study there has arms with several seeds.
     """
+    pull(storage)
     names = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
     states = [state for name in names if (state := _state(sweep_folders(storage, name)))]
     table, claims = overview(states), verdicts(states)

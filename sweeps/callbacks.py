@@ -1,5 +1,6 @@
 """Tune callbacks of a sweep, on the driver: the journal's writer, and the keeper of checkpoints."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sweeps.trial import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 class SweepCallback(Callback):
@@ -120,7 +122,7 @@ class SweepCallback(Callback):
                 self._folder.checkpoints(ended.id).drop()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Note a trial that failed for good; where the data are at fault, not the trial, end the sweep.
+        """Note a trial that failed for good; where files are at fault, not the trial, end the sweep.
 
         Args:
             iteration: Of Tune's loop.
@@ -129,15 +131,16 @@ class SweepCallback(Callback):
             **info: Nothing.
 
         Raises:
-            SweepError: If the data cannot be read: every other trial there would fail, too.
+            SweepError: If files are at fault: every other trial there would fail, too.
         """
         if split_config(trial.config)[0] not in self.state.trials:  # its worker could not even start
             self.on_trial_start(iteration, trials, trial)
         record, error = self._record(trial), raised_by(trial)
-        if isinstance(error, DataError):
-            self._end(record, "interrupted", str(error))
+        if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
+            reason = failure_reason(trial, error)
+            self._end(record, "interrupted", reason)
             self._interrupt()
-            raise SweepError(f"trial {record.id} cannot read its data: {error}")
+            raise SweepError(f"trial {record.id} cannot read or write: {reason}")
         self._end(record, "failed", failure_reason(trial, error))
         self._folder.checkpoints(record.id).drop()
 

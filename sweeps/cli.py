@@ -19,7 +19,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 File = Annotated[Path, typer.Argument(metavar="FILE", help="a sweep's YAML")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="name of a study, as in its YAML")]
 Storage = Annotated[
-    Path, typer.Option(envvar="NOISESWEEP_STORAGE", help="folder for sweeps and the default MLflow store")
+    str | None,
+    typer.Option(
+        envvar="NOISESWEEP_STORAGE",
+        help="where sweeps are kept: a folder, or a URI such as s3://bucket/sweeps; "
+        "default: runs, in a Ray job ~/noisesweep",
+    ),
 ]
 TrackingUri = Annotated[
     str | None,
@@ -34,7 +39,6 @@ Overrides = Annotated[
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="another form of the sweep, from profiles: in its YAML")
 ]
-RUNS = Path("runs")
 
 
 def _version(asked: bool) -> None:
@@ -59,7 +63,7 @@ def run(
     overrides: Overrides = None,
     trials: Annotated[int | None, typer.Option(help="trials, of each arm in a study with stages")] = None,
     new: Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")] = False,
-    storage: Storage = RUNS,
+    storage: Storage = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep."""
@@ -77,11 +81,24 @@ def run(
 
 
 @app.command()
-def resume(name: Name, storage: Storage = RUNS, tracking_uri: TrackingUri = None) -> None:
+def resume(
+    sweep: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="name of a study; or its YAML, to change resources")
+    ],
+    profile: Profile = None,
+    overrides: Overrides = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
+    from sweeps.spec import load_spec
+
+    is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
+    _check_changes(is_file, profile, overrides)
+    spec = load_spec(sweep, overrides or [], profile) if is_file else None
     from sweeps.runner import resume as resume_sweep
 
-    _exit(resume_sweep(name, storage=storage, tracking_uri=tracking_uri))
+    _exit(resume_sweep(spec or sweep, storage=storage, tracking_uri=tracking_uri))
 
 
 @app.command()
@@ -128,14 +145,14 @@ def list_() -> None:
 
 
 @app.command()
-def status(name: Name, storage: Storage = RUNS) -> None:
+def status(name: Name, storage: Storage = None) -> None:
     """Show how far a study's newest sweep is."""
     from sweeps.display import arms_table, progress_line, tables, wide_console
     from sweeps.report import summary_lines
-    from sweeps.storage import newest_sweep
+    from sweeps.storage import newest_sweep, open_storage
     from trainables import registry
 
-    folder = newest_sweep(storage, name)
+    folder = newest_sweep(open_storage(storage), name)
     state, console = folder.state(), wide_console()
     console.print(f"{folder.path}: {progress_line(state, running=folder.is_running())}", soft_wrap=True)
     known = folder.spec().trainable in registry.names()  # else what it compares by is not, either
@@ -154,32 +171,34 @@ def status(name: Name, storage: Storage = RUNS) -> None:
 def report(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study")] = None,
     all_: Annotated[bool, typer.Option("--all", help="one table over all studies of the storage")] = False,
-    storage: Storage = RUNS,
+    storage: Storage = None,
 ) -> None:
     """Write the report of a study's newest sweep and log it to MLflow, or one table over all studies."""
     _check_one(name, all_)
+    from sweeps.storage import open_storage
+
     if name is None:
         from sweeps.across import write_overview
 
-        page = write_overview(storage)
+        page = write_overview(open_storage(storage))
     else:
         from sweeps.runner import publish_report
         from sweeps.storage import newest_sweep
 
-        page = publish_report(newest_sweep(storage, name))
+        page = publish_report(newest_sweep(open_storage(storage), name))
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
 
 
 @app.command()
 def ui(
-    storage: Storage = RUNS,
+    storage: Storage = None,
     tracking_uri: TrackingUri = None,
     port: Annotated[int, typer.Option(help="port on this machine")] = 5000,
 ) -> None:
     """Open the MLflow UI on the tracking store, on this machine only."""
-    from sweeps.storage import check_database, default_tracking_uri
+    from sweeps.storage import check_database, default_tracking_uri, open_storage
 
-    uri = tracking_uri or default_tracking_uri(storage)
+    uri = tracking_uri or default_tracking_uri(open_storage(storage))
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the tracking store is a server; open {uri}")
         return
@@ -198,6 +217,11 @@ def ui(
         str(port),
     ]
     os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def _check_changes(is_file: bool, profile: str | None, overrides: list[str] | None) -> None:
+    if not is_file and (profile or overrides):
+        raise typer.BadParameter("--profile and --set change a YAML: give the FILE, not the name")
 
 
 def _check_one(name: str | None, all_: bool) -> None:

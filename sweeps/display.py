@@ -15,7 +15,7 @@ from sweeps.journal import Event, Follower
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
 from sweeps.stats import summarise
-from sweeps.storage import SweepFolder, command, default_tracking_uri
+from sweeps.storage import SweepFolder, command, is_default_store
 
 _ROWS = 8  # running trials shown
 
@@ -103,7 +103,7 @@ class Display(Follower):
                 f"Deliver them with: {self._folder.resume_command}"
             )
         self.say(f"MLflow store: {tracking_uri}")
-        is_default = tracking_uri == default_tracking_uri(self._folder.storage)
+        is_default = is_default_store(tracking_uri, self._folder.storage)
         option = () if is_default else ("--tracking-uri", tracking_uri)
         self.say(f"See the runs with: {command('ui', *option, storage=self._folder.storage)}")
 

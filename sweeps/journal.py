@@ -5,14 +5,18 @@ a dict with ``event`` (``start``, ``epoch``, ``end`` of a trial; ``finish`` of t
 1970) and, where it concerns one, ``trial``.
 """
 
+import errno
 import itertools
 import json
+import math
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from sweeps.mistakes import SweepError
 
 Event = dict[str, Any]
 
@@ -27,7 +31,7 @@ class Journal:
         self.path = path
 
     def append(self, event: str, **fields: Any) -> Event:
-        """Write an event; it is in the operating system's hands when this returns.
+        """Write an event; it is on disk when this returns, and whole or not at all.
 
         Args:
             event: Its kind.
@@ -35,10 +39,16 @@ class Journal:
 
         Returns:
             The event.
+
+        Raises:
+            SweepError: If it cannot be written, as on a full disk; what was written before is kept.
         """
         entry = {"event": event, "time": int(time.time() * 1000), **fields}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        line = (json.dumps(entry) + "\n").encode()
+        try:
+            _append_whole(self.path, line)
+        except OSError as error:
+            raise SweepError(f"{self.path}: cannot be written: {error.strerror}") from None
         return entry
 
     def repair(self) -> None:
@@ -50,11 +60,12 @@ class Journal:
         if whole < len(content):
             os.truncate(self.path, whole)
 
-    def read(self, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
         """Read the whole lines from an offset on.
 
         Args:
             offset: Bytes to skip; an offset that this gave.
+            end: Bytes not to go beyond.
 
         Yields:
             An event, and the offset behind it.
@@ -67,7 +78,21 @@ class Journal:
                 if not line.endswith(b"\n"):
                     return
                 offset += len(line)
+                if offset > end:
+                    return
                 yield json.loads(line), offset
+
+
+def _append_whole(path: Path, line: bytes) -> None:
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            if file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 class Follower(threading.Thread):
@@ -102,6 +127,14 @@ class Follower(threading.Thread):
         """
         raise error
 
+    def limit(self) -> float:
+        """Say up to which byte the journal may be read, asked before each look at it.
+
+        Returns:
+            By default all.
+        """
+        return math.inf
+
     def tick(self) -> None:
         """Called after each look at the journal, twice a second or more often."""
 
@@ -109,7 +142,7 @@ class Follower(threading.Thread):
         """Follow the journal."""
         while True:
             closing = self._closing.is_set()  # before reading: what was written until then is read
-            batch = list(itertools.islice(self._journal.read(self.offset), _BATCH))
+            batch = list(itertools.islice(self._journal.read(self.offset, self.limit()), _BATCH))
             if batch:
                 try:
                     self.handle([event for event, _ in batch])

@@ -249,3 +249,15 @@ class Resources(Model):
 
     cpu: float = Field(1.0, gt=0, description="cores, and threads")
     gpu: float = Field(0.0, ge=0, description="GPUs; a fraction shares one")
+    memory: float = Field(0.0, ge=0, description="GiB of memory that it reserves; 0: none")
+    custom: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="what nodes were given names for, such as {accelerator_type:A100: 0.001}"
+    )
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Self:
+        if self.gpu > 1 and not self.gpu.is_integer():
+            raise ValueError(f"gpu above 1 must be whole, got {self.gpu:g}")
+        if reserved := {"CPU", "GPU", "memory", "object_store_memory"} & self.custom.keys():
+            raise ValueError(f"custom must not have {', '.join(sorted(reserved))}: give cpu, gpu and memory")
+        return self

@@ -2,9 +2,9 @@
 
 import logging
 import os
-import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,29 @@ import optuna
 import pandas as pd
 import ray
 from mlflow.exceptions import MlflowException
+from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.callbacks import SweepCallback
+from sweeps.changes import Change, changes
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
+from sweeps.resources import check_satisfiable, wanted
 from sweeps.search import build_scheduler, build_searcher
 from sweeps.spec import Spec, load_spec
 from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.stopping import Stop, Stopped, stopping
 from sweeps.storage import (
-    DEFAULT_STORAGE,
     SweepFolder,
     check_database,
     create_sweep,
     default_tracking_uri,
     newest_sweep,
+    open_storage,
     sweep_folders,
 )
 from sweeps.store import Store, connect, open_store
@@ -91,7 +94,7 @@ class SweepResult:
 def run(
     spec: Spec | str | Path | Mapping[str, Any],
     *,
-    storage: str | Path = DEFAULT_STORAGE,
+    storage: str | Path | None = None,
     tracking_uri: str | None = None,
     new: bool = False,
 ) -> SweepResult:
@@ -99,7 +102,8 @@ def run(
 
     Args:
         spec: A spec, or what ``load_spec`` takes.
-        storage: Folder for sweeps.
+        storage: Where sweeps are kept: a folder that every node has, or a URI that pyarrow reads; None for
+            ``runs``, in a Ray job ``noisesweep`` in the home directory.
         tracking_uri: MLflow store; ``MLFLOW_TRACKING_URI`` or an SQLite file in the storage when None.
         new: Start another sweep of a study that has one.
 
@@ -111,13 +115,14 @@ def run(
             out of reach.
     """
     spec = spec if isinstance(spec, Spec) else load_spec(spec)
-    storage = Path(storage)
+    storage = open_storage(storage)
     if not new and (known := sweep_folders(storage, spec.name)):
         raise SweepError(
-            f"{known[-1].path}: the study {spec.name!r} has a sweep; "
-            f"go on with it ({known[-1].resume_command}) or start another (run with --new)"
+            f"{known[-1].uri or known[-1].path}: the study {spec.name!r} has a sweep; go on with it "
+            f"({known[-1].resume_command}) or start another (run with --new)"
+            + _differences(changes(known[-1].spec(), _located(spec)))
         )
-    spec = spec.model_copy(update={"data_dir": _data_dir(spec)})
+    spec = _located(spec)
     _start_ray(spec)
     _prepare_data(spec)
     store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
@@ -125,24 +130,30 @@ def run(
 
 
 def resume(
-    name: str, *, storage: str | Path = DEFAULT_STORAGE, tracking_uri: str | None = None
+    sweep: str | Spec, *, storage: str | Path | None = None, tracking_uri: str | None = None
 ) -> SweepResult:
     """Go on with the newest sweep of a study, or deliver what MLflow has not got of it.
 
     Args:
-        name: The study's name.
-        storage: Folder for sweeps.
+        sweep: The study's name; or its spec, which may differ from the sweep's in what says where and how
+            trials run: ``resources``, ``budget.concurrent``, ``max_failures``, ``data_dir``, ``question``.
+        storage: Where sweeps are kept, as for ``run``.
         tracking_uri: MLflow store; the one that it was started with when None.
 
     Returns:
         The results.
 
     Raises:
-        SweepError: If there is no such sweep, it is running, or MLflow is out of reach.
+        SweepError: If there is no such sweep, it is running, the spec has changed so that its trials would
+            not compare, or MLflow is out of reach.
     """
-    folder = newest_sweep(Path(storage), name)
+    storage = open_storage(storage)
+    name = sweep.name if isinstance(sweep, Spec) else sweep
+    folder = newest_sweep(storage, name)
     spec = folder.spec()
-    uri = tracking_uri or folder.tracking_uri or default_tracking_uri(Path(storage))
+    if isinstance(sweep, Spec):
+        spec = _take_changes(folder, spec, _located(sweep))
+    uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
     store = open_store(uri, spec.name)
     if not folder.state().complete:
         _check_known(folder, spec, f"sweeps.resume({name!r})")
@@ -174,6 +185,26 @@ def publish_report(folder: SweepFolder) -> Path:
     except (SweepError, MlflowException) as error:
         raise SweepError(f"{page} is written, but not logged: {error}") from None
     return page
+
+
+def _located(spec: Spec) -> Spec:
+    return spec.model_copy(update={"data_dir": _data_dir(spec)})
+
+
+def _take_changes(folder: SweepFolder, before: Spec, after: Spec) -> Spec:
+    found = changes(before, after)
+    if broken := [change for change in found if not change.harmless]:
+        raise SweepError(
+            f"{folder.path}: its trials would not compare with those to come; take these back, or start "
+            f"another sweep (run with --new){_differences(broken)}"
+        )
+    if found:
+        folder.rewrite(after)
+    return after
+
+
+def _differences(found: Sequence[Change]) -> str:
+    return "".join(f"\n  {change}" for change in found)
 
 
 def _check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
@@ -210,8 +241,9 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
     display = Display(spec, folder)
     if note := undecidable(spec):
         display.say(f"note: {note}")
-    publisher = Publisher(spec, folder, store, say=display.say)
-    followers: list[Follower] = [display, publisher]
+    mirror = folder.mirror(display.say)
+    publisher = Publisher(spec, folder, store, say=display.say, mirror=mirror)
+    followers: list[Follower] = [display, *filter(None, [mirror]), publisher]
     for follower in followers:
         follower.start()
     try:
@@ -222,10 +254,15 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
             _run_stages(folder, spec, stop)
     except Stopped:
         pass
+    except SweepError as error:
+        advice = f"what is done is kept; put it right and go on with: {folder.resume_command}"
+        raise SweepError(f"{error}; {advice}") from None
     finally:
         _close_journal(folder, display)
         for follower in followers:
             follower.close()
+        if mirror:
+            mirror.release()
         lock.release()
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
     display.summarise(result.state, store.uri, result.undelivered, summary_lines(folder))
@@ -257,7 +294,9 @@ def _run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
 def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     # Tune is started anew each time, with what the journal knows: its own record is written now and then, in
     # several files, and a driver that is killed meanwhile would lose trials, or all of them.
-    shutil.rmtree(folder.tune(stage), ignore_errors=True)
+    filesystem, path = FileSystem.from_uri(folder.tune_root)
+    with suppress(OSError):  # there is none yet
+        filesystem.delete_dir(path)
     _tuner(folder, spec, stage, stop).fit()
 
 
@@ -270,7 +309,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
             checkpoints=folder.checkpoint_root,
             test=stage == CONFIRM,
         ),
-        {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
+        wanted(spec.resources),
     )
     state = folder.state()
     listed = listed_trials(state, stage)
@@ -285,7 +324,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
     )
     run_config = tune.RunConfig(
         name=stage,
-        storage_path=str(folder.tune(stage).parent),
+        storage_path=folder.tune_root,
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
         callbacks=[SweepCallback(folder, stage, stop)],
         verbose=0,
@@ -301,28 +340,21 @@ def _start_ray(spec: Spec) -> None:
         except (ConnectionError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise SweepError(f"Ray cannot be reached (RAY_ADDRESS?): {reason}") from None
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    wanted = {"CPU": spec.resources.cpu, "GPU": spec.resources.gpu}
-    if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):
-        most = {key: max(node.get(key, 0) for node in nodes) for key in wanted}
-        profiles = "".join(f" or --profile {name}" for name in spec.profiles)
-        raise SweepError(
-            f"resources: a trial asks for {wanted['CPU']:g} cpu and {wanted['GPU']:g} gpu on one node; "
-            f"nodes have at most {most['CPU']:g} and {most['GPU']:g} (change resources{profiles})"
-        )
+    if note := check_satisfiable(spec):
+        print(note, flush=True)
 
 
 def _close_journal(folder: SweepFolder, display: Display) -> None:
     """Write down how the sweep ended, which trials it left unfinished, and what it shows."""
     state = folder.state()
-    for trial in state.trials.values():
-        if trial.status == "running":
-            folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
-    try:
-        if state.complete:
-            write_report(folder)
-    except Exception as error:  # a fault of ours, which must not cost the night's results
-        logging.getLogger(__name__).exception("the report failed")
-        display.say(f"the report failed ({error}); the results are kept, see {folder.report_command}")
-    finally:
+    with suppress(SweepError):  # where the journal cannot be written, it was said, and no more is left to do
+        for trial in state.trials.values():
+            if trial.status == "running":
+                folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
+        try:
+            if state.complete:
+                write_report(folder)
+        except Exception as error:  # a fault of ours, which must not cost the night's results
+            logging.getLogger(__name__).exception("the report failed")
+            display.say(f"the report failed ({error}); the results are kept, see {folder.report_command}")
         folder.journal.append("finish", status="finished" if state.complete else "interrupted")

@@ -6,20 +6,50 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sweeps.checkpoints import Checkpoints
 from sweeps.journal import Journal
+from sweeps.mirror import BOOKMARK, JOURNAL, Mirror, below, lease_holder, pull, uri_of, working_copy
 from sweeps.mistakes import SweepError
+from sweeps.secrets import refuse_credentials
 from sweeps.source import Source
 from sweeps.spec import NAME, Spec
 from sweeps.state import SweepState
 
+_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the driver of a Ray job
 SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 DEFAULT_STORAGE = Path("runs")
+
+
+def open_storage(where: str | Path | None = None) -> Path:
+    """Find the folder in which sweeps are worked on.
+
+    Args:
+        where: A path, or a URI that pyarrow reads. None: ``runs`` here; in a Ray job, whose working directory
+            is a copy that Ray deletes, ``noisesweep`` in the home directory.
+
+    Returns:
+        The folder: the storage itself, or for a URI this machine's working copy.
+
+    Raises:
+        SweepError: If it cannot be read, or is relative to a job's working directory.
+    """
+    in_job = _RAY_JOB in os.environ
+    if where is None:
+        return Path.home() / "noisesweep" if in_job else DEFAULT_STORAGE
+    if "://" in str(where) and not str(where).startswith("file://"):
+        return working_copy(str(where))
+    path = Path(str(where).removeprefix("file://"))
+    if in_job and not path.is_absolute():
+        lost = "would be lost with the job's copy of the working directory"
+        raise SweepError(f"storage {path}: {lost}; give an absolute path or a URI")
+    return path
 
 
 def command(*words: str, storage: Path) -> str:
@@ -35,7 +65,8 @@ def command(*words: str, storage: Path) -> str:
     called = Path(sys.argv[0])
     outside_path = called.name == "noisesweep" and shutil.which("noisesweep") is None
     program = os.path.relpath(called) if outside_path else "noisesweep"
-    option = [] if storage.resolve() == DEFAULT_STORAGE.resolve() else ["--storage", str(storage)]
+    is_default = storage.resolve() == open_storage().resolve()
+    option = [] if is_default else ["--storage", uri_of(storage) or str(storage)]
     return shlex.join([program, *words, *option])
 
 
@@ -48,23 +79,37 @@ class SweepFolder:
     @property
     def journal(self) -> Journal:
         """What happened in it."""
-        return Journal(self.path / "journal.jsonl")
+        return Journal(self.path / JOURNAL)
 
-    def tune(self, stage: str) -> Path:
-        """Say where Tune works on a stage; nothing there is needed after its driver.
+    @property
+    def uri(self) -> str | None:
+        """Where it is in a store, if that is no folder."""
+        storage = uri_of(self.storage)
+        return storage and below(storage, self.path.parent.name, self.path.name)
 
-        Args:
-            stage: ``search`` or ``confirm``.
-
-        Returns:
-            A folder.
-        """
-        return self.path / "tune" / stage
+    @property
+    def tune_root(self) -> str:
+        """Where Tune works; nothing there is needed after its driver."""
+        return self._shared("tune")
 
     @property
     def checkpoint_root(self) -> str:
         """Where the checkpoints of all trials are."""
-        return str(self.path / "checkpoints")
+        return self._shared("checkpoints")
+
+    def _shared(self, name: str) -> str:
+        return below(self.uri, name) if self.uri else str(self.path / name)
+
+    def mirror(self, say: Callable[[str], None]) -> Mirror | None:
+        """Begin to copy it to its store.
+
+        Args:
+            say: Tells the user that the store went away or came back.
+
+        Returns:
+            What copies it; None if its folder is the storage.
+        """
+        return Mirror(self.path, self.uri, say) if self.uri else None
 
     def checkpoints(self, trial: str) -> Checkpoints:
         """Find the checkpoints of a trial.
@@ -100,12 +145,34 @@ class SweepFolder:
     @property
     def bookmark(self) -> Path:
         """Where MLflow delivery keeps how far it got."""
-        return self.path / "tracking.json"
+        return self.path / BOOKMARK
+
+    def bookmark_content(self) -> dict[str, Any] | None:
+        """Read what MLflow delivery has written down.
+
+        Returns:
+            The store's ``uri``, the ``parent`` run, how far it got; None before the first delivery.
+        """
+        return json.loads(self.bookmark.read_text()) if self.bookmark.exists() else None
+
+    def portable(self, uri: str) -> str:
+        """Name a tracking store so that the name holds when the storage is moved.
+
+        Args:
+            uri: The store.
+
+        Returns:
+            ``STORAGE`` for the SQLite file in the storage, else the same.
+        """
+        return "STORAGE" if uri == _own_store(self.storage) else uri
 
     @property
     def tracking_uri(self) -> str | None:
         """The MLflow store it was last delivered to."""
-        return json.loads(self.bookmark.read_text())["uri"] if self.bookmark.exists() else None
+        known = self.bookmark_content()
+        if known is None:
+            return None
+        return _own_store(self.storage) if known["uri"] == "STORAGE" else str(known["uri"])
 
     def spec(self) -> Spec:
         """Read its spec, overrides included.
@@ -115,6 +182,20 @@ class SweepFolder:
         """
         # Checked when it was written; its trainable may be one that a script registered.
         return Spec.model_validate(Source(self.path / "resolved.yaml").content)
+
+    def rewrite(self, spec: Spec) -> None:
+        """Go on with a spec that has changed in what is harmless.
+
+        Args:
+            spec: The spec.
+
+        Raises:
+            SweepError: If the sweep is running.
+        """
+        with self.lock():
+            scratch = self.path / "resolved.yaml.new"
+            scratch.write_text(spec.resolved, encoding="utf-8")
+            scratch.replace(self.path / "resolved.yaml")
 
     def state(self) -> SweepState:
         """Read its trials.
@@ -141,11 +222,13 @@ class SweepFolder:
         return lock
 
     def is_running(self) -> bool:
-        """Tell whether a driver on this machine is at work on it.
+        """Tell whether a driver is at work on it.
 
         Returns:
-            Whether its lock is held.
+            Whether its lock, or its lease in the store, is held.
         """
+        if self.uri and lease_holder(self.uri):
+            return True
         try:
             self.lock().release()
         except SweepError:
@@ -163,6 +246,7 @@ def sweep_folders(storage: Path, name: str) -> list[SweepFolder]:
     Returns:
         Oldest first.
     """
+    pull(storage, name)
     numbered = sorted(_numbered(storage.resolve() / name).items())
     return [SweepFolder(path) for _, path in numbered if (path / "resolved.yaml").exists()]
 
@@ -188,9 +272,10 @@ def newest_sweep(storage: Path, name: str) -> SweepFolder:
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
+    pull(storage)
     studies = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
     known = f"there are {', '.join(studies)}" if studies else "there is none yet"
-    raise SweepError(f"{storage}: no sweep of the name {name!r}; {known}")
+    raise SweepError(f"{uri_of(storage) or storage}: no sweep of the name {name!r}; {known}")
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
@@ -227,8 +312,33 @@ def default_tracking_uri(storage: Path) -> str:
 
     Returns:
         ``MLFLOW_TRACKING_URI``, else an SQLite file in the storage.
+
+    Raises:
+        SweepError: If neither can be: a store that is no folder holds no SQLite file.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    if remote := uri_of(storage):
+        advice = "set MLFLOW_TRACKING_URI, or give --tracking-uri"
+        raise SweepError(f"storage {remote}: an MLflow server is needed with it; {advice}")
+    return _own_store(storage)
+
+
+def is_default_store(uri: str, storage: Path) -> bool:
+    """Tell whether a tracking store is the one that is taken when none is named.
+
+    Args:
+        uri: The tracking store.
+        storage: The storage folder.
+
+    Returns:
+        Whether commands need not name it.
+    """
+    return uri == (os.environ.get("MLFLOW_TRACKING_URI") or _own_store(storage))
+
+
+def _own_store(storage: Path) -> str:
+    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
 
 
 def check_scheme(uri: str) -> None:
@@ -240,6 +350,7 @@ def check_scheme(uri: str) -> None:
     Raises:
         SweepError: If MLflow knows no store of its kind.
     """
+    refuse_credentials("tracking store", uri)
     if not uri.startswith(SCHEMES):
         raise SweepError(
             f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"

@@ -4,26 +4,29 @@ The journal is on disk before anything is sent, and what is sent twice changes n
 and come back, and the driver may be killed, at any moment.
 """
 
-import json
+import math
+import os
 import platform
 import shutil
 import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
+from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError
 from sweeps.models import log_best_model
+from sweeps.runs import SweepRuns
 from sweeps.spec import Spec
-from sweeps.state import CONFIRM, SweepState, trial_name
+from sweeps.state import SweepState, TrialRecord
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
 
@@ -40,7 +43,14 @@ _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the s
 class Publisher(Follower):
     """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got."""
 
-    def __init__(self, spec: Spec, folder: SweepFolder, store: Store, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        folder: SweepFolder,
+        store: Store,
+        say: Callable[[str], None],
+        mirror: Mirror | None = None,
+    ) -> None:
         """Open the sweep's parent run.
 
         Args:
@@ -48,69 +58,47 @@ class Publisher(Follower):
             folder: Its folder, which holds the journal and how far delivery got.
             store: The tracking store.
             say: Tells the user that the store went away or came back.
+            mirror: What copies the journal; only what is safe there is delivered, or MLflow would have runs
+                that the next driver does not know.
         """
         super().__init__(folder.journal)
+        self._mirror = mirror
         self.uri = store.uri
         self._spec = spec
         self._say = say
-        self._bookmark = folder.bookmark
         self._folder = folder
         self._client = store.client
-        self._experiment = store.experiment
-        self._provenance = provenance()
-        known = json.loads(self._bookmark.read_text()) if self._bookmark.exists() else {}
-        if known.get("uri") == self.uri:
-            self.offset, self.parent = known["offset"], str(known["parent"])
-            self._client.update_run(self.parent, status="RUNNING")
-        else:
-            self.parent = self._create_parent(folder.path)
-            self._save()
-        self._children: dict[str, str] | None = None
+        self._runs = SweepRuns(folder, store, provenance())
+        self.offset, self.parent = self._runs.delivered, self._runs.parent
+        self._state = SweepState(spec)
+        for event, offset in folder.journal.read():
+            if offset <= self.offset:
+                self._state.apply(event)
+        self._finished = False
         self._away_since: float | None = None
         self._closing_since: float | None = None
 
+    def limit(self) -> float:
+        """Say how much of the journal is safe.
+
+        Returns:
+            In bytes.
+        """
+        return self._mirror.offset if self._mirror else math.inf
+
     def handle(self, events: list[Event]) -> None:
-        """Deliver events, the metrics of one trial in one request.
+        """Deliver events, those of one trial together.
 
         Args:
             events: In order.
         """
-        metrics: dict[str, list[Metric]] = defaultdict(list)
-        tags: dict[str, dict[str, str]] = defaultdict(dict)
-        ends: dict[str, Event] = {}
-        if self._children is None:
-            self._children = self._find_children()
-        children = self._children
+        by_trial: dict[str, list[Event]] = defaultdict(list)
         for event in events:
-            kind = event["event"]
-            if "trial" not in event:
-                continue
-            if event["trial"] not in children:
-                children[event["trial"]] = self._create_child(event)
-            run = children[event["trial"]]
-            if kind == "start":
-                # Again each time: a server that went away may have made the run and missed these.
-                self._client.log_batch(run, params=params_of(event))
-                self._client.update_run(run, status="RUNNING")
-                tags[run]["status"] = "running"
-                ends.pop(run, None)
-            elif kind == "epoch":
-                metrics[run] += [
-                    Metric(name, value, event["time"], event["epoch"])
-                    for name, value in event["metrics"].items()
-                ]
-                tags[run] |= event["tags"]
-            elif kind == "remark":
-                tags[run]["remark"] = event["text"]
-            elif kind == "end":
-                tags[run] |= {"status": event["status"]}
-                if event["reason"]:
-                    tags[run]["reason"] = event["reason"]
-                ends[run] = event
-        for run in metrics.keys() | tags.keys():
-            self._log(run, metrics[run], tags[run])
-        for run, end in ends.items():
-            self._client.set_terminated(run, RUN_STATUS[end["status"]], end["time"])
+            self._state.apply(event)
+            if "trial" in event:
+                by_trial[event["trial"]].append(event)
+        for trial, of_trial in by_trial.items():
+            self._deliver(self._state.trials[trial], of_trial)
         for event in events:
             if event["event"] == "finish":
                 self._finish(event)
@@ -118,9 +106,45 @@ class Publisher(Follower):
             self._say(f"MLflow answers again at {self.uri}")
             self._away_since = None
 
+    def _deliver(self, trial: TrialRecord, events: list[Event]) -> None:
+        run = self._runs.child(trial)
+        if run is None:  # deleted by the user
+            return
+        metrics, tags = [], {"status": trial.status}
+        for event in events:
+            if event["event"] == "start":
+                # Again each time: a server that went away may have made the run and missed these.
+                self._client.log_batch(run, params=params_of(event))
+                self._client.update_run(run, status="RUNNING")
+            elif event["event"] == "epoch":
+                metrics += [
+                    Metric(name, value, event["time"], event["epoch"])
+                    for name, value in event["metrics"].items()
+                ]
+                tags |= event["tags"]
+        if trial.reason:
+            tags["reason"] = trial.reason
+        if trial.remarks:
+            tags["remark"] = trial.remarks[-1]
+        self._log(run, metrics, tags)
+        if trial.status in RUN_STATUS:
+            self._client.set_terminated(run, RUN_STATUS[trial.status], trial.ended)
+
     def tick(self) -> None:
         """Write down how far delivery got."""
-        self._save()
+        with suppress(OSError):  # a full disk; what is delivered again changes nothing
+            self._runs.save(self.offset)
+
+    def close(self) -> None:
+        """Deliver the rest, and leave no run that looks as if it went on."""
+        super().close()
+        if self._finished:
+            return
+        running = [trial for trial in self._state.trials.values() if trial.status == "running"]
+        with suppress(Exception):  # the store may be as gone as what wrote the journal
+            for run in filter(None, map(self._runs.child, running)):
+                self._client.set_terminated(run, "KILLED")
+            self._client.set_terminated(self.parent, "KILLED")
 
     def give_up(self, error: Exception) -> bool:
         """Keep trying while the sweep runs, and a little longer.
@@ -132,7 +156,7 @@ class Publisher(Follower):
             Whether to leave the rest in the journal.
         """
         now = time.monotonic()
-        self._children = None  # a run may have been created although no answer came
+        self._runs.look_again()
         if self._away_since is None:
             self._away_since = now
             reason = " ".join(str(error).split())[:200]
@@ -154,48 +178,13 @@ class Publisher(Follower):
         """Events in the journal that MLflow does not have yet."""
         return sum(1 for _ in self._journal.read(self.offset))
 
-    def _create_parent(self, folder: Path) -> str:
-        tags = {"study": self._spec.name, "sweep": folder.name, **self._provenance}
-        run = self._client.create_run(
-            self._experiment, run_name=f"{self._spec.name} {folder.name}", tags=tags
-        )
-        for file in ("sweep.yaml", "resolved.yaml"):
-            self._client.log_artifact(run.info.run_id, str(folder / file))
-        return str(run.info.run_id)
-
-    def _find_children(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{self.parent}'", page_token=token
-            )
-            found |= {run.data.tags["trial"]: run.info.run_id for run in page}
-            token = page.token
-            if not token:
-                return found
-
-    def _create_child(self, start: Event) -> str:
-        tags = {
-            MLFLOW_PARENT_RUN_ID: self.parent,
-            "study": self._spec.name,
-            "trial": start["trial"],
-            "stage": "grid" if self._spec.is_grid else start["stage"],
-            "arm": start["arm"],
-            "seed": str(start["seed"]),
-            **self._provenance,
-        }
-        name = trial_name(start["number"], start["arm"], start["seed"] if start["stage"] == CONFIRM else None)
-        run = self._client.create_run(self._experiment, start_time=start["time"], run_name=name, tags=tags)
-        return str(run.info.run_id)
-
     def _log(self, run: str, metrics: list[Metric], tags: dict[str, str]) -> None:
         for start in range(0, max(len(metrics), 1), 1000):  # MLflow takes 1,000 at a time
             chunk = metrics[start : start + 1000]
             self._client.log_batch(run, metrics=chunk, tags=[RunTag(k, v) for k, v in tags.items()])
 
     def _finish(self, event: Event) -> None:
-        state = SweepState(self._spec, (event for event, _ in self._journal.read()))
+        state = self._folder.state()
         self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
         log_report(self._client, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": n for status, n in state.counts().items()}
@@ -212,13 +201,7 @@ class Publisher(Follower):
         self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])
-
-    def _save(self) -> None:
-        content = json.dumps({"uri": self.uri, "parent": self.parent, "offset": self.offset})
-        if not self._bookmark.exists() or self._bookmark.read_text() != content:
-            scratch = self._bookmark.with_suffix(".new")
-            scratch.write_text(content)
-            scratch.replace(self._bookmark)
+        self._finished = True
 
 
 def log_report(client: MlflowClient, folder: SweepFolder) -> None:
@@ -228,8 +211,9 @@ def log_report(client: MlflowClient, folder: SweepFolder) -> None:
         client: Client of the store that the sweep was delivered to.
         folder: The sweep.
     """
-    if folder.report.exists():
-        client.log_artifacts(json.loads(folder.bookmark.read_text())["parent"], str(folder.report), "report")
+    known = folder.bookmark_content()
+    if known and folder.report.exists():
+        client.log_artifacts(known["parent"], str(folder.report), "report")
 
 
 def params_of(start: Event) -> list[Param]:
@@ -251,10 +235,12 @@ def provenance() -> dict[str, str]:
         Tags: git commit of the working directory, versions, and the driver's host.
     """
     git = shutil.which("git") or "false"
-    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    found = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    # A job runs in a copy without history: whoever submits it says of what.
+    commit = found.stdout.strip() if found.returncode == 0 else os.environ.get("NOISESWEEP_GIT_COMMIT")
     packages = ("noisesweep", "torch", "ray", "optuna", "mlflow")
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
     tags = {MLFLOW_SOURCE_NAME: "noisesweep", "driver": platform.node(), "versions": ", ".join(versions)}
-    if commit.returncode == 0:
-        tags[MLFLOW_GIT_COMMIT] = tags["git_commit"] = commit.stdout.strip()
+    if commit:
+        tags[MLFLOW_GIT_COMMIT] = tags["git_commit"] = commit
     return tags

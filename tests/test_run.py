@@ -237,7 +237,9 @@ def test_a_complete_sweep_resumes_to_itself(ray_session, tmp_path):
 
 
 def test_no_node_can_run_a_trial(ray_session, tmp_path):
-    with pytest.raises(SweepError, match="a trial asks for 1 cpu and 64 gpu on one node; nodes have at most"):
+    with pytest.raises(
+        SweepError, match="a trial asks for 1 cpu and 64 gpu on one node; nodes have at most 2 cpu and 0 gpu"
+    ):
         run(content(resources={"cpu": 1, "gpu": 64}), storage=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 

@@ -148,7 +148,10 @@ TOP = [  # a line put at the end of BASE, and what is said of it
     ("resources: {cpu: 0}", "resources.cpu: must be greater than 0, got 0"),
     ("resources: {gpu: -1}", "resources.gpu: must be greater than or equal to 0, got -1"),
     ("resources: {cpu: two}", "resources.cpu: must be a number, got 'two'"),
-    ("resources: {cpus: 1}", "resources.cpus: 'cpus' is not known; did you mean 'cpu'? it can be cpu or gpu"),
+    (
+        "resources: {cpus: 1}",
+        "resources.cpus: 'cpus' is not known; did you mean 'cpu'? it can be cpu, custom, gpu or memory",
+    ),
     ("resources: [1]", f"resources: {MAPPING}, got [1]"),
     ("scheduler: asha", f"scheduler: {SCHEDULER}"),
     ("scheduler: [asha]", f"scheduler: {SCHEDULER}"),
@@ -514,7 +517,10 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(tmp_path):
         ("search=3", f"search: {MAPPING}, got 3"),
         ("name.x=1", "name: must be text, got {'x': 1}"),
         ("serch.lr=1", f"serch: 'serch' is not known; did you mean 'search'? it can be {KEYS}"),
-        ("resources.cp=1", "resources.cp: 'cp' is not known; did you mean 'cpu'? it can be cpu or gpu"),
+        (
+            "resources.cp=1",
+            "resources.cp: 'cp' is not known; did you mean 'cpu'? it can be cpu, custom, gpu or memory",
+        ),
     ],
 )
 def test_mistake_in_an_override_says_so(override, line, tmp_path):
@@ -921,6 +927,8 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
     ),
     ("resources.cpu", ("resources.cpu=2",), lambda built: built.resources.get("CPU"), 2),
     ("resources.gpu", ("resources.gpu=0.5",), lambda built: built.resources.get("GPU"), 0.5),
+    ("resources.memory", ("resources.memory=2",), lambda built: built.resources.get("memory"), 2 * 2**30),
+    ("resources.custom", ("resources.custom={tpu: 3}",), lambda built: built.resources.get("tpu"), 3),
     # That the sampler takes it, too, test_search shows.
     ("seed", ("seed=5",), lambda built: built.tune.search_alg.suggest("a")["seed"], 5),
     (

@@ -15,7 +15,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, run, tracking
-from sweeps.storage import create_sweep
+from sweeps.runs import SweepRuns
+from sweeps.storage import create_sweep, default_tracking_uri, newest_sweep
 from sweeps.store import connect, open_store
 from sweeps.tracking import Publisher
 from tests.test_run import children, content, history
@@ -121,7 +122,7 @@ def expected(n_epochs):
     return [(epoch, 1 / epoch) for epoch in range(1, n_epochs + 1)]
 
 
-def test_an_unreachable_server_is_one_error_and_leaves_nothing(tmp_path, curves):
+def test_an_unreachable_server_is_one_error_and_leaves_nothing(ray_session, tmp_path, curves):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -213,7 +214,9 @@ def test_what_an_absent_server_missed_is_delivered_by_the_next_driver(server, fo
     second.start()
     second.close()
     assert second.undelivered == 0
-    assert delivered(folder, server.uri, second.parent) == {"t1": ("RUNNING", expected(2))}
+    # It ended without a word of how: nothing looks as if it went on.
+    assert delivered(folder, server.uri, second.parent) == {"t1": ("KILLED", expected(2))}
+    assert MlflowClient(server.uri).get_run(second.parent).info.status == "KILLED"
 
 
 def test_delivering_twice_changes_nothing(folder, tmp_path):
@@ -234,6 +237,70 @@ def test_delivering_twice_changes_nothing(folder, tmp_path):
     assert delivered(folder, uri, again.parent) == once == {"t1": ("FINISHED", expected(4))}
 
 
+def test_a_run_that_the_user_deletes_stays_deleted_and_stops_nothing(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/deleted.db"
+    start(folder, 1)
+    start(folder, 2)
+    first = publisher(folder, uri)
+    first.start()
+    first.close()
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(folder.spec().name).experiment_id
+    runs = {
+        run.data.tags["trial"]: run.info.run_id
+        for run in client.search_runs([experiment], "tags.trial != ''")
+    }
+    client.delete_run(runs["t1"])
+    for number in (1, 2):
+        epochs(folder, number, 1, 2)
+        end(folder, number)
+    second = publisher(folder, uri)
+    second.start()
+    second.close()
+    assert second.undelivered == 0
+    assert delivered(folder, uri, second.parent) == {"t2": ("FINISHED", expected(2))}
+    assert client.get_run(runs["t1"]).info.lifecycle_stage == "deleted"
+
+
+def test_a_sweep_whose_parent_is_deleted_is_delivered_anew(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/parent.db"
+    start(folder, 1)
+    epochs(folder, 1, 1, 2)
+    end(folder, 1)
+    first = publisher(folder, uri)
+    first.start()
+    first.close()
+    MlflowClient(uri).delete_run(first.parent)
+    second = publisher(folder, uri)
+    second.start()
+    second.close()
+    assert second.parent != first.parent
+    assert delivered(folder, uri, second.parent) == {"t1": ("FINISHED", expected(2))}
+
+
+def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, tmp_path, monkeypatch):
+    """Made in the store, but not yet written down."""
+    uri = f"sqlite:///{tmp_path}/orphan.db"
+    kept = []
+    save = SweepRuns.save
+    monkeypatch.setattr(SweepRuns, "save", lambda *now: kept or kept.append(save(*now)))
+    first = publisher(folder, uri)
+    monkeypatch.undo()
+    assert folder.bookmark_content()["parent"] == ""
+    assert publisher(folder, uri).parent == first.parent
+
+
+def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    before, after = tmp_path / "before", tmp_path / "after"
+    folder = create_sweep(before, load_spec(SPEC))
+    parent = publisher(folder, default_tracking_uri(before)).parent
+    before.rename(after)
+    moved = newest_sweep(after, SPEC["name"])
+    assert moved.tracking_uri == f"sqlite:///{after}/mlflow.db"
+    assert publisher(moved, moved.tracking_uri).parent == parent
+
+
 def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):
     uri = f"sqlite:///{tmp_path}/many.db"
     start(folder, 1)
@@ -241,7 +308,7 @@ def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):
     follower = publisher(folder, uri)
     follower.start()
     follower.close()
-    assert delivered(folder, uri, follower.parent)["t1"] == ("RUNNING", expected(1200))
+    assert delivered(folder, uri, follower.parent)["t1"] == ("KILLED", expected(1200))
 
 
 def test_a_deleted_experiment_is_one_error_and_leaves_nothing(curves, tmp_path):
