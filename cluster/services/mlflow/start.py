@@ -1,0 +1,52 @@
+"""Start ``mlflow server``, with this program's arguments and the passwords in the folder ``SECRETS``."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlparse
+
+import boto3
+
+
+def read_secrets(folder: Path) -> dict[str, str]:
+    """Read the passwords of PostgreSQL and S3.
+
+    Args:
+        folder: Holds ``postgres_password``, and ``s3.json`` in SeaweedFS's form.
+
+    Returns:
+        The environment variables by which libpq and boto3 take them.
+
+    Raises:
+        SystemExit: If one is empty.
+    """
+    postgres = (folder / "postgres_password").read_text().strip()
+    keys = json.loads((folder / "s3.json").read_text())["identities"][0]["credentials"][0]
+    found = {
+        "PGPASSWORD": postgres,
+        "AWS_ACCESS_KEY_ID": keys["accessKey"],
+        "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
+    }
+    if not all(found.values()):
+        raise SystemExit(f"{folder}: a secret is empty; make-secrets writes them")
+    return found
+
+
+def make_bucket(artifacts: str) -> None:
+    """Make the bucket of the artifacts where there is none: MLflow does not.
+
+    Args:
+        artifacts: Their address, ``s3://BUCKET/...``.
+    """
+    s3 = boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
+    bucket = urlparse(artifacts).netloc
+    if bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=bucket)
+
+
+if __name__ == "__main__":
+    options = sys.argv[1:]
+    os.environ.update(read_secrets(Path(os.environ["SECRETS"])))
+    make_bucket(options[options.index("--artifacts-destination") + 1])
+    os.execvp(sys.executable, [sys.executable, "-m", "mlflow", "server", *options])
