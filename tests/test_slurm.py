@@ -25,11 +25,11 @@ COMMANDS = {
     # Waits for both steps, so that what is said has an order.
     "noisesweep": """
         exec 3<>nodes; read -r -u 3; read -r -u 3
-        echo "noisesweep $* at $RAY_ADDRESS, $RAY_AUTH_MODE, in $NOISESWEEP_STORAGE"
-        [ "$1" = run ] || exit 3
         sleep infinity >/dev/null &
         trap 'echo "driver interrupted"; kill $!; exit 130' TERM
-        echo >started; wait
+        echo "noisesweep $* at $RAY_ADDRESS, $RAY_AUTH_MODE, in $NOISESWEEP_STORAGE"
+        [ "$1" = run ] || { kill $!; exit 3; }
+        wait
     """,
 }
 
@@ -49,7 +49,6 @@ def slurm(tmp_path):
     (tmp_path / "cluster").mkdir()
     (tmp_path / "cluster" / "nodes.env").write_text("NOISESWEEP_STORAGE=/shared/runs\n")
     os.mkfifo(tmp_path / "nodes")
-    os.mkfifo(tmp_path / "started")
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "NOISESWEEP_"))
     }
@@ -85,7 +84,7 @@ def test_shellcheck_finds_nothing():
 
 def test_the_first_node_is_the_head_and_the_job_ends_as_the_driver_does(slurm):
     job = submit(slurm, "resume", "my-sweep")
-    said, _ = job.communicate()  # until every process has ended
+    said, _ = job.communicate(timeout=60)  # until every process has ended
     assert job.returncode == 3
     start = "srun --cpus-per-task=8 --kill-on-bad-exit"
     lines = said.splitlines()
@@ -99,9 +98,9 @@ def test_the_first_node_is_the_head_and_the_job_ends_as_the_driver_does(slurm):
 
 def test_before_the_time_limit_the_driver_is_interrupted_and_ray_lives_until_it_has_ended(slurm):
     job = submit(slurm, "run", "sweep.yaml")
-    (slurm[0] / "started").read_text()  # the driver writes it
+    assert any(line.startswith("noisesweep run") for line in job.stdout)  # reads until it has started
     job.send_signal(signal.SIGTERM)
-    said, _ = job.communicate()
+    said, _ = job.communicate(timeout=60)
     assert job.returncode == 130
     assert said.splitlines()[-3:] == ["driver interrupted", "ray ended", "ray ended"]
 
@@ -114,7 +113,7 @@ def test_without_a_token_of_ones_own_nothing_starts(slurm, mode):
     else:
         token.chmod(mode)
     job = submit(slurm, "run", "sweep.yaml")
-    said, _ = job.communicate()
+    said, _ = job.communicate(timeout=60)
     assert job.returncode == 1
     assert said == (
         f"{token}: no token with mode 600; make one: (umask 077; ray get-auth-token --generate >/dev/null)\n"
