@@ -60,10 +60,10 @@ if [ "$workers" -gt 0 ]; then
   steps+=($!)
 fi
 
+# Only the driver, then the newest process, gets the signal: Ray must live until the sweep has put itself away.
+trap 'kill -TERM "$!" 2>/dev/null || true' TERM
 RAY_ADDRESS=$address noisesweep "$@" &
 driver=$!
-# Only the driver gets the signal: Ray must live until the sweep has put itself away.
-trap 'kill -TERM "$driver" 2>/dev/null || true' TERM
 status=0
 wait "$driver" || status=$?
 while kill -0 "$driver" 2>/dev/null; do # the signal ended the wait, not yet the driver
