@@ -61,12 +61,14 @@ if [ "$workers" -gt 0 ]; then
 fi
 
 # Only the driver, then the newest process, gets the signal: Ray must live until the sweep has put itself away.
-trap 'kill -TERM "$!" 2>/dev/null || true' TERM
+signalled=
+trap 'signalled=1; kill -TERM "$!" 2>/dev/null || true' TERM
 RAY_ADDRESS=$address noisesweep "$@" &
 driver=$!
 status=0
 wait "$driver" || status=$?
-while kill -0 "$driver" 2>/dev/null; do # the signal ended the wait, not yet the driver
+while [ -n "$signalled" ]; do # the signal ended the wait, not the driver
+  signalled=
   status=0
   wait "$driver" || status=$?
 done
