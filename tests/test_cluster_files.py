@@ -5,20 +5,26 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from zipfile import ZipFile
 
 import kubernetes_validate
 import pytest
 import ray
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
+from moto import mock_aws
+from ray._private.runtime_env.packaging import create_package
+from ray.autoscaler._private.aws.config import bootstrap_aws
+from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 CLUSTER = Path(__file__).parents[1] / "cluster"
 KUBERNETES = "1.34"
+IGNORED = {"secrets", "dist", "nodes.env", "__pycache__"}  # by git; they may hold secrets
 TEXT_FILES = [
     path
     for path in sorted(CLUSTER.rglob("*"))
-    if path.is_file() and path.suffix not in {".py", ".pyc"} and "secrets" not in path.parts
+    if path.is_file() and path.suffix != ".py" and not IGNORED & set(path.relative_to(CLUSTER).parts)
 ]
 
 
@@ -34,6 +40,14 @@ def test_ray_takes_the_launcher_file(name):
     prepared = prepare_config(launcher(name))
     validate_config(prepared)
     assert prepared["max_workers"] > 0
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_nothing_is_set_up_but_what_the_file_says(name):
+    config = launcher(name)
+    prepared = prepare_config(launcher(name))
+    setup = config["setup_commands"]
+    assert prepared["head_setup_commands"] == prepared["worker_setup_commands"] == setup
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
@@ -72,6 +86,22 @@ def test_aws_starts_gpu_workers_as_trials_ask_for_them():
     assert gpu["node_config"]["InstanceType"].startswith("g")
     assert head["resources"] == {"CPU": 0}
     assert all(disk["Ebs"]["Encrypted"] for disk in gpu["node_config"]["BlockDeviceMappings"])
+
+
+def test_aws_knows_the_instances_and_only_ssh_is_let_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # where Ray keeps the key that it makes
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "simulated")
+    (tmp_path / ".ssh").mkdir()
+    with mock_aws():
+        config = AWSNodeProvider.fillout_available_node_types_resources(prepare_config(launcher("aws.yaml")))
+        gpu = config["available_node_types"]["gpu"]
+        assert gpu["resources"]["GPU"] == 1
+        provider = AWSNodeProvider(bootstrap_aws(config)["provider"], config["cluster_name"])
+        (group,) = [group for group in provider.ec2.security_groups.all() if "ray" in group.group_name]
+        outside = [rule["FromPort"] for rule in group.ip_permissions if rule["IpRanges"]]
+        assert outside == [22]
+        assert len([rule for rule in group.ip_permissions if rule["UserIdGroupPairs"]]) == 1
 
 
 def manifests(name):
@@ -183,6 +213,20 @@ def test_workers_have_gpus_and_come_as_trials_ask_for_them():
     assert RAYCLUSTER["spec"]["enableInTreeAutoscaling"] is True
     assert (group["minReplicas"], group["maxReplicas"]) == (0, 4)
     assert RAYCLUSTER["spec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+def test_a_job_does_not_take_the_secrets_of_the_checkout_along(tmp_path):
+    secret = ["nodes.env", "services/secrets/postgres_password", "services/secrets/s3.json"]
+    copied = [path.relative_to(CLUSTER) for path in [*TEXT_FILES, CLUSTER / ".gitignore"]]
+    for path in {*map(str, copied), *secret}:
+        file = tmp_path / "checkout" / "cluster" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((CLUSTER / path).read_bytes() if path not in secret else b"secret")
+    package = tmp_path / "package.zip"
+    create_package(str(tmp_path / "checkout"), package, include_gitignore=True)
+    uploaded = ZipFile(package).namelist()
+    assert "cluster/aws.yaml" in uploaded
+    assert [path for path in uploaded if path.removeprefix("cluster/") in secret] == []
 
 
 def secrets_given(text):
