@@ -229,6 +229,15 @@ def test_a_job_does_not_take_the_secrets_of_the_checkout_along(tmp_path):
     assert [path for path in uploaded if path.removeprefix("cluster/") in secret] == []
 
 
+def test_the_image_does_not_hold_the_secrets_of_the_checkout():
+    left_out = (CLUSTER / "Dockerfile.dockerignore").read_text().splitlines()
+    assert left_out[0] == "*"
+    last = max(index for index, line in enumerate(left_out) if line.startswith("!"))
+    assert {"cluster/nodes.env", "cluster/services/secrets"} <= set(
+        left_out[last + 1 :]
+    )  # the last rule counts
+
+
 def secrets_given(text):
     """What stands as the value of a variable that holds a secret, but for other variables."""
     name = r"[A-Z_]*(?:PASSWORD|TOKEN|ACCESS_KEY|ACCESS_KEY_ID)"
