@@ -37,6 +37,7 @@ class SweepCallback(Callback):
         self._folder, self._stage, self._stop = folder, stage, stop
         self._journal = folder.journal
         self.state = folder.state()
+        self._broken = False  # the journal cannot be written
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Stop if that was asked for.
@@ -46,7 +47,7 @@ class SweepCallback(Callback):
             trials: All trials that it knows.
             **info: Nothing.
         """
-        if self._stop.asked:
+        if self._stop.asked or self._stop.fault:
             self._interrupt()  # before Tune takes its time: who stops a job may not wait for long
         self._stop.check()
 
@@ -130,8 +131,6 @@ class SweepCallback(Callback):
             trial: The one.
             **info: Nothing.
 
-        Raises:
-            SweepError: If files are at fault: every other trial there would fail, too.
         """
         if split_config(trial.config)[0] not in self.state.trials:  # its worker could not even start
             self.on_trial_start(iteration, trials, trial)
@@ -139,8 +138,9 @@ class SweepCallback(Callback):
         if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
             reason = failure_reason(trial, error)
             self._end(record, "interrupted", reason)
-            self._interrupt()
-            raise SweepError(f"trial {record.id} cannot read or write: {reason}")
+            # Every other trial there would fail, too. Raised here, Tune would hand it on as text.
+            self._stop.fault = SweepError(f"trial {record.id} cannot read or write: {reason}")
+            return
         self._end(record, "failed", failure_reason(trial, error))
         self._folder.checkpoints(record.id).drop()
 
@@ -149,14 +149,17 @@ class SweepCallback(Callback):
 
     def _interrupt(self) -> None:
         for record in self.state.trials.values():
-            if record.status == "running":
+            if record.status == "running" and not self._broken:
                 self._end(record, "interrupted")
 
     def _end(self, record: TrialRecord, status: str, reason: str = "") -> None:
         self._write("end", trial=record.id, status=status, reason=reason)
 
     def _write(self, event: str, **fields: Any) -> None:
-        self.state.apply(self._journal.append(event, **fields))
+        try:
+            self.state.apply(self._journal.append(event, **fields))
+        except SweepError as error:
+            self._stop.fault, self._broken = error, True
 
 
 def raised_by(trial: Trial) -> Exception | None:

@@ -41,6 +41,7 @@ from sweeps.storage import (
 from sweeps.store import Store, connect, open_store
 from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
+from sweeps.workers import mend_tune
 from trainables import registry
 from trainables.data import DataError
 
@@ -297,7 +298,15 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     filesystem, path = FileSystem.from_uri(folder.tune_root)
     with suppress(OSError):  # there is none yet
         filesystem.delete_dir(path)
-    _tuner(folder, spec, stage, stop).fit()
+    mend_tune()
+    try:
+        _tuner(folder, spec, stage, stop).fit()
+    except (SweepError, Stopped):
+        raise
+    except Exception as error:  # Tune has fallen over
+        stop.check()
+        logging.getLogger(__name__).exception("Ray Tune failed")
+        raise SweepError(f"Ray Tune failed: {str(error).splitlines()[-1]}") from None
 
 
 def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:

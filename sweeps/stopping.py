@@ -6,27 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sweeps.mistakes import SweepError
+
 
 class Stopped(Exception):
     """The user has asked to stop."""
 
 
 class Stop:
-    """Whether the user has asked to stop.
+    """Whether, and why, what runs is to end.
 
     Attributes:
-        asked: They have.
+        asked: The user has asked for it.
+        fault: Something that the user has to put right first.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self.fault: SweepError | None = None
 
     def check(self) -> None:
-        """End what runs if that was asked for.
+        """End what runs if it is to end.
 
         Raises:
-            Stopped: It was.
+            Stopped: The user has asked for it.
+            SweepError: The fault.
         """
+        if self.fault:
+            raise self.fault
         if self.asked:
             raise Stopped
 

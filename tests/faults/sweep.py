@@ -5,9 +5,10 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ NOISESWEEP = str(Path(sys.executable).with_name("noisesweep"))
 
 
 def content(name: str = "faults", **changes: Any) -> dict[str, Any]:
-    """Real training of some seconds; which trials there are, and their numbers, follow from the seeds alone."""
+    """Real training of some seconds; which trials there are, and their numbers, follow from the seeds."""
     base = {
         "name": name,
         "trainable": "digits",
@@ -51,14 +52,14 @@ def write(folder: Path, name: str = "faults", **changes: Any) -> Path:
 class Driver:
     """The command line in a process of its own."""
 
-    def __init__(self, *words: str | Path, **env: str) -> None:
+    def __init__(self, *words: str | Path, program: Sequence[str] = (NOISESWEEP,), **env: str) -> None:
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would stop it
         self.process = subprocess.Popen(
-            [NOISESWEEP, *map(str, words)],
+            [*program, *map(str, words)],
             cwd=ROOT,
             env={**os.environ, **env},
-            stdout=subprocess.PIPE,
+            stdout=self.output,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
 
@@ -72,9 +73,11 @@ class Driver:
 
     def finish(self, code: int = 0) -> str:
         """Wait for its end; give what it printed."""
-        output, _ = self.process.communicate(timeout=300)
-        assert self.process.returncode == code, output
-        return output
+        self.process.wait(300)
+        self.output.seek(0)
+        printed = self.output.read().decode()
+        assert self.process.returncode == code, printed
+        return printed
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def test_killed_at_ten_random_moments(undisturbed, store, record, tmp_path):
         driver = Driver(*command, *([file] if command == ("run",) else []), "--storage", tmp_path)
         if not driver.ended_within(chance.uniform(6, 16)):  # it takes some seconds to start
             os.killpg(driver.process.pid, signal.SIGKILL)
-            driver.process.communicate()
+            driver.process.wait()
             killed += 1
         if list(tmp_path.glob("faults/001/resolved.yaml")):
             command = ("resume", "faults")

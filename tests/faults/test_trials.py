@@ -31,9 +31,9 @@ def test_trial_processes_killed(undisturbed, store, record, tmp_path):
 def test_checkpoints_truncated(undisturbed, store, record, tmp_path):
     driver = Driver("run", write(tmp_path), "--storage", tmp_path)
     for event in events(tmp_path, driver):
-        if event["event"] == "epoch" and event["epoch"] == 6:
+        if event["event"] == "epoch" and event["epoch"] == 3:
             os.killpg(driver.process.pid, signal.SIGKILL)
-    driver.process.communicate()
+    driver.process.wait()
     folder = newest_sweep(tmp_path, "faults")
     cut = 0
     for trial in (folder.path / "checkpoints").iterdir():
@@ -57,9 +57,9 @@ class Harmful:
 def test_checkpoints_that_would_run_code(undisturbed, store, record, tmp_path):
     driver = Driver("run", write(tmp_path), "--storage", tmp_path)
     for event in events(tmp_path, driver):
-        if event["event"] == "epoch" and event["epoch"] == 6:
+        if event["event"] == "epoch" and event["epoch"] == 3:
             os.killpg(driver.process.pid, signal.SIGKILL)
-    driver.process.communicate()
+    driver.process.wait()
     marker, planted = tmp_path / "it-ran", 0
     for trial in (newest_sweep(tmp_path, "faults").path / "checkpoints").iterdir():
         torch.save(Harmful(marker), trial / "epoch-99999.pt")

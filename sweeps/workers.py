@@ -1,0 +1,25 @@
+"""Tune's keeper of workers, mended: one that Ray's memory monitor kills is lost as any other is."""
+
+from typing import Any
+
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution import tune_controller
+
+
+class WorkerManager(RayActorManager):
+    """Takes a worker that was killed for want of memory as dead.
+
+    Ray 2.60 raises an error for it that is not of the kind that Tune looks for, and the whole sweep falls
+    over a trial that should be run again, or counted as failed.
+    """
+
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=f"out of memory: {str(exception).split('. ')[0]}")
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+def mend_tune() -> None:
+    """Let Tune use it."""
+    tune_controller.RayActorManager = WorkerManager
