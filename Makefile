@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test lint format clean
+.PHONY: sweep test faults lint format clean
 
 sweep: .venv/installed
 	$(BIN)/noisesweep run sweeps/studies/digits.yaml --new
 
 test: .venv/installed
 	$(BIN)/pytest
+
+faults: .venv/installed
+	$(BIN)/pytest -n 0 tests/faults
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from sweeps.claims import arms_of, is_judgeable, points_of
 from sweeps.journal import Event, Follower
+from sweeps.pace import Pace
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
 from sweeps.stats import summarise
@@ -29,8 +29,7 @@ class Display(Follower):
         self._state = SweepState(spec)
         self._spec = spec
         self._folder = folder
-        self._began: int | None = None  # ms since 1970, and the work done by then
-        self._done_before = 0.0
+        self._pace = Pace()
         # What happened before a resume is known already: counted, not told again.
         for event, self.offset in folder.journal.read():
             self._state.apply(event)
@@ -48,13 +47,14 @@ class Display(Follower):
             events: In order.
         """
         for event in events:
-            if self._began is None:
-                self._began, self._done_before = event["time"], self._done()
             self._state.apply(event)
+            self._pace.apply(event, self._state)
             if event["event"] == "end":
                 self._tell(self._state.trials[event["trial"]], event["time"])
             elif event["event"] == "select":
                 self._tell_selected()
+            elif event["event"] == "remark":
+                self.say(f"{describe(self._spec, self._state.trials[event['trial']])}: {event['text']}")
 
     def tick(self) -> None:
         """Refresh the live display."""
@@ -109,7 +109,7 @@ class Display(Follower):
 
     def _tell(self, trial: TrialRecord, now: int) -> None:
         done = sum(record.status in ENDED for record in self._state.counted())
-        left = self._left(now)
+        left = self._pace.left(self._state, now)
         parts = [
             f"[{done}/{self._state.n_trials or '?'}]",
             describe(self._spec, trial),
@@ -136,25 +136,9 @@ class Display(Follower):
             if not points:
                 self.say(f"  {arm}: left out, no trial has a finite score")
 
-    def _done(self) -> float:
-        return sum(
-            1 if trial.status in ENDED else len(trial.epochs) / trial.hyperparameters["epochs"]
-            for trial in self._state.counted()
-        )
-
-    def _left(self, now: int) -> timedelta | None:
-        progress = self._done() - self._done_before
-        if self._began is None or progress <= 0:
-            return None
-        total = self._state.n_trials
-        if total is None:
-            return None
-        seconds = (now - self._began) / 1000 * (total - self._done()) / progress
-        return timedelta(seconds=round(max(0.0, seconds)))
-
     def _view(self) -> Group:
         done = sum(trial.status in ENDED for trial in self._state.counted())
-        left = self._left(int(time.time() * 1000))
+        left = self._pace.left(self._state, time.time() * 1000)
         progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -323,15 +307,13 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
     metric, compared = state.spec.objective.metric, state.spec.compared
     title = "noise modes" if compared == "noise" else f"arms of {compared}"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    columns = (compared, "trials", "stopped", "diverged", "failed", f"best {metric}", "after", "with")
-    for column in columns:
+    counted = [*(["running"] if running else []), "stopped", "diverged", "failed"]
+    for column in (compared, "trials", *counted, f"best {metric}", "after", "with"):
         table.add_column(column, justify="left" if column in (compared, "with") else "right")
     ranking = state.ranking(None, SEARCH, running=running)
     for arm in state.arms():
         trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == arm]
-        counts = [
-            sum(trial.status == status for trial in trials) for status in ("stopped", "diverged", "failed")
-        ]
+        counts = [sum(trial.status == status for trial in trials) for status in counted]
         best = next((trial for trial in ranking if trial.arm == arm), None)
         score = f"{state.score(best):.4f}" if best else ""
         after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 import pandas as pd
@@ -22,6 +22,7 @@ from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
+from sweeps.log import JsonLog
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
 from sweeps.resources import check_satisfiable, wanted
@@ -45,6 +46,8 @@ from sweeps.workers import mend_tune
 from trainables import registry
 from trainables.data import DataError
 
+Log = Literal["text", "json"]
+INTERRUPTED = 130  # exit status, as after Ctrl-C
 _NOTICE_SECONDS = 2.0  # reading what is prepared takes less
 
 
@@ -98,6 +101,7 @@ def run(
     storage: str | Path | None = None,
     tracking_uri: str | None = None,
     new: bool = False,
+    log: Log = "text",
 ) -> SweepResult:
     """Run a sweep.
 
@@ -107,6 +111,7 @@ def run(
             ``runs``, in a Ray job ``noisesweep`` in the home directory.
         tracking_uri: MLflow store; ``MLFLOW_TRACKING_URI`` or an SQLite file in the storage when None.
         new: Start another sweep of a study that has one.
+        log: What is printed: ``text`` for people, ``json`` lines for programs.
 
     Returns:
         The results, also of a sweep that was interrupted.
@@ -127,11 +132,15 @@ def run(
     _start_ray(spec)
     _prepare_data(spec)
     store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
-    return _drive(create_sweep(storage, spec), spec, store)
+    return _drive(create_sweep(storage, spec), spec, store, log)
 
 
 def resume(
-    sweep: str | Spec, *, storage: str | Path | None = None, tracking_uri: str | None = None
+    sweep: str | Spec,
+    *,
+    storage: str | Path | None = None,
+    tracking_uri: str | None = None,
+    log: Log = "text",
 ) -> SweepResult:
     """Go on with the newest sweep of a study, or deliver what MLflow has not got of it.
 
@@ -140,6 +149,7 @@ def resume(
             trials run: ``resources``, ``budget.concurrent``, ``max_failures``, ``data_dir``, ``question``.
         storage: Where sweeps are kept, as for ``run``.
         tracking_uri: MLflow store; the one that it was started with when None.
+        log: What is printed, as for ``run``.
 
     Returns:
         The results.
@@ -160,7 +170,7 @@ def resume(
         _check_known(folder, spec, f"sweeps.resume({name!r})")
         _start_ray(spec)
         _prepare_data(spec)
-    return _drive(folder, spec, store)
+    return _drive(folder, spec, store, log)
 
 
 def publish_report(folder: SweepFolder) -> Path:
@@ -236,10 +246,10 @@ def _prepare_data(spec: Spec) -> None:
         timer.cancel()
 
 
-def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
     lock = folder.lock()
     folder.journal.repair()
-    display = Display(spec, folder)
+    display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
     if note := undecidable(spec):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
@@ -247,11 +257,24 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
     followers: list[Follower] = [display, *filter(None, [mirror]), publisher]
     for follower in followers:
         follower.start()
+
+    def close() -> None:
+        _close_journal(folder, display)
+        for follower in followers:
+            follower.close()
+        if mirror:
+            mirror.release()
+        lock.release()
+
+    def give_up() -> None:
+        close()
+        os._exit(INTERRUPTED)
+
     try:
         made_by = provenance()
         folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
         _quiet()
-        with stopping() as stop:
+        with stopping(when_stuck=give_up) as stop:
             _run_stages(folder, spec, stop)
     except Stopped:
         pass
@@ -259,12 +282,7 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store) -> SweepResult:
         advice = f"what is done is kept; put it right and go on with: {folder.resume_command}"
         raise SweepError(f"{error}; {advice}") from None
     finally:
-        _close_journal(folder, display)
-        for follower in followers:
-            follower.close()
-        if mirror:
-            mirror.release()
-        lock.release()
+        close()
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
     display.summarise(result.state, store.uri, result.undelivered, summary_lines(folder))
     return result
@@ -348,12 +366,13 @@ def _start_ray(spec: Spec) -> None:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise SweepError(f"Ray cannot be reached (RAY_ADDRESS?): {reason}") from None
+            advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
+            raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     if note := check_satisfiable(spec):
         print(note, flush=True)
 
 
-def _close_journal(folder: SweepFolder, display: Display) -> None:
+def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
     """Write down how the sweep ended, which trials it left unfinished, and what it shows."""
     state = folder.state()
     with suppress(SweepError):  # where the journal cannot be written, it was said, and no more is left to do

@@ -2,11 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sweeps.mistakes import SweepError
+
+_PATIENCE_SECONDS = 15.0
 
 
 class Stopped(Exception):
@@ -39,8 +41,12 @@ class Stop:
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
+def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
     """Take Ctrl-C and SIGTERM as a request, the first time; a second one acts as ever.
+
+    Args:
+        when_stuck: Called from a thread when the request has not been met for long: with SIGTERM to all of a
+            machine Ray is gone, and waiting for it takes minutes.
 
     Yields:
         Whether it came. Only the main thread gets signals: elsewhere it never does.
@@ -49,6 +55,8 @@ def stopping() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
+    patience = threading.Timer(_PATIENCE_SECONDS, when_stuck)
+    patience.daemon = True
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
@@ -58,10 +66,12 @@ def stopping() -> Iterator[Stop]:
     def ask(number: int, frame: Any) -> None:
         stop.asked = True
         restore()
+        patience.start()
 
     for number in before:
         signal.signal(number, ask)
     try:
         yield stop
     finally:
+        patience.cancel()
         restore()

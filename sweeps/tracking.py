@@ -37,6 +37,7 @@ RUN_STATUS = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
+_RECORD_SECONDS = 30
 _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
 
 
@@ -75,6 +76,7 @@ class Publisher(Follower):
             if offset <= self.offset:
                 self._state.apply(event)
         self._finished = False
+        self._recorded, self._recorded_at = 0, -math.inf
         self._away_since: float | None = None
         self._closing_since: float | None = None
 
@@ -131,9 +133,17 @@ class Publisher(Follower):
             self._client.set_terminated(run, RUN_STATUS[trial.status], trial.ended)
 
     def tick(self) -> None:
-        """Write down how far delivery got."""
+        """Write down how far delivery got; keep the record in the store, for those who have only that."""
         with suppress(OSError):  # a full disk; what is delivered again changes nothing
             self._runs.save(self.offset)
+        if self._recorded != self.offset and time.monotonic() - self._recorded_at > _RECORD_SECONDS:
+            with suppress(Exception):  # what cannot be sent now comes with the next
+                self._record()
+
+    def _record(self) -> None:
+        self._recorded_at = time.monotonic()
+        self._client.log_artifact(self.parent, str(self._journal.path))
+        self._recorded = self.offset
 
     def close(self) -> None:
         """Deliver the rest, and leave no run that looks as if it went on."""
@@ -185,6 +195,7 @@ class Publisher(Follower):
 
     def _finish(self, event: Event) -> None:
         state = self._folder.state()
+        self._record()
         self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
         log_report(self._client, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": n for status, n in state.counts().items()}
