@@ -40,6 +40,17 @@ Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="another form of the sweep, from profiles: in its YAML")
 ]
 
+Trials = Annotated[int | None, typer.Option(help="trials, of each arm in a study with stages")]
+New = Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")]
+Job = Annotated[str, typer.Argument(metavar="ID", help="id of a job, as submit printed it")]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265",
+    ),
+]
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -61,20 +72,15 @@ def run(
     file: File,
     profile: Profile = None,
     overrides: Overrides = None,
-    trials: Annotated[int | None, typer.Option(help="trials, of each arm in a study with stages")] = None,
-    new: Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")] = False,
+    trials: Trials = None,
+    new: New = False,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep."""
-    from sweeps.source import Source
     from sweeps.spec import load_spec
 
-    changes = overrides or []
-    if trials is not None:
-        staged = "stages" in Source(file, changes, profile).content
-        changes = [*changes, f"{'stages.search.trials_per_arm' if staged else 'budget.trials'}={trials}"]
-    spec = load_spec(file, changes, profile)
+    spec = load_spec(file, _changes(file, profile, overrides, trials), profile)
     from sweeps.runner import run as run_sweep
 
     _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))
@@ -219,6 +225,91 @@ def ui(
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
+@app.command()
+def submit(
+    file: File,
+    profile: Profile = None,
+    overrides: Overrides = None,
+    trials: Trials = None,
+    new: New = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the study's newest sweep")] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="where sweeps are kept; default: NOISESWEEP_STORAGE there, else ~/noisesweep"),
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="MLflow store; default: MLFLOW_TRACKING_URI there, else an SQLite file in the storage"
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="exit when it has ended, 0 if it succeeded")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="wait, and print its log")] = False,
+    address: Address = None,
+) -> None:
+    """Run or resume a sweep as a job of a Ray cluster, with the current folder."""
+    from sweeps.spec import load_spec
+
+    _check_either(resume, new)
+    changes = _changes(file, profile, overrides, trials)
+    spec = load_spec(file, changes, profile)
+    from cluster import jobs
+
+    options = [f"--set={change}" for change in changes]
+    options += [f"--profile={profile}"] * bool(profile) + ["--new"] * new
+    options += jobs.places(storage, tracking_uri)
+    cluster = jobs.connect(address)
+    job = jobs.submit(cluster, file, spec, action="resume" if resume else "run", options=options)
+    if wait or follow:
+        typer.echo(job)
+        _exit_with(jobs.wait(cluster, job, follow=follow))
+    typer.echo(f"submitted {job}")
+    for words in (["jobs"], ["logs", job, "--follow"], ["stop", job]):
+        typer.echo(f"  {cluster.command(*words)}")
+
+
+@app.command("jobs")
+def jobs_(address: Address = None) -> None:
+    """List the jobs of a Ray cluster."""
+    from cluster import jobs
+    from sweeps.display import wide_console
+
+    wide_console().print(jobs.table(jobs.connect(address)))
+
+
+@app.command()
+def logs(
+    job: Job,
+    follow: Annotated[bool, typer.Option("--follow", help="until it has ended, as with submit")] = False,
+    address: Address = None,
+) -> None:
+    """Print the log of a job."""
+    from cluster import jobs
+
+    cluster = jobs.connect(address)
+    if follow:
+        _exit_with(jobs.wait(cluster, job, follow=True))
+    jobs.print_log(cluster, job)
+
+
+@app.command()
+def stop(job: Job, address: Address = None) -> None:
+    """Stop a job: its trials end, and the sweep can be resumed."""
+    from cluster import jobs
+
+    jobs.stop(jobs.connect(address), job)
+
+
+def _changes(file: Path, profile: str | None, overrides: list[str] | None, trials: int | None) -> list[str]:
+    from sweeps.source import Source
+
+    changes = overrides or []
+    if trials is None:
+        return changes
+    staged = "stages" in Source(file, changes, profile).content
+    return [*changes, f"{'stages.search.trials_per_arm' if staged else 'budget.trials'}={trials}"]
+
+
 def _check_changes(is_file: bool, profile: str | None, overrides: list[str] | None) -> None:
     if not is_file and (profile or overrides):
         raise typer.BadParameter("--profile and --set change a YAML: give the FILE, not the name")
@@ -227,6 +318,15 @@ def _check_changes(is_file: bool, profile: str | None, overrides: list[str] | No
 def _check_one(name: str | None, all_: bool) -> None:
     if all_ == (name is not None):
         raise typer.BadParameter("takes the NAME of a study, or --all")
+
+
+def _check_either(resume: bool, new: bool) -> None:
+    if resume and new:
+        raise typer.BadParameter("--resume goes on with a sweep, --new starts another")
+
+
+def _exit_with(succeeded: bool) -> None:
+    raise typer.Exit(0 if succeeded else 1)
 
 
 def _exit(result: "SweepResult") -> None:

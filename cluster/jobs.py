@@ -1,0 +1,338 @@
+"""Sweeps as jobs of a Ray cluster: submitted, listed, followed, stopped."""
+
+import asyncio
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+from aiohttp import ClientError
+from ray.dashboard.modules.job.pydantic_models import JobDetails, JobType
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobStatus, JobSubmissionClient
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.upload import check_size, find_files, pack, shown_size
+from sweeps.mistakes import SweepError
+from sweeps.secrets import refuse_credentials
+from sweeps.spec import Spec
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+_ADDRESS = "RAY_API_SERVER_ADDRESS"
+_POLL_SECONDS = 1.0
+_LOG_LINES = 10  # shown of a job that failed
+# Ray kills a stopped job after 3 seconds otherwise; ours ends its trials and delivers the rest to MLflow.
+_STOP_SECONDS = "60"
+
+for _name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster's job server.
+
+    Attributes:
+        client: Ray's client of it.
+        options: What commands need to find it again.
+    """
+
+    client: JobSubmissionClient
+    options: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return str(self.client.get_address())
+
+    def command(self, *words: str) -> str:
+        """Write a command that is about this cluster.
+
+        Args:
+            *words: The command and its arguments.
+
+        Returns:
+            The command line.
+        """
+        return shlex.join(["noisesweep", *words, *self.options])
+
+    def info(self, job: str) -> JobDetails:
+        """Ask for a job.
+
+        Args:
+            job: Its id.
+
+        Returns:
+            What Ray knows of it.
+
+        Raises:
+            SweepError: If there is no such job, or the cluster does not answer.
+        """
+        with _one_line(self.address, missing=f"no job {job!r}; {self.command('jobs')} lists them"):
+            return self.client.get_job_info(quote(job, safe=""))
+
+
+def connect(address: str | None = None) -> Cluster:
+    """Find a cluster's job server.
+
+    Args:
+        address: Where it is; ``RAY_API_SERVER_ADDRESS``, else this machine's when None.
+
+    Returns:
+        The cluster.
+
+    Raises:
+        SweepError: If it does not answer, or wants another token.
+    """
+    url = (address or os.environ.get(_ADDRESS) or DEFAULT_ADDRESS).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise SweepError(
+            f"--address {url}: give the http:// address of the dashboard, such as http://HEAD:8265"
+        )
+    refuse_credentials("--address", url)
+    os.environ[_ADDRESS] = url  # Ray prefers the environment, RAY_ADDRESS too, to the argument
+    with _one_line(url):
+        return Cluster(JobSubmissionClient(url), ("--address", url) if address else ())
+
+
+def submit(
+    cluster: Cluster, file: Path, spec: Spec, *, action: str = "run", options: Sequence[str] = ()
+) -> str:
+    """Submit a sweep as a job, which has the current folder with it.
+
+    Args:
+        cluster: Where.
+        file: The sweep's YAML, in the current folder.
+        spec: What it says.
+        action: ``run`` or ``resume``.
+        options: Those of that command.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        SweepError: If the folder cannot be uploaded, or Ray refuses the job.
+    """
+    folder, name = Path.cwd(), _inside(file)
+    if spec.data_dir and not Path(spec.data_dir).expanduser().is_absolute():
+        raise SweepError(
+            f"{file}: data_dir {spec.data_dir}: is a folder here, and data is not uploaded; give an "
+            "absolute path that every node has, or set NOISESWEEP_DATA_DIR there"
+        )
+    files = find_files(folder, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
+    if folder / name not in files:
+        raise SweepError(f"{file}: is left out of the upload; see .gitignore and .rayignore")
+    check_size(files, folder)
+    job = f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    with tempfile.TemporaryDirectory() as scratch:
+        package = Path(scratch, "upload.zip")
+        size = pack(files, folder, package)
+        _say(f"uploading {shown_size(size)} in {len(files)} file{'s' if len(files) > 1 else ''}")
+        with _one_line(cluster.address):
+            cluster.client.submit_job(
+                entrypoint=shlex.join(["noisesweep", action, str(name), *options]),
+                submission_id=job,
+                runtime_env={"working_dir": str(package), "env_vars": _environment()},
+                metadata={"study": spec.name, "file": str(name)},
+            )
+    return job
+
+
+def places(storage: str | None, tracking_uri: str | None) -> list[str]:
+    """Write the options that say where results go; they stand in the job's command, which all may read.
+
+    Args:
+        storage: Where sweeps are kept.
+        tracking_uri: The MLflow store.
+
+    Returns:
+        The options.
+
+    Raises:
+        SweepError: If an address has a password in it.
+    """
+    options = []
+    for option, given in (("--storage", storage), ("--tracking-uri", tracking_uri)):
+        if given:
+            refuse_credentials(option, given)
+            options.append(f"{option}={given}")
+    return options
+
+
+def wait(cluster: Cluster, job: str, *, follow: bool = False) -> bool:
+    """Wait until a job has ended; it goes on if the waiting is interrupted.
+
+    Args:
+        cluster: Where.
+        job: Its id.
+        follow: Print its log meanwhile.
+
+    Returns:
+        Whether it succeeded.
+
+    Raises:
+        SweepError: If there is no such job, or the cluster no longer answers.
+        SystemExit: If the waiting is interrupted.
+    """
+    cluster.info(job)
+    try:
+        if follow:
+            _follow(cluster, job)
+        details = _ended(cluster, job)
+    except KeyboardInterrupt:
+        _say(f"\n{job} goes on; follow it: {cluster.command('logs', job, '--follow')}")
+        raise SystemExit(130) from None
+    except SweepError as error:
+        raise SweepError(f"{error}; {job} may still be running there") from None
+    _say(f"{job} {details.status.value.lower()} after {_took(details)}")
+    if details.status == JobStatus.FAILED and not follow:
+        _say("\n".join((details.message or "").splitlines()[-_LOG_LINES:]))
+    return details.status == JobStatus.SUCCEEDED
+
+
+def stop(cluster: Cluster, job: str) -> None:
+    """End a job's trials, and wait until it has ended.
+
+    Args:
+        cluster: Where.
+        job: Its id.
+
+    Raises:
+        SweepError: If there is no such job.
+    """
+    details = cluster.info(job)
+    if details.status.is_terminal():
+        raise SweepError(f"{job} has ended before ({details.status.value.lower()})")
+    _say(f"stopping {job} ...")
+    with _one_line(cluster.address):
+        while not details.status.is_terminal():
+            cluster.client.stop_job(job)  # again, as Ray lets it go by while the job is starting
+            time.sleep(_POLL_SECONDS)
+            details = cluster.info(job)
+    _say(f"{job} {details.status.value.lower()} after {_took(details)}")
+    if again := _again(details.entrypoint):
+        _say(f"go on with it: {cluster.command(*again)}")
+
+
+def print_log(cluster: Cluster, job: str) -> None:
+    """Print what a job has logged.
+
+    Args:
+        cluster: Where.
+        job: Its id.
+
+    Raises:
+        SweepError: If there is no such job, or its node is gone.
+    """
+    cluster.info(job)
+    with _one_line(cluster.address):
+        sys.stdout.write(cluster.client.get_job_logs(job))
+
+
+def table(cluster: Cluster) -> Table:
+    """List a cluster's jobs.
+
+    Args:
+        cluster: Where.
+
+    Returns:
+        A row each, the newest first.
+
+    Raises:
+        SweepError: If the cluster does not answer.
+    """
+    with _one_line(cluster.address):
+        jobs = [job for job in cluster.client.list_jobs() if job.type == JobType.SUBMISSION]
+    shown = Table("job", "study", "status", "since", "took")
+    for job in sorted(jobs, key=lambda job: job.start_time or 0, reverse=True):
+        study = (job.metadata or {}).get("study") or job.entrypoint
+        since = f"{datetime.fromtimestamp((job.start_time or 0) / 1000):%Y-%m-%d %H:%M:%S}"
+        shown.add_row(*map(escape, (job.submission_id, study, job.status.value.lower(), since, _took(job))))
+    return shown
+
+
+def _ended(cluster: Cluster, job: str) -> JobDetails:
+    while not (details := cluster.info(job)).status.is_terminal():
+        time.sleep(_POLL_SECONDS)
+    return details
+
+
+def _follow(cluster: Cluster, job: str) -> None:
+    async def tail() -> None:
+        async for text in cluster.client.tail_job_logs(job):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    with _one_line(cluster.address):
+        asyncio.run(tail())
+
+
+def _inside(file: Path) -> Path:
+    relative = Path(os.path.relpath(file))
+    if ".." in relative.parts:
+        raise SweepError(
+            f"{file}: is not in {Path.cwd()}, the folder that is uploaded; submit from its folder"
+        )
+    return relative
+
+
+def _environment() -> dict[str, str]:
+    found = {"RAY_JOB_STOP_WAIT_TIME_S": _STOP_SECONDS}
+    git = shutil.which("git") or "false"
+    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if commit.returncode == 0:
+        found["NOISESWEEP_GIT_COMMIT"] = commit.stdout.strip()  # the copy there has no history
+    return found
+
+
+def _again(entrypoint: str) -> list[str] | None:
+    # Its sweep may have been submitted by Ray's command.
+    words = shlex.split(entrypoint)
+    if words[:1] != ["noisesweep"] or words[1:2] not in (["run"], ["resume"]) or len(words) < 3:
+        return None
+    if not words[2].endswith((".yaml", ".yml")):
+        return None
+    return ["submit", words[2], "--resume", *(word for word in words[3:] if word != "--new")]
+
+
+def _took(job: JobDetails) -> str:
+    end = (job.end_time or time.time() * 1000) - (job.start_time or 0)
+    return str(timedelta(seconds=max(round(end / 1000), 0)))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+@contextmanager
+def _one_line(address: str, missing: str = "") -> Iterator[None]:
+    # What Ray's client raises becomes one line that says what to do.
+    try:
+        yield
+    except AuthenticationError as error:
+        how = "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
+        refused = "refuses the token" if "invalid" in str(error).lower() else "asks for a token"
+        raise SweepError(f"{address}: {refused}; it comes from {how}") from None
+    except (ConnectionError, requests.RequestException, ClientError) as error:
+        raise SweepError(
+            f"{address}: no Ray job server answers ({type(error).__name__}); is the cluster up, is the "
+            "dashboard's port forwarded, and is --address right?"
+        ) from None
+    except RuntimeError as error:
+        if missing and "status code 404" in str(error):
+            raise SweepError(missing) from None
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise SweepError(f"{address}: {lines[0][:300] if lines else type(error).__name__}") from None
