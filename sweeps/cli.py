@@ -12,7 +12,8 @@ import typer
 from sweeps.mistakes import SpecError, SweepError
 
 if TYPE_CHECKING:
-    from sweeps.runner import SweepResult
+    from sweeps.runner import Log, SweepResult
+    from sweeps.storage import SweepFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,6 +37,7 @@ Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="change a key of the YAML, such as fixed.epochs=3; repeatable"
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="print JSON lines, for programs")]
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="another form of the sweep, from profiles: in its YAML")
 ]
@@ -76,6 +78,7 @@ def run(
     new: New = False,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    json_lines: Json = False,
 ) -> None:
     """Run a sweep."""
     from sweeps.spec import load_spec
@@ -83,7 +86,7 @@ def run(
     spec = load_spec(file, _changes(file, profile, overrides, trials), profile)
     from sweeps.runner import run as run_sweep
 
-    _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new))
+    _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=_log(json_lines)))
 
 
 @app.command()
@@ -95,6 +98,7 @@ def resume(
     overrides: Overrides = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    json_lines: Json = False,
 ) -> None:
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
     from sweeps.spec import load_spec
@@ -104,7 +108,7 @@ def resume(
     spec = load_spec(sweep, overrides or [], profile) if is_file else None
     from sweeps.runner import resume as resume_sweep
 
-    _exit(resume_sweep(spec or sweep, storage=storage, tracking_uri=tracking_uri))
+    _exit(resume_sweep(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=_log(json_lines)))
 
 
 @app.command()
@@ -151,26 +155,46 @@ def list_() -> None:
 
 
 @app.command()
-def status(name: Name, storage: Storage = None) -> None:
-    """Show how far a study's newest sweep is."""
-    from sweeps.display import arms_table, progress_line, tables, wide_console
-    from sweeps.report import summary_lines
+def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
+    """Show how far a study's newest sweep is; with --tracking-uri, from wherever that is reached."""
+    from sweeps.remote import fetched
     from sweeps.storage import newest_sweep, open_storage
+
+    if tracking_uri:
+        with fetched(tracking_uri, name) as (folder, running):
+            _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running)
+    else:
+        folder = newest_sweep(open_storage(storage), name)
+        _show(folder, folder.uri or str(folder.path), folder.is_running())
+
+
+def _show(folder: "SweepFolder", where: str, running: bool) -> None:
+    import time
+
+    from sweeps.display import arms_table, progress_line, tables, trial_name, wide_console
+    from sweeps.pace import Pace
+    from sweeps.report import summary_lines
+    from sweeps.state import SweepState
     from trainables import registry
 
-    folder = newest_sweep(open_storage(storage), name)
-    state, console = folder.state(), wide_console()
-    console.print(f"{folder.path}: {progress_line(state, running=folder.is_running())}", soft_wrap=True)
-    known = folder.spec().trainable in registry.names()  # else what it compares by is not, either
+    spec, pace, console = folder.spec(), Pace(), wide_console()
+    state = SweepState(spec)
+    for event, _ in folder.journal.read():
+        state.apply(event)
+        pace.apply(event, state)
+    left = pace.left(state, time.time() * 1000) if running and not state.complete else None
+    about = f"; about {left} left" if left else ""
+    console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
+    known = spec.trainable in registry.names()  # else what it compares by is not, either
     for table in tables(state, running=True) if known else [arms_table(state, running=True)]:
         console.print(table)
-    for line in summary_lines(folder) if known else []:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    lines = summary_lines(folder) if known else []
     for trial in state.trials.values():
-        if trial.reason:
-            console.print(
-                f"{trial.number:04d}-{trial.arm} failed: {trial.reason}", markup=False, soft_wrap=True
-            )
+        who = trial_name(trial.number, trial.arm)
+        lines += [f"{who} {trial.status}: {trial.reason}"] * bool(trial.reason)
+        lines += [f"{who}: {remark}" for remark in trial.remarks[-1:]]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -298,6 +322,10 @@ def stop(job: Job, address: Address = None) -> None:
     from cluster import jobs
 
     jobs.stop(jobs.connect(address), job)
+
+
+def _log(json_lines: bool) -> "Log":
+    return "json" if json_lines else "text"
 
 
 def _changes(file: Path, profile: str | None, overrides: list[str] | None, trials: int | None) -> list[str]:
