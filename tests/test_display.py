@@ -30,6 +30,9 @@ def shown(folder):
     return show
 
 
+BEGIN = {"event": "begin", "time": 0, "versions": "torch 2"}
+
+
 def events(number, mode, accuracies, status, start=0, reason="", **about):
     """A trial of one second an epoch."""
     trial = {"trial": f"t{number}"}
@@ -47,6 +50,7 @@ def events(number, mode, accuracies, status, start=0, reason="", **about):
 
 def test_plain_lines_tell_each_end_and_the_time_left(shown):
     display, output = shown()
+    display.handle([BEGIN])
     display.handle(list(events(1, "layer", [0.1, 0.2, 0.3, 0.4], "finished")))
     display.handle(list(events(2, "none", [0.2], "failed", start=4000, reason="ValueError: no")))
     lines = output.getvalue().splitlines()
@@ -59,6 +63,7 @@ def test_plain_lines_tell_each_end_and_the_time_left(shown):
 
 def test_a_terminal_shows_progress_what_runs_and_the_best_of_each_mode(shown):
     display, _ = shown(terminal=True)
+    display.handle([BEGIN])
     display.handle(list(events(1, "layer", [0.1, 0.2, 0.3, 0.4], "finished")))
     display.handle(list(events(2, "none", [0.2, 0.6], None)))
     display.tick()
@@ -134,6 +139,7 @@ def staged(curves, tmp_path):
 
 def test_it_says_when_confirm_begins_and_with_what(staged):
     display, output = staged({"trials_per_arm": 2}, {"seeds": 3, "top": 2})
+    display.handle([BEGIN])
     display.handle(list(events(1, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
     display.handle(list(events(2, "layer", [0.2], "stopped")))
     display.handle(list(events(3, "all", [0.2], "diverged")))

@@ -1,0 +1,42 @@
+"""The driver's machine is lost, with all that it kept; what the object store has goes on elsewhere."""
+
+import os
+import shutil
+import signal
+
+from pyarrow.fs import FileSystem
+
+from sweeps.mirror import below
+from sweeps.storage import open_storage
+from tests.buckets import bucket_storage
+from tests.faults.sweep import Driver, events, verify, write
+
+
+def test_machines_lost(undisturbed, record, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with bucket_storage() as bucket:
+        filesystem, journal = FileSystem.from_uri(below(bucket, "faults", "001", "journal.jsonl"))
+
+        def ended():
+            if filesystem.get_file_info(journal).size is None:
+                return 0
+            return filesystem.open_input_stream(journal).readall().count(b'"event": "end"')
+
+        words = ["run", write(tmp_path)]
+        for machine in range(3):
+            cache, before = tmp_path / f"machine-{machine}", ended()
+            monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(cache))
+            driver = Driver(*words, "--storage", bucket)
+            for _ in events(open_storage(bucket), driver):
+                if ended() > before:
+                    os.killpg(driver.process.pid, signal.SIGKILL)
+            driver.process.wait()
+            assert driver.process.returncode == -signal.SIGKILL
+            shutil.rmtree(cache)
+            words = ["resume", "faults"]
+        monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "last"))
+        Driver(*words, "--storage", bucket).finish()
+        monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "reader"))
+        record(
+            "driver's machine lost, sweep in an object store", 3, verify(open_storage(bucket), undisturbed)
+        )

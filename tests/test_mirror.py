@@ -1,0 +1,75 @@
+"""Sweeps in an object store: real requests to a simulated S3."""
+
+import json
+import os
+import platform
+import time
+
+import pytest
+from pyarrow.fs import FileSystem
+
+from sweeps import SweepError
+from sweeps.mirror import LEASE, below, lease_holder, uri_of
+from sweeps.storage import open_storage
+from tests.buckets import bucket_storage
+from tests.faults.sweep import Driver, write
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """A bucket, as the URI of a storage."""
+    with bucket_storage() as uri:
+        yield uri
+
+
+@pytest.fixture
+def machines(tmp_path, monkeypatch):
+    """Be on one machine or another: each has a cache, and so a working copy, of its own."""
+
+    def on(name):
+        monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / name))
+        return tmp_path / name
+
+    return on
+
+
+def test_a_sweep_that_runs_elsewhere_is_left_alone(bucket, machines):
+    machines("here")
+    storage = open_storage(bucket)
+    uri = below(uri_of(storage), "busy", "001")
+    filesystem, path = FileSystem.from_uri(uri)
+    filesystem.create_dir(path, recursive=True)
+
+    def lease(host, pid, age):
+        content = {"host": host, "pid": pid, "time": time.time() - age}
+        with filesystem.open_output_stream(f"{path}/{LEASE}") as stream:
+            stream.write(json.dumps(content).encode())
+
+    lease("elsewhere", 7, age=5)
+    assert lease_holder(uri) == "elsewhere (process 7)"
+    lease("elsewhere", 7, age=500)
+    assert lease_holder(uri) is None
+    lease(platform.node(), os.getpid(), age=5)
+    assert lease_holder(uri) == f"{platform.node()} (process {os.getpid()})"
+    lease(platform.node(), 2**22 + 1, age=5)  # beyond what a process id can be
+    assert lease_holder(uri) is None
+
+
+def test_a_store_needs_a_server_for_tracking(bucket, machines, monkeypatch, tmp_path):
+    machines("here")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    output = Driver("run", write(tmp_path, "untracked"), "--storage", bucket).finish(1)
+    assert "an MLflow server is needed with it; set MLFLOW_TRACKING_URI, or give --tracking-uri" in output
+
+
+def test_a_store_that_is_not_there_is_one_error(machines):
+    machines("here")
+    with pytest.raises(SweepError, match=r"^storage s3://bucket/a\?endpoint_override=.*: cannot be read: "):
+        open_storage("s3://bucket/a?endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1")
+    with pytest.raises(SweepError, match=r"^storage nonsense://a: cannot be read: "):
+        open_storage("nonsense://a")
+
+
+def test_below_keeps_the_query_last():
+    assert below("s3://b/a?region=x", "c", "d") == "s3://b/a/c/d?region=x"
+    assert below("gs://b", "c") == "gs://b/c"
