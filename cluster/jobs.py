@@ -29,6 +29,7 @@ from cluster.upload import check_size, find_files, pack, shown_size
 from sweeps.mistakes import SweepError
 from sweeps.secrets import refuse_credentials
 from sweeps.spec import Spec
+from sweeps.storage import check_scheme
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
@@ -37,6 +38,7 @@ _LOG_LINES = 10  # shown of a job that failed
 # Ray kills a stopped job after 3 seconds otherwise; ours ends its trials and delivers the rest to MLflow.
 _STOP_SECONDS = "60"
 
+# What goes wrong is said in a line, and the rest is of no use to whoever types the command.
 for _name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
@@ -81,8 +83,11 @@ class Cluster:
         Raises:
             SweepError: If there is no such job, or the cluster does not answer.
         """
-        with _one_line(self.address, missing=f"no job {job!r}; {self.command('jobs')} lists them"):
-            return self.client.get_job_info(quote(job, safe=""))
+        missing = f"no job {job!r}; {self.command('jobs')} lists them"
+        with _one_line(self.address, missing):
+            if job:
+                return self.client.get_job_info(quote(job, safe=""))
+        raise SweepError(missing)
 
 
 def connect(address: str | None = None) -> Cluster:
@@ -134,7 +139,10 @@ def submit(
         )
     files = find_files(folder, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
     if folder / name not in files:
-        raise SweepError(f"{file}: is left out of the upload; see .gitignore and .rayignore")
+        raise SweepError(
+            f"{file}: would not be uploaded: .gitignore or .rayignore names it, or its folder is a storage, "
+            "a cache or an environment; move it"
+        )
     check_size(files, folder)
     job = f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     with tempfile.TemporaryDirectory() as scratch:
@@ -162,13 +170,20 @@ def places(storage: str | None, tracking_uri: str | None) -> list[str]:
         The options.
 
     Raises:
-        SweepError: If an address has a password in it.
+        SweepError: If an address has a password in it, or is none that a job can have.
     """
     options = []
-    for option, given in (("--storage", storage), ("--tracking-uri", tracking_uri)):
-        if given:
-            refuse_credentials(option, given)
-            options.append(f"{option}={given}")
+    if storage:
+        refuse_credentials("--storage", storage)
+        if "://" not in storage and not Path(storage).is_absolute():
+            raise SweepError(
+                f"--storage {storage}: is relative, and the job's folder is a copy that Ray deletes; give an "
+                "absolute path that every node has, or a URI"
+            )
+        options.append(f"--storage={storage}")
+    if tracking_uri:
+        check_scheme(tracking_uri)
+        options.append(f"--tracking-uri={tracking_uri}")
     return options
 
 
@@ -223,8 +238,8 @@ def stop(cluster: Cluster, job: str) -> None:
             time.sleep(_POLL_SECONDS)
             details = cluster.info(job)
     _say(f"{job} {details.status.value.lower()} after {_took(details)}")
-    if again := _again(details.entrypoint):
-        _say(f"go on with it: {cluster.command(*again)}")
+    if "study" in (details.metadata or {}):  # one of ours; whoever typed another one knows it
+        _say(f"go on with it: {cluster.command(*_again(details.entrypoint))}")
 
 
 def print_log(cluster: Cluster, job: str) -> None:
@@ -298,14 +313,9 @@ def _environment() -> dict[str, str]:
     return found
 
 
-def _again(entrypoint: str) -> list[str] | None:
-    # Its sweep may have been submitted by Ray's command.
-    words = shlex.split(entrypoint)
-    if words[:1] != ["noisesweep"] or words[1:2] not in (["run"], ["resume"]) or len(words) < 3:
-        return None
-    if not words[2].endswith((".yaml", ".yml")):
-        return None
-    return ["submit", words[2], "--resume", *(word for word in words[3:] if word != "--new")]
+def _again(entrypoint: str) -> list[str]:
+    _, _, file, *options = shlex.split(entrypoint)
+    return ["submit", file, "--resume", *(option for option in options if option != "--new")]
 
 
 def _took(job: JobDetails) -> str:

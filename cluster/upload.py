@@ -1,7 +1,6 @@
 """What a submitted sweep takes along: the current folder, without what only this machine needs."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
@@ -17,7 +16,7 @@ LIMIT = 100 * 2**20  # Ray's job server takes no more in one request
 # Folders that have one of these: environments, caches, sweep storages, sweeps.
 _MARKERS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG", "mlflow.db", "resolved.yaml")
 _FOLDERS = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints", "mlruns", "mlartifacts")
-_FILES = ("*.db", "*.db-*", "*.env")  # tracking stores; environments, which have passwords in them
+_FILES = ("*.db", "*.db[-.]*", "*.env")  # tracking stores; environments, which have passwords in them
 _quiet = logging.getLogger(__name__)
 
 Ignores = Callable[[Path], bool]
@@ -49,8 +48,7 @@ def find_files(folder: Path, data: Iterable[str | None] = ()) -> list[Path]:
     Raises:
         SweepError: If it cannot be read.
     """
-    left_out = {Path(each).expanduser().resolve() for each in data if each}
-    left_out.add((folder / DEFAULT_STORAGE).resolve())
+    left_out = {Path(each).expanduser().resolve() for each in (*data, folder / DEFAULT_STORAGE) if each}
     try:
         return sorted(_walk(folder.absolute(), [], left_out))
     except OSError as error:
@@ -103,8 +101,8 @@ def pack(files: Sequence[Path], folder: Path, target: Path) -> int:
 
 
 def _walk(folder: Path, ignored: list[Ignores], left_out: set[Path]) -> Iterator[Path]:
-    heeds_git = os.environ.get("RAY_RUNTIME_ENV_IGNORE_GITIGNORE") != "1"  # as in ray job submit
-    ignored = [*ignored, *get_excludes_from_ignore_files(folder, heeds_git, _quiet)]
+    ignored = [*ignored, *get_excludes_from_ignore_files(folder, True, _quiet)]
+    left_out = left_out | {folder.resolve()}  # a link may lead back to it
     for path in folder.iterdir():
         if any(ignores(path) for ignores in ignored):
             continue
@@ -116,7 +114,5 @@ def _walk(folder: Path, ignored: list[Ignores], left_out: set[Path]) -> Iterator
 
 
 def _is_left_out(folder: Path, left_out: set[Path]) -> bool:
-    real = folder.resolve()
-    is_loop = folder.is_symlink() and folder.is_relative_to(real)
     marked = any((folder / marker).exists() for marker in _MARKERS)
-    return is_loop or marked or folder.name in _FOLDERS or real in left_out
+    return marked or folder.name in _FOLDERS or folder.resolve() in left_out

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from sweeps.charts_html import plotly_script, to_html
 from sweeps.charts_png import save
@@ -96,7 +96,8 @@ def render(template: str, path: Path, **content: Any) -> None:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("sweeps"),
+        # Not by the package's name: a job's folder may have a folder of that name.
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
