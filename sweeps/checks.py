@@ -3,6 +3,7 @@
 Works on the mapping as written, so that one mistake never hides another.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sweeps.explain import message_of
 from sweeps.mistakes import Location, one_of, shown, unknown
-from sweeps.parts import KINDS, Claim, Dimension, Scalar, SearchStage
+from sweeps.parts import KINDS, MOST_TRIALS, MOST_VALUES, Claim, Dimension, Scalar, SearchStage
 from sweeps.spec import CURVATURE, LAST_SEED, arms_of
 from trainables import NOISE_MODES, Trainable, registry
 
@@ -62,6 +63,7 @@ class _Checker:
         yield from self._take_arms()
         yield from self._stages()
         yield from self._seeds()
+        yield from self._size()
         yield from self._conditions()
         yield from self._noise_has_sigma()
         yield from self._objective()
@@ -91,6 +93,8 @@ class _Checker:
             yield here, unknown(self.compared, list(self.fields))
         elif not self.arms and here == ("compare",):
             yield here, f"must list its values, such as {{{self.compared}: [...]}}"
+        elif len(self.arms) > MOST_VALUES:
+            yield here, f"must have at most {MOST_VALUES:,} values, got {len(self.arms):,}"
         elif _is_twice(self.arms) or len(self.arms) < 2:
             yield here, f"must have two values or more, each once, got {shown(self.arms)}"
         elif self.compared == "curvature" and self.has_stages:
@@ -171,6 +175,22 @@ class _Checker:
         ):
             if left >= 0 and _number(count) > most:
                 yield here, f"must be at most {most}, as the last seed is {LAST_SEED}, got {count}"
+
+    def _size(self) -> Iterator[Found]:
+        # Before any list of trials is made.
+        confirm = _mapping(self.stages.get("confirm"))
+        points = [len(dimension.values) for dimension in self.dimensions.values() if dimension.values]
+        is_grid = self.is_grid or all(dimension.kind == "grid" for dimension in self.dimensions.values())
+        for here, factors in (
+            (("search",), [*points, self._grid_seeds] if is_grid and not self.has_stages else []),
+            (
+                ("stages", "confirm"),
+                [len(self.arms), _number(confirm.get("top", 1)), _number(confirm.get("seeds", 0))],
+            ),
+        ):
+            if math.prod(factors) > MOST_TRIALS and max(factors) <= MOST_TRIALS:
+                product = " x ".join(f"{factor:,}" for factor in factors)
+                yield here, f"must come to at most {MOST_TRIALS:,} trials, got {product}"
 
     @property
     def _grid_seeds(self) -> float:

@@ -79,10 +79,15 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             return f"is missing: {field.description or 'see `noisesweep schema`'}" if field else "is missing"
         case "value_error":
             return str(item["ctx"]["error"])
+        case "string_pattern_mismatch" if name == "[key]":  # of profiles
+            rule = "a profile's name has letters, digits, and - _ . inside, at most 64"
+            return f"{rule}, got {shown(item['input'])}"
         case "string_pattern_mismatch" if field:
             return f"must be a {field.description}, got {shown(item['input'])}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"must be a mapping of keys, got {shown(item['input'])}"
+        case "too_long" if not str(name).endswith("uniform"):
+            return f"must have at most {item['ctx']['max_length']:,} values, got {len(item['input']):,}"
         case "too_short" | "too_long":
             least = "two values or more" if item["ctx"].get("min_length") == 2 else "at least one value"
             wanted = "[lowest, highest]" if str(name).endswith("uniform") else least

@@ -18,6 +18,8 @@ from pydantic_core import CoreSchema
 from sweeps.mistakes import shown
 
 Scalar = bool | int | float | str | None
+MOST_VALUES = 1_000  # of a hyperparameter
+MOST_TRIALS = 100_000
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
 
 
@@ -30,8 +32,12 @@ class Model(BaseModel):
 class Dimension(Model):
     """One searched hyperparameter: exactly one kind, and when it applies."""
 
-    choice: list[Scalar] | None = Field(None, min_length=1, description="one of these, chosen by Optuna")
-    grid: list[Scalar] | None = Field(None, min_length=1, description="each of these, in full factorial")
+    choice: list[Scalar] | None = Field(
+        None, min_length=1, max_length=MOST_VALUES, description="one of these, chosen by Optuna"
+    )
+    grid: list[Scalar] | None = Field(
+        None, min_length=1, max_length=MOST_VALUES, description="each of these, in full factorial"
+    )
     uniform: list[float] | None = Field(None, min_length=2, max_length=2, description="[lowest, highest]")
     log_uniform: list[float] | None = Field(
         None, min_length=2, max_length=2, description="[lowest, highest], uniform in the logarithm"
@@ -39,7 +45,7 @@ class Dimension(Model):
     int_uniform: list[int] | None = Field(
         None, min_length=2, max_length=2, description="[lowest, highest], whole numbers, both included"
     )
-    when: dict[str, Annotated[list[Scalar], Field(min_length=1)]] | None = Field(
+    when: dict[str, Annotated[list[Scalar], Field(min_length=1, max_length=MOST_VALUES)]] | None = Field(
         None, description="searched only where these hyperparameters have one of these values"
     )
 
@@ -107,15 +113,17 @@ class Objective(Model):
 class Budget(Model):
     """How much is run."""
 
-    trials: int | None = Field(None, ge=1, description="trials in all; a grid counts its own")
-    concurrent: int | None = Field(None, ge=1, description="trials at a time; empty: as many as fit")
+    trials: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials in all; a grid counts its own")
+    concurrent: int | None = Field(
+        None, ge=1, le=MOST_TRIALS, description="trials at a time; empty: as many as fit"
+    )
 
 
 class ASHA(Model):
     """Asynchronous successive halving (Li et al., 2020): stops the trials that are behind their peers."""
 
     grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
-    reduction_factor: float = Field(3.0, gt=1, description="one in so many goes on at each rung")
+    reduction_factor: float = Field(3.0, ge=1.1, description="one in so many goes on at each rung")
 
 
 class Scheduler(Model):
@@ -144,9 +152,12 @@ MaybeScheduler = Annotated[
 class SearchStage(Model):
     """Tunes each arm by itself, with the same budget, on the validation split."""
 
-    trials_per_arm: int | None = Field(None, ge=1, description="trials of each arm")
+    trials_per_arm: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials of each arm")
     epochs_per_arm: int | None = Field(
-        None, ge=1, description="or epochs of each arm in all: it starts no further trial after so many"
+        None,
+        ge=1,
+        le=10**9,
+        description="or epochs of each arm in all: it starts no further trial after so many",
     )
     scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
 
@@ -154,8 +165,8 @@ class SearchStage(Model):
 class ConfirmStage(Model):
     """Trains the best of each arm again, in full, on fresh seeds shared by all arms; reads the test split."""
 
-    seeds: int = Field(ge=2, description="fresh seeds, the same for every arm")
-    top: int = Field(1, ge=1, description="configurations of each arm")
+    seeds: int = Field(ge=2, le=MOST_TRIALS, description="fresh seeds, the same for every arm")
+    top: int = Field(1, ge=1, le=MOST_TRIALS, description="configurations of each arm")
     curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
 
 
@@ -247,10 +258,10 @@ class Claim(Model):
 class Resources(Model):
     """What one trial takes of a node."""
 
-    cpu: float = Field(1.0, gt=0, description="cores, and threads")
-    gpu: float = Field(0.0, ge=0, description="GPUs; a fraction shares one")
-    memory: float = Field(0.0, ge=0, description="GiB of memory that it reserves; 0: none")
-    custom: dict[str, Annotated[float, Field(gt=0)]] = Field(
+    cpu: float = Field(1.0, gt=0, le=10_000, description="cores, and threads")
+    gpu: float = Field(0.0, ge=0, le=10_000, description="GPUs; a fraction shares one")
+    memory: float = Field(0.0, ge=0, le=1_000_000, description="GiB of memory that it reserves; 0: none")
+    custom: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
         {}, description="what nodes were given names for, such as {accelerator_type:A100: 0.001}"
     )
 

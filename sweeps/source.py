@@ -1,57 +1,15 @@
 """A spec as written: YAML with the line of every key, and the overrides of the command line."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sweeps.loader import LARGEST, LONGEST_KEY, Malformed, Refused, dump, parse
 from sweeps.mistakes import Location, Mistake, SpecError, dotted, shown, unknown
 
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, KeyError, AttributeError):  # what PyYAML lets through for such as 2024-13-01
-            kind = node.tag.rpartition(":")[2]
-            problem = f"{shown(node.value)} is no {kind}; write it in quotes if it is text"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                problem = "a key must be text; a value that starts with { or [ may need quotes"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-        return {key.value: self.construct_object(value, deep) for key, value in node.value}
-
-
-class _Dumper(yaml.SafeDumper):
-    """SafeDumper that puts text in quotes which ``_Loader`` would read as a number."""
-
-
-for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-        list("-+.0123456789"),
-    )
-
-
-def dump(content: Mapping[str, Any]) -> str:
-    """Write a spec so that ``Source`` reads the same.
-
-    Args:
-        content: The mapping.
-
-    Returns:
-        YAML.
-    """
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
+__all__ = ["Source", "dump"]
 
 
 class Source:
@@ -133,7 +91,9 @@ class Source:
 
     def _parse(self, path: Path) -> Any:
         try:
-            self.text = path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                content = file.read(LARGEST + 1)  # a device has no size, and no end
+            self.text = "" if len(content) > LARGEST else content.decode()
         except (OSError, UnicodeDecodeError) as error:
             reasons: dict[type[Exception], str] = {
                 FileNotFoundError: "no such file",
@@ -141,55 +101,20 @@ class Source:
             }
             reason = reasons.get(type(error), f"cannot be read: {error}")
             raise SpecError([Mistake(self.name, 0, "", reason)]) from None
+        if len(content) > LARGEST:
+            message = f"is too large for a sweep: at most {LARGEST // 2**20} MiB"
+            raise SpecError([Mistake(self.name, 0, "", message)])
         try:
-            self._root = yaml.compose(self.text, Loader=_Loader)
-            if self._root is None:
-                raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
-            self._look_through(self._root, (), set(), set())
-            return _Loader("").construct_document(self._root)
-        except yaml.MarkedYAMLError as error:
-            raise SpecError([self._malformed(error)]) from None
-        except yaml.reader.ReaderError as error:
-            line = self.text.count("\n", 0, error.position) + 1
-            message = f"is not valid YAML: the character {chr(error.character)!r} is not allowed"
-            raise SpecError([Mistake(self.name, line, "", message)]) from None
-        except RecursionError:
-            raise SpecError([Mistake(self.name, 0, "", "is nested too deeply")]) from None
-
-    def _malformed(self, error: yaml.MarkedYAMLError) -> Mistake:
-        mark = error.problem_mark or error.context_mark
-        problem, context = error.problem or "", error.context or ""
-        if problem.startswith("could not determine a constructor"):
-            problem = "tags (such as !name) are not allowed; text that starts with ! needs quotes"
-        elif "'\\t' that cannot start" in problem:
-            problem, context = "indent with spaces, not with tabs", ""
-        elif problem.startswith("but "):
-            problem, context = f"{context}, {problem}", ""
-        elif context and error.context_mark and mark and error.context_mark.line != mark.line:
-            context += f" that starts on line {error.context_mark.line + 1}"
-        message = f"is not valid YAML: {' '.join(filter(None, (problem, context)))}"
-        return Mistake(self.name, mark.line + 1 if mark else 0, "", message)
-
-    def _look_through(
-        self, node: yaml.Node, location: Location, inside: set[yaml.Node], seen: set[yaml.Node]
-    ) -> None:
-        # Finds repeated keys, once for all aliases of a node, and refuses a node inside itself.
-        if node in inside:
-            message = "an alias (*) must not stand inside its own anchor (&)"
-            raise SpecError([Mistake(self.name, node.start_mark.line + 1, dotted(location), message)])
-        if node in seen or not isinstance(node, yaml.CollectionNode):
-            return
-        seen.add(node)
-        keys: set[str] = set()
-        for index, item in enumerate(node.value):
-            key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
-            below = (*location, index if key is None else str(key.value))
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in keys:
-                    line = key.start_mark.line + 1
-                    self.mistakes.append(Mistake(self.name, line, dotted(below), "is given twice; keep one"))
-                keys.add(key.value)
-            self._look_through(value, below, inside | {node}, seen)
+            document = parse(self.text)
+        except Refused as error:
+            place = dotted(error.location)
+            raise SpecError([Mistake(self.name, error.line, place, error.message)]) from None
+        if document.root is None:
+            raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
+        self._root = document.root
+        for line, location in document.twice:
+            self.mistakes.append(Mistake(self.name, line, dotted(location), "is given twice; keep one"))
+        return document.content
 
     def _line(self, location: Location) -> int:
         node, line = self._root, 1 if self._root else 0
@@ -210,13 +135,16 @@ class Source:
     def _override(self, override: str) -> None:
         key, equals, text = override.partition("=")
         location = tuple(key.strip().split("."))
-        if not equals or not all(location):
-            message = f"{override!r} is not key=value, such as fixed.epochs=3"
+        if not equals or not all(location) or len(key) > LONGEST_KEY:
+            message = f"{shown(override)} is not key=value, such as fixed.epochs=3"
             raise SpecError([Mistake("--set", 0, "", message)])
         try:
-            value = yaml.load(text, Loader=_Loader)
-        except (yaml.YAMLError, RecursionError):
-            raise SpecError([Mistake("--set", 0, key, f"{text!r} is not a YAML value")]) from None
+            value = parse(text).content
+        except Malformed:
+            raise SpecError([Mistake("--set", 0, key, f"{shown(text)} is not a YAML value")]) from None
+        except Refused as error:
+            place = dotted((*location, *error.location))
+            raise SpecError([Mistake("--set", 0, place, error.message)]) from None
         self._change(location, value, None)
 
     def _apply(self, profile: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
 
 from sweeps.mistakes import Mistake, SpecError, SweepError
 from sweeps.parts import (
+    MOST_TRIALS,
     Budget,
     Claim,
     Compared,
@@ -63,9 +64,11 @@ class Spec(Model):
     claims: list[Claim] = Field([], description="what is expected, judged in the report")
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
-    seeds: int = Field(1, ge=1, description="replicates of every point of a grid: seed, seed + 1, ...")
+    seeds: int = Field(
+        1, ge=1, le=MOST_TRIALS, description="replicates of every point of a grid: seed, seed + 1, ..."
+    )
     max_failures: int = Field(
-        2, ge=0, description="times a trial that fails is run again, from its last epoch"
+        2, ge=0, le=1_000, description="times a trial that fails is run again, from its last epoch"
     )
     data_dir: str | None = Field(None, description="folder with local copies of datasets")
     profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainables.noise import NoiseMode, SigmaSchedule
 
+MOST_EPOCHS = 99_999  # names of checkpoints have five digits
+MOST = 10**6  # of what takes memory, examples or units; a larger number is a slip of the pen
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 
 
@@ -14,8 +16,8 @@ class Hyperparameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    epochs: int = Field(10, ge=1, description="passes over the training split")
-    batch_size: int = Field(128, ge=1, description="examples a step")
+    epochs: int = Field(10, ge=1, le=MOST_EPOCHS, description="passes over the training split")
+    batch_size: int = Field(128, ge=1, le=MOST, description="examples a step")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="torch.optim optimizer")
     lr: float = Field(0.01, gt=0, description="learning rate of the first step")
     lr_schedule: Literal["cosine", "constant"] = Field(
@@ -35,9 +37,11 @@ class Hyperparameters(BaseModel):
         description="when to measure the Hessian's trace and top eigenvalue",
     )
     curvature_examples: int = Field(
-        256, ge=1, description="training examples it is measured on, always the same"
+        256, ge=1, le=MOST, description="training examples it is measured on, always the same"
     )
-    curvature_draws: int = Field(20, ge=2, description="random vectors for the estimate of the trace")
+    curvature_draws: int = Field(
+        20, ge=2, le=MOST, description="random vectors for the estimate of the trace"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -38,8 +38,8 @@ class SeriesHyperparameters(Hyperparameters):
     )
     window: int = Field(30, ge=1, description="days that a forecast looks back on")
     cell: Cell = Field("lstm", description="kind of the recurrent layers")
-    hidden: int = Field(32, ge=1, description="width of the recurrent layers")
-    layers: int = Field(1, ge=1, description="recurrent layers")
+    hidden: int = Field(32, ge=1, le=100_000, description="width of the recurrent layers")
+    layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
 
 
 class Scaled(nn.Module):

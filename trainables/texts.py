@@ -92,8 +92,8 @@ class TextHyperparameters(hyperparameters.Hyperparameters):
     freeze_vectors: bool = Field(True, description="leave the word vectors as they are")
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
     cell: Cell = Field("lstm", description="kind of the recurrent layers")
-    hidden: int = Field(100, ge=1, description="width of the recurrent layers")
-    layers: int = Field(1, ge=1, description="recurrent layers")
+    hidden: int = Field(100, ge=1, le=100_000, description="width of the recurrent layers")
+    layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
 
 
 class TextTrainable(Trainable):
