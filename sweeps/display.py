@@ -99,7 +99,7 @@ class Display(Follower):
             self.say(f"Go on with: {self._folder.resume_command}")
         if undelivered:
             self.say(
-                f"{undelivered} writes are not in MLflow yet; they are kept in {self._journal.path}. "
+                f"not in MLflow yet: {undelivered} events, which are kept in {self._journal.path}. "
                 f"Deliver them with: {self._folder.resume_command}"
             )
         self.say(f"MLflow store: {tracking_uri}")

@@ -23,6 +23,7 @@ from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.log import JsonLog
+from sweeps.loopback import on_loopback
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
 from sweeps.resources import check_satisfiable, wanted
@@ -35,6 +36,7 @@ from sweeps.storage import (
     check_database,
     create_sweep,
     default_tracking_uri,
+    in_ray_job,
     newest_sweep,
     open_storage,
     sweep_folders,
@@ -274,6 +276,8 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
         made_by = provenance()
         folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
         _quiet()
+        if in_ray_job():
+            os.chdir(folder.path)  # its copy of the working directory goes first when it is stopped
         with stopping(when_stuck=give_up) as stop:
             _run_stages(folder, spec, stop)
     except Stopped:
@@ -363,7 +367,8 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
 def _start_ray(spec: Spec) -> None:
     if not ray.is_initialized():
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            with on_loopback():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"

@@ -23,6 +23,7 @@ from sweeps.spec import NAME, Spec
 from sweeps.state import SweepState
 
 _RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the driver of a Ray job
+_LOST = "would be lost with the job's copy of the working directory"
 SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 DEFAULT_STORAGE = Path("runs")
 
@@ -38,18 +39,28 @@ def open_storage(where: str | Path | None = None) -> Path:
         The folder: the storage itself, or for a URI this machine's working copy.
 
     Raises:
-        SweepError: If it cannot be read, or is relative to a job's working directory.
+        SweepError: If it cannot be read, is a file, or is relative to a job's working directory.
     """
-    in_job = _RAY_JOB in os.environ
     if where is None:
-        return Path.home() / "noisesweep" if in_job else DEFAULT_STORAGE
+        return Path.home() / "noisesweep" if in_ray_job() else DEFAULT_STORAGE
+    refuse_credentials("storage", str(where))
     if "://" in str(where) and not str(where).startswith("file://"):
         return working_copy(str(where))
     path = Path(str(where).removeprefix("file://"))
-    if in_job and not path.is_absolute():
-        lost = "would be lost with the job's copy of the working directory"
-        raise SweepError(f"storage {path}: {lost}; give an absolute path or a URI")
+    if in_ray_job() and not path.is_absolute():
+        raise SweepError(f"storage {path}: {_LOST}; give an absolute path or a URI")
+    if path.exists() and not path.is_dir():
+        raise SweepError(f"storage {path}: is a file; give a folder or a URI")
     return path
+
+
+def in_ray_job() -> bool:
+    """Tell whether this is the driver of a Ray job.
+
+    Returns:
+        Whether the working directory is a copy, which Ray deletes as soon as the job is to stop.
+    """
+    return _RAY_JOB in os.environ
 
 
 def command(*words: str, storage: Path) -> str:
@@ -348,13 +359,15 @@ def check_scheme(uri: str) -> None:
         uri: The tracking store.
 
     Raises:
-        SweepError: If MLflow knows no store of its kind.
+        SweepError: If MLflow knows no store of its kind, or it is relative to a job's working directory.
     """
     refuse_credentials("tracking store", uri)
     if not uri.startswith(SCHEMES):
         raise SweepError(
             f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"
         )
+    if in_ray_job() and uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+        raise SweepError(f"tracking store {uri}: {_LOST}; give sqlite:////FOLDER/FILE, or a server")
 
 
 def check_database(uri: str) -> None:

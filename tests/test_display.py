@@ -88,7 +88,7 @@ def test_the_summary_says_how_to_go_on(shown, folder):
     text = output.getvalue()
     assert "interrupted, 0 of 4 trials ended: 1 interrupted" in text
     assert f"Go on with: noisesweep resume test-curves --storage {folder.storage}" in text
-    assert f"2 writes are not in MLflow yet; they are kept in {folder.journal.path}" in text
+    assert f"not in MLflow yet: 2 events, which are kept in {folder.journal.path}" in text
     assert "noisesweep ui --tracking-uri sqlite:///elsewhere.db" in text
 
 

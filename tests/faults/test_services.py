@@ -109,7 +109,7 @@ def test_the_data_are_missing_or_damaged(store, record, tmp_path):
     )
     reference.finish()
     for harm in (remove, damage):
-        shutil.rmtree(storage, ignore_errors=True)
+        storage = tmp_path / f"runs-{harm.__name__}"
         shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
         with LocalCluster(env=env) as cluster:
             cluster.add_node()
