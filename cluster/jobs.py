@@ -1,20 +1,15 @@
-"""Sweeps as jobs of a Ray cluster: submitted, listed, followed, stopped."""
+"""Jobs of a Ray cluster: listed, followed, stopped. It imports no torch, so that the commands are quick."""
 
 import asyncio
 import logging
 import os
-import secrets
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from urllib.parse import quote
 
 import requests
@@ -22,21 +17,17 @@ from aiohttp import ClientError
 from ray.dashboard.modules.job.pydantic_models import JobDetails, JobType
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.upload import check_size, find_files, pack, shown_size
 from sweeps.mistakes import SweepError
 from sweeps.secrets import refuse_credentials
-from sweeps.spec import Spec
-from sweeps.storage import check_scheme
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
 _POLL_SECONDS = 1.0
 _LOG_LINES = 10  # shown of a job that failed
-# Ray kills a stopped job after 3 seconds otherwise; ours ends its trials and delivers the rest to MLflow.
-_STOP_SECONDS = "60"
 
 # What goes wrong is said in a line, and the rest is of no use to whoever types the command.
 for _name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
@@ -84,7 +75,7 @@ class Cluster:
             SweepError: If there is no such job, or the cluster does not answer.
         """
         missing = f"no job {job!r}; {self.command('jobs')} lists them"
-        with _one_line(self.address, missing):
+        with one_line(self.address, missing):
             if job:
                 return self.client.get_job_info(quote(job, safe=""))
         raise SweepError(missing)
@@ -103,88 +94,14 @@ def connect(address: str | None = None) -> Cluster:
         SweepError: If it does not answer, or wants another token.
     """
     url = (address or os.environ.get(_ADDRESS) or DEFAULT_ADDRESS).rstrip("/")
+    refuse_credentials("--address", url)
     if not url.startswith(("http://", "https://")):
         raise SweepError(
             f"--address {url}: give the http:// address of the dashboard, such as http://HEAD:8265"
         )
-    refuse_credentials("--address", url)
     os.environ[_ADDRESS] = url  # Ray prefers the environment, RAY_ADDRESS too, to the argument
-    with _one_line(url):
+    with one_line(url):
         return Cluster(JobSubmissionClient(url), ("--address", url) if address else ())
-
-
-def submit(
-    cluster: Cluster, file: Path, spec: Spec, *, action: str = "run", options: Sequence[str] = ()
-) -> str:
-    """Submit a sweep as a job, which has the current folder with it.
-
-    Args:
-        cluster: Where.
-        file: The sweep's YAML, in the current folder.
-        spec: What it says.
-        action: ``run`` or ``resume``.
-        options: Those of that command.
-
-    Returns:
-        The job's id.
-
-    Raises:
-        SweepError: If the folder cannot be uploaded, or Ray refuses the job.
-    """
-    folder, name = Path.cwd(), _inside(file)
-    if spec.data_dir and not Path(spec.data_dir).expanduser().is_absolute():
-        raise SweepError(
-            f"{file}: data_dir {spec.data_dir}: is a folder here, and data is not uploaded; give an "
-            "absolute path that every node has, or set NOISESWEEP_DATA_DIR there"
-        )
-    files = find_files(folder, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
-    if folder / name not in files:
-        raise SweepError(
-            f"{file}: would not be uploaded: .gitignore or .rayignore names it, or its folder is a storage, "
-            "a cache or an environment; move it"
-        )
-    check_size(files, folder)
-    job = f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    with tempfile.TemporaryDirectory() as scratch:
-        package = Path(scratch, "upload.zip")
-        size = pack(files, folder, package)
-        _say(f"uploading {shown_size(size)} in {len(files)} file{'s' if len(files) > 1 else ''}")
-        with _one_line(cluster.address):
-            cluster.client.submit_job(
-                entrypoint=shlex.join(["noisesweep", action, str(name), *options]),
-                submission_id=job,
-                runtime_env={"working_dir": str(package), "env_vars": _environment()},
-                metadata={"study": spec.name, "file": str(name)},
-            )
-    return job
-
-
-def places(storage: str | None, tracking_uri: str | None) -> list[str]:
-    """Write the options that say where results go; they stand in the job's command, which all may read.
-
-    Args:
-        storage: Where sweeps are kept.
-        tracking_uri: The MLflow store.
-
-    Returns:
-        The options.
-
-    Raises:
-        SweepError: If an address has a password in it, or is none that a job can have.
-    """
-    options = []
-    if storage:
-        refuse_credentials("--storage", storage)
-        if "://" not in storage and not Path(storage).is_absolute():
-            raise SweepError(
-                f"--storage {storage}: is relative, and the job's folder is a copy that Ray deletes; give an "
-                "absolute path that every node has, or a URI"
-            )
-        options.append(f"--storage={storage}")
-    if tracking_uri:
-        check_scheme(tracking_uri)
-        options.append(f"--tracking-uri={tracking_uri}")
-    return options
 
 
 def wait(cluster: Cluster, job: str, *, follow: bool = False) -> bool:
@@ -232,7 +149,7 @@ def stop(cluster: Cluster, job: str) -> None:
     if details.status.is_terminal():
         raise SweepError(f"{job} has ended before ({details.status.value.lower()})")
     _say(f"stopping {job} ...")
-    with _one_line(cluster.address):
+    with one_line(cluster.address):
         while not details.status.is_terminal():
             cluster.client.stop_job(job)  # again, as Ray lets it go by while the job is starting
             time.sleep(_POLL_SECONDS)
@@ -253,30 +170,27 @@ def print_log(cluster: Cluster, job: str) -> None:
         SweepError: If there is no such job, or its node is gone.
     """
     cluster.info(job)
-    with _one_line(cluster.address):
+    with one_line(cluster.address):
         sys.stdout.write(cluster.client.get_job_logs(job))
 
 
-def table(cluster: Cluster) -> Table:
-    """List a cluster's jobs.
+def print_jobs(cluster: Cluster) -> None:
+    """List a cluster's jobs, the newest first.
 
     Args:
         cluster: Where.
 
-    Returns:
-        A row each, the newest first.
-
     Raises:
         SweepError: If the cluster does not answer.
     """
-    with _one_line(cluster.address):
+    with one_line(cluster.address):
         jobs = [job for job in cluster.client.list_jobs() if job.type == JobType.SUBMISSION]
     shown = Table("job", "study", "status", "since", "took")
     for job in sorted(jobs, key=lambda job: job.start_time or 0, reverse=True):
         study = (job.metadata or {}).get("study") or job.entrypoint
         since = f"{datetime.fromtimestamp((job.start_time or 0) / 1000):%Y-%m-%d %H:%M:%S}"
         shown.add_row(*map(escape, (job.submission_id, study, job.status.value.lower(), since, _took(job))))
-    return shown
+    Console(width=None if sys.stdout.isatty() else 160).print(shown)
 
 
 def _ended(cluster: Cluster, job: str) -> JobDetails:
@@ -291,26 +205,8 @@ def _follow(cluster: Cluster, job: str) -> None:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-    with _one_line(cluster.address):
+    with one_line(cluster.address):
         asyncio.run(tail())
-
-
-def _inside(file: Path) -> Path:
-    relative = Path(os.path.relpath(file))
-    if ".." in relative.parts:
-        raise SweepError(
-            f"{file}: is not in {Path.cwd()}, the folder that is uploaded; submit from its folder"
-        )
-    return relative
-
-
-def _environment() -> dict[str, str]:
-    found = {"RAY_JOB_STOP_WAIT_TIME_S": _STOP_SECONDS}
-    git = shutil.which("git") or "false"
-    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if commit.returncode == 0:
-        found["NOISESWEEP_GIT_COMMIT"] = commit.stdout.strip()  # the copy there has no history
-    return found
 
 
 def _again(entrypoint: str) -> list[str]:
@@ -328,8 +224,19 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _one_line(address: str, missing: str = "") -> Iterator[None]:
-    # What Ray's client raises becomes one line that says what to do.
+def one_line(address: str, missing: str = "") -> Iterator[None]:
+    """Turn what Ray's client raises into one line that says what to do.
+
+    Args:
+        address: Where the cluster is.
+        missing: What to say if what was asked for is not there.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SweepError: The line.
+    """
     try:
         yield
     except AuthenticationError as error:

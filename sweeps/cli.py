@@ -226,9 +226,11 @@ def ui(
     port: Annotated[int, typer.Option(help="port on this machine")] = 5000,
 ) -> None:
     """Open the MLflow UI on the tracking store, on this machine only."""
+    from sweeps.secrets import refuse_credentials
     from sweeps.storage import check_database, default_tracking_uri, open_storage
 
     uri = tracking_uri or default_tracking_uri(open_storage(storage))
+    refuse_credentials("tracking store", uri)  # it is printed
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the tracking store is a server; open {uri}")
         return
@@ -277,13 +279,13 @@ def submit(
     _check_either(resume, new)
     changes = _changes(file, profile, overrides, trials)
     spec = load_spec(file, changes, profile)
-    from cluster import jobs
+    from cluster import jobs, submission
 
     options = [f"--set={change}" for change in changes]
     options += [f"--profile={profile}"] * bool(profile) + ["--new"] * new
-    options += jobs.places(storage, tracking_uri)
+    options += submission.places(storage, tracking_uri)
     cluster = jobs.connect(address)
-    job = jobs.submit(cluster, file, spec, action="resume" if resume else "run", options=options)
+    job = submission.submit(cluster, file, spec, action="resume" if resume else "run", options=options)
     if wait or follow:
         typer.echo(job)
         _exit_with(jobs.wait(cluster, job, follow=follow))
@@ -296,9 +298,8 @@ def submit(
 def jobs_(address: Address = None) -> None:
     """List the jobs of a Ray cluster."""
     from cluster import jobs
-    from sweeps.display import wide_console
 
-    wide_console().print(jobs.table(jobs.connect(address)))
+    jobs.print_jobs(jobs.connect(address))
 
 
 @app.command()

@@ -13,7 +13,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from cluster import jobs
+from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, pack, shown_size
 from sweeps import SweepError, cli
 from sweeps.storage import newest_sweep
@@ -29,7 +29,7 @@ BASE = {
     "objective": {"metric": "val_loss", "mode": "min"},
 }
 QUICK = {"epochs": 2, "train_subset": 200}
-SLOW = {"epochs": 12, "batch_size": 2}  # some seconds, so that it runs when it is stopped
+SLOW = {"epochs": 8, "batch_size": 2}  # some seconds, so that it runs when it is stopped
 # The command with all it imports, which waits until it is told to go on.
 PREPARED = "import cluster.jobs; from sweeps import cli; print(flush=True); input(); cli.main()"
 
@@ -224,7 +224,7 @@ def test_a_file_outside_of_the_folder_is_refused(nowhere, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "folder")
     message = f"{file}: is not in {tmp_path / 'folder'}, the folder that is uploaded; submit from its folder"
     with pytest.raises(SweepError, match=re.escape(message)):
-        jobs.submit(nowhere, file, SimpleNamespace(data_dir=None))
+        submit(nowhere, file, SimpleNamespace(data_dir=None))
 
 
 def test_a_file_that_is_ignored_is_refused(nowhere, tmp_path, monkeypatch):
@@ -232,17 +232,23 @@ def test_a_file_that_is_ignored_is_refused(nowhere, tmp_path, monkeypatch):
     write(tmp_path, "quick", QUICK)
     (tmp_path / ".gitignore").write_text("*.yaml\n")
     with pytest.raises(SweepError, match=r"^quick\.yaml: would not be uploaded: \.gitignore or .*; move it$"):
-        jobs.submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir=None))
+        submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir=None))
 
 
 def test_data_that_is_only_here_is_refused(nowhere, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "quick", QUICK)
     with pytest.raises(SweepError, match=r"^quick\.yaml: data_dir data: is a folder here, .* absolute path"):
-        jobs.submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir="data"))
+        submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir="data"))
 
 
 # On a cluster.
+
+
+def test_commands_about_jobs_import_no_torch():
+    code = "import sys, cluster.jobs; print([name for name in ('torch', 'mlflow') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 class Clients:
@@ -366,13 +372,18 @@ def test_a_job_that_is_stopped_can_be_resumed(clients):
     started = len(state.trials)
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
+    anew = clients.noisesweep("submit", "slow.yaml", "--wait")
     log = ended(clients.noisesweep("submit", "slow.yaml", "--resume", "--wait", "--follow"))
     assert "complete, 2 of 2 trials ended: 2 finished" in log
     resumed = clients.sweep("slow")
     assert resumed.path.name == "001"
     assert resumed.state().trials.keys() >= state.trials.keys()
-    assert [len(trial.epochs) for trial in resumed.state().trials.values()] == [12, 12]
+    assert [len(trial.epochs) for trial in resumed.state().trials.values()] == [8, 8]
     assert tracked("slow") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
+
+    failed = ended(anew, code=1)
+    assert re.search(r"^slow-\S+ failed after 0:\d\d:\d\d$", failed, re.MULTILINE)
+    assert "the study 'slow' has a sweep; go on with it (noisesweep resume slow --storage " in failed
 
 
 def ended_after_enter(client):
@@ -381,8 +392,6 @@ def ended_after_enter(client):
 
 
 def test_what_goes_wrong_on_a_cluster_is_said(clients):
-    """A study that has a sweep; ids and tokens that are wrong."""
-    again = clients.noisesweep("submit", "plain.yaml", "--wait")
     unknown = [clients.noisesweep(command, "nobody/1") for command in ("logs", "stop")]
     wrong = clients.noisesweep("jobs", RAY_AUTH_TOKEN="0" * 64)
     missing = clients.noisesweep("jobs", RAY_AUTH_TOKEN="", RAY_AUTH_MODE="")
@@ -394,9 +403,6 @@ def test_what_goes_wrong_on_a_cluster_is_said(clients):
     how = "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
     assert ended(wrong, code=1) == f"noisesweep: {url}: refuses the token; it comes from {how}\n"
     assert ended(missing, code=1) == f"noisesweep: {url}: asks for a token; it comes from {how}\n"
-    said = ended(again, code=1)
-    assert re.search(r"^plain-\S+ failed after 0:\d\d:\d\d$", said, re.MULTILINE)
-    assert "the study 'plain' has a sweep; go on with it (noisesweep resume plain --storage " in said
 
 
 def test_jobs_are_listed_and_none_tells_the_token(clients):
