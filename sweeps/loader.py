@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -52,7 +52,7 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text; refuses too much of it.
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text; refuses too much.
 
     It stops at the first value too many, before aliases multiply: what they stand for is counted, not made.
     """
@@ -70,7 +70,7 @@ class _Loader(yaml.SafeLoader):
             self._refuse(f"is nested too deeply: at most {_DEEPEST} levels")
         before, is_alias = self._count, self.check_event(yaml.AliasEvent)
         line = self.peek_event().start_mark.line
-        node: yaml.Node = super().compose_node(parent, index)
+        node = cast(yaml.Node, super().compose_node(parent, index))
         if is_alias and node not in self._counts:
             self._refuse("an alias (*) must not stand inside its own anchor (&)", line)
         self._count += self._counts[node] if is_alias else 1

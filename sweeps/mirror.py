@@ -20,7 +20,6 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from sweeps.journal import Event, Follower, Journal
 from sweeps.mistakes import SweepError
-from sweeps.secrets import refuse_credentials
 from trainables.data.cache import cache_dir
 
 JOURNAL, BOOKMARK, LEASE = "journal.jsonl", "tracking.json", "driver.json"
@@ -43,7 +42,6 @@ def working_copy(uri: str) -> Path:
     Raises:
         SweepError: If the store cannot be read.
     """
-    refuse_credentials("storage", uri)
     try:
         filesystem, path = FileSystem.from_uri(uri)
         filesystem.get_file_info(path)

@@ -1,6 +1,7 @@
 """A sweep looked at from a machine that has its tracking server, but not its storage."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from sweeps.mistakes import SweepError
+from sweeps.spec import NAME
 from sweeps.storage import SweepFolder, check_database
 from sweeps.store import connect
 
@@ -38,8 +40,11 @@ def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
     if not runs:
         raise SweepError(f"{uri}: no sweep of the name {name!r}")
     run = runs[0]
+    number = run.data.tags["sweep"]
+    if not (re.fullmatch(NAME, name) and number.isdecimal()):  # the server's word, which could lead elsewhere
+        raise SweepError(f"{uri}: the run of {name!r} is no sweep's: its number is {number!r}")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, name, run.data.tags["sweep"])
+        folder = Path(scratch, name, number)
         folder.mkdir(parents=True)
         try:
             for file in ("resolved.yaml", "journal.jsonl"):

@@ -1,8 +1,15 @@
 """Credentials stay out of what is written down: addresses go into logs, files and MLflow as they are."""
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import parse_qsl, urlsplit
 
 from sweeps.mistakes import SweepError
+
+# user:password@ after the scheme or without one, also where the password has characters that end a host.
+_PASSWORD = re.compile(r"^(?:[^/]*://(?=[^/])|(?![^/@]*://))[^/@:]*:[^@]*@", re.DOTALL)
+_SECRET = re.compile(
+    r"pass|pwd|secret|token|credential|signature|^sig$|(access|account|api|private)_?key", re.I
+)
 
 
 def refuse_credentials(what: str, uri: str) -> None:
@@ -13,12 +20,19 @@ def refuse_credentials(what: str, uri: str) -> None:
         uri: The address.
 
     Raises:
-        SweepError: If it has a password, or what stands for one; the message does not repeat it.
+        SweepError: If it has a password, or what stands for one, or cannot be taken apart; the message does
+            not repeat it.
     """
-    split = urlsplit(uri)
-    if "@" in split.netloc and ":" in split.netloc.rpartition("@")[0]:
+    try:
+        split = urlsplit(uri)
+    except ValueError:
+        raise SweepError(f"{what}: is no address, such as http://127.0.0.1:5000") from None
+    named = [name for name, _ in parse_qsl(split.query, keep_blank_values=True) if _SECRET.search(name)]
+    if _PASSWORD.match(uri) or named:
+        place = f"{uri.partition('://')[0]}://...@" if "://" in uri else "...@"
+        shown = f"?{named[0]}=..." if named else f"{place}{uri.rpartition('@')[2]}"
         raise SweepError(
-            f"{what} {split.scheme}://...@{split.netloc.rpartition('@')[2]}: must not have a password, which "
-            "would be written to logs and to the sweep; give it by the environment: MLFLOW_TRACKING_USERNAME "
-            "and MLFLOW_TRACKING_PASSWORD, PGPASSWORD, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"{what} {shown}: must not have a password, which would be written to logs and to the sweep; "
+            "give it by the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, PGPASSWORD, "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
