@@ -172,6 +172,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     import time
 
     from sweeps.display import arms_table, progress_line, tables, trial_name, wide_console
+    from sweeps.mistakes import printable
     from sweeps.pace import Pace
     from sweeps.report import summary_lines
     from sweeps.state import SweepState
@@ -194,7 +195,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
         lines += [f"{who} {trial.status}: {trial.reason}"] * bool(trial.reason)
         lines += [f"{who}: {remark}" for remark in trial.remarks[-1:]]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

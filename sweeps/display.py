@@ -8,9 +8,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from sweeps.claims import arms_of, is_judgeable, points_of
 from sweeps.journal import Event, Follower
+from sweeps.mistakes import printable
 from sweeps.pace import Pace
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
@@ -77,7 +79,7 @@ class Display(Follower):
         Args:
             text: The line.
         """
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
@@ -162,7 +164,7 @@ class Display(Follower):
         for trial in running[:_ROWS]:
             score = self._state.score(trial)
             epoch = f"{len(trial.epochs)}/{trial.hyperparameters['epochs']}"
-            table.add_row(describe(self._spec, trial), epoch, "" if score is None else f"{score:.4f}")
+            table.add_row(_as_is(describe(self._spec, trial)), epoch, "" if score is None else f"{score:.4f}")
         if len(running) > _ROWS:
             table.add_row(f"and {len(running) - _ROWS} more", "", "")
         return table
@@ -285,8 +287,8 @@ def seeds_table(state: SweepState) -> Table:
         summary = summarise(list(arm.final(metric).values()))
         numbers = [f"{value:.4f}" for value in (summary.mean, summary.low, summary.high)]
         table.add_row(
-            arm.name,
-            shown_values(state.spec, arm.point),
+            _as_is(arm.name),
+            _as_is(shown_values(state.spec, arm.point)),
             str(summary.n),
             str(arm.diverged),
             *(number if number != "nan" else "" for number in numbers),
@@ -319,5 +321,11 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
         after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""
         style = "bold" if best and best is ranking[0] else None
         about = describe(state.spec, best) if best else ""
-        table.add_row(arm, str(len(trials)), *map(str, counts), score, after, about, style=style)
+        table.add_row(
+            _as_is(arm), str(len(trials)), *map(str, counts), score, after, _as_is(about), style=style
+        )
     return table
+
+
+def _as_is(text: str) -> Text:
+    return Text(printable(text))  # a plain string's [brackets] would be taken for markup

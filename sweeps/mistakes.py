@@ -20,7 +20,7 @@ class Mistake:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         text = ": ".join(part for part in (place, self.key, self.message) if part)
-        return "".join(character if character.isprintable() else " " for character in text)  # one line
+        return printable(text)
 
 
 class SweepError(Exception):
@@ -37,6 +37,18 @@ class SpecError(SweepError):
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
         super().__init__("\n".join(map(str, self.mistakes)))
+
+
+def printable(text: str) -> str:
+    """Make a text fit for a terminal, which would obey some characters, and for one line.
+
+    Args:
+        text: From a user, a file or a server.
+
+    Returns:
+        The text with blanks in the place of what has no shape of its own.
+    """
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def dotted(location: Location) -> str:
