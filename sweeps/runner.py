@@ -274,6 +274,8 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
 
     try:
         made_by = provenance()
+        if earlier := folder.state().versions - {made_by["versions"]}:
+            display.say(f"note: it has run with {'; '.join(sorted(earlier))}; now with {made_by['versions']}")
         folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
         _quiet()
         if in_ray_job():
