@@ -1,6 +1,9 @@
 """What runs in a worker: one trial, reported epoch by epoch."""
 
+import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +14,7 @@ from sweeps.checkpoints import Checkpoints
 from sweeps.search import OBJECTIVE
 from sweeps.spec import Spec
 from trainables import Trainable, registry
+from trainables.data import DataError
 from trainables.loop import Training
 
 
@@ -34,29 +38,37 @@ def run_trial(
     registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     trial, searched, seed = split_config(config)
-    trainable = spec.build_trainable()
-    device = "cuda" if spec.resources.gpu else "cpu"
-    training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device, test=test)
-    kept = Checkpoints(checkpoints, trial)
-    reported: list[dict[str, Any]] = []
-    if content := kept.load():
-        training.load_state_dict(content["training"])
-        reported = content["reported"]
-    for (
-        report
-    ) in reported:  # a driver that was killed may have missed some; one that has them takes no notice
-        tune.report(report)
-    for metrics in training:
-        report = {
-            "epoch": training.epoch,
-            "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
-            "diverged": training.diverged,
-            "data_fingerprint": training.data_fingerprint,
-            OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
-        }
-        reported.append(report)
-        problem = "" if training.diverged else _save(kept, training, reported)
-        tune.report({**report, "remark": problem})
+    with _naming_host():
+        trainable = spec.build_trainable()
+        device = "cuda" if spec.resources.gpu else "cpu"
+        training = trainable.start(spec.hyperparameters(searched), seed=seed, device=device, test=test)
+        kept = Checkpoints(checkpoints, trial)
+        reported: list[dict[str, Any]] = []
+        if content := kept.load():
+            training.load_state_dict(content["training"])
+            reported = content["reported"]
+        for report in reported:  # a driver that was killed may have missed some
+            tune.report(report)
+        for metrics in training:
+            report = {
+                "epoch": training.epoch,
+                "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
+                "diverged": training.diverged,
+                "data_fingerprint": training.data_fingerprint,
+                OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
+            }
+            reported.append(report)
+            problem = "" if training.diverged else _save(kept, training, reported)
+            tune.report({**report, "remark": problem})
+
+
+@contextmanager
+def _naming_host() -> Iterator[None]:
+    # Which node lacks the data.
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"on {platform.node()}: {error.message}", error.hyperparameter) from None
 
 
 def _save(kept: Checkpoints, training: Training, reported: list[dict[str, Any]]) -> str:
