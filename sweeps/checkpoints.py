@@ -28,7 +28,7 @@ class Checkpoints:
         self.folder = f"{path}/{trial}"
 
     def save(self, epoch: int, content: dict[str, Any]) -> None:
-        """Write a checkpoint, and drop those before the last two.
+        """Write a checkpoint, and drop all but the one before it.
 
         Args:
             epoch: Epochs finished.
@@ -44,7 +44,10 @@ class Checkpoints:
         with self._filesystem.open_output_stream(f"{path}.part") as stream:
             stream.write(buffer.getbuffer())
         self._filesystem.move(f"{path}.part", path)
-        for old in self._files()[:-_KEPT]:
+        files = self._files()
+        number = [_name(each) for each in files].index(_name(path))
+        # Those behind it were damaged, or it would not have been trained again.
+        for old in [*files[: max(0, number + 1 - _KEPT)], *files[number + 1 :]]:
             self._filesystem.delete_file(old)
 
     def load(self) -> dict[str, Any] | None:
@@ -75,3 +78,7 @@ class Checkpoints:
     def _files(self) -> list[str]:
         infos = self._filesystem.get_file_info(FileSelector(self.folder, allow_not_found=True))
         return sorted(info.path for info in infos if info.path.endswith(".pt"))
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
