@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sweeps.mistakes import dotted, shown
+from sweeps.mistakes import Location, dotted, shown
 from sweeps.spec import Spec
 
 # What says where and how trials run, not which: with any of these changed the arms still compare.
@@ -43,9 +43,13 @@ def changes(before: Spec, after: Spec) -> list[Change]:
     return [Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
 
 
-def _flat(value: Any, location: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _flat(item, (*location, str(key)))
-    elif location:
+def _flat(value: Any, location: Location) -> Iterator[tuple[str, Any]]:
+    parts: list[tuple[str | int, Any]] = []
+    if isinstance(value, Mapping):
+        parts = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        parts = list(enumerate(value))
+    else:
         yield dotted(location), value
+    for part, item in parts:
+        yield from _flat(item, (*location, part))

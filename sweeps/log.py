@@ -1,15 +1,18 @@
 """What a sweep says, as JSON lines for programs: its journal's events as they come, and messages."""
 
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from sweeps.journal import Event, Follower
 from sweeps.spec import Spec
 from sweeps.state import SweepState
 from sweeps.storage import SweepFolder
+
+Log = Literal["text", "json"]
 
 
 class JsonLog(Follower):
@@ -36,7 +39,7 @@ class JsonLog(Follower):
         Args:
             text: The message.
         """
-        self._write({"event": "message", "time": int(time.time() * 1000), "text": text})
+        self._write(_message(text))
 
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
@@ -54,5 +57,37 @@ class JsonLog(Follower):
         self._write({"event": "summary", "time": int(time.time() * 1000), **ended, **delivered})
 
     def _write(self, entry: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps({**self._sweep, **entry}) + "\n")
-        sys.stdout.flush()
+        _write_line({**self._sweep, **entry})
+
+
+def teller(spec: Spec, log: Log) -> Callable[[str], None]:
+    """Choose how messages are written before there is a sweep.
+
+    Args:
+        spec: Its spec.
+        log: What is printed: ``text`` for people, ``json`` lines for programs.
+
+    Returns:
+        Writes a message; of a JSON line's ``sweep`` there is no number yet.
+    """
+    if log == "json":
+        return lambda text: _write_line({"study": spec.name, "sweep": None, **_message(text)})
+    return lambda text: print(text, flush=True)
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"event": "message", "time": int(time.time() * 1000), "text": text}
+
+
+def _write_line(entry: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(_finite(entry), allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    # Null for NaN and infinities, as of a diverged trial: JSON has none, and most parsers refuse them.
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

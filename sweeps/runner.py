@@ -3,11 +3,11 @@
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import pandas as pd
@@ -22,7 +22,7 @@ from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
-from sweeps.log import JsonLog
+from sweeps.log import JsonLog, Log, teller
 from sweeps.loopback import on_loopback
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
@@ -34,6 +34,7 @@ from sweeps.stopping import Stop, Stopped, stopping
 from sweeps.storage import (
     SweepFolder,
     check_database,
+    check_scheme,
     create_sweep,
     default_tracking_uri,
     in_ray_job,
@@ -48,7 +49,6 @@ from sweeps.workers import mend_tune
 from trainables import registry
 from trainables.data import DataError
 
-Log = Literal["text", "json"]
 INTERRUPTED = 130  # exit status, as after Ctrl-C
 _NOTICE_SECONDS = 2.0  # reading what is prepared takes less
 
@@ -131,9 +131,12 @@ def run(
             + _differences(changes(known[-1].spec(), _located(spec)))
         )
     spec = _located(spec)
-    _start_ray(spec)
-    _prepare_data(spec)
-    store = open_store(tracking_uri or default_tracking_uri(storage), spec.name)
+    uri = tracking_uri or default_tracking_uri(storage)
+    check_scheme(uri)
+    say = teller(spec, log)
+    _start_ray(spec, say)
+    _prepare_data(spec, say)
+    store = open_store(uri, spec.name)
     return _drive(create_sweep(storage, spec), spec, store, log)
 
 
@@ -163,15 +166,18 @@ def resume(
     storage = open_storage(storage)
     name = sweep.name if isinstance(sweep, Spec) else sweep
     folder = newest_sweep(storage, name)
-    spec = folder.spec()
-    if isinstance(sweep, Spec):
-        spec = _take_changes(folder, spec, _located(sweep))
+    before = folder.spec()
+    spec = _located(sweep) if isinstance(sweep, Spec) else before
+    _check_harmless(folder, found := changes(before, spec))
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
     store = open_store(uri, spec.name)
     if not folder.state().complete:
         _check_known(folder, spec, f"sweeps.resume({name!r})")
-        _start_ray(spec)
-        _prepare_data(spec)
+        say = teller(spec, log)
+        _start_ray(spec, say)
+        _prepare_data(spec, say)
+    if found:
+        folder.rewrite(spec)
     return _drive(folder, spec, store, log)
 
 
@@ -204,16 +210,12 @@ def _located(spec: Spec) -> Spec:
     return spec.model_copy(update={"data_dir": _data_dir(spec)})
 
 
-def _take_changes(folder: SweepFolder, before: Spec, after: Spec) -> Spec:
-    found = changes(before, after)
+def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:
     if broken := [change for change in found if not change.harmless]:
         raise SweepError(
             f"{folder.path}: its trials would not compare with those to come; take these back, or start "
             f"another sweep (run with --new){_differences(broken)}"
         )
-    if found:
-        folder.rewrite(after)
-    return after
 
 
 def _differences(found: Sequence[Change]) -> str:
@@ -234,10 +236,10 @@ def _data_dir(spec: Spec) -> str | None:
     return str(Path(given).expanduser().resolve()) if given else None
 
 
-def _prepare_data(spec: Spec) -> None:
+def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
     trainable = spec.build_trainable()
     notice = f"preparing the data of {spec.trainable}, once per machine ..."
-    timer = threading.Timer(_NOTICE_SECONDS, print, [notice], {"flush": True})
+    timer = threading.Timer(_NOTICE_SECONDS, say, [notice])
     timer.start()
     try:
         for hyperparameters in spec.variants(trainable.data_hyperparameters):
@@ -366,7 +368,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
 
 
-def _start_ray(spec: Spec) -> None:
+def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
     if not ray.is_initialized():
         try:
             with on_loopback():
@@ -376,7 +378,7 @@ def _start_ray(spec: Spec) -> None:
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     if note := check_satisfiable(spec):
-        print(note, flush=True)
+        say(note)
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:

@@ -1,0 +1,239 @@
+"""A sweep and its YAML, which may change in what is harmless, and in nothing else."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import ray
+import yaml
+
+from sweeps import SweepError, load_spec, resume
+from sweeps.changes import changes
+from sweeps.storage import create_sweep
+from tests.curves import Curves, CurveTraining
+from tests.made_sweeps import comparison, grid, joint
+from tests.test_cli import noisesweep as noisesweep
+from tests.test_run import content
+from trainables import register, registry
+
+
+def found(before, after):
+    return {change.key: (change.before, change.after) for change in changes(before, after)}
+
+
+# Two specs
+
+
+def test_equal_specs_have_no_changes_however_they_are_written(tmp_path):
+    for study in (comparison(), grid(), joint()):
+        spec = load_spec(study)
+        assert changes(spec, spec) == []
+        folder = create_sweep(tmp_path, spec)
+        assert changes(folder.spec(), load_spec({**study, "seed": 0, "resources": {"cpu": 1}})) == []
+
+
+def test_every_key_that_differs_has_both_values():
+    before = load_spec(comparison(resources={"cpu": 2, "custom": {"disk": 1}}))
+    fixed = {"epochs": 7, "momentum": 0.5}
+    after = load_spec(comparison(fixed=fixed, seed=3, data_dir="/data", resources={"gpu": 0.5}))
+    expected = {
+        "fixed.epochs": (6, 7),
+        "fixed.momentum": (None, 0.5),
+        "resources.cpu": (2, 1),
+        "resources.gpu": (0, 0.5),
+        "resources.custom.disk": (1, None),
+        "seed": (0, 3),
+        "data_dir": (None, "/data"),
+    }
+    assert found(before, after) == expected
+    assert found(after, before) == {key: (new, old) for key, (old, new) in expected.items()}
+
+
+def test_a_change_is_one_line_with_the_values_as_yaml_has_them():
+    before, after = load_spec(joint(question="Why?")), load_spec(joint(data_dir="/data", seed=1))
+    assert [str(change) for change in changes(before, after)] == [
+        "question: 'Why?' in the sweep, '' now",
+        "seed: 0 in the sweep, 1 now",
+        "data_dir: nothing in the sweep, '/data' now",
+    ]
+
+
+def test_what_differs_is_seen_in_long_claims():
+    claim = {"name": "a name of a claim that fills a line", "metric": "test_accuracy", "better": "all"}
+    ours, theirs = ({**claim, "worse": worse} for worse in ("none", "layer"))
+    (change,) = changes(load_spec(comparison(ours)), load_spec(comparison(theirs)))
+    assert str(change) == "claims[0].worse: ['none'] in the sweep, ['layer'] now"
+    assert not change.harmless
+
+
+HARMLESS = {
+    "question": {"question": "Why?"},
+    "resources.cpu": {"resources": {"cpu": 2}},
+    "resources.memory": {"resources": {"memory": 1}},
+    "resources.custom.disk": {"resources": {"custom": {"disk": 1}}},
+    "budget.concurrent": {"budget": {"trials": 20, "concurrent": 3}},
+    "max_failures": {"max_failures": 9},
+    "data_dir": {"data_dir": "/data"},
+}
+HARMFUL = {
+    "trainable": {"trainable": "mnist"},
+    "fixed.epochs": {"fixed": {"epochs": 7}},
+    "search.lr.log_uniform": {"search": {**joint()["search"], "lr": {"log_uniform": [1e-4, 0.1]}}},
+    "budget.trials": {"budget": {"trials": 21}},
+    "objective.metric": {"objective": {"metric": "val_loss", "mode": "min"}},
+    "resources.gpu": {"resources": {"gpu": 1}},
+    "seed": {"seed": 1},
+}
+
+
+@pytest.mark.parametrize("key", [*HARMLESS, *HARMFUL])
+def test_what_is_harmless_says_where_and_how_trials_run(key):
+    after = load_spec(joint(**{**HARMLESS, **HARMFUL}[key]))
+    by_key = {change.key: change for change in changes(load_spec(joint()), after)}
+    assert by_key[key].harmless == (key in HARMLESS)
+
+
+@pytest.mark.parametrize(("before", "after", "harmless"), [(0, 0.5, False), (1, 0, False), (1, 0.5, True)])
+def test_a_gpu_is_another_device_a_share_of_one_is_not(before, after, harmless):
+    specs = (load_spec(joint(resources={"gpu": gpu})) for gpu in (before, after))
+    (change,) = changes(*specs)
+    assert (change.key, change.harmless) == ("resources.gpu", harmless)
+
+
+# A study that has a sweep
+
+
+GRID = {
+    "name": "test-changes",
+    "trainable": "curves",
+    "mode": "grid",
+    "compare": {"noise": ["none", "all"]},
+    "fixed": {"epochs": 1},
+    "search": {"lr": {"grid": [0.1, 0.2]}, "sigma": {"grid": [0.1], "when": {"noise": ["all"]}}},
+    "seeds": 2,
+    "objective": {"metric": "val_accuracy", "mode": "max"},
+    "resources": {"gpu": 0},
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(GRID, sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def folder(curves, file, tmp_path):
+    """A sweep that was killed before its first trial."""
+    return create_sweep(tmp_path / "runs", load_spec(file))
+
+
+def on_disk(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def changed(*overrides):
+    return [word for override in overrides for word in ("--set", override)]
+
+
+def test_run_shows_what_the_yaml_has_changed_and_how_to_go_on(noisesweep, folder, file, tmp_path):
+    before = on_disk(tmp_path)
+    code, output, errors = noisesweep("run", file, *changed("seeds=3", "resources.cpu=2", "fixed.epochs=4"))
+    assert (code, output) == (1, "")
+    advice = "go on with it (noisesweep resume test-changes) or start another (run with --new)"
+    assert errors.splitlines() == [
+        f"noisesweep: {folder.path}: the study 'test-changes' has a sweep; {advice}",
+        "  fixed.epochs: 1 in the sweep, 4 now",
+        "  resources.cpu: 1.0 in the sweep, 2.0 now",
+        "  seeds: 2 in the sweep, 3 now",
+    ]
+    assert noisesweep("run", file)[2].splitlines() == errors.splitlines()[:1]
+    assert on_disk(tmp_path) == before
+
+
+COMPARE = ("compare={noise: [none, layer]}", "search.sigma.when.noise=[layer]")
+REFUSED = [
+    (("fixed.epochs=2",), ["fixed.epochs: 1 in the sweep, 2 now"]),
+    (("search.lr.grid=[0.1]",), ["search.lr.grid: [0.1, 0.2] in the sweep, [0.1] now"]),
+    (("seeds=1",), ["seeds: 2 in the sweep, 1 now"]),
+    (("seed=5",), ["seed: 0 in the sweep, 5 now"]),
+    (
+        COMPARE,
+        [
+            "compare.noise: ['none', 'all'] in the sweep, ['none', 'layer'] now",
+            "search.sigma.when.noise: ['all'] in the sweep, ['layer'] now",
+        ],
+    ),
+    (("resources.gpu=1", "question=Why?"), ["resources.gpu: 0.0 in the sweep, 1.0 now"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "shown"), REFUSED, ids=[overrides[0] for overrides, _ in REFUSED])
+def test_resume_refuses_what_would_not_compare(overrides, shown, noisesweep, folder, file, tmp_path):
+    before = on_disk(tmp_path)
+    code, output, errors = noisesweep("resume", file, *changed(*overrides))
+    first, *lines = errors.splitlines()
+    assert (code, output) == (1, "")
+    advice = "take these back, or start another sweep (run with --new)"
+    assert first == f"noisesweep: {folder.path}: its trials would not compare with those to come; {advice}"
+    assert lines == [f"  {line}" for line in shown]
+    assert on_disk(tmp_path) == before
+
+
+def test_without_a_gpu_is_not_compared_with_one(noisesweep, curves, file, tmp_path):
+    create_sweep(tmp_path / "runs", load_spec(file, ["resources.gpu=1"]))
+    _, _, errors = noisesweep("resume", file)
+    assert errors.splitlines()[1:] == ["  resources.gpu: 1.0 in the sweep, 0.0 now"]
+
+
+class Placed(Curves):
+    """Writes down what Ray gave it, and fails the first time."""
+
+    name = "placed"
+
+    def start(self, hyperparameters, *, seed, device="cpu", test=False):
+        given = ray.get_runtime_context().get_assigned_resources()
+        Path(self.data_dir, f"given-{time.time_ns()}.json").write_text(json.dumps(given))
+        return CurveTraining(hyperparameters, seed, test)
+
+
+def test_resume_takes_what_is_harmless_and_writes_it_down(ray_session, tmp_path, monkeypatch):
+    file, here = tmp_path / "sweep.yaml", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(tmp_path)
+    register(Placed)
+    fixed = {"epochs": 2, "trouble": "raise"}
+    study = content(trainable="placed", fixed=fixed, search={"lr": [0.1]}, max_failures=0)
+    study["budget"] = {"trials": 1, "concurrent": 1}
+    folder = create_sweep(tmp_path / "runs", load_spec(study))
+    question = {"question": "Why?", "max_failures": 1, "data_dir": "here", "resources": {"cpu": 2}}
+    file.write_text(yaml.safe_dump({**study, **question, "budget": {"trials": 1, "concurrent": 2}}))
+    try:
+        result = resume(load_spec(file), storage=tmp_path / "runs")
+    finally:
+        registry._registered.pop("placed")
+    assert result.complete
+    resolved = yaml.safe_load((folder.path / "resolved.yaml").read_text())
+    assert resolved["question"] == "Why?"
+    assert resolved["resources"]["cpu"] == 2
+    assert resolved["budget"] == {"trials": 1, "concurrent": 2}
+    assert resolved["max_failures"] == 1
+    assert resolved["data_dir"] == str(here)
+    given = [json.loads(path.read_text()) for path in here.iterdir()]
+    assert given == 2 * [{"CPU": 2.0}]  # the trial has run with it, and once again when it failed
+
+
+def test_resources_that_no_node_has_are_not_written_down(ray_session, folder, file, tmp_path):
+    before = on_disk(tmp_path)
+    with pytest.raises(SweepError, match="a trial asks for 64 cpu on one node; nodes have at most 2 cpu"):
+        resume(load_spec(file, ["resources.cpu=64"]), storage=tmp_path / "runs")
+    assert on_disk(tmp_path) == before
+
+
+def test_a_sweep_that_runs_is_not_changed(ray_session, folder, file, tmp_path):
+    before = on_disk(tmp_path)
+    with folder.lock(), pytest.raises(SweepError, match="this sweep is running already"):
+        resume(load_spec(file, ["question=Why?"]), storage=tmp_path / "runs")
+    assert on_disk(tmp_path) == before
