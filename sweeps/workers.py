@@ -1,10 +1,10 @@
-"""Tune's keeper of workers, mended: one that Ray's memory monitor kills is lost as any other is."""
+"""Tune's workers, mended: lost as others are when memory runs out; secrets stay out of Ray's logs."""
 
 from typing import Any
 
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.execution import tune_controller
+from ray.tune.execution import class_cache, tune_controller
 
 
 class WorkerManager(RayActorManager):
@@ -21,5 +21,10 @@ class WorkerManager(RayActorManager):
 
 
 def mend_tune() -> None:
-    """Let Tune use it."""
+    """Let Tune use it, and leave the credentials of a store to the environment of each node.
+
+    Tune would hand the driver's on as settings of its actors, which Ray writes into its logs.
+    """
     tune_controller.RayActorManager = WorkerManager
+    for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
+        class_cache.ENV_VARS_TO_PROPAGATE.remove(name)
