@@ -265,10 +265,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         "{seeds: 2}",
         "{seeds: 5000000000}",
-        (
-            "9: stages.confirm.seeds: must be at most 4294967295, as the last seed is "
-            "4294967295, got 5000000000"
-        ),
+        "9: stages.confirm.seeds: must be less than or equal to 100000, got 5000000000",
     ),
     ("{seeds: 2}", "{top: 2}", "9: stages.confirm.seeds: is missing: fresh seeds, the same for every arm"),
     ("{seeds: 2}", "{seeds: 2, top: 0}", "9: stages.confirm.top: must be greater than or equal to 1, got 0"),
@@ -636,8 +633,8 @@ IN_A_GRID: list[tuple[str, ...]] = [  # old, new, and the lines that say it
     ("seeds: 3", "seeds: 1", "8: seeds: must be 2 or more to judge claims by, such as 10"),
     (
         "seeds: 3",
-        "seeds: 4294967297",
-        "8: seeds: must be at most 4294967296, as the last seed is 4294967295, got 4294967297",
+        "seeds: 3\nseed: 4294967294",
+        "8: seeds: must be at most 2, as the last seed is 4294967295, got 3",
     ),
     (
         "seeds: 3",
