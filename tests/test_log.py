@@ -159,10 +159,11 @@ def test_status_is_the_same_from_the_storage_and_from_the_tracking_store(
     assert (code, errors) == (0, "")
     assert elsewhere.startswith(f"{store}, sweep 001: complete, 6 of 6 trials ended: ")
     assert arms(elsewhere) == arms(here)
-    rows = {
-        line.split()[0]: line.split()[1:5] for line in here.splitlines() if line.startswith(("none", "all"))
+    counts = {
+        line.split()[0]: line.split()[1:6] for line in here.splitlines() if line.startswith(("none", "all"))
     }
-    assert rows == {arm: ["3", "0", "1", "1"] for arm in ("none", "all")}  # trials, stopped, diverged, failed
+    # Trials, running, stopped, diverged, failed.
+    assert counts == {arm: ["3", "0", "0", "1", "1"] for arm in ("none", "all")}
     assert sum(REASON in line for line in elsewhere.splitlines()) == 2
 
 
