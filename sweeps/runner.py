@@ -45,7 +45,7 @@ from sweeps.storage import (
 from sweeps.store import Store, connect, open_store
 from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
-from sweeps.workers import mend_tune
+from sweeps.workers import mend_ray, mend_tune
 from trainables import registry
 from trainables.data import DataError
 
@@ -369,6 +369,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
 
 
 def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
+    mend_ray()
     if not ray.is_initialized():
         try:
             with on_loopback():
@@ -377,8 +378,7 @@ def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
             reason = " ".join(str(error).split())[:200]
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
-    if note := check_satisfiable(spec):
-        say(note)
+    check_satisfiable(spec, say)
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:

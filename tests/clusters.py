@@ -1,5 +1,6 @@
 """Real Ray clusters on this machine: a head and more nodes, whose processes are killed as a machine dies."""
 
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import ray
@@ -57,7 +59,14 @@ class Node:
 class LocalCluster:
     """A head with a job server, behind a token, and what nodes are added; ``with`` ends every process."""
 
-    def __init__(self, *, head_cpus: int = 0, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        head_cpus: int = 0,
+        env: dict[str, str] | None = None,
+        head_env: dict[str, str] | None = None,
+        autoscaling: dict[str, Any] | None = None,
+    ) -> None:
         # Short: the paths of sockets may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="nsr", dir="/tmp"))
         self.token = secrets.token_hex(32)
@@ -69,12 +78,17 @@ class LocalCluster:
         self.dashboard_url = f"http://127.0.0.1:{dashboard}"
         self.nodes: list[Node] = []
         where = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={self.folder}"]
+        if autoscaling:
+            config = self.folder / "autoscaling.json"
+            config.write_text(json.dumps(autoscaling))
+            where.append(f"--autoscaling-config={config}")
         self._start(
             "--head",
             f"--port={port}",
             f"--num-cpus={head_cpus}",
             f"--ray-client-server-port={client}",
             *where,
+            env=head_env,
         )
         session = requests.Session()
         session.mount("http://", HTTPAdapter(max_retries=Retry(80, backoff_factor=0.2, backoff_max=1)))

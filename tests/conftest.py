@@ -8,6 +8,7 @@ import pytest
 import ray
 import torch
 
+from sweeps.loopback import on_loopback
 from tests.curves import Curves
 from tests.made_data import write_made_data
 from trainables import register, registry
@@ -53,7 +54,8 @@ def data_dir(made_data, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def ray_session():
     """Start one Ray for all sweeps of the session."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    with on_loopback():  # as that of a sweep on one machine
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()
 
