@@ -4,7 +4,8 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 
 import ray
-from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply, ResourceRequest
+from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
+from ray.util.placement_group import placement_group, remove_placement_group
 
 from sweeps.mistakes import SweepError
 from sweeps.parts import Resources
@@ -62,32 +63,25 @@ def _others_may_join() -> bool:
 
 
 def _will_come(needed: Mapping[str, float], say: Callable[[str], None]) -> bool:
-    # A task that takes what a trial does: it runs as soon as a node can, and the autoscaler judges it.
+    # A place for one trial: it is made as soon as a node has joined, and the autoscaler says what it can do.
     say(f"no node has {_shown(needed)} yet: waiting for one to join")
-    custom = dict(needed)
-    amounts = [custom.pop(name, 0) for name in ("CPU", "GPU", "memory")]
-    options = dict(zip(("num_cpus", "num_gpus", "memory"), amounts, strict=True))
-    probe = ray.remote(_nothing).options(**options, resources=custom).remote()
-    asked: int | None = None  # the version of the cluster's demands in which the probe's was first seen
+    place = placement_group([dict(needed)])
+    asked: int | None = None  # the version of the cluster's demands in which this one was first seen
     try:
         for _ in range(_JOIN_SECONDS):
-            if ray.wait([probe], timeout=1)[0]:
+            if place.wait(timeout_seconds=1):
                 return True
             status = _autoscaling()
             demands, answer = status.cluster_resource_state, status.autoscaling_state
-            if asked is None and _asks((each.request for each in demands.pending_resource_requests), needed):
+            if asked is None and _among(demands.pending_gang_resource_requests, needed):
                 asked = demands.cluster_resource_state_version
             answered = asked is not None and answer.last_seen_cluster_resource_state_version >= asked
-            if answered and not _asks(answer.infeasible_resource_requests, needed):
+            if answered and not _among(answer.infeasible_gang_resource_requests, needed):
                 say("the autoscaler is about to add one")
                 return True
         return False
     finally:
-        ray.cancel(probe)
-
-
-def _nothing() -> None:
-    pass
+        remove_placement_group(place)
 
 
 def _autoscaling() -> GetClusterStatusReply:
@@ -97,8 +91,8 @@ def _autoscaling() -> GetClusterStatusReply:
     return GetClusterStatusReply.FromString(gcs.get_cluster_status())
 
 
-def _asks(requests: Iterable[ResourceRequest], needed: Mapping[str, float]) -> bool:
-    return any(dict(request.resources_bundle) == needed for request in requests)
+def _among(demands: Iterable[GangResourceRequest], needed: Mapping[str, float]) -> bool:
+    return any(dict(request.resources_bundle) == needed for demand in demands for request in demand.requests)
 
 
 def _has(node: Mapping[str, float], needed: Mapping[str, float]) -> bool:
