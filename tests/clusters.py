@@ -105,7 +105,9 @@ class LocalCluster:
 
     def add_node(self, *, cpus: int = 1, env: dict[str, str] | None = None) -> Node:
         """Start a node that joins the head."""
-        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", env=env)
+        # A folder of its own, as on a machine of its own: what a node that joins clears there are jobs' copies.
+        own = f"--temp-dir={self.folder}/{len(self.nodes)}"
+        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", own, env=env)
 
     def __enter__(self) -> "LocalCluster":
         return self
