@@ -83,6 +83,21 @@ class Journal:
                 yield json.loads(line), offset
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file; it is on disk when this returns, and whole or as it was before.
+
+    Args:
+        path: The file.
+        text: Its content.
+    """
+    scratch = path.with_name(f"{path.name}.new")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
 def _append_whole(path: Path, line: bytes) -> None:
     with path.open("ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)

@@ -22,11 +22,12 @@ from sweeps.journal import Event, Follower, Journal
 from sweeps.mistakes import SweepError
 from trainables.data.cache import cache_dir
 
-JOURNAL, BOOKMARK, LEASE = "journal.jsonl", "tracking.json", "driver.json"
+JOURNAL, BOOKMARK, LEASE, RESOLVED = "journal.jsonl", "tracking.json", "driver.json", "resolved.yaml"
 _URI = ".uri"
-_FILES = ("sweep.yaml", "resolved.yaml", JOURNAL, BOOKMARK)
+_FILES = ("sweep.yaml", RESOLVED, JOURNAL, BOOKMARK)
 _PUSH_SECONDS = 2.0
 _LEASE_SECONDS = 60.0  # a driver that has not been heard of for so long is gone
+_SETTLING_SECONDS = 1.0  # more than lies between a driver's look at the lease and its own
 _CLOSING_SECONDS = 30.0
 
 
@@ -96,13 +97,16 @@ def pull(storage: Path, study: str = "") -> None:
     filesystem, root = FileSystem.from_uri(uri)
     try:
         for path in _small_files(filesystem, f"{root}/{study}".rstrip("/")):
-            content = filesystem.open_input_stream(path).readall()
-            local = storage / Path(path).relative_to(root)
-            if not (local.exists() and local.read_bytes().startswith(content)):  # what is ahead here stays
-                local.parent.mkdir(parents=True, exist_ok=True)
-                local.write_bytes(content)
+            _pull_file(filesystem, path, storage / Path(path).relative_to(root))
     except OSError as error:
         raise SweepError(f"storage {uri}: cannot be read: {_reason(error)}") from None
+
+
+def _pull_file(filesystem: FileSystem, path: str, local: Path) -> None:
+    content = filesystem.open_input_stream(path).readall()
+    if not (local.exists() and local.read_bytes().startswith(content)):  # what is ahead here stays
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(content)
 
 
 def _small_files(filesystem: FileSystem, folder: str) -> Iterator[str]:
@@ -114,28 +118,55 @@ def _small_files(filesystem: FileSystem, folder: str) -> Iterator[str]:
             yield from _small_files(filesystem, info.path)
 
 
+def claim(folder: Path, uri: str) -> None:
+    """Claim a sweep for this driver, and take over what the one before has written last.
+
+    Args:
+        folder: The sweep's working copy.
+        uri: Of the sweep in the store.
+
+    Raises:
+        SweepError: If a driver elsewhere is at work on it, or the store is out of reach.
+    """
+    filesystem, path = FileSystem.from_uri(uri)
+    holder = lease_holder(uri)
+    try:
+        if holder is None:
+            _write(filesystem, f"{path}/{LEASE}", _lease())
+            time.sleep(_SETTLING_SECONDS)
+            holder = lease_holder(uri)
+        if holder not in (None, _this_driver()):
+            raise SweepError(f"{uri}: this sweep is running already, on {holder}")
+        for name in (JOURNAL, BOOKMARK):
+            if filesystem.get_file_info(f"{path}/{name}").type == FileType.File:
+                _pull_file(filesystem, f"{path}/{name}", folder / name)
+    except OSError as error:
+        raise SweepError(f"storage {uri}: cannot be read or written: {_reason(error)}") from None
+
+
 class Mirror(Follower):
     """Copies the files of a sweep to its store as its journal grows; ``offset`` is what is safe there."""
 
     def __init__(self, folder: Path, uri: str, say: Callable[[str], None]) -> None:
-        """Claim the sweep.
+        """Begin to copy.
 
         Args:
             folder: The sweep's working copy.
-            uri: Of the sweep in the store.
+            uri: Of the sweep in the store, which this driver has claimed.
             say: Tells the user that the store went away or came back.
 
         Raises:
-            SweepError: If a driver elsewhere is at work on it.
+            SweepError: If the store cannot be written.
         """
         super().__init__(Journal(folder / JOURNAL))
         self._folder, self._uri, self._say = folder, uri, say
         self._filesystem, self._path = FileSystem.from_uri(uri)
-        if (holder := lease_holder(uri)) is not None:
-            raise SweepError(f"{uri}: this sweep is running already, on {holder}")
         self._leased = 0.0
         self._away_since: float | None = None
-        self.push(*_FILES)
+        try:
+            self.push(*_FILES)
+        except OSError as error:
+            raise SweepError(f"storage {uri}: cannot be written: {_reason(error)}") from None
         self.tick()
 
     def handle(self, events: list[Event]) -> None:
@@ -154,8 +185,7 @@ class Mirror(Follower):
         """Say that this driver lives."""
         if time.monotonic() - self._leased > _LEASE_SECONDS / 6:
             with suppress(OSError):
-                lease = {"host": platform.node(), "pid": os.getpid(), "time": time.time()}
-                self._write(LEASE, json.dumps(lease).encode())
+                _write(self._filesystem, f"{self._path}/{LEASE}", _lease())
                 self._leased = time.monotonic()
 
     def give_up(self, error: Exception) -> bool:
@@ -185,7 +215,8 @@ class Mirror(Follower):
         """
         for path in (self._folder / name for name in names):
             if path.is_file():
-                self._write(str(path.relative_to(self._folder)), path.read_bytes())
+                name = f"{self._path}/{path.relative_to(self._folder)}"
+                _write(self._filesystem, name, path.read_bytes())
 
     def release(self) -> None:
         """Copy what is left, and let other drivers have the sweep."""
@@ -196,11 +227,23 @@ class Mirror(Follower):
         except OSError as error:
             self._say(f"{self._folder} is not all at {self._uri} ({_reason(error)}); resume from here")
 
-    def _write(self, name: str, content: bytes) -> None:
-        path = f"{self._path}/{name}"
-        self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-        with self._filesystem.open_output_stream(path) as stream:
-            stream.write(content)
+
+def _write(filesystem: FileSystem, path: str, content: bytes) -> None:
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(content)
+
+
+def _lease() -> bytes:
+    return json.dumps({"host": platform.node(), "pid": os.getpid(), "time": time.time()}).encode()
+
+
+def _this_driver() -> str:
+    return _driver(platform.node(), os.getpid())
+
+
+def _driver(host: str, pid: int) -> str:
+    return f"{host} (process {pid})"
 
 
 def lease_holder(uri: str) -> str | None:
@@ -220,7 +263,7 @@ def lease_holder(uri: str) -> str | None:
     gone = lease["host"] == platform.node() and not Path(f"/proc/{lease['pid']}").exists()
     if gone or time.time() - lease["time"] > _LEASE_SECONDS:
         return None
-    return f"{lease['host']} (process {lease['pid']})"
+    return _driver(lease["host"], lease["pid"])
 
 
 def _reason(error: Exception) -> str:

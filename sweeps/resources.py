@@ -59,12 +59,16 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _others_may_join() -> bool:
-    return not ipaddress.ip_address(ray.get_runtime_context().gcs_address.rpartition(":")[0]).is_loopback
+    host = ray.get_runtime_context().gcs_address.rpartition(":")[0].strip("[]")
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return True
 
 
 def _will_come(needed: Mapping[str, float], say: Callable[[str], None]) -> bool:
     # A place for one trial: it is made as soon as a node has joined, and the autoscaler says what it can do.
-    say(f"no node has {_shown(needed)} yet: waiting for one to join")
+    say(f"no node has {_shown(needed)} yet: waiting up to {_JOIN_SECONDS} s for one to join")
     place = placement_group([dict(needed)])
     asked: int | None = None  # the version of the cluster's demands in which this one was first seen
     try:

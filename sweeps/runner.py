@@ -24,6 +24,7 @@ from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.log import JsonLog, Log, teller
 from sweeps.loopback import on_loopback
+from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError
 from sweeps.report import summary_lines, write_report
 from sweeps.resources import check_satisfiable, wanted
@@ -250,14 +251,34 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
         timer.cancel()
 
 
-def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
-    lock = folder.lock()
+def _open(
+    folder: SweepFolder, spec: Spec, store: Store, log: Log
+) -> tuple[Display | JsonLog, Mirror | None, Publisher]:
+    folder.claim()
     folder.journal.repair()
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
     if note := undecidable(spec):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
-    publisher = Publisher(spec, folder, store, say=display.say, mirror=mirror)
+    try:
+        return display, mirror, Publisher(spec, folder, store, say=display.say, mirror=mirror)
+    except Exception as error:  # each kind of store raises its own
+        if mirror:
+            mirror.release()
+        if isinstance(error, SweepError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        advice = f"put it right and go on with: {folder.resume_command}"
+        raise SweepError(f"MLflow does not take writes at {store.uri}: {reason}; {advice}") from None
+
+
+def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
+    lock = folder.lock()
+    try:
+        display, mirror, publisher = _open(folder, spec, store, log)
+    except BaseException:
+        lock.release()
+        raise
     followers: list[Follower] = [display, *filter(None, [mirror]), publisher]
     for follower in followers:
         follower.start()
@@ -332,7 +353,8 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     except Exception as error:  # Tune has fallen over
         stop.check()
         logging.getLogger(__name__).exception("Ray Tune failed")
-        raise SweepError(f"Ray Tune failed: {str(error).splitlines()[-1]}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[-1]
+        raise SweepError(f"Ray Tune failed: {reason}") from None
 
 
 def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:

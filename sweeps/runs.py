@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -10,6 +11,7 @@ from mlflow.entities import LifecycleStage, Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from sweeps.journal import write_whole
 from sweeps.state import CONFIRM, TrialRecord, trial_name
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
@@ -47,6 +49,12 @@ class SweepRuns:
             self.save(0)  # before the run is made: killed in between, the next driver finds it by its tag
             self.parent = self._find_parent() or self._create_parent()
             self.save(0)
+        try:
+            self._log_files()
+        except Exception:  # the sweep does not begin
+            with suppress(Exception):
+                self._client.set_terminated(self.parent, "KILLED")
+            raise
         self._client.update_run(self.parent, status="RUNNING")
 
     def save(self, offset: int) -> None:
@@ -59,9 +67,7 @@ class SweepRuns:
         text = json.dumps({**content, "offset": offset})
         bookmark = self._folder.bookmark
         if not bookmark.exists() or bookmark.read_text() != text:
-            scratch = bookmark.with_suffix(".new")
-            scratch.write_text(text)
-            scratch.replace(bookmark)
+            write_whole(bookmark, text)
 
     def _is_there(self, run: str) -> bool:
         try:
@@ -79,9 +85,12 @@ class SweepRuns:
         name = f"{self._spec.name} {self._folder.path.name}"
         tags = {"study": self._spec.name, "sweep": self._folder.path.name, _SWEEP_ID: self._id}
         run = self._client.create_run(self._experiment, run_name=name, tags={**tags, **self._provenance})
-        for file in ("sweep.yaml", "resolved.yaml"):
-            self._client.log_artifact(run.info.run_id, str(Path(self._folder.path, file)))
         return str(run.info.run_id)
+
+    def _log_files(self) -> None:
+        there = {file.path for file in self._client.list_artifacts(self.parent)}
+        for file in {"sweep.yaml", "resolved.yaml"} - there:
+            self._client.log_artifact(self.parent, str(Path(self._folder.path, file)))
 
     def child(self, trial: TrialRecord) -> str | None:
         """Find the run of a trial, or make it.

@@ -8,7 +8,13 @@ from sweeps.mistakes import SweepError
 # user:password@ after the scheme or without one, also where the password has characters that end a host.
 _PASSWORD = re.compile(r"^(?:[^/]*://(?=[^/])|(?![^/@]*://))[^/@:]*:[^@]*@", re.DOTALL)
 _SECRET = re.compile(
-    r"pass|pwd|secret|token|credential|signature|^sig$|(access|account|api|private)_?key", re.I
+    r"pass|pwd|secret|token|credential|signature|^(sig|auth|authorization)$|(access|account|api|private)_?key",
+    re.I,
+)
+_OF_RAY = "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+_OF_STORES = (
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, PGPASSWORD, "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
 
 
@@ -27,12 +33,14 @@ def refuse_credentials(what: str, uri: str) -> None:
         split = urlsplit(uri)
     except ValueError:
         raise SweepError(f"{what}: is no address, such as http://127.0.0.1:5000") from None
-    named = [name for name, _ in parse_qsl(split.query, keep_blank_values=True) if _SECRET.search(name)]
-    if _PASSWORD.match(uri) or named:
+    pairs = parse_qsl(f"{split.query}&{split.fragment}", keep_blank_values=True)
+    named = [name for name, _ in pairs if _SECRET.search(name)]
+    is_token = split.scheme in ("http", "https") and split.username is not None
+    if _PASSWORD.match(uri) or is_token or named:
         place = f"{uri.partition('://')[0]}://...@" if "://" in uri else "...@"
         shown = f"?{named[0]}=..." if named else f"{place}{uri.rpartition('@')[2]}"
+        by = _OF_RAY if what == "--address" else _OF_STORES
         raise SweepError(
             f"{what} {shown}: must not have a password, which would be written to logs and to the sweep; "
-            "give it by the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, PGPASSWORD, "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"give it by the environment: {by}"
         )

@@ -1,5 +1,6 @@
 """Where sweeps are kept: STORAGE/NAME/001, 002, ...; the newest is the one that NAME means."""
 
+import fcntl
 import json
 import os
 import re
@@ -14,8 +15,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sweeps.checkpoints import Checkpoints
-from sweeps.journal import Journal
-from sweeps.mirror import BOOKMARK, JOURNAL, Mirror, below, lease_holder, pull, uri_of, working_copy
+from sweeps.journal import Journal, write_whole
+from sweeps.mirror import (
+    BOOKMARK,
+    JOURNAL,
+    RESOLVED,
+    Mirror,
+    below,
+    claim,
+    lease_holder,
+    pull,
+    uri_of,
+    working_copy,
+)
 from sweeps.mistakes import SweepError
 from sweeps.secrets import refuse_credentials
 from sweeps.source import Source
@@ -26,6 +38,8 @@ _RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the driver of a Ray job
 _LOST = "would be lost with the job's copy of the working directory"
 SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 DEFAULT_STORAGE = Path("runs")
+_LOCK = ".lock"
+_LOCK_SECONDS = 1.0  # who looks whether a sweep is running holds it for a moment
 
 
 def open_storage(where: str | Path | None = None) -> Path:
@@ -71,12 +85,13 @@ def command(*words: str, storage: Path) -> str:
         storage: The storage that it is about.
 
     Returns:
-        The command line, as this program was called, with ``--storage`` where it is not the default.
+        The command line, as this program was called, with ``--storage`` where it is not the default of who
+        types it: a job's is not that of a shell.
     """
     called = Path(sys.argv[0])
     outside_path = called.name == "noisesweep" and shutil.which("noisesweep") is None
     program = os.path.relpath(called) if outside_path else "noisesweep"
-    is_default = storage.resolve() == open_storage().resolve()
+    is_default = not in_ray_job() and storage.resolve() == open_storage().resolve()
     option = [] if is_default else ["--storage", uri_of(storage) or str(storage)]
     return shlex.join([program, *words, *option])
 
@@ -110,6 +125,15 @@ class SweepFolder:
 
     def _shared(self, name: str) -> str:
         return below(self.uri, name) if self.uri else str(self.path / name)
+
+    def claim(self) -> None:
+        """Claim it in its store, if that is no folder, and bring it up to date.
+
+        Raises:
+            SweepError: If a driver elsewhere is at work on it.
+        """
+        if self.uri:
+            claim(self.path, self.uri)
 
     def mirror(self, say: Callable[[str], None]) -> Mirror | None:
         """Begin to copy it to its store.
@@ -163,8 +187,15 @@ class SweepFolder:
 
         Returns:
             The store's ``uri``, the ``parent`` run, how far it got; None before the first delivery.
+
+        Raises:
+            SweepError: If it is damaged.
         """
-        return json.loads(self.bookmark.read_text()) if self.bookmark.exists() else None
+        try:
+            return json.loads(self.bookmark.read_text()) if self.bookmark.exists() else None
+        except ValueError:
+            advice = "delete it, and MLflow gets the sweep once more, as another one"
+            raise SweepError(f"{self.bookmark}: is damaged; {advice}") from None
 
     def portable(self, uri: str) -> str:
         """Name a tracking store so that the name holds when the storage is moved.
@@ -192,7 +223,7 @@ class SweepFolder:
             The spec that it was started with.
         """
         # Checked when it was written; its trainable may be one that a script registered.
-        return Spec.model_validate(Source(self.path / "resolved.yaml").content)
+        return Spec.model_validate(Source(self.path / RESOLVED).content)
 
     def rewrite(self, spec: Spec) -> None:
         """Go on with a spec that has changed in what is harmless.
@@ -204,9 +235,7 @@ class SweepFolder:
             SweepError: If the sweep is running.
         """
         with self.lock():
-            scratch = self.path / "resolved.yaml.new"
-            scratch.write_text(spec.resolved, encoding="utf-8")
-            scratch.replace(self.path / "resolved.yaml")
+            write_whole(self.path / RESOLVED, spec.resolved)
 
     def state(self) -> SweepState:
         """Read its trials.
@@ -225,9 +254,9 @@ class SweepFolder:
         Raises:
             SweepError: If another driver has it.
         """
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / _LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout:
             raise SweepError(f"{self.path}: this sweep is running already") from None
         return lock
@@ -241,9 +270,15 @@ class SweepFolder:
         if self.uri and lease_holder(self.uri):
             return True
         try:
-            self.lock().release()
-        except SweepError:
+            file = os.open(self.path / _LOCK, os.O_RDONLY)  # who only looks may not be allowed to write
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
+        finally:
+            os.close(file)
         return False
 
 
@@ -259,7 +294,7 @@ def sweep_folders(storage: Path, name: str) -> list[SweepFolder]:
     """
     pull(storage, name)
     numbered = sorted(_numbered(storage.resolve() / name).items())
-    return [SweepFolder(path) for _, path in numbered if (path / "resolved.yaml").exists()]
+    return [SweepFolder(path) for _, path in numbered if (path / RESOLVED).exists()]
 
 
 def _numbered(study: Path) -> dict[int, Path]:
@@ -284,7 +319,7 @@ def newest_sweep(storage: Path, name: str) -> SweepFolder:
     if folders:
         return folders[-1]
     pull(storage)
-    studies = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
+    studies = sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
     known = f"there are {', '.join(studies)}" if studies else "there is none yet"
     raise SweepError(f"{uri_of(storage) or storage}: no sweep of the name {name!r}; {known}")
 
@@ -308,9 +343,15 @@ def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
         number = 1 + max(_numbered(study), default=0)
         folder = SweepFolder(study / f"{number:03d}")
         folder.path.mkdir()
-        (folder.path / "sweep.yaml").write_text(spec.text or spec.resolved, encoding="utf-8")
-        (folder.path / "resolved.yaml").write_text(spec.resolved, encoding="utf-8")
+    except FileExistsError:
+        raise SweepError(f"{folder.path}: another sweep of this study has just begun") from None
     except OSError as error:
+        raise SweepError(f"{storage}: cannot be written: {error}") from None
+    try:
+        write_whole(folder.path / "sweep.yaml", spec.text or spec.resolved)
+        write_whole(folder.path / RESOLVED, spec.resolved)  # last: with it there is a sweep
+    except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise SweepError(f"{storage}: cannot be written: {error}") from None
     return folder
 

@@ -27,8 +27,9 @@ def connect(uri: str) -> MlflowClient:
         SweepError: If it cannot be reached.
     """
     check_scheme(uri)
-    # MLflow's own retries take minutes; what cannot be sent is kept and sent again by the publisher.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    # The publisher sends again what cannot be sent, when it has looked what arrived: MLflow itself would also
+    # resend what makes a run, which is then there twice if only the answer was lost.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what fails is said in a line

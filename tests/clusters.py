@@ -105,7 +105,7 @@ class LocalCluster:
 
     def add_node(self, *, cpus: int = 1, env: dict[str, str] | None = None) -> Node:
         """Start a node that joins the head."""
-        # A folder of its own, as on a machine of its own: what a node that joins clears there are jobs' copies.
+        # A folder of its own, as on a machine of its own: a node that joins clears it, with what jobs run in.
         own = f"--temp-dir={self.folder}/{len(self.nodes)}"
         return self._start(f"--address={self.address}", f"--num-cpus={cpus}", own, env=env)
 

@@ -3,16 +3,20 @@
 import json
 import os
 import platform
+import re
+import subprocess
+import sys
 import time
 
 import pytest
 from pyarrow.fs import FileSystem
 
-from sweeps import SweepError
+from sweeps import SweepError, load_spec
 from sweeps.mirror import LEASE, below, lease_holder, uri_of
-from sweeps.storage import open_storage
+from sweeps.storage import create_sweep, newest_sweep, open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, write
+from tests.test_run import content
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,36 @@ def test_a_sweep_that_runs_elsewhere_is_left_alone(bucket, machines):
     assert lease_holder(uri) == f"{platform.node()} (process {os.getpid()})"
     lease(platform.node(), 2**22 + 1, age=5)  # beyond what a process id can be
     assert lease_holder(uri) is None
+
+
+def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machines, curves):
+    spec = load_spec(content(name="taken-over"))
+
+    def record():
+        return [event["event"] for event, _ in newest_sweep(open_storage(bucket), spec.name).journal.read()]
+
+    machines("first")
+    first = create_sweep(open_storage(bucket), spec)
+    first.claim()
+    mirror = first.mirror(print)
+    mirror.start()
+    first.journal.append("begin", versions="some")
+    machines("second")
+    second = newest_sweep(open_storage(bucket), spec.name)
+    holder = re.escape(f"{platform.node()} (process {os.getpid()})")
+    assert lease_holder(second.uri) == f"{platform.node()} (process {os.getpid()})"
+    claim_elsewhere = f"from sweeps.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"
+    refused = subprocess.run([sys.executable, "-c", claim_elsewhere], capture_output=True, text=True)
+    assert re.search(f"SweepError: .*: this sweep is running already, on {holder}", refused.stderr)
+
+    for seconds in range(3):  # the first one ends while the second prepares its data
+        first.journal.append("finish", status=f"interrupted {seconds}")
+    mirror.close()
+    mirror.release()
+    second.claim()
+    second.mirror(print)
+    machines("reader")
+    assert record() == ["begin", "finish", "finish", "finish"]
 
 
 def test_a_store_needs_a_server_for_tracking(bucket, machines, monkeypatch, tmp_path):

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import ray
 
+from sweeps import resources
 from tests.clusters import LocalCluster
 from tests.slow_cloud import ENVIRONMENT, autoscaling
 
@@ -52,9 +55,24 @@ def check(cluster):
     return start
 
 
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("127.0.0.1:6379", False),
+        ("[::1]:6379", False),
+        ("10.0.0.5:6379", True),
+        ("[fd00::5]:6379", True),
+        ("head.example.com:6379", True),
+    ],
+)
+def test_nodes_join_only_what_they_can_reach(address, may, monkeypatch):
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address=address))
+    assert resources._others_may_join() == may
+
+
 def test_what_neither_nodes_nor_the_autoscaler_can_give_is_refused(check):
     output, errors = check("{cpu: 64}", 5).communicate(timeout=120)
-    assert output.splitlines() == ["no node has 64 cpu yet: waiting for one to join"]
+    assert output.splitlines() == ["no node has 64 cpu yet: waiting up to 5 s for one to join"]
     assert errors.splitlines()[-1] == (
         "resources: a trial asks for 64 cpu on one node; nodes have at most 0 cpu (change resources)"
     )
@@ -65,14 +83,14 @@ def test_what_the_autoscaler_adds_is_waited_for_by_the_sweep(check):
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert output.splitlines() == [
-        "no node has 1 cpu and 0.5 gpu yet: waiting for one to join",
+        "no node has 1 cpu and 0.5 gpu yet: waiting up to 60 s for one to join",
         "the autoscaler is about to add one",
     ]
 
 
 def test_a_node_that_joins_in_time_is_enough(check, cluster):
     process = check("{cpu: 4}", 60)
-    assert process.stdout.readline() == "no node has 4 cpu yet: waiting for one to join\n"
+    assert process.stdout.readline() == "no node has 4 cpu yet: waiting up to 60 s for one to join\n"
     cluster.add_node(cpus=4)
     output, errors = process.communicate(timeout=120)
     assert (process.returncode, output) == (0, ""), errors

@@ -478,6 +478,9 @@ ADDRESSES = [
     f"s3://bucket/sweeps?secret_key={PASSWORD}",
     f"user:{PASSWORD}@mlflow:5000",
     f"http://[user:{PASSWORD}@mlflow",
+    f"https://{PASSWORD}@mlflow",
+    f"https://mlflow:5000/?auth={PASSWORD}",
+    f"https://mlflow:5000/#token={PASSWORD}",
 ]
 
 

@@ -15,6 +15,7 @@ from sweeps.storage import (
     newest_sweep,
     sweep_folders,
 )
+from tests.disks import fill, small_disk
 from tests.test_spec import BASE, read
 
 
@@ -104,6 +105,35 @@ lock = SweepFolder(Path(sys.argv[1])).lock()
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+def test_a_full_disk_leaves_no_half_of_a_sweep(spec, tmp_path):
+    storage = tmp_path / "disk"
+    with small_disk(storage, "64k"):
+        (storage / "ballast").write_bytes(b"0" * 2**10)
+        fill(storage / "more")
+        with pytest.raises(SweepError, match=r"disk: cannot be written: .*No space left on device"):
+            create_sweep(storage, spec)
+        assert sweep_folders(storage, spec.name) == []
+        (storage / "more").unlink()
+        assert create_sweep(storage, spec).path.name == "001"
+
+
+def test_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
+    storage = tmp_path / "disk"
+    with small_disk(storage, "1m"):
+        folder = create_sweep(storage, spec)
+        assert not folder.is_running()  # there is no lock yet
+        folder.lock().release()
+        subprocess.run(["mount", "-o", "remount,ro", storage], check=True)
+        assert not folder.is_running()
+
+
+def test_a_damaged_bookmark_is_one_error(spec, storage):
+    folder = create_sweep(storage, spec)
+    folder.bookmark.write_text("")
+    with pytest.raises(SweepError, match=r"tracking\.json: is damaged; delete it, and MLflow gets the sweep"):
+        _ = folder.tracking_uri
 
 
 def test_one_driver_at_a_time_and_a_dead_one_lets_go(spec, storage):

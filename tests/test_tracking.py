@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
 import pytest
@@ -14,7 +15,7 @@ from mlflow import MlflowClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from sweeps import SweepError, load_spec, run, tracking
+from sweeps import SweepError, load_spec, resume, run, tracking
 from sweeps.runs import SweepRuns
 from sweeps.storage import create_sweep, default_tracking_uri, newest_sweep
 from sweeps.store import connect, open_store
@@ -52,6 +53,41 @@ class Server:
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+class Forgetful:
+    """A proxy that hangs up instead of giving the answer to the second request of a kind."""
+
+    def __init__(self, server, kind):
+        session, seen = requests.Session(), []
+
+        class Handler(BaseHTTPRequestHandler):
+            def forward(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = session.request(self.command, server + self.path, data=body, headers=self.headers)
+                if self.path.endswith(kind):
+                    seen.append(self.path)
+                    if len(seen) == 2:
+                        return
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", answer.headers.get("Content-Type", "text/plain"))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = forward
+
+            def log_message(self, *arguments):
+                pass
+
+        self.proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.proxy.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.proxy.server_port}"
+
+    def __exit__(self, *exception):
+        self.proxy.shutdown()
+        self.proxy.server_close()
 
 
 @pytest.fixture
@@ -288,6 +324,46 @@ def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, 
     monkeypatch.undo()
     assert folder.bookmark_content()["parent"] == ""
     assert publisher(folder, uri).parent == first.parent
+
+
+def test_a_parent_gets_the_yaml_that_the_driver_before_did_not_log(folder, tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path}/files.db"
+    monkeypatch.setattr(SweepRuns, "_log_files", lambda self: None)  # killed before
+    first = publisher(folder, uri)
+    monkeypatch.undo()
+    second = publisher(folder, uri)
+    assert second.parent == first.parent
+    files = {file.path for file in MlflowClient(uri).list_artifacts(second.parent)}
+    assert files == {"sweep.yaml", "resolved.yaml"}
+
+
+def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_later(
+    ray_session, tmp_path, curves
+):
+    uri, blocked = f"sqlite:///{tmp_path}/blocked.db", tmp_path / "mlartifacts"
+    blocked.write_text("no folder")
+    spec = load_spec(content(name="blocked", budget={"trials": 1}))
+    with pytest.raises(SweepError, match=r"MLflow does not take writes at .*; put it right and go on with: "):
+        run(spec, storage=tmp_path / "runs", tracking_uri=uri)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("blocked").experiment_id
+    assert [each.info.status for each in client.search_runs([experiment])] == ["KILLED"]
+    blocked.unlink()
+    result = resume("blocked", storage=tmp_path / "runs", tracking_uri=uri)
+    assert result.complete
+    assert [each.info.status for each in client.search_runs([experiment])] == ["FINISHED"] * 2
+
+
+def test_a_run_whose_making_is_not_answered_is_not_made_again(folder, server):
+    with Forgetful(server.uri, "runs/create") as uri:
+        delivering = publisher(folder, uri, said := Messages())
+        delivering.start()
+        start(folder, 1)
+        epochs(folder, 1, 1, 3)
+        end(folder, 1)
+        delivering.close()
+    assert said.away.is_set()
+    assert delivered(folder, server.uri, delivering.parent) == {"t1": ("FINISHED", expected(3))}
 
 
 def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeypatch):

@@ -4,13 +4,10 @@ import os
 import platform
 import random
 import shutil
-import subprocess
-from contextlib import contextmanager
-
-import pytest
 
 from sweeps.storage import newest_sweep
 from tests.clusters import LocalCluster
+from tests.disks import fill, small_disk
 from tests.faults.sweep import Driver, events, verify, write
 from tests.made_data import write_made_data
 from tests.test_tracking import Server
@@ -41,25 +38,19 @@ def test_the_mlflow_server_is_killed_while_it_writes_and_stays_away(undisturbed,
     record("MLflow server killed during writes, and away for a while", killed, found)
 
 
-@contextmanager
-def small_disk(folder, size):
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False)
-    if mounted.returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 def test_the_disk_of_the_storage_is_full(undisturbed, store, record, tmp_path):
-    storage, filled = tmp_path / "disk", 0
+    storage = tmp_path / "disk"
     with small_disk(storage, "64m"):
+        Driver("run", write(tmp_path, "others", fixed={"epochs": 1}), "--storage", storage).finish()
+        filled = fill(storage / "ballast")
+        output = Driver("run", write(tmp_path), "--storage", storage).finish(1)  # it does not begin
+        assert "No space left on device" in output
+        assert "Traceback" not in output
+        (storage / "ballast").unlink()
         driver = Driver("run", write(tmp_path), "--storage", storage)
         for event in events(storage, driver):
-            if event["event"] == "epoch" and event["epoch"] == 5 and not filled:
-                filled = fill(storage / "ballast")
+            if event["event"] == "epoch" and event["epoch"] == 5 and filled < 2:
+                filled += fill(storage / "ballast")
         output = driver.finish(1)
         assert "No space left on device" in output
         assert "go on with: " in output
@@ -67,17 +58,12 @@ def test_the_disk_of_the_storage_is_full(undisturbed, store, record, tmp_path):
         (storage / "ballast").unlink()
         again = Driver("resume", "faults", "--storage", storage)
         for event in events(storage, again):
-            if event["event"] == "epoch" and event["epoch"] == 5 and filled < 2:
+            if event["event"] == "epoch" and event["epoch"] == 5 and filled < 3:
                 filled += fill(storage / "ballast")
         assert "No space left on device" in again.finish(1)
         (storage / "ballast").unlink()
         Driver("resume", "faults", "--storage", storage).finish()
         record("disk of the storage full", filled, verify(storage, undisturbed))
-
-
-def fill(file):
-    subprocess.run(["dd", "if=/dev/zero", f"of={file}", "bs=4096"], check=False, capture_output=True)
-    return 1
 
 
 DATA = {
