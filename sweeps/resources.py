@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from math import isclose
 
 import ray
 from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
@@ -96,7 +97,14 @@ def _autoscaling() -> GetClusterStatusReply:
 
 
 def _among(demands: Iterable[GangResourceRequest], needed: Mapping[str, float]) -> bool:
-    return any(dict(request.resources_bundle) == needed for demand in demands for request in demand.requests)
+    bundles = (request.resources_bundle for demand in demands for request in demand.requests)
+    return any(_same(bundle, needed) for bundle in bundles)
+
+
+def _same(bundle: Mapping[str, float], needed: Mapping[str, float]) -> bool:
+    # Ray rounds amounts, to a ten-thousandth.
+    amounts = needed.items()
+    return bundle.keys() == needed.keys() and all(isclose(bundle[k], v, rel_tol=1e-3) for k, v in amounts)
 
 
 def _has(node: Mapping[str, float], needed: Mapping[str, float]) -> bool:

@@ -30,7 +30,7 @@ except SweepError as error:
 @pytest.fixture(scope="module")
 def cluster():
     types = {
-        "gpus": {"resources": {"CPU": 2, "GPU": 1}, "node_config": {}, "max_workers": 2},
+        "gpus": {"resources": {"CPU": 2, "GPU": 1, "memory": 2**30}, "node_config": {}, "max_workers": 2},
         "too-many": {"resources": {"CPU": 64}, "node_config": {}, "max_workers": 0},
     }
     env = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}  # which has the cloud
@@ -79,11 +79,11 @@ def test_what_neither_nodes_nor_the_autoscaler_can_give_is_refused(check):
 
 
 def test_what_the_autoscaler_adds_is_waited_for_by_the_sweep(check):
-    process = check("{cpu: 1, gpu: 0.5}", 60)
+    process = check("{cpu: 1, gpu: 0.333333, memory: 0.7}", 60)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert output.splitlines() == [
-        "no node has 1 cpu and 0.5 gpu yet: waiting up to 60 s for one to join",
+        "no node has 1 cpu, 0.333333 gpu and 0.7 GiB memory yet: waiting up to 60 s for one to join",
         "the autoscaler is about to add one",
     ]
 
