@@ -29,7 +29,7 @@ BASE = {
     "objective": {"metric": "val_loss", "mode": "min"},
 }
 QUICK = {"epochs": 2, "train_subset": 200}
-SLOW = {"epochs": 8, "batch_size": 2}  # some seconds, so that it runs when it is stopped
+SLOW = {"epochs": 8, "batch_size": 2}  # some seconds, so that it runs when it is stopped, or left alone
 # The command with all it imports, which waits until it is told to go on.
 PREPARED = "import cluster.jobs; from sweeps import cli; print(flush=True); input(); cli.main()"
 
@@ -319,7 +319,7 @@ def clients(tmp_path_factory):
     root = tmp_path_factory.mktemp("jobs")
     folder, storage = root / "folder", root / "storage"
     # A folder that is called like a package of ours, which must not be taken for it.
-    write(folder / "sweeps", "kept", QUICK)
+    write(folder / "sweeps", "kept", SLOW)
     write(folder, "plain", QUICK)
     write(folder, "slow", SLOW)
     touch(folder, ".venv/pyvenv.cfg", "mlflow.db")
