@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from pyarrow.fs import FileSelector, FileSystem
 
+from sweeps.mistakes import in_a_line
+
 _KEPT = 2  # should the newest be damaged
 
 
@@ -64,7 +66,7 @@ class Checkpoints:
                     buffer = io.BytesIO(stream.read())
                 content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
             except Exception as error:  # whatever a damaged file makes of it
-                reason = " ".join(str(error).split())[:200]
+                reason = in_a_line(error)
                 sys.stderr.write(f"{path}: cannot be read, so the one before it is used: {reason}\n")
             else:
                 return content

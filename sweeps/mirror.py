@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from sweeps.journal import Event, Follower, Journal
-from sweeps.mistakes import SweepError
+from sweeps.mistakes import SweepError, in_a_line
 from trainables.data.cache import cache_dir
 
 JOURNAL, BOOKMARK, LEASE, RESOLVED = "journal.jsonl", "tracking.json", "driver.json", "resolved.yaml"
@@ -47,7 +47,7 @@ def working_copy(uri: str) -> Path:
         filesystem, path = FileSystem.from_uri(uri)
         filesystem.get_file_info(path)
     except Exception as error:  # each kind of store raises its own
-        raise SweepError(f"storage {uri}: cannot be read: {_reason(error)}") from None
+        raise SweepError(f"storage {uri}: cannot be read: {in_a_line(error)}") from None
     folder = cache_dir() / "storages" / hashlib.sha256(uri.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _URI).write_text(uri)
@@ -99,7 +99,7 @@ def pull(storage: Path, study: str = "") -> None:
         for path in _small_files(filesystem, f"{root}/{study}".rstrip("/")):
             _pull_file(filesystem, path, storage / Path(path).relative_to(root))
     except OSError as error:
-        raise SweepError(f"storage {uri}: cannot be read: {_reason(error)}") from None
+        raise SweepError(f"storage {uri}: cannot be read: {in_a_line(error)}") from None
 
 
 def _pull_file(filesystem: FileSystem, path: str, local: Path) -> None:
@@ -141,7 +141,7 @@ def claim(folder: Path, uri: str) -> None:
             if filesystem.get_file_info(f"{path}/{name}").type == FileType.File:
                 _pull_file(filesystem, f"{path}/{name}", folder / name)
     except OSError as error:
-        raise SweepError(f"storage {uri}: cannot be read or written: {_reason(error)}") from None
+        raise SweepError(f"storage {uri}: cannot be read or written: {in_a_line(error)}") from None
 
 
 class Mirror(Follower):
@@ -166,7 +166,7 @@ class Mirror(Follower):
         try:
             self.push(*_FILES)
         except OSError as error:
-            raise SweepError(f"storage {uri}: cannot be written: {_reason(error)}") from None
+            raise SweepError(f"storage {uri}: cannot be written: {in_a_line(error)}") from None
         self.tick()
 
     def handle(self, events: list[Event]) -> None:
@@ -200,7 +200,7 @@ class Mirror(Follower):
         if self._away_since is None:
             self._away_since = time.monotonic()
             kept = f"the sweep goes on in {self._folder} and is copied when it does"
-            self._say(f"the storage does not take writes at {self._uri} ({_reason(error)}); {kept}")
+            self._say(f"the storage does not take writes at {self._uri} ({in_a_line(error)}); {kept}")
         if self._closing.is_set():
             time.sleep(1)
             return time.monotonic() - self._away_since > _CLOSING_SECONDS
@@ -225,7 +225,7 @@ class Mirror(Follower):
             self.push(*_FILES, *report)
             self._filesystem.delete_file(f"{self._path}/{LEASE}")
         except OSError as error:
-            self._say(f"{self._folder} is not all at {self._uri} ({_reason(error)}); resume from here")
+            self._say(f"{self._folder} is not all at {self._uri} ({in_a_line(error)}); resume from here")
 
 
 def _write(filesystem: FileSystem, path: str, content: bytes) -> None:
@@ -264,7 +264,3 @@ def lease_holder(uri: str) -> str | None:
     if gone or time.time() - lease["time"] > _LEASE_SECONDS:
         return None
     return _driver(lease["host"], lease["pid"])
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -51,6 +51,18 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def in_a_line(error: Exception) -> str:
+    """Shorten what another library says of an error.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Its message without line breaks, at most 200 characters.
+    """
+    return " ".join(str(error).split())[:200]
+
+
 def dotted(location: Location) -> str:
     """Write a location as users write keys.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
-from sweeps.mistakes import SweepError
+from sweeps.mirror import JOURNAL, RESOLVED
+from sweeps.mistakes import SweepError, in_a_line
 from sweeps.spec import NAME
 from sweeps.storage import SweepFolder, check_database
 from sweeps.store import connect
@@ -47,9 +48,9 @@ def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
         folder = Path(scratch, name, number)
         folder.mkdir(parents=True)
         try:
-            for file in ("resolved.yaml", "journal.jsonl"):
+            for file in (RESOLVED, JOURNAL):
                 client.download_artifacts(run.info.run_id, file, str(folder))
         except (MlflowException, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = in_a_line(error)
             raise SweepError(f"{uri}: the record of {name!r} is not there yet: {reason}") from None
         yield SweepFolder(folder), run.info.status == "RUNNING"

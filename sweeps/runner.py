@@ -25,7 +25,7 @@ from sweeps.journal import Follower
 from sweeps.log import JsonLog, Log, teller
 from sweeps.loopback import on_loopback
 from sweeps.mirror import Mirror
-from sweeps.mistakes import SweepError
+from sweeps.mistakes import SweepError, in_a_line
 from sweeps.report import summary_lines, write_report
 from sweeps.resources import check_satisfiable, wanted
 from sweeps.search import build_scheduler, build_searcher
@@ -267,7 +267,7 @@ def _open(
             mirror.release()
         if isinstance(error, SweepError):
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = in_a_line(error)
         advice = f"put it right and go on with: {folder.resume_command}"
         raise SweepError(f"MLflow does not take writes at {store.uri}: {reason}; {advice}") from None
 
@@ -397,7 +397,7 @@ def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
             with on_loopback():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = in_a_line(error)
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     check_satisfiable(spec, say)

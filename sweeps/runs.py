@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweeps.journal import write_whole
+from sweeps.mirror import RESOLVED
 from sweeps.state import CONFIRM, TrialRecord, trial_name
 from sweeps.storage import SweepFolder
 from sweeps.store import Store
@@ -89,7 +90,7 @@ class SweepRuns:
 
     def _log_files(self) -> None:
         there = {file.path for file in self._client.list_artifacts(self.parent)}
-        for file in {"sweep.yaml", "resolved.yaml"} - there:
+        for file in {"sweep.yaml", RESOLVED} - there:
             self._client.log_artifact(self.parent, str(Path(self._folder.path, file)))
 
     def child(self, trial: TrialRecord) -> str | None:

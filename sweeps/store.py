@@ -10,7 +10,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from sweeps.mistakes import SweepError
+from sweeps.mistakes import SweepError, in_a_line
 from sweeps.storage import check_scheme
 
 
@@ -38,7 +38,7 @@ def connect(uri: str) -> MlflowClient:
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # each kind of store raises its own
-        reason = " ".join(str(error).split())[:200]
+        reason = in_a_line(error)
         raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
     return client
 
@@ -71,7 +71,7 @@ def open_store(uri: str, study: str) -> Store:
         try:
             created = client.create_experiment(study, artifact_location=artifact_location(uri))
         except MlflowException as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = in_a_line(error)
             raise SweepError(f"MLflow cannot make the experiment {study!r} at {uri}: {reason}") from None
         return Store(uri, client, created)
     if experiment.lifecycle_stage != "active":

@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
 from sweeps.mirror import Mirror
-from sweeps.mistakes import SweepError
+from sweeps.mistakes import SweepError, in_a_line
 from sweeps.models import log_best_model
 from sweeps.runs import SweepRuns
 from sweeps.spec import Spec
@@ -169,7 +169,7 @@ class Publisher(Follower):
         self._runs.look_again()
         if self._away_since is None:
             self._away_since = now
-            reason = " ".join(str(error).split())[:200]
+            reason = in_a_line(error)
             self._say(
                 f"MLflow does not take writes at {self.uri} ({reason}); "
                 f"they are kept in {self._journal.path} and delivered when it does"
