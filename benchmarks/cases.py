@@ -1,0 +1,74 @@
+"""The three sweeps of the throughput benchmark: 16 fixed configurations each, no early stopping."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MODES = ("none", "layer", "all", "after_all")
+SIGMA = 0.01
+
+
+@dataclass(frozen=True)
+class Case:
+    """A dataset with an architecture, and how long each of the 16 trains."""
+
+    name: str
+    trainable: str
+    fixed: dict[str, Any]
+    rates: tuple[float, float, float, float]
+    metric: str
+    mode: str = "max"
+
+    @property
+    def configurations(self) -> list[dict[str, Any]]:
+        """Noise mode and learning rate of each; sigma is the same in all."""
+        return [
+            {"noise": noise, "lr": lr, "sigma": SIGMA}
+            for noise, lr in itertools.product(MODES, self.rates)
+        ]
+
+    def write_spec(self, path: Path) -> None:
+        """Write the same as a sweep's YAML."""
+        spec = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "mode": "grid",
+            "fixed": {**self.fixed, "sigma": SIGMA},
+            "search": {"noise": {"grid": list(MODES)}, "lr": {"grid": list(self.rates)}},
+            "seeds": 1,
+            "objective": {"metric": self.metric, "mode": self.mode},
+            "seed": 0,
+        }
+        path.write_text(yaml.safe_dump(spec))
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            "fmnist",
+            "fmnist",
+            {"model": "shallow", "epochs": 3, "train_subset": 18_000, "batch_size": 128, "optimizer": "sgd"},
+            (0.003, 0.01, 0.03, 0.1),
+            "val_accuracy",
+        ),
+        Case(
+            "temperatures",
+            "temperatures",
+            {"cell": "lstm", "hidden": 32, "window": 20, "epochs": 40, "batch_size": 32, "optimizer": "adam"},
+            (0.0003, 0.001, 0.003, 0.01),
+            "val_rmse",
+            "min",
+        ),
+        Case(
+            "cifar10",
+            "cifar10",
+            {"model": "cnn2", "epochs": 1, "train_subset": 5_120, "batch_size": 128, "optimizer": "sgd"},
+            (0.003, 0.01, 0.03, 0.1),
+            "val_accuracy",
+        ),
+    )
+}

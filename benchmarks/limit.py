@@ -1,0 +1,103 @@
+"""2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
+
+Kernels are the forward and backward passes and optimizer steps of its training, and the forward passes of its
+evaluations, on batches that are made before, in plain loops, one process a core at the same time. The noise is
+no part of them: what it and the start cost is in the ratio, and measured beside it.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import psutil
+import torch
+from torch import multiprocessing
+
+from benchmarks.cases import CASES, MODES, Case
+from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
+from benchmarks.startup import parts
+from benchmarks.throughput import ours
+from trainables import get
+from trainables.loop import Training
+from trainables.optimizers import build_optimizer
+
+_LONGER = 2  # than in the throughput benchmark, so that the start counts for less
+_ROUNDS = 3
+_STEPS = 60
+
+
+def training_of(case: Case) -> Training:
+    trainable = get(case.trainable)()
+    return trainable.start(trainable.Hyperparameters(**case.fixed), seed=0)
+
+
+def kernel_seconds(case: Case) -> tuple[float, float]:
+    """Seconds of the kernels of one trial, and of the noise of one with mode ``all``, in this process."""
+    torch.set_num_threads(1)
+    training = training_of(case)
+    task, hp = training.task, get(case.trainable).Hyperparameters(**case.fixed)
+    optimizer = build_optimizer(list(task.model.parameters()), hp)
+    batches = [batch for _, batch in zip(range(_STEPS), task.batches(hp.batch_size, torch.Generator()))]
+    flat = torch.empty(sum(p.numel() for p in task.model.parameters()))
+
+    def train() -> None:
+        for batch in batches:
+            optimizer.zero_grad()
+            task.loss(batch).backward()
+            optimizer.step()
+
+    def draw() -> None:
+        for _ in batches:
+            flat.normal_()
+
+    train()
+    steps = -(-task.n_examples // hp.batch_size)
+    a_step, a_draw = seconds(train) / len(batches), seconds(draw) / len(batches)
+    task.model.eval()
+    task.evaluate()
+    an_evaluation = seconds(task.evaluate)
+    return hp.epochs * (steps * a_step + an_evaluation), hp.epochs * steps * a_draw
+
+
+def measure(name: str) -> list[float]:
+    """The same in one process a core at once: means over them."""
+    cores = len(psutil.Process().cpu_affinity())
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        found = pool.map(kernel_seconds, [longer(CASES[name])] * cores, chunksize=1)
+    trials = len(CASES[name].configurations)
+    return [sum(values) / cores * trials / cores for values in zip(*found, strict=True)]
+
+
+def longer(case: Case) -> Case:
+    return replace(case, fixed={**case.fixed, "epochs": _LONGER * case.fixed["epochs"]})
+
+
+def run(names: list[str] | None = None) -> Results:
+    results = Results("limit")
+    for case in [CASES[name] for name in names or CASES]:
+        noise: list[float] = []
+
+        def kernels(name: str = case.name, noise: list[float] = noise) -> float:
+            _, printed = run_python("-m", "benchmarks.limit", name, cwd=Path(tempfile.gettempdir()))
+            alone, draws = json.loads(printed)
+            noise.append(draws * sum(mode in ("all", "after_all") for mode in MODES) / len(MODES))
+            return alone
+
+        taken = interleaved({"sweep": partial(ours, longer(case)), "kernels": kernels}, _ROUNDS)
+        start = [parts(longer(case))["first trial starts"] for _ in range(1)]
+        results.add(case.name, "sweep, seconds", taken["sweep"])
+        results.add(case.name, "kernels alone, seconds", taken["kernels"])
+        results.add(case.name, "random numbers of the noise, seconds", noise)
+        results.add(case.name, "start, seconds", start)
+        results.add(case.name, "sweep / kernels", ratios(taken["sweep"], taken["kernels"]))
+        above = [kernel + draw for kernel, draw in zip(taken["kernels"], noise, strict=True)]
+        rest = [sweep - start[0] for sweep in taken["sweep"]]
+        results.add(case.name, "sweep without start / kernels and random numbers", ratios(rest, above))
+    return results
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1])))

@@ -1,0 +1,149 @@
+"""Timing side by side, and the tables that are kept."""
+
+import csv
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = ("date", "commit", "machine", "case", "measure", "median", "lowest", "highest", "n")
+
+
+def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Measure each contender once a round, in an order that turns round each time.
+
+    Returns what each gave, in the order of the rounds: the nth of two contenders are a pair.
+    """
+    given: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        names = list(contenders)
+        for name in names if number % 2 == 0 else reversed(names):
+            given[name].append(contenders[name]())
+            note(f"round {number + 1} of {rounds}: {name}: {given[name][-1]:.3g}")
+    return given
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Divide pair by pair."""
+    return [a / b for a, b in zip(above, below, strict=True)]
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Time a call."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def run_python(*arguments: str, cwd: Path, **environment: str) -> tuple[float, str]:
+    """Run this Python with arguments, start to end. Returns seconds and what it printed.
+
+    A contender that fails ends the benchmark, with what it said.
+    """
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+    taken = time.perf_counter() - started
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+    return taken, done.stdout
+
+
+class Results:
+    """The rows of one benchmark: printed as a table, and added to a CSV with commit and machine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._rows: list[dict[str, Any]] = []
+        self._made_by = {
+            "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+            "commit": commit(),
+            "machine": machine(),
+        }
+
+    def add(self, case: str, measure: str, values: Sequence[float]) -> None:
+        """Add a measurement, taken once or several times."""
+        low, high = min(values), max(values)
+        row = {"case": case, "measure": measure, "median": median(values), "lowest": low, "highest": high}
+        self._rows.append({**self._made_by, **row, "n": len(values)})
+
+    def keep(self) -> None:
+        """Print the table and add it to the file."""
+        shown = COLUMNS[3:]
+        table = Table(*shown, title=f"{self.name}: {self._made_by['commit']}, {self._made_by['machine']}")
+        for row in self._rows:
+            table.add_row(*(_text(row[column]) for column in shown))
+        Console(width=120).print(table)
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{self.name}.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerows({key: _text(value) for key, value in row.items()} for row in self._rows)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def commit() -> str:
+    """Name what is measured; with a plus where the code differs from the commit."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "trainables", "sweeps", "benchmarks/*.py")
+    return git("rev-parse", "--short", "HEAD") + "+" * bool(changed)
+
+
+def machine() -> str:
+    """Describe the machine in a line."""
+    import torch
+
+    memory = psutil.virtual_memory().total / 2**30
+    cores = len(psutil.Process().cpu_affinity())
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{_cpu()} {capability}, {cores} cores, {memory:.0f} GiB, torch {torch.__version__}"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
+
+
+def note(text: str) -> None:
+    """Say how far a benchmark is."""
+    sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def one_thread():
+    """One thread, as each trial has on this machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
