@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test faults lint format clean
+.PHONY: sweep test faults bench lint format clean
 
 sweep: .venv/installed
 	$(BIN)/noisesweep run sweeps/studies/digits.yaml --new
@@ -12,6 +12,10 @@ test: .venv/installed
 
 faults: .venv/installed
 	$(BIN)/pytest -n 0 tests/faults
+
+# Names of benchmarks in BENCH run those alone: make bench BENCH="startup throughput:fmnist".
+bench: .venv/installed
+	$(BIN)/python -W ignore -m benchmarks $(BENCH)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -26,8 +26,7 @@ class Case:
     def configurations(self) -> list[dict[str, Any]]:
         """Noise mode and learning rate of each; sigma is the same in all."""
         return [
-            {"noise": noise, "lr": lr, "sigma": SIGMA}
-            for noise, lr in itertools.product(MODES, self.rates)
+            {"noise": noise, "lr": lr, "sigma": SIGMA} for noise, lr in itertools.product(MODES, self.rates)
         ]
 
     def write_spec(self, path: Path) -> None:

@@ -44,7 +44,9 @@ def theirs(training: Training, criterion: nn.Module, errors: list[float]) -> Non
     task = training.task
     batches = [(batch.inputs, batch.targets) for batch in task.sample(_EXAMPLES)]
     with torch.backends.mkldnn.flags(enabled=not any(isinstance(m, nn.LSTM) for m in task.model.modules())):
-        draws = hessian(task.model, criterion, dataloader=batches, cuda=False).trace(maxIter=_DRAWS, tol=-math.inf)
+        draws = hessian(task.model, criterion, dataloader=batches, cuda=False).trace(
+            maxIter=_DRAWS, tol=-math.inf
+        )
     errors.append(float(np.std(draws, ddof=1)) / math.sqrt(_DRAWS))
 
 

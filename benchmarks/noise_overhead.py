@@ -22,7 +22,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], int]] = {
     "CNN2": ("cifar10", {"model": "cnn2"}, 4),
     "CNN3": ("cifar10", {"model": "cnn3"}, 4),
     "ResNet-18": ("cifar10", {"model": "resnet18"}, 1),
-    "VGG11": ("cifar100", {"model": "vgg11"}, 1),
+    "VGG11": ("cifar10", {"model": "vgg11"}, 1),
     "LSTM": ("temperatures", {"window": 20, "batch_size": 32, "optimizer": "adam"}, 79),
     "Transformer trans2": ("imdb", {"model": "trans2", "optimizer": "adam", "batch_size": 32}, 2),
     "BiLSTM": ("conll2003", {"optimizer": "adam"}, 10),

@@ -28,9 +28,7 @@ def parts(case: Case, **environment: str) -> dict[str, float]:
         return next(event["time"] / 1000 for event in events if event["event"] == kind)
 
     ends = [at["imports"], at["Ray"], at["data"], first("begin"), first("start"), first("epoch")]
-    taken = {
-        part: end - before for part, before, end in zip(PARTS, [started, *ends[:-1]], ends, strict=True)
-    }
+    taken = {part: end - before for part, before, end in zip(PARTS, [started, *ends[:-1]], ends, strict=True)}
     return {**taken, "first trial starts": ends[4] - started, "in all": ends[-1] - started}
 
 

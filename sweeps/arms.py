@@ -17,6 +17,8 @@ from ray.tune.search import Searcher
 from sweeps.parts import Scalar
 
 TRIAL = "trial"  # the key of a configuration that names its trial
+# What a trial reports for the search and ASHA: the objective's metric, or the worst value when diverged.
+OBJECTIVE = "objective"
 
 
 def charged_epochs(epochs: int) -> int:
@@ -107,6 +109,7 @@ class ArmSearcher(Searcher):
         self._trials, self._epochs, self._longest = trials, epochs, longest
         self._suggested: dict[str, dict[str, Any]] = {}  # by Tune's id
         self._arm_of: dict[str, int] = {}
+        self._spent = [0] * len(self._studies)  # of each arm's budget
         self._epochs_of: Counter[str] = Counter()
         self._running: set[str] = set()
         self._interrupted: list[dict[str, Any]] = []
@@ -119,7 +122,9 @@ class ArmSearcher(Searcher):
         self._number = max(self._number, int(trial.id))
         self._arm_of[trial.id] = trial.arm
         self._epochs_of[trial.id] = trial.epochs
+        self._spent[trial.arm] += self._expected
         if trial.ended:
+            self._charge(trial.id)
             self._studies[trial.arm].tell(trial.id, trial.score)
         else:
             self._running.add(trial.id)
@@ -143,22 +148,24 @@ class ArmSearcher(Searcher):
         return self._suggested[trial_id]
 
     def _next(self) -> Any:
-        spent = self._spent()
-        arm = spent.index(min(spent))
-        if spent[arm] >= (self._epochs or self._trials or 0):
+        arm = self._spent.index(min(self._spent))
+        if self._spent[arm] >= (self._epochs or self._trials or 0):
             return None if self._epochs and self._running else self.FINISHED
         self._number += 1
         name = trial_id(self._number)
         self._arm_of[name] = arm
+        self._spent[arm] += self._expected
         self._running.add(name)
         return {**self._studies[arm].ask(name), TRIAL: name}
 
-    def _spent(self) -> list[int]:
-        spent = [0] * len(self._studies)
-        for name, arm in self._arm_of.items():
-            epochs = self._longest if name in self._running else charged_epochs(self._epochs_of[name])
-            spent[arm] += epochs if self._epochs else 1
-        return spent
+    @property
+    def _expected(self) -> int:
+        return self._longest if self._epochs else 1
+
+    def _charge(self, name: str) -> None:
+        # In place of what it was expected to take.
+        if self._epochs:
+            self._spent[self._arm_of[name]] += charged_epochs(self._epochs_of[name]) - self._longest
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Take an epoch in.
@@ -182,6 +189,7 @@ class ArmSearcher(Searcher):
         name = self._suggested[trial_id][TRIAL]
         self._running.discard(name)
         self._count(name, result or {})  # Tune tells the last epoch of a trial that ASHA stops only here
+        self._charge(name)
         score = None if error or not result else result[self._objective]
         self._studies[self._arm_of[name]].tell(name, score)
 

@@ -8,6 +8,7 @@ import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from sweeps.journal import Event
 from sweeps.mistakes import SweepError
 from sweeps.state import TrialRecord
 from sweeps.stopping import Stop
@@ -37,6 +38,7 @@ class SweepCallback(Callback):
         self._folder, self._stage, self._stop = folder, stage, stop
         self._journal = folder.journal
         self.state = folder.state()
+        self._best = self.state.best()
         self._broken = False  # the journal cannot be written
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -66,19 +68,21 @@ class SweepCallback(Callback):
         if known and known.status == "running":
             return
         self._write(
-            "start",
-            trial=name,
-            number=int(name),
-            stage=self._stage,
-            arm=str(hyperparameters[self.state.spec.compared]),
-            seed=seed,
-            hyperparameters=hyperparameters,
+            {
+                "event": "start",
+                "trial": name,
+                "number": int(name),
+                "stage": self._stage,
+                "arm": str(hyperparameters[self.state.spec.compared]),
+                "seed": seed,
+                "hyperparameters": hyperparameters,
+            }
         )
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Note a finished epoch.
+        """Note finished epochs.
 
         Args:
             iteration: Of Tune's loop.
@@ -88,17 +92,21 @@ class SweepCallback(Callback):
             **info: Nothing.
         """
         record = self._record(trial)
-        if result["epoch"] in record.epochs:
-            return
-        self._write(
-            "epoch",
-            trial=record.id,
-            epoch=result["epoch"],
-            metrics=result["metrics"],
-            tags={"host": result["hostname"], "data_fingerprint": result["data_fingerprint"]},
-        )
-        if remark := result.get("remark"):
-            self._write("remark", trial=record.id, text=remark)
+        tags = {"host": result["hostname"], "data_fingerprint": result["data_fingerprint"]}
+        news: list[Event] = [
+            {
+                "event": "epoch",
+                "trial": record.id,
+                "epoch": each["epoch"],
+                "metrics": each["metrics"],
+                "tags": tags,
+            }
+            for each in result["epochs"]
+            if each["epoch"] not in record.epochs
+        ]
+        if news and (remark := result["remark"]):
+            news.append({"event": "remark", "trial": record.id, "text": remark})
+        self._write(*news)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note a trial that ended well, early, or by diverging.
@@ -116,10 +124,11 @@ class SweepCallback(Callback):
             status = "stopped"
         else:
             status = "finished"
-        before = self.state.best()
+        before = self._best
         self._end(record, status)
+        self._best = self.state.better(before, record)
         for ended in (before, record):
-            if ended and ended is not self.state.best():
+            if ended and ended is not self._best:
                 self._folder.checkpoints(ended.id).drop()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -153,11 +162,12 @@ class SweepCallback(Callback):
                 self._end(record, "interrupted")
 
     def _end(self, record: TrialRecord, status: str, reason: str = "") -> None:
-        self._write("end", trial=record.id, status=status, reason=reason)
+        self._write({"event": "end", "trial": record.id, "status": status, "reason": reason})
 
-    def _write(self, event: str, **fields: Any) -> None:
+    def _write(self, *events: Event) -> None:
         try:
-            self.state.apply(self._journal.append(event, **fields))
+            for event in self._journal.extend(events):
+                self.state.apply(event)
         except SweepError as error:
             self._stop.fault, self._broken = error, True
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sweeps.arms import TRIAL, KnownTrial, Report, trial_id
+from sweeps.arms import OBJECTIVE, TRIAL, KnownTrial, Report, trial_id
 from sweeps.journal import Event
-from sweeps.search import OBJECTIVE, grid_trials
+from sweeps.search import grid_trials
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.trial import worst

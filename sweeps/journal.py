@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,28 @@ class Journal:
         Raises:
             SweepError: If it cannot be written, as on a full disk; what was written before is kept.
         """
-        entry = {"event": event, "time": int(time.time() * 1000), **fields}
-        line = (json.dumps(entry) + "\n").encode()
+        return self.extend([{"event": event, **fields}])[0]
+
+    def extend(self, events: Iterable[Event]) -> list[Event]:
+        """Write several events at once, as ``append`` does one: all of them, or none.
+
+        Args:
+            events: Without their time.
+
+        Returns:
+            The events.
+
+        Raises:
+            SweepError: If they cannot be written.
+        """
+        now = int(time.time() * 1000)
+        entries = [{"event": event["event"], "time": now, **event} for event in events]
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
         try:
-            _append_whole(self.path, line)
+            _append_whole(self.path, lines.encode())
         except OSError as error:
             raise SweepError(f"{self.path}: cannot be written: {error.strerror}") from None
-        return entry
+        return entries
 
     def repair(self) -> None:
         """Drop an unfinished last line, which a killed driver leaves."""
@@ -98,11 +113,11 @@ def write_whole(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def _append_whole(path: Path, line: bytes) -> None:
+def _append_whole(path: Path, lines: bytes) -> None:
     with path.open("ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
         try:
-            if file.write(line) < len(line):
+            if file.write(lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
         except OSError:

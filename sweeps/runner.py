@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ from sweeps.log import JsonLog, Log, teller
 from sweeps.loopback import on_loopback
 from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError, in_a_line
-from sweeps.report import summary_lines, write_report
 from sweeps.resources import check_satisfiable, wanted
 from sweeps.search import build_scheduler, build_searcher
 from sweeps.spec import Spec, load_spec
@@ -46,7 +46,7 @@ from sweeps.storage import (
 from sweeps.store import Store, connect, open_store
 from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
-from sweeps.workers import mend_ray, mend_tune
+from sweeps.workers import mend_ray, mend_tune, warm_up
 from trainables import registry
 from trainables.data import DataError
 
@@ -135,8 +135,11 @@ def run(
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
     say = teller(spec, log)
-    _start_ray(spec, say)
-    _prepare_data(spec, say)
+    with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
+        answer = beside.submit(connect, uri)
+        _start_ray(spec, say)
+        _prepare_data(spec, say)
+        answer.result()
     store = open_store(uri, spec.name)
     return _drive(create_sweep(storage, spec), spec, store, log)
 
@@ -196,6 +199,8 @@ def publish_report(folder: SweepFolder) -> Path:
     """
     _check_known(folder, folder.spec(), "sweeps.runner.publish_report")
     _quiet()
+    from sweeps.report import write_report
+
     page = write_report(folder)
     if folder.tracking_uri is None:  # MLflow has nothing of it yet
         return page
@@ -313,6 +318,8 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
     finally:
         close()
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
+    from sweeps.report import summary_lines
+
     display.summarise(result.state, store.uri, result.undelivered, summary_lines(folder))
     return result
 
@@ -345,7 +352,6 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     filesystem, path = FileSystem.from_uri(folder.tune_root)
     with suppress(OSError):  # there is none yet
         filesystem.delete_dir(path)
-    mend_tune()
     try:
         _tuner(folder, spec, stage, stop).fit()
     except (SweepError, Stopped):
@@ -358,6 +364,10 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
 
 
 def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
+    state = folder.state()
+    listed = listed_trials(state, stage)
+    history = reports(spec, (event for event, _ in folder.journal.read()))
+    scheduler = None if stage == CONFIRM else build_scheduler(spec, history)
     trainable = tune.with_resources(
         tune.with_parameters(
             run_trial,
@@ -365,15 +375,13 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
             trainable_class=spec.trainable_class,
             checkpoints=folder.checkpoint_root,
             test=stage == CONFIRM,
+            judged=scheduler is not None,
         ),
         wanted(spec.resources),
     )
-    state = folder.state()
-    listed = listed_trials(state, stage)
-    history = reports(spec, (event for event, _ in folder.journal.read()))
     tune_config = tune.TuneConfig(
         search_alg=None if listed else build_searcher(spec, known_trials(state)),
-        scheduler=None if stage == CONFIRM else build_scheduler(spec, history),
+        scheduler=scheduler,
         num_samples=1 if listed else -1,
         max_concurrent_trials=spec.budget.concurrent,
         reuse_actors=True,
@@ -395,12 +403,14 @@ def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
     if not ray.is_initialized():
         try:
             with on_loopback():
-                ray.init(log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
             reason = in_a_line(error)
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     check_satisfiable(spec, say)
+    mend_tune()
+    warm_up(wanted(spec.resources))
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
@@ -412,6 +422,8 @@ def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
         try:
             if state.complete:
+                from sweeps.report import write_report  # plots take a second to import
+
                 write_report(folder)
         except Exception as error:  # a fault of ours, which must not cost the night's results
             logging.getLogger(__name__).exception("the report failed")

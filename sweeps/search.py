@@ -7,19 +7,17 @@ from typing import Any, Protocol
 
 import numpy as np
 import optuna
+import scipy  # whose parts are imported when they are used
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from ray.tune.schedulers import ASHAScheduler
-from scipy.stats.qmc import LatinHypercube
 
-from sweeps.arms import ArmScheduler, ArmSearcher, KnownTrial, Report
+from sweeps.arms import OBJECTIVE, ArmScheduler, ArmSearcher, KnownTrial, Report
 from sweeps.parts import ASHA, Dimension, Scalar
 from sweeps.spec import Spec
 
-# What a trial reports for the search and ASHA: the objective's metric, or the worst value when diverged.
-OBJECTIVE = "objective"
 _STARTING_POINTS = 10  # trials that TPE draws before it learns
 
 
@@ -207,7 +205,7 @@ def starting_points(spec: Spec) -> list[dict[str, Any]]:
     n = min(_STARTING_POINTS, spec.stages.search.trials_per_arm or _STARTING_POINTS) if spec.stages else 0
     if not spec.search:
         return []
-    rows = LatinHypercube(len(spec.search), rng=np.random.default_rng(spec.seed)).random(n)
+    rows = scipy.stats.qmc.LatinHypercube(len(spec.search), rng=np.random.default_rng(spec.seed)).random(n)
     return [
         {
             name: _at(dimension, share)

@@ -242,18 +242,22 @@ class SweepState:
         Returns:
             The best first; those without a finite score are left out.
         """
+        of_arm = (trial for trial in self.of_stage(stage) if arm in (None, trial.arm))
+        return self._ranked(of_arm, running=running)
+
+    def _ranked(self, trials: Iterable[TrialRecord], *, running: bool = False) -> list[TrialRecord]:
         statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
         scored = [
             (score, trial)
-            for trial in self.of_stage(stage)
-            if arm in (None, trial.arm) and trial.status in statuses
+            for trial in trials
+            if trial.status in statuses
             if (score := self.score(trial)) is not None and math.isfinite(score)
         ]
         sign = -1 if self.spec.objective.mode == "max" else 1
 
-        def order(pair: tuple[float, TrialRecord]) -> tuple[bool, float]:
+        def order(pair: tuple[float, TrialRecord]) -> tuple[bool, float, int]:
             score, trial = pair
-            return trial.status == "stopped" and not running, sign * score
+            return trial.status == "stopped" and not running, sign * score, trial.number
 
         return [trial for _, trial in sorted(scored, key=order)]
 
@@ -269,6 +273,20 @@ class SweepState:
         """
         for stage in (CONFIRM, SEARCH):
             if ranked := self.ranking(arm, stage, running=running):
+                return ranked[0]
+        return None
+
+    def better(self, *trials: TrialRecord | None) -> TrialRecord | None:
+        """Find the best of a few trials, as ``best`` does among all.
+
+        Args:
+            *trials: The trials.
+
+        Returns:
+            The trial; None if none has a finite score.
+        """
+        for stage in (CONFIRM, SEARCH):
+            if ranked := self._ranked(trial for trial in trials if trial and trial.stage == stage):
                 return ranked[0]
         return None
 

@@ -11,8 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
-from scipy.stats import binomtest, nct, rankdata, t
+import scipy  # whose parts are imported when they are used
 
 ALPHA = 0.05
 POWER = 0.8  # to which further seeds are planned
@@ -109,7 +108,7 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
     else:
         with np.errstate(invalid="ignore"):  # a diverged run's infinity makes std nan, which says enough
             mean, std = float(array.mean()), float(array.std(ddof=1))
-    half = float(t.ppf(0.975, n - 1)) * std / n**0.5 if n > 1 else float("nan")
+    half = float(scipy.stats.t.ppf(0.975, n - 1)) * std / n**0.5 if n > 1 else float("nan")
     return Summary(n, mean, std, mean - half, mean + half)
 
 
@@ -273,7 +272,9 @@ def reached_by(epochs: Sequence[int | None], horizon: int) -> Reached:
         raise ValueError(f"epochs must lie in 1 to {horizon}, the horizon: {list(epochs)}")
     steps = sorted({1.0, float(horizon), *known.tolist()})
     counts = [int(np.count_nonzero(known <= step)) for step in steps]
-    bounds = [binomtest(count, len(epochs)).proportion_ci(0.95, method="wilson") for count in counts]
+    bounds = [
+        scipy.stats.binomtest(count, len(epochs)).proportion_ci(0.95, method="wilson") for count in counts
+    ]
     return Reached(
         epochs=(0.0, *steps),
         fraction=(0.0, *(count / len(epochs) for count in counts)),
@@ -312,7 +313,11 @@ def _rounded(differences: np.ndarray, scale: float) -> np.ndarray:
 
 def _hedges(n: int) -> float:
     m = n - 1
-    return float(np.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / np.sqrt(m / 2)) if n > 2 else float("nan")
+    return (
+        float(np.exp(scipy.special.gammaln(m / 2) - scipy.special.gammaln((m - 1) / 2)) / np.sqrt(m / 2))
+        if n > 2
+        else float("nan")
+    )
 
 
 def _standardised(shift: float, std: float) -> float:
@@ -326,7 +331,7 @@ def _standardised(shift: float, std: float) -> float:
 # second a test; adding one rank at a time is quick. Zeros keep their ranks but have no sign (Pratt 1959):
 # dropping them first, as Wilcoxon did, can make a sample that is larger throughout less significant.
 def _signed_rank(differences: np.ndarray) -> tuple[float, float]:
-    doubled = np.rint(2 * rankdata(np.abs(differences))).astype(int)  # since ties have half ranks
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(differences))).astype(int)  # since ties have half ranks
     chances = np.ones(1)
     for rank in doubled[differences != 0]:
         chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
@@ -385,4 +390,4 @@ def _seeds_needed(evidence: Evidence, leaning: Verdict, level: float) -> int | N
 # power is 0 or 1 and scipy still exact.
 def _power(effects: np.ndarray, n: float, level: float) -> np.ndarray:
     noncentrality = np.clip(effects * n**0.5, -40, 40)
-    return np.asarray(nct.sf(t.isf(level, n - 1), n - 1, noncentrality))
+    return np.asarray(scipy.stats.nct.sf(scipy.stats.t.isf(level, n - 1), n - 1, noncentrality))

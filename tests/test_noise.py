@@ -15,6 +15,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+import trainables.noise
 from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, scheduled_sigma
 from trainables.noise import group_scales
 from trainables.optimizers import build_optimizer
@@ -24,6 +25,14 @@ RESTORING = ["all", "layer"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 LR, MOMENTUM, DECAY = 0.05, 0.9, 0.1
 SIGMA, SEED = 0.3, 7
+
+
+@pytest.fixture(autouse=True, scope="module", params=["swapping", "copying"])
+def way_back(request):
+    """Both ways to put weights back: another buffer for the step, as on a CPU, and copies, as elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainables.noise, "_may_swap", lambda device: request.param == "swapping")
+        yield
 
 
 def mlp():

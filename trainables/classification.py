@@ -19,7 +19,7 @@ from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
 from trainables.splits import EvaluationSplit, check_subset, split_examples
 
-_EVALUATION_BATCH = 2000
+_EVALUATION_BATCH = 250  # activations that fit a cache are faster than more examples at a time
 _SAMPLE_BATCH = 128  # bounds the memory of second derivatives
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -85,7 +85,9 @@ class ImageTask(ClassifierTask):
         """
         permutation = torch.randperm(self.n_examples, generator=order).to(self._train.device)
         for chosen in self._train[permutation].split(batch_size):
-            yield self._batch(self._augment(self._pixels[chosen], order), self._labels[chosen])
+            yield self._batch(
+                self._augment(self._pixels.index_select(0, chosen), order), self._labels[chosen]
+            )
 
     def sample(self, n_examples: int) -> list[Batch]:
         """Take training images that are the same in every trial.
@@ -110,7 +112,7 @@ class ImageTask(ClassifierTask):
         """
         if split == "validation":
             for chosen in self._validation.split(_EVALUATION_BATCH):
-                yield self._batch(self._pixels[chosen], self._labels[chosen])
+                yield self._batch(self._pixels.index_select(0, chosen), self._labels[chosen])
             return
         images, device = self._load("test"), self._labels.device
         for pixels, labels in zip(
@@ -119,6 +121,8 @@ class ImageTask(ClassifierTask):
             yield self._batch(pixels.to(device), labels.to(device))
 
     def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:
+        # Channels last, as augmentation leaves them: convolutions and pooling are faster by half.
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         return Batch(self._normalise(pixels), labels, len(labels))
 
 

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -70,18 +71,50 @@ class Hessian:
         return bits.to(like.dtype).mul_(2).sub_(1)
 
     def __matmul__(self, vector: Tensor) -> Tensor:
-        parts = [v.view_as(p) for v, p in zip(vector.split(self._sizes), self._parameters, strict=True)]
         product = torch.zeros_like(vector)
-        with twice_differentiable(self._model), torch.enable_grad():
-            for batch in self._batches:
+        for share, multiply in self._of_batches():
+            product += share * multiply(vector)
+        return product
+
+    def quadratic_forms(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw vectors of signs v and take v . H v of each; the gradient of a batch is taken once for all.
+
+        Args:
+            n: How many.
+            generator: On the model's device.
+
+        Returns:
+            (n,).
+        """
+        start = generator.get_state()
+        values = torch.zeros(n, dtype=torch.float64)
+        for share, multiply in self._of_batches():
+            generator.set_state(start)  # the same vectors for each batch, rather than all in memory
+            for i in range(n):
+                vector = self.random_signs(generator)
+                values[i] += share * float(vector.dot(multiply(vector)))
+        return values
+
+    def _of_batches(self) -> Iterator[tuple[float, Callable[[Tensor], Tensor]]]:
+        # Of each batch its share in the loss, and what multiplies by its Hessian.
+        for batch in self._batches:
+            with twice_differentiable(self._model), torch.enable_grad():
                 gradients = torch.autograd.grad(
                     self._loss(batch), self._parameters, create_graph=True, materialize_grads=True
                 )
-                slope = sum((g * v).sum() for g, v in zip(gradients, parts, strict=True))
-                products = torch.autograd.grad(slope, self._parameters, materialize_grads=True)
-                flat = torch.cat([part.flatten() for part in products])
-                product += flat * (batch.weight / self._total)
-        return product
+            yield float(batch.weight / self._total), partial(self._multiply, gradients)
+
+    def _multiply(self, gradients: Sequence[Tensor], vector: Tensor) -> Tensor:
+        parts = [v.view_as(p) for v, p in zip(vector.split(self._sizes), self._parameters, strict=True)]
+        # A gradient that does not depend on the weights has no graph.
+        pairs = [(g, v) for g, v in zip(gradients, parts, strict=True) if g.requires_grad]
+        if not pairs:
+            return torch.zeros_like(vector)
+        outputs, directions = zip(*pairs, strict=True)
+        products = torch.autograd.grad(
+            outputs, self._parameters, directions, retain_graph=True, materialize_grads=True
+        )
+        return torch.cat([part.flatten() for part in products])
 
 
 def measure_curvature(
@@ -117,8 +150,7 @@ def hutchinson_trace(hessian: Hessian, draws: int, generator: torch.Generator) -
     Returns:
         The estimate and its standard error.
     """
-    vectors = (hessian.random_signs(generator) for _ in range(draws))
-    values = torch.stack([vector.dot(hessian @ vector) for vector in vectors]).double()
+    values = hessian.quadratic_forms(draws, generator)
     return float(values.mean()), float(values.std()) / math.sqrt(draws)
 
 

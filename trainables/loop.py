@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from trainables.batch import Batch
 from trainables.curvature import measure_curvature
 from trainables.hyperparameters import Hyperparameters
+from trainables.linear import onednn_linear
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.splits import EvaluationSplit
@@ -131,17 +132,22 @@ class Training:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
-            with self._own_rng():
-                metrics = self._train_epoch()
-            self.task.model.eval()
-            metrics |= self._evaluate("validation")
-            self.epoch += 1
-            self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
-            if not self.diverged and self._curvature_is_due():
-                metrics |= self._curvature()
-            if not self.diverged and self._test and self.epoch == self._hp.epochs:
-                metrics |= self._evaluate("test")
+            with onednn_linear():
+                metrics = self._epoch()
             yield {"epoch": self.epoch, **metrics}
+
+    def _epoch(self) -> dict[str, float]:
+        with self._own_rng():
+            metrics = self._train_epoch()
+        self.task.model.eval()
+        metrics |= self._evaluate("validation")
+        self.epoch += 1
+        self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
+        if not self.diverged and self._curvature_is_due():
+            metrics |= self._curvature()
+        if not self.diverged and self._test and self.epoch == self._hp.epochs:
+            metrics |= self._evaluate("test")
+        return metrics
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides the epochs to come; loads with ``torch.load(weights_only=True)``.

@@ -123,8 +123,11 @@ class NoiseInjector:
         # Flat, so that one call draws the noise of every group.
         self._noise = self.parameters[0].detach().new_empty(self._offsets[-1])
         self._noise_views = self._views(self._noise)
-        self._saved = self._views(torch.empty_like(self._noise)) if mode in _RESTORING else None
+        self._saved = None
+        if mode in _RESTORING and not _may_swap(self._noise.device):
+            self._saved = self._views(torch.empty_like(self._noise))
         self._perturbed: list[int] = []
+        self._swapped: list[Tensor] = []  # where the perturbed parameters' own values are meanwhile
         self._entered = False
 
     @property
@@ -151,12 +154,13 @@ class NoiseInjector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = False
-        if self._saved is not None and self._perturbed:
+        perturbed = [self.parameters[group] for group in self._perturbed]
+        if self._saved is not None and perturbed:
             with torch.no_grad():
-                torch._foreach_copy_(
-                    [self.parameters[g] for g in self._perturbed], [self._saved[g] for g in self._perturbed]
-                )
-        self._perturbed = []
+                torch._foreach_copy_(perturbed, [self._saved[group] for group in self._perturbed])
+        for parameter, own in zip(perturbed, self._swapped, strict=False):  # none in the after modes
+            parameter.data = own
+        self._perturbed, self._swapped = [], []
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming needs besides the parameters.
@@ -181,8 +185,6 @@ class NoiseInjector:
         if not active:
             return
         parameters = [self.parameters[group] for group in active]
-        if self._saved is not None:
-            torch._foreach_copy_([self._saved[group] for group in active], parameters)
         self._perturbed = active
         # One draw over the span of the active groups: all of them, or one.
         self._noise[self._offsets[active[0]] : self._offsets[active[-1] + 1]].normal_(
@@ -190,8 +192,22 @@ class NoiseInjector:
         )
         noise = [self._noise_views[group] for group in active]
         torch._foreach_mul_(noise, [scales[group] for group in active])
-        torch._foreach_add_(parameters, noise)
+        if self.mode not in _RESTORING:
+            torch._foreach_add_(parameters, noise)
+        elif self._saved is not None:
+            torch._foreach_copy_([self._saved[group] for group in active], parameters)
+            torch._foreach_add_(parameters, noise)
+        else:  # the buffer becomes w + n, and for this step the parameters
+            torch._foreach_add_(noise, parameters)
+            self._swapped = [parameter.data for parameter in parameters]
+            for parameter, noisy in zip(parameters, noise, strict=True):
+                parameter.data = noisy
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         sizes = [parameter.numel() for parameter in self.parameters]
         return [part.view_as(p) for part, p in zip(flat.split(sizes), self.parameters, strict=True)]
+
+
+def _may_swap(device: torch.device) -> bool:
+    # Another buffer for a step saves two copies; cuDNN wants the weights of recurrent layers where they are.
+    return device.type == "cpu"

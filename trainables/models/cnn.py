@@ -24,8 +24,8 @@ def cnn1(shape: Sequence[int], classes: int) -> nn.Sequential:
         The network.
     """
     return nn.Sequential(
-        *(nn.Conv2d(shape[0], 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(shape[0], 6, 5), *_pooled_relu()),
+        *(nn.Conv2d(6, 16, 5), *_pooled_relu()),
         nn.Flatten(),
         *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)),
     )
@@ -82,8 +82,13 @@ def vgg11(shape: Sequence[int], classes: int) -> nn.Sequential:
 def _pooled_convolutions(channels: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for width, next_width in pairwise((channels, 32, 128, 128, 128)):
-        layers += [nn.Conv2d(width, next_width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(width, next_width, 3, padding=1), *_pooled_relu()]
     return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+
+
+def _pooled_relu() -> tuple[nn.Module, nn.Module]:
+    # ReLU and maximum commute, in value and gradient: this way ReLU has a quarter of the work.
+    return nn.MaxPool2d(2), nn.ReLU()
 
 
 CNNS: Mapping[str, BuildImageModel] = {
