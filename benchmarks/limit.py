@@ -1,8 +1,8 @@
 """2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
 
-Kernels are the forward and backward passes and optimizer steps of its training, and the forward passes of its
-evaluations, on batches that are made before, in plain loops, one process a core at the same time. The noise is
-no part of them: what it and the start cost is in the ratio, and measured beside it.
+Kernels are the forward and backward passes and optimizer steps of its training, and the forward passes of
+its evaluations, on batches that are made before, in plain loops, one process a core at the same time. The
+noise is no part of them: what it and the start cost is in the ratio, and measured beside it.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,9 @@ from benchmarks.cases import CASES, MODES, Case
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 from benchmarks.startup import parts
 from benchmarks.throughput import ours
+from sweeps.allocator import keep_freed_memory
 from trainables import get
+from trainables.linear import onednn_linear
 from trainables.loop import Training
 from trainables.optimizers import build_optimizer
 
@@ -37,10 +40,11 @@ def training_of(case: Case) -> Training:
 def kernel_seconds(case: Case) -> tuple[float, float]:
     """Seconds of the kernels of one trial, and of the noise of one with mode ``all``, in this process."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     training = training_of(case)
     task, hp = training.task, get(case.trainable).Hyperparameters(**case.fixed)
     optimizer = build_optimizer(list(task.model.parameters()), hp)
-    batches = [batch for _, batch in zip(range(_STEPS), task.batches(hp.batch_size, torch.Generator()))]
+    batches = list(islice(task.batches(hp.batch_size, torch.Generator()), _STEPS))
     flat = torch.empty(sum(p.numel() for p in task.model.parameters()))
 
     def train() -> None:
@@ -53,12 +57,13 @@ def kernel_seconds(case: Case) -> tuple[float, float]:
         for _ in batches:
             flat.normal_()
 
-    train()
     steps = -(-task.n_examples // hp.batch_size)
-    a_step, a_draw = seconds(train) / len(batches), seconds(draw) / len(batches)
-    task.model.eval()
-    task.evaluate()
-    an_evaluation = seconds(task.evaluate)
+    with onednn_linear():
+        train()
+        a_step, a_draw = seconds(train) / len(batches), seconds(draw) / len(batches)
+        task.model.eval()
+        task.evaluate()
+        an_evaluation = seconds(task.evaluate)
     return hp.epochs * (steps * a_step + an_evaluation), hp.epochs * steps * a_draw
 
 
@@ -87,7 +92,7 @@ def run(names: list[str] | None = None) -> Results:
             return alone
 
         taken = interleaved({"sweep": partial(ours, longer(case)), "kernels": kernels}, _ROUNDS)
-        start = [parts(longer(case))["first trial starts"] for _ in range(1)]
+        start = [parts(longer(case))["first trial starts"]]
         results.add(case.name, "sweep, seconds", taken["sweep"])
         results.add(case.name, "kernels alone, seconds", taken["kernels"])
         results.add(case.name, "random numbers of the noise, seconds", noise)

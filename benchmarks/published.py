@@ -1,7 +1,7 @@
 """Contender (a), the way the published code trains.
 
-DataLoader with transforms of single examples, copies of the parameters around the noise, ``loss.item()`` every
-step, one run after another with torch's threads as they come.
+DataLoader with transforms of single examples, copies of the parameters around the noise, ``loss.item()``
+every step, one run after another with torch's threads as they come.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""5. Start-up: from the command to the first finished epoch, taken apart, with cold and warm cache of data."""
+"""5. Start-up: from the command to the first finished epoch, taken apart; cold and warm cache of data."""
 
 import json
 import sys

@@ -14,7 +14,7 @@ OTHERS = {
     "Ray Tune recipe": "benchmarks.tune_recipe",
     "Optuna alone": "benchmarks.optuna_alone",
 }
-COMMAND = "from sweeps.cli import main; main()"  # what the script ``noisesweep`` does
+COMMAND = "from sweeps.cli import script; script()"  # what the script ``noisesweep`` does
 _ROUNDS = 3
 
 

@@ -1,7 +1,7 @@
 """Contender (b), the standard Ray Tune recipe for PyTorch.
 
-A function trainable with a DataLoader that reports and saves a checkpoint each epoch, a core a trial, and Ray's
-MLflow callback on an SQLite store.
+A function trainable with a DataLoader that reports and saves a checkpoint each epoch, a core a trial, and
+Ray's MLflow callback on an SQLite store.
 """
 
 import json

@@ -10,8 +10,8 @@ _MOST = 2**31 - 1  # of what an int of C holds, bytes
 def keep_freed_memory() -> None:
     """Let this process keep what it frees, for its next step, instead of giving it back to the system.
 
-    By default glibc maps each large tensor anew, and the kernel fills its pages with zeros each time. Elsewhere
-    than on Linux with glibc nothing is done.
+    By default glibc maps each large tensor anew, and the kernel fills its pages with zeros each time. Nothing
+    is done where there is no glibc.
     """
     if not sys.platform.startswith("linux"):
         return

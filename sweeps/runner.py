@@ -24,7 +24,7 @@ from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.log import JsonLog, Log, teller
-from sweeps.loopback import on_loopback
+from sweeps.cluster import start_or_join
 from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError, in_a_line
 from sweeps.resources import check_satisfiable, wanted
@@ -46,7 +46,7 @@ from sweeps.storage import (
 from sweeps.store import Store, connect, open_store
 from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
-from sweeps.workers import mend_ray, mend_tune, warm_up
+from sweeps.workers import mend_ray, mend_tune
 from trainables import registry
 from trainables.data import DataError
 
@@ -137,11 +137,11 @@ def run(
     say = teller(spec, log)
     with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
         answer = beside.submit(connect, uri)
-        _start_ray(spec, say)
+        leave_ray = _start_ray(spec, say)
         _prepare_data(spec, say)
         answer.result()
     store = open_store(uri, spec.name)
-    return _drive(create_sweep(storage, spec), spec, store, log)
+    return _drive(create_sweep(storage, spec), spec, store, log, leave_ray)
 
 
 def resume(
@@ -174,15 +174,15 @@ def resume(
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
-    store = open_store(uri, spec.name)
+    store, leave_ray = open_store(uri, spec.name), _nothing
     if not folder.state().complete:
         _check_known(folder, spec, f"sweeps.resume({name!r})")
         say = teller(spec, log)
-        _start_ray(spec, say)
+        leave_ray = _start_ray(spec, say)
         _prepare_data(spec, say)
     if found:
         folder.rewrite(spec)
-    return _drive(folder, spec, store, log)
+    return _drive(folder, spec, store, log, leave_ray)
 
 
 def publish_report(folder: SweepFolder) -> Path:
@@ -277,7 +277,9 @@ def _open(
         raise SweepError(f"MLflow does not take writes at {store.uri}: {reason}; {advice}") from None
 
 
-def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
+def _drive(
+    folder: SweepFolder, spec: Spec, store: Store, log: Log, leave_ray: Callable[[], None]
+) -> SweepResult:
     lock = folder.lock()
     try:
         display, mirror, publisher = _open(folder, spec, store, log)
@@ -316,7 +318,9 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
         advice = f"what is done is kept; put it right and go on with: {folder.resume_command}"
         raise SweepError(f"{error}; {advice}") from None
     finally:
-        close()
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(leave_ray)
+            close()
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
     from sweeps.report import summary_lines
 
@@ -398,19 +402,24 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
 
 
-def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
+def _nothing() -> None:
+    pass
+
+
+def _start_ray(spec: Spec, say: Callable[[str], None]) -> Callable[[], None]:
+    """Start Ray, or join it; returns what leaves it as it was."""
     mend_ray()
+    ours = False
     if not ray.is_initialized():
         try:
-            with on_loopback():
-                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ours = start_or_join(spec.resources, spec.budget.concurrent)
         except (ConnectionError, RuntimeError) as error:
             reason = in_a_line(error)
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     check_satisfiable(spec, say)
     mend_tune()
-    warm_up(wanted(spec.resources))
+    return ray.shutdown if ours else _nothing
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import ArrayLike
 import scipy  # whose parts are imported when they are used
+from numpy.typing import ArrayLike
 
 ALPHA = 0.05
 POWER = 0.8  # to which further seeds are planned

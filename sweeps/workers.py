@@ -1,15 +1,11 @@
 """Tune's workers, mended: lost as others are when memory runs out; secrets stay out of Ray's logs."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import ray
 from ray._private import worker
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
-
-from sweeps.resources import nodes
 
 
 class WorkerManager(RayActorManager):
@@ -46,27 +42,3 @@ _print = worker.print_to_stdstream
 
 def _to_standard_error(data: dict[str, Any], ignore_prefix: bool) -> None:
     _print({**data, "is_err": True}, ignore_prefix)
-
-
-def warm_up(needed: Mapping[str, float]) -> None:
-    """Let workers import what trials need while the driver gets ready; Tune's actors then use them.
-
-    Args:
-        needed: What a trial takes of a node, by Ray's names.
-    """
-    fit = (min(node.get(name, 0) // amount for name, amount in needed.items()) for node in nodes())
-    others = {name: amount for name, amount in needed.items() if name not in ("CPU", "GPU", "memory")}
-    task = _import_trial.options(
-        num_cpus=needed.get("CPU", 0),
-        num_gpus=needed.get("GPU", 0),
-        memory=needed.get("memory"),
-        resources=others,
-        scheduling_strategy="SPREAD",
-    )
-    for _ in range(int(sum(fit))):
-        task.remote()
-
-
-@ray.remote(max_retries=0)
-def _import_trial() -> None:
-    import sweeps.trial  # noqa: F401

@@ -36,21 +36,21 @@ def onednn_linear() -> Iterator[None]:
         F.linear = _linear
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Do as ``F.linear``; differentiable as often as it is.
 
     Args:
-        x: (..., I).
+        input: (..., I).
         weight: (O, I).
         bias: (O,), if there is one.
 
     Returns:
         (..., O).
     """
-    if not _pays(x, weight):
-        return _linear(x, weight, bias)
-    y: Tensor = _OneDNNLinear.apply(x.flatten(0, -2), weight, bias)
-    return y.view(*x.shape[:-1], len(weight))
+    if not _pays(input, weight):
+        return _linear(input, weight, bias)
+    output: Tensor = _OneDNNLinear.apply(input.flatten(0, -2), weight, bias)
+    return output.view(*input.shape[:-1], len(weight))
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:

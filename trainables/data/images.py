@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
 from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.cache import cached
@@ -58,7 +57,8 @@ class ImageDataset:
         return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], self._decode))
 
     def _decode(self, rows: Any, folder: Path) -> None:
-        import datasets
+        import datasets  # neither is needed for what is decoded already, and both take a second
+        from torchvision.io import ImageReadMode, decode_image
 
         rows = rows.cast_column(self.image, datasets.Image(decode=False))
         mode = ImageReadMode.GRAY if self.channels == 1 else ImageReadMode.RGB

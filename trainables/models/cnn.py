@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from trainables.models import BuildImageModel
 from trainables.models.resnet import resnet18
@@ -68,6 +67,8 @@ def vgg11(shape: Sequence[int], classes: int) -> nn.Sequential:
     Returns:
         The network.
     """
+    from torchvision.models.vgg import cfgs, make_layers  # takes a second
+
     network = nn.Sequential(make_layers(cfgs["A"], batch_norm=True), nn.Flatten(), nn.Linear(512, classes))
     for module in network.modules():  # as torchvision initialises its own
         if isinstance(module, nn.Conv2d):

@@ -6,7 +6,6 @@ Shapes: B batch, C classes.
 from collections.abc import Sequence
 
 from torch import nn
-from torchvision import models
 
 
 def resnet18(shape: Sequence[int], classes: int) -> nn.Module:
@@ -19,6 +18,8 @@ def resnet18(shape: Sequence[int], classes: int) -> nn.Module:
     Returns:
         A module from (B, 3, 32, 32) to logits (B, C).
     """
+    from torchvision import models  # takes a second
+
     network = models.resnet18(num_classes=classes)
     network.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
     # As torchvision initialises the stem it had.

@@ -1,0 +1,67 @@
+"""The Ray that a sweep runs on: one of this machine alone, or one that is there already."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private import ray_constants, services
+
+from sweeps.parts import Resources
+
+# What workers take seconds to import: torch's optimizers import its compiler.
+_OF_TRIALS = ["sweeps.trial", "torch._dynamo"]
+
+
+def start_or_join(resources: Resources, concurrent: int | None) -> bool:
+    """Join the Ray that ``RAY_ADDRESS`` names or that ``ray start`` began here; else start one.
+
+    One that is started listens on loopback alone and has no dashboard. Where trials will take most of its
+    workers, these import what trials need while the driver gets ready.
+
+    Args:
+        resources: What a trial takes of a node.
+        concurrent: Trials at a time; None: as many as fit.
+
+    Returns:
+        Whether one was started: it is the sweep's own, to be shut down after it.
+
+    Raises:
+        ConnectionError: If it cannot be joined.
+        RuntimeError: If it cannot be started.
+    """
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if _is_there():
+        ray.init(**options)
+        return False
+    cores = os.cpu_count() or 1  # Ray starts a worker for each
+    fit = int(cores / resources.cpu)
+    if 2 * min(fit, concurrent or fit) >= cores:
+        options["_system_config"] = {"preload_python_modules": _OF_TRIALS}
+    with on_loopback():
+        ray.init(include_dashboard=False, **options)
+    return True
+
+
+def _is_there() -> bool:
+    return services.canonicalize_bootstrap_address(None) is not None
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let the Ray that ``ray.init`` starts be reached from this machine alone.
+
+    By itself Ray takes all addresses, and asks for no token. One that is there already is joined as it is.
+
+    Yields:
+        While Ray starts.
+    """
+    clusters = ray_constants.ENABLE_RAY_CLUSTER
+    if not _is_there():
+        ray_constants.ENABLE_RAY_CLUSTER = False  # as Ray does where it has no clusters: macOS, Windows
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
