@@ -1,9 +1,11 @@
 """4. Control plane: sweeps of a trainable that does nothing, against plain Tune without tracking.
 
-A trial of either reports once. A grid is a list of trials; a search asks Optuna for each.
+A trial of either reports once. A grid is a list of trials; a search asks Optuna for each. Imports and the start
+of Ray are in the time of both; tracking, the report and the saved model in that of NoiseSweep alone.
 """
 
 import json
+import logging
 import resource
 import sys
 import tempfile
@@ -40,8 +42,13 @@ def ours(kind: str, trials: int) -> None:
 
 
 def plain(kind: str, trials: int) -> None:
+    import optuna
+    import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
+
+    ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def nothing(config: dict[str, Any]) -> None:
         tune.report({"val_loss": config["lr"]})
@@ -63,14 +70,7 @@ def plain(kind: str, trials: int) -> None:
 
 
 def main(who: str, kind: str, trials: int) -> None:
-    """Time one sweep, once Ray has been started, and print seconds and the driver's peak memory in GiB."""
-    import logging
-
-    import optuna
-    import ray
-
-    ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    """Time one sweep, the start of Ray included, and print seconds and the driver's peak memory in GiB."""
     taken = seconds(lambda: {"ours": ours, "plain": plain}[who](kind, trials))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(json.dumps([taken, peak]))

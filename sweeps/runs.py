@@ -40,6 +40,7 @@ class SweepRuns:
         self._client: MlflowClient = store.client
         self._experiment, self._uri, self._provenance = store.experiment, store.uri, provenance
         self._known: dict[str, str | None] | None = None
+        self._made: set[str] = set()
         known = folder.bookmark_content() or {}
         same = known.get("uri") == folder.portable(store.uri)
         self._id = str(known["id"]) if same and "id" in known else uuid.uuid4().hex
@@ -106,7 +107,19 @@ class SweepRuns:
             self._known = self._find_children()
         if trial.id not in self._known:
             self._known[trial.id] = self._create_child(trial)
+            self._made.add(trial.id)
         return self._known[trial.id]
+
+    def is_new(self, trial: TrialRecord) -> bool:
+        """Tell whether a trial's run was made here: it runs, unless it was ended since.
+
+        Args:
+            trial: The trial.
+
+        Returns:
+            False for one that was found.
+        """
+        return trial.id in self._made
 
     def look_again(self) -> None:
         """Forget what is known: a run may have been made, or deleted, without an answer."""
