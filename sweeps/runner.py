@@ -43,7 +43,7 @@ from sweeps.storage import (
     open_storage,
     sweep_folders,
 )
-from sweeps.store import Store, connect, open_store
+from sweeps.store import Store, connect, import_store, open_store
 from sweeps.tracking import Publisher, log_report, provenance
 from sweeps.trial import run_trial
 from sweeps.workers import mend_ray, mend_tune
@@ -136,10 +136,9 @@ def run(
     check_scheme(uri)
     say = teller(spec, log)
     with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
-        answer = beside.submit(connect, uri)
+        beside.submit(import_store, uri)
         leave_ray = _start_ray(spec, say)
         _prepare_data(spec, say)
-        answer.result()
     store = open_store(uri, spec.name)
     return _drive(create_sweep(storage, spec), spec, store, log, leave_ray)
 

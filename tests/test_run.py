@@ -14,6 +14,7 @@ import yaml
 from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run
+from sweeps.journal import Journal
 from sweeps.storage import newest_sweep
 from trainables import register, registry
 
@@ -190,8 +191,25 @@ class _DiesOnce(registry.get("digits")):
 
 def test_checkpoints_are_kept_for_the_best_trial_alone(ray_session, tmp_path):
     result = run(content(fixed={"epochs": 2}, budget={"trials": 6, "concurrent": 1}), storage=tmp_path)
-    kept = [path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt")]
-    assert sorted(map(str, kept)) == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (1, 2)]
+    kept = sorted(path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt"))
+    assert {str(path.parent) for path in kept} == {result.best.id}
+    assert kept[-1].name == "epoch-00002.pt"
+
+
+def test_short_epochs_are_reported_together(ray_session, tmp_path):
+    result = run(content(budget={"trials": 1}), storage=tmp_path)
+    events = [
+        event for event, _ in Journal(result.path / "journal.jsonl").read() if event["event"] == "epoch"
+    ]
+    assert [event["epoch"] for event in events] == list(range(1, 10))
+    assert len({event["time"] for event in events}) < 9  # those written in one go have one time
+
+
+def test_asha_judges_each_epoch_however_short(ray_session, tmp_path):
+    scheduler = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
+    trials = run(content(scheduler=scheduler), storage=tmp_path).state.trials.values()
+    assert {len(trial.epochs) for trial in trials if trial.status == "stopped"} <= {1, 3}  # its rungs
+    assert {trial.status for trial in trials} == {"finished", "stopped"}
 
 
 def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
