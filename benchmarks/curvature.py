@@ -14,8 +14,10 @@ from pyhessian import hessian
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
+from sweeps.allocator import keep_freed_memory
 from trainables import get
 from trainables.curvature import Hessian, hutchinson_trace
+from trainables.linear import onednn_linear
 from trainables.loop import Training
 
 _ROUNDS = 5
@@ -52,13 +54,14 @@ def theirs(training: Training, criterion: nn.Module, errors: list[float]) -> Non
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("curvature")
+    keep_freed_memory()  # as in a trial
     for model in names or MODELS:
         training = training_of(model)
         next(iter(training))
         training.task.model.eval()
         criterion = nn.MSELoss() if model == "LSTM" else nn.CrossEntropyLoss()
         errors: dict[str, list[float]] = {"ours": [], "PyHessian": []}
-        with one_thread():
+        with one_thread(), onednn_linear():
             taken = interleaved(
                 {
                     "ours": partial(seconds, partial(ours, training, errors["ours"])),

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
+from sweeps.allocator import keep_freed_memory
 from trainables import NOISE_MODES, get
+from trainables.linear import onednn_linear
 from trainables.loop import Training
 
 _ROUNDS = 7
@@ -76,6 +78,7 @@ def an_epoch(training: Training) -> float:
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("noise_overhead")
+    keep_freed_memory()  # as in a trial
     for model in names or MODELS:
         steps = MODELS[model][2]
         with one_thread(), trainings(model) as by_mode:
@@ -85,8 +88,9 @@ def run(names: list[str] | None = None) -> Results:
                 return seconds(lambda: [flat.normal_() for _ in range(steps)])
 
             contenders = {mode: partial(an_epoch, training) for mode, training in by_mode.items()}
-            interleaved(contenders, 1)  # to be warm
-            taken = interleaved({**contenders, "draw": draw}, _ROUNDS)
+            with onednn_linear():
+                interleaved(contenders, 1)  # to be warm
+                taken = interleaved({**contenders, "draw": draw}, _ROUNDS)
         results.add(model, "none, ms a step", [1000 * value / steps for value in taken["none"]])
         for mode in (*NOISE_MODES[1:], "longhand"):
             results.add(model, f"{mode} / none", ratios(taken[mode], taken["none"]))
