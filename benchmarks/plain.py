@@ -40,12 +40,12 @@ class Forecaster(nn.Module):
 
 
 def build_model(case: Case) -> nn.Module:
-    if case.name == "fmnist":
+    if case.trainable == "fmnist":
         layers: list[nn.Module] = [nn.Flatten()]
         for width, following in ((784, 500), (500, 500), (500, 500)):
             layers += [nn.Linear(width, following), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(500, 10))
-    if case.name == "cifar10":
+    if case.trainable == "cifar10":
         layers = []
         for width, following in ((3, 32), (32, 128), (128, 128), (128, 128)):
             layers += [nn.Conv2d(width, following, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -54,7 +54,11 @@ def build_model(case: Case) -> nn.Module:
 
 
 def loss_of(case: Case, outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.mse_loss(outputs, targets) if case.name == "temperatures" else F.cross_entropy(outputs, targets)
+    return (
+        F.mse_loss(outputs, targets)
+        if case.trainable == "temperatures"
+        else F.cross_entropy(outputs, targets)
+    )
 
 
 def build_optimizer(case: Case, model: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -85,15 +89,15 @@ class Pictures:
 
 def dataset(case: Case) -> tuple[Dataset, Dataset]:
     """Training and validation examples, transformed one by one when they are asked for."""
-    if case.name == "temperatures":
+    if case.trainable == "temperatures":
         train, validation = series_tensors(case)
         return TensorDataset(*train), TensorDataset(*validation)
-    loaded = (FashionMNIST if case.name == "fmnist" else CIFAR10)().load("train")
+    loaded = (FashionMNIST if case.trainable == "fmnist" else CIFAR10)().load("train")
     split = split_examples(len(loaded.labels), case.fixed.get("train_subset"))
-    kind = Pictures.FashionMNIST if case.name == "fmnist" else Pictures.CIFAR10
-    plain = [transforms.ToTensor(), transforms.Normalize(*MEAN_STD[case.name])]
+    kind = Pictures.FashionMNIST if case.trainable == "fmnist" else Pictures.CIFAR10
+    plain = [transforms.ToTensor(), transforms.Normalize(*MEAN_STD[case.trainable])]
     changes = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-    for_training = [*changes, *plain] if case.name == "cifar10" else plain
+    for_training = [*changes, *plain] if case.trainable == "cifar10" else plain
     train = kind(loaded.pixels, loaded.labels, transforms.Compose(for_training))
     validation = kind(loaded.pixels, loaded.labels, transforms.Compose(plain))
     return Subset(train, split.train.tolist()), Subset(validation, split.validation.tolist())
@@ -135,16 +139,16 @@ def in_memory(name: str) -> InMemory:
     from benchmarks.cases import CASES
 
     case = CASES[name]
-    if name == "temperatures":
+    if case.trainable == "temperatures":
         return InMemory(*series_tensors(case), augmented=False)
-    loaded = (FashionMNIST if name == "fmnist" else CIFAR10)().load("train")
+    loaded = (FashionMNIST if case.trainable == "fmnist" else CIFAR10)().load("train")
     split = split_examples(len(loaded.labels), case.fixed.get("train_subset"))
-    mean, std = (torch.tensor(values)[:, None, None] for values in MEAN_STD[name])
+    mean, std = (torch.tensor(values)[:, None, None] for values in MEAN_STD[case.trainable])
 
     def part(chosen: Tensor) -> Pair:
         return (loaded.pixels[chosen].float() / 255 - mean) / std, loaded.labels[chosen]
 
-    return InMemory(part(split.train), part(split.validation), augmented=name == "cifar10")
+    return InMemory(part(split.train), part(split.validation), augmented=case.trainable == "cifar10")
 
 
 def crop_and_flip(x: Tensor) -> Tensor:

@@ -49,10 +49,12 @@ def final_losses(printed: str) -> list[float]:
 def run(names: list[str] | None = None, rounds: int = _ROUNDS) -> Results:
     results = Results("throughput")
     for case in [CASES[name] for name in names or CASES]:
-        contenders = {name: partial(other, module, case) for name, module in OTHERS.items()}
+        contenders = {
+            name: partial(other, module, case) for name, module in OTHERS.items() if name in case.against
+        }
         taken = interleaved({"NoiseSweep": partial(ours, case), **contenders}, rounds)
         for name, times in taken.items():
             results.add(case.name, f"{name}, seconds", times)
-        for name in OTHERS:
+        for name in case.against:
             results.add(case.name, f"{name} / NoiseSweep", ratios(taken[name], taken["NoiseSweep"]))
     return results
