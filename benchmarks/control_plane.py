@@ -1,7 +1,7 @@
 """4. Control plane: sweeps of a trainable that does nothing, against plain Tune without tracking.
 
-A trial of either reports once. A grid is a list of trials; a search asks Optuna for each. Imports and the start
-of Ray are in the time of both; tracking, the report and the saved model in that of NoiseSweep alone.
+A trial of either reports once. A grid is a list of trials; a search asks Optuna for each. Imports and the
+start of Ray are in the time of both; tracking, the report and the saved model in that of NoiseSweep alone.
 """
 
 import json

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,7 +137,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """One thread, as each trial has on this machine."""
     import torch
 
