@@ -6,6 +6,7 @@ start of Ray are in the time of both; tracking, the report and the saved model i
 
 import json
 import logging
+import os
 import resource
 import sys
 import tempfile
@@ -47,7 +48,8 @@ def plain(kind: str, trials: int) -> None:
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
-    ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # without tracking
+    ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def nothing(config: dict[str, Any]) -> None:

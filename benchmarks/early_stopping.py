@@ -50,12 +50,12 @@ def main(spec: str) -> None:
     print(json.dumps([sum(len(trial.epochs) for trial in state.trials.values()), score]))
 
 
-def run() -> Results:
+def run(names: list[str] | None = None) -> Results:
     results = Results("early_stopping")
     with_asha: dict[str, list[float]] = {"epochs": [], "best": []}
     without: dict[str, list[float]] = {"epochs": [], "best": []}
     times: dict[str, list[float]] = {"with": [], "without": []}
-    for seed in _SEEDS:
+    for seed in map(int, names or _SEEDS):
         taken = interleaved(
             {
                 "with": partial(measure, seed, True, with_asha),

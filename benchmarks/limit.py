@@ -1,7 +1,7 @@
 """2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
 
-Kernels are the forward and backward passes and optimizer steps of its training, and the forward passes of
-its evaluations, on batches that are made before, in plain loops, one process a core at the same time. The
+Kernels are the forward and backward passes and optimizer steps of its training, on batches that are made
+before, and its evaluations, in plain loops, one process a core at the same time. The
 noise is no part of them: what it and the start cost is in the ratio, and measured beside it.
 """
 

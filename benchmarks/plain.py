@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset, TensorDataset
-from torchvision import datasets, transforms
 
 from benchmarks.cases import Case
 from trainables.cifar10 import CIFAR10
@@ -73,28 +72,31 @@ def build_schedule(
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=case.fixed["epochs"] * steps)
 
 
-class Pictures:
-    """Torchvision's datasets over pixels that are decoded already: their ``__getitem__``, not their files."""
-
-    class FashionMNIST(datasets.FashionMNIST):
-        def __init__(self, pixels: Tensor, labels: Tensor, transform: Any) -> None:
-            self.data, self.targets = pixels[:, 0], labels
-            self.transform, self.target_transform = transform, None
-
-    class CIFAR10(datasets.CIFAR10):
-        def __init__(self, pixels: Tensor, labels: Tensor, transform: Any) -> None:
-            self.data, self.targets = pixels.permute(0, 2, 3, 1).numpy(), labels.tolist()
-            self.transform, self.target_transform = transform, None
-
-
 def dataset(case: Case) -> tuple[Dataset, Dataset]:
     """Training and validation examples, transformed one by one when they are asked for."""
     if case.trainable == "temperatures":
         train, validation = series_tensors(case)
         return TensorDataset(*train), TensorDataset(*validation)
+    from torchvision import datasets, transforms
+
+    class Grey(datasets.FashionMNIST):
+        """Torchvision's ``__getitem__`` over pixels that are decoded already."""
+
+        def __init__(self, pixels: Tensor, labels: Tensor, transform: Any) -> None:
+            self.data, self.targets = pixels[:, 0], labels
+            self.transform, self.target_transform = transform, None
+
+    class Colour(datasets.CIFAR10):
+        """The same for CIFAR-10."""
+
+        def __init__(self, pixels: Tensor, labels: Tensor, transform: Any) -> None:
+            self.data = np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
+            self.targets = labels.tolist()
+            self.transform, self.target_transform = transform, None
+
     loaded = (FashionMNIST if case.trainable == "fmnist" else CIFAR10)().load("train")
     split = split_examples(len(loaded.labels), case.fixed.get("train_subset"))
-    kind = Pictures.FashionMNIST if case.trainable == "fmnist" else Pictures.CIFAR10
+    kind = Grey if case.trainable == "fmnist" else Colour
     plain = [transforms.ToTensor(), transforms.Normalize(*MEAN_STD[case.trainable])]
     changes = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
     for_training = [*changes, *plain] if case.trainable == "cifar10" else plain

@@ -56,9 +56,9 @@ def main(spec: str) -> None:
     cli.main()
 
 
-def run() -> Results:
+def run(names: list[str] | None = None) -> Results:
     results = Results("startup")
-    case = CASES["fmnist"]
+    case = CASES[(names or ["fmnist"])[0]]
     short = replace(case, fixed={**case.fixed, "epochs": 1, "train_subset": 1280})
     with tempfile.TemporaryDirectory() as cache:
         cold = [parts(short, NOISESWEEP_CACHE_DIR=f"{cache}/{number}") for number in range(2)]

@@ -106,7 +106,8 @@ class SweepCallback(Callback):
         ]
         if news and (remark := result["remark"]):
             news.append({"event": "remark", "trial": record.id, "text": remark})
-        self._write(*news)
+        if news:
+            self._write(*news)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note a trial that ended well, early, or by diverging.

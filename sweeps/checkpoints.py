@@ -17,7 +17,7 @@ _KEPT = 2  # should the newest be damaged
 
 
 class Checkpoints:
-    """The checkpoints of one trial, a file an epoch."""
+    """The checkpoints of one trial, each named by its epoch."""
 
     def __init__(self, root: str, trial: str) -> None:
         """Name the trial.

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -380,7 +381,7 @@ def main() -> None:
 
 
 def script() -> None:
-    """Run the command line as the command does, and end without taking torch's modules apart: it takes 2 s."""
+    """Run the command line, and end without taking torch's modules apart, which takes two seconds."""
     try:
         main()
         code: Any = 0
@@ -390,6 +391,7 @@ def script() -> None:
         sys.stderr.write(f"{code}\n")
         code = 1
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code or 0)

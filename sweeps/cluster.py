@@ -15,18 +15,18 @@ from sweeps.parts import Resources
 _OF_TRIALS = ["sweeps.trial", "torch._dynamo"]
 
 
-def start_or_join(resources: Resources, concurrent: int | None) -> bool:
+_own = False  # whether the Ray that runs was started here
+
+
+def start_or_join(resources: Resources, concurrent: int | None) -> None:
     """Join the Ray that ``RAY_ADDRESS`` names or that ``ray start`` began here; else start one.
 
-    One that is started listens on loopback alone and has no dashboard. Where trials will take most of its
-    workers, these import what trials need while the driver gets ready.
+    One that is started listens on loopback alone and has no dashboard. Where trials will take half of its
+    workers or more, these import what trials need while the driver gets ready.
 
     Args:
         resources: What a trial takes of a node.
         concurrent: Trials at a time; None: as many as fit.
-
-    Returns:
-        Whether one was started: it is the sweep's own, to be shut down after it.
 
     Raises:
         ConnectionError: If it cannot be joined.
@@ -35,14 +35,24 @@ def start_or_join(resources: Resources, concurrent: int | None) -> bool:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if _is_there():
         ray.init(**options)
-        return False
+        return
     cores = os.cpu_count() or 1  # Ray starts a worker for each
     fit = int(cores / resources.cpu)
-    if 2 * min(fit, concurrent or fit) >= cores:
+    cores_alone = not (resources.gpu or resources.memory or resources.custom)
+    if cores_alone and 2 * min(fit, concurrent or fit) >= cores:
         options["_system_config"] = {"preload_python_modules": _OF_TRIALS}
     with on_loopback():
         ray.init(include_dashboard=False, **options)
-    return True
+    global _own
+    _own = True
+
+
+def leave() -> None:
+    """Shut Ray down if ``start_or_join`` has started it; one that was joined is left as it is."""
+    global _own
+    if _own:
+        _own = False
+        ray.shutdown()
 
 
 def _is_there() -> bool:

@@ -46,7 +46,7 @@ class Journal:
         return self.extend([{"event": event, **fields}])[0]
 
     def extend(self, events: Iterable[Event]) -> list[Event]:
-        """Write several events at once, as ``append`` does one: all of them, or none.
+        """Write several events at once, as ``append`` does one; where they cannot be written, none is.
 
         Args:
             events: Without their time.

@@ -46,21 +46,16 @@ def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:
             has enough.
     """
     needed = wanted(spec.resources)
-    if any(_has(node, needed) for node in nodes()) or (_others_may_join() and _will_come(needed, say)):
+    if any(_has(node, needed) for node in _nodes()) or (_others_may_join() and _will_come(needed, say)):
         return
     profiles = "".join(f" or --profile {name}" for name in spec.profiles)
     raise SweepError(
         f"resources: a trial asks for {_shown(needed)} on one node; nodes have at most "
-        f"{_shown(_most(nodes(), needed))} (change resources{profiles})"
+        f"{_shown(_most(_nodes(), needed))} (change resources{profiles})"
     )
 
 
-def nodes() -> list[dict[str, float]]:
-    """List what the nodes of the cluster have.
-
-    Returns:
-        Amounts by Ray's names, one dict a node that is alive.
-    """
+def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 

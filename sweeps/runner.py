@@ -20,11 +20,11 @@ from ray import tune
 from sweeps.callbacks import SweepCallback
 from sweeps.changes import Change, changes
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
+from sweeps.cluster import leave, start_or_join
 from sweeps.display import Display
 from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.log import JsonLog, Log, teller
-from sweeps.cluster import start_or_join
 from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError, in_a_line
 from sweeps.resources import check_satisfiable, wanted
@@ -51,6 +51,7 @@ from trainables import registry
 from trainables.data import DataError
 
 INTERRUPTED = 130  # exit status, as after Ctrl-C
+_LEAVING_SECONDS = 10.0
 _NOTICE_SECONDS = 2.0  # reading what is prepared takes less
 
 
@@ -135,12 +136,15 @@ def run(
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
     say = teller(spec, log)
-    with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
-        beside.submit(import_store, uri)
-        leave_ray = _start_ray(spec, say)
-        _prepare_data(spec, say)
-    store = open_store(uri, spec.name)
-    return _drive(create_sweep(storage, spec), spec, store, log, leave_ray)
+    try:
+        with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
+            beside.submit(import_store, uri)
+            _start_ray(spec, say)
+            _prepare_data(spec, say)
+        store = open_store(uri, spec.name)
+        return _drive(create_sweep(storage, spec), spec, store, log)
+    finally:
+        leave()
 
 
 def resume(
@@ -173,15 +177,18 @@ def resume(
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
-    store, leave_ray = open_store(uri, spec.name), _nothing
-    if not folder.state().complete:
-        _check_known(folder, spec, f"sweeps.resume({name!r})")
-        say = teller(spec, log)
-        leave_ray = _start_ray(spec, say)
-        _prepare_data(spec, say)
-    if found:
-        folder.rewrite(spec)
-    return _drive(folder, spec, store, log, leave_ray)
+    store = open_store(uri, spec.name)
+    try:
+        if not folder.state().complete:
+            _check_known(folder, spec, f"sweeps.resume({name!r})")
+            say = teller(spec, log)
+            _start_ray(spec, say)
+            _prepare_data(spec, say)
+        if found:
+            folder.rewrite(spec)
+        return _drive(folder, spec, store, log)
+    finally:
+        leave()
 
 
 def publish_report(folder: SweepFolder) -> Path:
@@ -276,9 +283,7 @@ def _open(
         raise SweepError(f"MLflow does not take writes at {store.uri}: {reason}; {advice}") from None
 
 
-def _drive(
-    folder: SweepFolder, spec: Spec, store: Store, log: Log, leave_ray: Callable[[], None]
-) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
     lock = folder.lock()
     try:
         display, mirror, publisher = _open(folder, spec, store, log)
@@ -317,9 +322,10 @@ def _drive(
         advice = f"what is done is kept; put it right and go on with: {folder.resume_command}"
         raise SweepError(f"{error}; {advice}") from None
     finally:
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(leave_ray)
-            close()
+        leaving = threading.Thread(target=leave, daemon=True)  # which waits, for ever where Ray is gone
+        leaving.start()
+        close()
+        leaving.join(_LEAVING_SECONDS)
     result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
     from sweeps.report import summary_lines
 
@@ -401,24 +407,17 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
 
 
-def _nothing() -> None:
-    pass
-
-
-def _start_ray(spec: Spec, say: Callable[[str], None]) -> Callable[[], None]:
-    """Start Ray, or join it; returns what leaves it as it was."""
+def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
     mend_ray()
-    ours = False
     if not ray.is_initialized():
         try:
-            ours = start_or_join(spec.resources, spec.budget.concurrent)
+            start_or_join(spec.resources, spec.budget.concurrent)
         except (ConnectionError, RuntimeError) as error:
             reason = in_a_line(error)
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     check_satisfiable(spec, say)
     mend_tune()
-    return ray.shutdown if ours else _nothing
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:

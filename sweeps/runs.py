@@ -121,6 +121,14 @@ class SweepRuns:
         """
         return trial.id in self._made
 
+    def is_over(self, trial: TrialRecord) -> None:
+        """Note that a run was ended: should its trial go on, it is no longer new.
+
+        Args:
+            trial: The trial.
+        """
+        self._made.discard(trial.id)
+
     def look_again(self) -> None:
         """Forget what is known: a run may have been made, or deleted, without an answer."""
         self._known = None

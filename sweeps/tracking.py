@@ -38,7 +38,7 @@ RUN_STATUS = {
     "interrupted": "KILLED",
 }
 _RECORD_SECONDS = 30
-_MOST_METRICS = 850  # MLflow takes 1,000 items at a time, of which 100 params and 100 tags at most
+_MOST_METRICS = 800  # MLflow takes 1,000 items at a time, of which 100 params and 100 tags at most
 _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the sweep is over
 
 
@@ -132,6 +132,7 @@ class Publisher(Follower):
         self._log(run, metrics, tags, params)
         if trial.status in RUN_STATUS:
             self._client.set_terminated(run, RUN_STATUS[trial.status], trial.ended)
+            self._runs.is_over(trial)
         elif params and not self._runs.is_new(trial):
             self._client.update_run(run, status="RUNNING")
 

@@ -1,4 +1,4 @@
-"""What runs in a worker: one trial, reported epoch by epoch."""
+"""What runs in a worker: one trial, reported as its epochs end."""
 
 import platform
 import sys

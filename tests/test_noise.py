@@ -31,7 +31,8 @@ SIGMA, SEED = 0.3, 7
 def way_back(request):
     """Both ways to put weights back: another buffer for the step, as on a CPU, and copies, as elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainables.noise, "_may_swap", lambda device: request.param == "swapping")
+        if request.param == "copying":
+            patch.setattr(trainables.noise, "_may_swap", lambda parameters: False)
         yield
 
 
@@ -229,6 +230,35 @@ def test_weights_move_inside_and_stay_moved_in_the_after_modes(mode, raises):
     assert torch.equal(w.detach(), torch.zeros_like(w) if mode in RESTORING else inside)
     with noise:  # an interrupted step does not forbid the next
         assert noise.steps == 2
+
+
+@pytest.mark.parametrize("mode", RESTORING)
+def test_a_backward_pass_after_the_noise_is_refused(mode):
+    # It would mix weights with and without noise.
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Tanh(), nn.Linear(3, 1, bias=False))
+    noise = NoiseInjector(model.parameters(), mode, SIGMA, SEED)
+    for _ in range(2):
+        with noise:
+            loss = model(torch.ones(2, 3, requires_grad=True)).sum()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("mode", RESTORING)
+def test_weights_that_are_laid_out_otherwise_are_trained_as_others(mode):
+    def trained(memory_format):
+        torch.manual_seed(0)
+        model = nn.Conv2d(3, 4, 3).to(memory_format=memory_format)
+        noise = NoiseInjector(model.parameters(), mode, SIGMA, SEED)
+        optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
+        for x in torch.linspace(-1, 1, 3 * 2 * 3 * 5 * 5).view(3, 2, 3, 5, 5):
+            optimizer.zero_grad()
+            with noise:
+                model(x).square().sum().backward()
+            optimizer.step()
+        return model.weight.detach()
+
+    torch.testing.assert_close(trained(torch.channels_last), trained(torch.contiguous_format))
 
 
 # Where the noise lands, and how much of it

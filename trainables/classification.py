@@ -19,7 +19,8 @@ from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
 from trainables.splits import EvaluationSplit, check_subset, split_examples
 
-_EVALUATION_BATCH = 250  # activations that fit a cache are faster than more examples at a time
+_EVALUATION_BATCH = 2000
+_EVALUATION_BATCH_CPU = 250  # whose activations fit its cache
 _SAMPLE_BATCH = 128  # bounds the memory of second derivatives
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -110,14 +111,13 @@ class ImageTask(ClassifierTask):
         Yields:
             Batches.
         """
+        size = _EVALUATION_BATCH_CPU if self._labels.device.type == "cpu" else _EVALUATION_BATCH
         if split == "validation":
-            for chosen in self._validation.split(_EVALUATION_BATCH):
+            for chosen in self._validation.split(size):
                 yield self._batch(self._pixels.index_select(0, chosen), self._labels[chosen])
             return
         images, device = self._load("test"), self._labels.device
-        for pixels, labels in zip(
-            images.pixels.split(_EVALUATION_BATCH), images.labels.split(_EVALUATION_BATCH), strict=True
-        ):
+        for pixels, labels in zip(images.pixels.split(size), images.labels.split(size), strict=True):
             yield self._batch(pixels.to(device), labels.to(device))
 
     def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:

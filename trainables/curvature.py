@@ -17,7 +17,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import numpy as np
 import torch
@@ -72,8 +71,8 @@ class Hessian:
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         product = torch.zeros_like(vector)
-        for share, multiply in self._of_batches():
-            product += share * multiply(vector)
+        for share, gradients in self._of_batches():
+            product += share * self._multiply(gradients, vector, again=False)
         return product
 
     def quadratic_forms(self, n: int, generator: torch.Generator) -> Tensor:
@@ -87,24 +86,25 @@ class Hessian:
             (n,).
         """
         start = generator.get_state()
-        values = torch.zeros(n, dtype=torch.float64)
-        for share, multiply in self._of_batches():
+        values = torch.zeros(n, dtype=torch.float64, device=self._parameters[0].device)
+        for share, gradients in self._of_batches():
             generator.set_state(start)  # the same vectors for each batch, rather than all in memory
             for i in range(n):
                 vector = self.random_signs(generator)
-                values[i] += share * float(vector.dot(multiply(vector)))
-        return values
+                values[i] += share * vector.dot(self._multiply(gradients, vector, again=i + 1 < n)).double()
+        return values.cpu()
 
-    def _of_batches(self) -> Iterator[tuple[float, Callable[[Tensor], Tensor]]]:
-        # Of each batch its share in the loss, and what multiplies by its Hessian.
+    def _of_batches(self) -> Iterator[tuple[float, list[Tensor]]]:
+        # Of each batch its share in the loss and the gradient's graph, which is emptied by the last product
+        # with it: one batch's at a time is in memory.
         for batch in self._batches:
             with twice_differentiable(self._model), torch.enable_grad():
                 gradients = torch.autograd.grad(
                     self._loss(batch), self._parameters, create_graph=True, materialize_grads=True
                 )
-            yield float(batch.weight / self._total), partial(self._multiply, gradients)
+            yield float(batch.weight / self._total), list(gradients)
 
-    def _multiply(self, gradients: Sequence[Tensor], vector: Tensor) -> Tensor:
+    def _multiply(self, gradients: Sequence[Tensor], vector: Tensor, *, again: bool) -> Tensor:
         parts = [v.view_as(p) for v, p in zip(vector.split(self._sizes), self._parameters, strict=True)]
         # A gradient that does not depend on the weights has no graph.
         pairs = [(g, v) for g, v in zip(gradients, parts, strict=True) if g.requires_grad]
@@ -112,7 +112,7 @@ class Hessian:
             return torch.zeros_like(vector)
         outputs, directions = zip(*pairs, strict=True)
         products = torch.autograd.grad(
-            outputs, self._parameters, directions, retain_graph=True, materialize_grads=True
+            outputs, self._parameters, directions, retain_graph=again, materialize_grads=True
         )
         return torch.cat([part.flatten() for part in products])
 

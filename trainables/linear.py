@@ -1,8 +1,7 @@
 """Large linear layers through oneDNN.
 
-On CPUs that are not Intel's, MKL, which torch multiplies float32 matrices by, goes without AVX-512 and takes
-twice the time of oneDNN, which is in the same build of torch (``benchmarks/noise_overhead.py``,
-docs/performance.md).
+On AMD's CPUs, MKL, which torch multiplies float32 matrices by, takes twice the time of oneDNN, which is in
+the same build of torch (docs/performance.md). It is used on every CPU with AVX-512.
 
 Shapes: B batch, I inputs, O outputs.
 """
@@ -29,11 +28,11 @@ def onednn_linear() -> Iterator[None]:
     if not (torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"):
         yield
         return
-    F.linear = linear
+    before, F.linear = F.linear, linear
     try:
         yield
     finally:
-        F.linear = _linear
+        F.linear = before
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -57,6 +56,8 @@ def _pays(x: Tensor, weight: Tensor) -> bool:
     return (
         x.numel() * len(weight) >= _LARGE
         and x.ndim > 1
+        and weight.ndim == 2
+        and not torch._C._are_functorch_transforms_active()
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")

@@ -124,7 +124,7 @@ class NoiseInjector:
         self._noise = self.parameters[0].detach().new_empty(self._offsets[-1])
         self._noise_views = self._views(self._noise)
         self._saved = None
-        if mode in _RESTORING and not _may_swap(self._noise.device):
+        if mode in _RESTORING and not _may_swap(self.parameters):
             self._saved = self._views(torch.empty_like(self._noise))
         self._perturbed: list[int] = []
         self._swapped: list[Tensor] = []  # where the perturbed parameters' own values are meanwhile
@@ -158,8 +158,11 @@ class NoiseInjector:
         if self._saved is not None and perturbed:
             with torch.no_grad():
                 torch._foreach_copy_(perturbed, [self._saved[group] for group in self._perturbed])
-        for parameter, own in zip(perturbed, self._swapped, strict=False):  # none in the after modes
-            parameter.data = own
+        if self._swapped:
+            for parameter, own in zip(perturbed, self._swapped, strict=True):
+                parameter.data = own
+            # Else a backward pass out here, for which it is too late, would mix w and w + n in silence.
+            torch.autograd.graph.increment_version(perturbed)
         self._perturbed, self._swapped = [], []
 
     def state_dict(self) -> dict[str, Any]:
@@ -208,6 +211,7 @@ class NoiseInjector:
         return [part.view_as(p) for part, p in zip(flat.split(sizes), self.parameters, strict=True)]
 
 
-def _may_swap(device: torch.device) -> bool:
-    # Another buffer for a step saves two copies; cuDNN wants the weights of recurrent layers where they are.
-    return device.type == "cpu"
+def _may_swap(parameters: Iterable[Tensor]) -> bool:
+    # Another buffer for a step saves two copies. cuDNN wants the weights of recurrent layers where they are,
+    # and fused optimizers want gradients laid out as their parameters, which take the layout of the buffer.
+    return all(parameter.device.type == "cpu" and parameter.is_contiguous() for parameter in parameters)
