@@ -196,6 +196,17 @@ def test_checkpoints_are_kept_for_the_best_trial_alone(ray_session, tmp_path):
     assert kept[-1].name == "epoch-00002.pt"
 
 
+def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(ray_session, tmp_path):
+    spec = content(
+        fixed={"epochs": 2},
+        budget={"trials": 6, "concurrent": 1},
+        scheduler={"asha": {"grace_epochs": 1, "reduction_factor": 3}},
+    )
+    result = run(spec, storage=tmp_path)
+    kept = [path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt")]
+    assert sorted(map(str, kept)) == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (1, 2)]
+
+
 def test_short_epochs_are_reported_together(ray_session, tmp_path):
     result = run(content(budget={"trials": 1}), storage=tmp_path)
     events = [
