@@ -1,8 +1,8 @@
 """7. Curvature: seconds of a Hessian trace to one standard error, against PyHessian on the same examples.
 
 Both draw signs, so that a draw has the same variance in either: equal draws are an equal standard error,
-which what they gave is held against. PyHessian has two ways: all examples at once, whose gradient it keeps, and a
-loader of batches, whose gradients it takes again for each draw.
+which what they gave is held against. PyHessian has two ways: all examples at once, whose gradient it keeps,
+and a loader of batches, whose gradients it takes again for each draw.
 """
 
 import math
