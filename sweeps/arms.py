@@ -271,8 +271,9 @@ class ArmScheduler(FIFOScheduler):
             tune_controller: Tune's.
             trial: The trial.
         """
-        if _named(trial).trial_id not in self._decided:
-            self._of(trial).on_trial_add(None, _named(trial))
+        trial = _named(trial)
+        if trial.trial_id not in self._decided:
+            self._of(trial).on_trial_add(None, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Decide whether a trial goes on.
@@ -304,7 +305,8 @@ class ArmScheduler(FIFOScheduler):
             trial: The trial.
             result: What it reported last.
         """
-        self._of(trial).on_trial_complete(None, _named(trial), result)
+        trial = _named(trial)
+        self._of(trial).on_trial_complete(None, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """Forget a trial that has not run.
@@ -313,7 +315,8 @@ class ArmScheduler(FIFOScheduler):
             tune_controller: Tune's.
             trial: The trial.
         """
-        self._of(trial).on_trial_remove(None, _named(trial))
+        trial = _named(trial)
+        self._of(trial).on_trial_remove(None, trial)
 
     def debug_string(self) -> str:
         """Describe it.
@@ -326,4 +329,5 @@ class ArmScheduler(FIFOScheduler):
 
 def _named(trial: Any) -> Any:
     # By its own name, which stays the same when a sweep is resumed.
-    return SimpleNamespace(trial_id=trial.config[TRIAL], config=trial.config)
+    point = trial.config.get("point", trial.config)  # where it is, of a trial that is listed
+    return SimpleNamespace(trial_id=point[TRIAL], config=point)

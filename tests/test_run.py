@@ -223,6 +223,21 @@ def test_asha_judges_each_epoch_however_short(ray_session, tmp_path):
     assert {trial.status for trial in trials} == {"finished", "stopped"}
 
 
+def test_asha_judges_the_trials_of_a_grid(ray_session, tmp_path):
+    spec = content(
+        mode="grid",
+        search={"lr": {"grid": [0.001, 0.01, 0.05, 0.1]}},
+        seeds=3,
+        budget={"concurrent": 1},
+        scheduler={"asha": {"grace_epochs": 1, "reduction_factor": 3}},
+    )
+    result = run(spec, storage=tmp_path)
+    assert result.complete
+    stopped = [trial for trial in result.state.trials.values() if trial.status == "stopped"]
+    assert stopped
+    assert {len(trial.epochs) for trial in stopped} <= {1, 3}
+
+
 def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
     search = {"noise": {"grid": ["none", "all"]}, "sigma": {"grid": [0.1, 0.2], "when": {"noise": ["all"]}}}
     result = run(content(search=search, seeds=2, seed=7, budget={}, fixed={"epochs": 1}), storage=tmp_path)
