@@ -559,14 +559,13 @@ RUN = """
 import sys
 import psutil
 from sweeps import run
-from sweeps.cluster import start_or_join
-from sweeps.parts import Resources
+from sweeps import runner
 from tests.curves import Curves
 from tests.test_run import content
 from trainables import register
 
 register(Curves)
-start_or_join(Resources(), None)  # so that it is still there after the sweep
+runner.leave = lambda: None  # so that Ray is still there after the sweep
 trouble = {"trouble": {"grid": ["none", "raise"]}}
 run(content(search=trouble, fixed={"epochs": 2}, budget={}, max_failures=0), storage="runs", log="json")
 for process in psutil.Process().children(recursive=True):
