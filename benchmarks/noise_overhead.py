@@ -1,7 +1,5 @@
 """3. Noise overhead: an epoch's steps in each mode over those without noise, per model, one thread."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -67,11 +65,6 @@ def training_of(model: str, mode: str) -> Training:
     return training
 
 
-@contextmanager
-def trainings(model: str) -> Iterator[dict[str, Training]]:
-    yield {mode: training_of(model, mode) for mode in (*NOISE_MODES, "longhand")}
-
-
 def an_epoch(training: Training) -> float:
     return seconds(training._train_epoch)
 
@@ -81,7 +74,8 @@ def run(names: list[str] | None = None) -> Results:
     keep_freed_memory()  # as in a trial
     for model in names or MODELS:
         steps = MODELS[model][2]
-        with one_thread(), trainings(model) as by_mode:
+        with one_thread():
+            by_mode = {mode: training_of(model, mode) for mode in (*NOISE_MODES, "longhand")}
             flat = torch.empty(sum(p.numel() for p in by_mode["all"]._noise.parameters))
 
             def draw(flat: torch.Tensor = flat, steps: int = steps) -> float:
