@@ -40,7 +40,11 @@ def start_or_join(resources: Resources, concurrent: int | None) -> None:
     fit = int(cores / resources.cpu)
     cores_alone = not (resources.gpu or resources.memory or resources.custom)
     if cores_alone and 2 * min(fit, concurrent or fit) >= cores:
-        options["_system_config"] = {"preload_python_modules": _OF_TRIALS}
+        options["_system_config"] = {
+            "preload_python_modules": _OF_TRIALS,
+            # Else Ray ends workers that have nothing to do yet when Tune takes their cores, and starts others.
+            "num_workers_soft_limit": cores,
+        }
     with on_loopback():
         ray.init(include_dashboard=False, **options)
     global _own
