@@ -15,22 +15,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweeps.parts import Scalar
+from sweeps.state import charged_epochs
 
 TRIAL = "trial"  # the key of a configuration that names its trial
 # What a trial reports for the search and ASHA: the objective's metric, or the worst value when diverged.
 OBJECTIVE = "objective"
-
-
-def charged_epochs(epochs: int) -> int:
-    """Say how much of a budget in epochs a trial has used.
-
-    Args:
-        epochs: How many it ended with.
-
-    Returns:
-        At least one: trials that fail before their first epoch would never end.
-    """
-    return max(1, epochs)
 
 
 def trial_id(number: int) -> str:

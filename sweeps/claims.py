@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.parts import Claim
-from sweeps.search import is_active
+from sweeps.space import is_active
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.stats import (

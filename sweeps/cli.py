@@ -83,12 +83,15 @@ def run(
     json_lines: Json = False,
 ) -> None:
     """Run a sweep."""
-    from sweeps.spec import load_spec
+    from sweeps.publisher import started_ahead
 
-    spec = load_spec(file, _changes(file, profile, overrides, trials), profile)
-    from sweeps.runner import run as run_sweep
+    with started_ahead():
+        from sweeps.spec import load_spec
 
-    _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=_log(json_lines)))
+        spec = load_spec(file, _changes(file, profile, overrides, trials), profile)
+        from sweeps.runner import run as run_sweep
+
+        _exit(run_sweep(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=_log(json_lines)))
 
 
 @app.command()
@@ -103,14 +106,17 @@ def resume(
     json_lines: Json = False,
 ) -> None:
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
-    from sweeps.spec import load_spec
-
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
     _check_changes(is_file, profile, overrides)
-    spec = load_spec(sweep, overrides or [], profile) if is_file else None
-    from sweeps.runner import resume as resume_sweep
+    from sweeps.publisher import started_ahead
 
-    _exit(resume_sweep(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=_log(json_lines)))
+    with started_ahead():
+        from sweeps.spec import load_spec
+
+        spec = load_spec(sweep, overrides or [], profile) if is_file else None
+        from sweeps.runner import resume as resume_sweep
+
+        _exit(resume_sweep(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=_log(json_lines)))
 
 
 @app.command()

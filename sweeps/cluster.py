@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants, services, worker
+from ray._private.node import Node
 
 from sweeps.parts import Resources
 
@@ -42,10 +43,10 @@ def start_or_join(resources: Resources, concurrent: int | None) -> None:
     if cores_alone and 2 * min(fit, concurrent or fit) >= cores:
         options["_system_config"] = {
             "preload_python_modules": _OF_TRIALS,
-            # Else Ray ends workers that have nothing to do yet when Tune takes their cores, and starts others.
+            # Else Ray ends them, idle as they are, when Tune reserves their cores, and starts others.
             "num_workers_soft_limit": cores,
         }
-    with on_loopback():
+    with on_loopback(), _without_services():
         ray.init(include_dashboard=False, **options)
     global _own
     _own = True
@@ -57,6 +58,20 @@ def leave() -> None:
     if _own:
         _own = False
         ray.shutdown()
+
+
+@contextmanager
+def _without_services() -> Iterator[None]:
+    # One machine's Ray without dashboard needs no API server, autoscaler or reader of logs: two seconds.
+    unneeded = ("start_api_server", "start_monitor", "start_log_monitor")
+    before = {name: getattr(Node, name) for name in unneeded}
+    try:
+        for name in unneeded:
+            setattr(Node, name, lambda node, **options: None)
+        yield
+    finally:
+        for name, start in before.items():
+            setattr(Node, name, start)
 
 
 def _is_there() -> bool:
@@ -79,3 +94,15 @@ def on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = clusters
+
+
+def mend_ray() -> None:
+    """Let Ray say on standard error what becomes of its workers: standard output is the sweep's."""
+    worker.print_to_stdstream = _to_standard_error
+
+
+_print = worker.print_to_stdstream
+
+
+def _to_standard_error(data: dict[str, Any], ignore_prefix: bool) -> None:
+    _print({**data, "is_err": True}, ignore_prefix)

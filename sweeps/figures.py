@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sweeps.charts import Chart, Series, Style, styles
 from sweeps.claims import Arm, arms_of, common_target, on_shared_seeds, points_of
 from sweeps.importance import importances
-from sweeps.search import is_active
+from sweeps.space import is_active
 from sweeps.spec import Spec
 from sweeps.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.stats import paired_difference, reached_by, summarise

@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.arms import OBJECTIVE, TRIAL, KnownTrial, Report, trial_id
 from sweeps.journal import Event
-from sweeps.search import grid_trials
+from sweeps.space import grid_trials
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.trial import worst

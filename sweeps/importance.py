@@ -14,7 +14,7 @@ from optuna.distributions import (
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from sweeps.parts import Scalar
-from sweeps.search import SearchSpace
+from sweeps.space import SearchSpace
 from sweeps.state import SEARCH, SweepState
 
 _FEWEST_TRIALS = 4  # a forest of fewer says nothing

@@ -3,35 +3,31 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pandas as pd
 import ray
-from mlflow.exceptions import MlflowException
-from pyarrow.fs import FileSystem
-from ray import tune
 
-from sweeps.callbacks import SweepCallback
 from sweeps.changes import Change, changes
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
-from sweeps.cluster import leave, start_or_join
+from sweeps.cluster import leave, mend_ray, start_or_join
+from sweeps.delivery import Delivery
 from sweeps.display import Display
-from sweeps.history import known_trials, listed_trials, not_ended, reports
 from sweeps.journal import Follower
 from sweeps.log import JsonLog, Log, teller
 from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError, in_a_line
-from sweeps.resources import check_satisfiable, wanted
-from sweeps.search import build_scheduler, build_searcher
+from sweeps.provenance import provenance
+from sweeps.resources import check_satisfiable
 from sweeps.spec import Spec, load_spec
-from sweeps.state import CONFIRM, SEARCH, SweepState, TrialRecord
-from sweeps.stopping import Stop, Stopped, stopping
+from sweeps.state import SweepState, TrialRecord
+from sweeps.stopping import Stopped, stopping
 from sweeps.storage import (
     SweepFolder,
     check_database,
@@ -43,10 +39,6 @@ from sweeps.storage import (
     open_storage,
     sweep_folders,
 )
-from sweeps.store import Store, connect, import_store, open_store
-from sweeps.tracking import Publisher, log_report, provenance
-from sweeps.trial import run_trial
-from sweeps.workers import mend_ray, mend_tune
 from trainables import registry
 from trainables.data import DataError
 
@@ -135,16 +127,8 @@ def run(
     spec = _located(spec)
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
-    say = teller(spec, log)
-    try:
-        with ThreadPoolExecutor(1) as beside:  # Ray starts in processes of its own, which leaves time
-            beside.submit(import_store, uri)
-            _start_ray(spec, say)
-            _prepare_data(spec, say)
-        store = open_store(uri, spec.name)
-        return _drive(create_sweep(storage, spec), spec, store, log)
-    finally:
-        leave()
+    with _getting_ready(spec, uri, teller(spec, log)) as delivery:
+        return _drive(create_sweep(storage, spec), spec, delivery, log)
 
 
 def resume(
@@ -177,18 +161,14 @@ def resume(
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
-    store = open_store(uri, spec.name)
-    try:
-        if not folder.state().complete:
-            _check_known(folder, spec, f"sweeps.resume({name!r})")
-            say = teller(spec, log)
-            _start_ray(spec, say)
-            _prepare_data(spec, say)
+    check_scheme(uri)
+    to_run = not folder.state().complete
+    if to_run:
+        _check_known(folder, spec, f"sweeps.resume({name!r})")
+    with _getting_ready(spec, uri, teller(spec, log), to_run) as delivery:
         if found:
             folder.rewrite(spec)
-        return _drive(folder, spec, store, log)
-    finally:
-        leave()
+        return _drive(folder, spec, delivery, log)
 
 
 def publish_report(folder: SweepFolder) -> Path:
@@ -204,9 +184,14 @@ def publish_report(folder: SweepFolder) -> Path:
         SweepError: If there is nothing to report, or MLflow is out of reach: the report is written then.
     """
     _check_known(folder, folder.spec(), "sweeps.runner.publish_report")
-    _quiet()
-    from sweeps.report import write_report
+    import optuna
+    from mlflow.exceptions import MlflowException
 
+    from sweeps.report import write_report
+    from sweeps.store import connect
+    from sweeps.tracking import log_report
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     page = write_report(folder)
     if folder.tracking_uri is None:  # MLflow has nothing of it yet
         return page
@@ -216,6 +201,27 @@ def publish_report(folder: SweepFolder) -> Path:
     except (SweepError, MlflowException) as error:
         raise SweepError(f"{page} is written, but not logged: {error}") from None
     return page
+
+
+@contextmanager
+def _getting_ready(
+    spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
+) -> Iterator[Delivery]:
+    # What takes seconds goes side by side: imports here and there, MLflow's tables, and Ray.
+    delivery = Delivery(uri, spec.name)
+    try:
+        if to_run:
+            _prepare_data(spec, say)
+        delivery.open()
+        if to_run:
+            with ThreadPoolExecutor(1) as beside:
+                beside.submit(import_module, "sweeps.stages")
+                _start_ray(spec, say)
+        delivery.opened()
+        yield delivery
+    finally:
+        delivery.abandon()
+        leave()
 
 
 def _located(spec: Spec) -> Spec:
@@ -263,8 +269,8 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
 
 
 def _open(
-    folder: SweepFolder, spec: Spec, store: Store, log: Log
-) -> tuple[Display | JsonLog, Mirror | None, Publisher]:
+    folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log
+) -> tuple[Display | JsonLog, Mirror | None]:
     folder.claim()
     folder.journal.repair()
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
@@ -272,25 +278,24 @@ def _open(
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
     try:
-        return display, mirror, Publisher(spec, folder, store, say=display.say, mirror=mirror)
-    except Exception as error:  # each kind of store raises its own
+        delivery.follow(folder, spec.trainable_class, display.say, mirror)
+    except BaseException:
         if mirror:
             mirror.release()
-        if isinstance(error, SweepError):
-            raise
-        reason = in_a_line(error)
-        advice = f"put it right and go on with: {folder.resume_command}"
-        raise SweepError(f"MLflow does not take writes at {store.uri}: {reason}; {advice}") from None
+        raise
+    return display, mirror
 
 
-def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> SweepResult:
+    from sweeps.stages import run_stages  # imported while Ray starts
+
     lock = folder.lock()
     try:
-        display, mirror, publisher = _open(folder, spec, store, log)
+        display, mirror = _open(folder, spec, delivery, log)
     except BaseException:
         lock.release()
         raise
-    followers: list[Follower] = [display, *filter(None, [mirror]), publisher]
+    followers: list[Follower | Delivery] = [display, *filter(None, [mirror]), delivery]
     for follower in followers:
         follower.start()
 
@@ -311,11 +316,10 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
         if earlier := folder.state().versions - {made_by["versions"]}:
             display.say(f"note: it has run with {'; '.join(sorted(earlier))}; now with {made_by['versions']}")
         folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
-        _quiet()
         if in_ray_job():
             os.chdir(folder.path)  # its copy of the working directory goes first when it is stopped
         with stopping(when_stuck=give_up) as stop:
-            _run_stages(folder, spec, stop)
+            run_stages(folder, spec, stop)
     except Stopped:
         pass
     except SweepError as error:
@@ -326,85 +330,11 @@ def _drive(folder: SweepFolder, spec: Spec, store: Store, log: Log) -> SweepResu
         leaving.start()
         close()
         leaving.join(_LEAVING_SECONDS)
-    result = SweepResult(folder.path, store.uri, publisher.parent, folder.state(), publisher.undelivered)
+    result = SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
     from sweeps.report import summary_lines
 
-    display.summarise(result.state, store.uri, result.undelivered, summary_lines(folder))
+    display.summarise(result.state, result.tracking_uri, result.undelivered, summary_lines(folder))
     return result
-
-
-def _quiet() -> None:
-    """Keep to one display, and one record: the journal's."""
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours also takes SIGTERM
-    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # the journal is the record
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def _run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
-    if not folder.state().searched:
-        _fit(folder, spec, SEARCH, stop)
-        stop.check()
-    state = folder.state()
-    if spec.confirms and state.searched:
-        if state.selected is None:
-            state.apply(folder.journal.append("select", points=state.select()))
-        if state.selected and not state.complete:
-            _fit(folder, spec, CONFIRM, stop)
-
-
-def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
-    # Tune is started anew each time, with what the journal knows: its own record is written now and then, in
-    # several files, and a driver that is killed meanwhile would lose trials, or all of them.
-    filesystem, path = FileSystem.from_uri(folder.tune_root)
-    with suppress(OSError):  # there is none yet
-        filesystem.delete_dir(path)
-    try:
-        _tuner(folder, spec, stage, stop).fit()
-    except (SweepError, Stopped):
-        raise
-    except Exception as error:  # Tune has fallen over
-        stop.check()
-        logging.getLogger(__name__).exception("Ray Tune failed")
-        reason = (str(error).splitlines() or [type(error).__name__])[-1]
-        raise SweepError(f"Ray Tune failed: {reason}") from None
-
-
-def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
-    state = folder.state()
-    listed = listed_trials(state, stage)
-    history = reports(spec, (event for event, _ in folder.journal.read()))
-    scheduler = None if stage == CONFIRM else build_scheduler(spec, history)
-    trainable = tune.with_resources(
-        tune.with_parameters(
-            run_trial,
-            spec=spec,
-            trainable_class=spec.trainable_class,
-            checkpoints=folder.checkpoint_root,
-            test=stage == CONFIRM,
-            judged=scheduler is not None,
-        ),
-        wanted(spec.resources),
-    )
-    tune_config = tune.TuneConfig(
-        search_alg=None if listed else build_searcher(spec, known_trials(state)),
-        scheduler=scheduler,
-        num_samples=1 if listed else -1,
-        max_concurrent_trials=spec.budget.concurrent,
-        reuse_actors=True,
-        trial_dirname_creator=lambda trial: trial.trial_id,
-    )
-    run_config = tune.RunConfig(
-        name=stage,
-        storage_path=folder.tune_root,
-        failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        callbacks=[SweepCallback(folder, stage, stop)],
-        verbose=0,
-    )
-    space = {"point": tune.grid_search(not_ended(state, listed))} if listed else {}
-    return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
 
 
 def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
@@ -417,7 +347,6 @@ def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
             advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
             raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
     check_satisfiable(spec, say)
-    mend_tune()
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from sweeps.arms import charged_epochs
 from sweeps.journal import Event
-from sweeps.search import n_trials
+from sweeps.space import n_trials
 from sweeps.spec import Spec
 
 SEARCH, CONFIRM = "search", "confirm"
@@ -338,3 +337,15 @@ class SweepState:
             }
             for trial in sorted(self.trials.values(), key=lambda trial: trial.number)
         )
+
+
+def charged_epochs(epochs: int) -> int:
+    """Say how much of a budget in epochs a trial has used.
+
+    Args:
+        epochs: How many it ended with.
+
+    Returns:
+        At least one: trials that fail before their first epoch would never end.
+    """
+    return max(1, epochs)

@@ -4,7 +4,6 @@ import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,16 +12,6 @@ from mlflow.exceptions import MlflowException
 
 from sweeps.mistakes import SweepError, in_a_line
 from sweeps.storage import check_scheme
-
-
-def import_store(uri: str) -> None:
-    """Import what MLflow takes for an SQLite file, a second's work that it leaves for the first use.
-
-    Args:
-        uri: Nothing is opened; of a server there is nothing to import.
-    """
-    if uri.startswith("sqlite:"):
-        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def connect(uri: str) -> MlflowClient:

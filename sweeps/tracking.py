@@ -5,15 +5,10 @@ and come back, and the driver may be killed, at any moment.
 """
 
 import math
-import os
-import platform
-import shutil
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any
 
 from mlflow import MlflowClient
@@ -21,9 +16,9 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 
 from sweeps.journal import Event, Follower
-from sweeps.mirror import Mirror
 from sweeps.mistakes import SweepError, in_a_line
 from sweeps.models import log_best_model
+from sweeps.provenance import provenance
 from sweeps.runs import SweepRuns
 from sweeps.spec import Spec
 from sweeps.state import SweepState, TrialRecord
@@ -43,7 +38,11 @@ _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the s
 
 
 class Publisher(Follower):
-    """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got."""
+    """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got.
+
+    Attributes:
+        safe: How much of the journal, in bytes, is where the next driver finds it.
+    """
 
     def __init__(
         self,
@@ -51,7 +50,6 @@ class Publisher(Follower):
         folder: SweepFolder,
         store: Store,
         say: Callable[[str], None],
-        mirror: Mirror | None = None,
     ) -> None:
         """Open the sweep's parent run.
 
@@ -60,23 +58,22 @@ class Publisher(Follower):
             folder: Its folder, which holds the journal and how far delivery got.
             store: The tracking store.
             say: Tells the user that the store went away or came back.
-            mirror: What copies the journal; only what is safe there is delivered, or MLflow would have runs
-                that the next driver does not know.
         """
         super().__init__(folder.journal)
-        self._mirror = mirror
+        self.safe = math.inf
         self.uri = store.uri
         self._spec = spec
         self._say = say
         self._folder = folder
         self._client = store.client
-        self._runs = SweepRuns(folder, store, provenance())
+        self._runs = SweepRuns(folder, store, _tags())
         self.offset, self.parent = self._runs.delivered, self._runs.parent
         self._state = SweepState(spec)
         for event, offset in folder.journal.read():
             if offset <= self.offset:
                 self._state.apply(event)
         self._finished = False
+        self._logged = ""  # the trial whose model is
         self._recorded, self._recorded_at = 0, -math.inf
         self._away_since: float | None = None
         self._closing_since: float | None = None
@@ -87,7 +84,7 @@ class Publisher(Follower):
         Returns:
             In bytes.
         """
-        return self._mirror.offset if self._mirror else math.inf
+        return self.safe
 
     def handle(self, events: list[Event]) -> None:
         """Deliver events, those of one trial together.
@@ -102,6 +99,8 @@ class Publisher(Follower):
                 by_trial[event["trial"]].append(event)
         for trial, of_trial in by_trial.items():
             self._deliver(self._state.trials[trial], of_trial)
+        if self._state.complete:  # beside the driver, which writes the report now
+            self._log_model()
         for event in events:
             if event["event"] == "finish":
                 self._finish(event)
@@ -128,7 +127,7 @@ class Publisher(Follower):
             tags["reason"] = trial.reason
         if trial.remarks:
             tags["remark"] = trial.remarks[-1]
-        # Few calls: on SQLite each takes five milliseconds of the driver's process.
+        # Few calls: on SQLite each takes five milliseconds of Python.
         self._log(run, metrics, tags, params)
         if trial.status in RUN_STATUS:
             self._client.set_terminated(run, RUN_STATUS[trial.status], trial.ended)
@@ -215,14 +214,21 @@ class Publisher(Follower):
             summary[f"best_{self._spec.objective.metric}"] = state.score(best)
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
-            try:
-                log_best_model(self._client, self.parent, self._folder, best)
-            except SweepError as error:  # its checkpoint is gone: no later try would find it
-                self._say(f"the best network is not logged: {error}")
+        self._log_model()
         self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])
         self._finished = True
+
+    def _log_model(self) -> None:
+        best = self._state.best()
+        if best is None or best.id == self._logged:
+            return
+        try:
+            log_best_model(self._client, self.parent, self._folder, best)
+        except SweepError as error:  # its checkpoint is gone: no later try would find it
+            self._say(f"the best network is not logged: {error}")
+        self._logged = best.id
 
 
 def log_report(client: MlflowClient, folder: SweepFolder) -> None:
@@ -237,6 +243,12 @@ def log_report(client: MlflowClient, folder: SweepFolder) -> None:
         client.log_artifacts(known["parent"], str(folder.report), "report")
 
 
+def _tags() -> dict[str, str]:
+    made_by = provenance()
+    commit = {MLFLOW_GIT_COMMIT: made_by["git_commit"]} if "git_commit" in made_by else {}
+    return {MLFLOW_SOURCE_NAME: "noisesweep", **made_by, **commit}
+
+
 def params_of(start: Event) -> list[Param]:
     """List a trial's parameters.
 
@@ -247,21 +259,3 @@ def params_of(start: Event) -> list[Param]:
         All its hyperparameters.
     """
     return [Param(key, str(value)) for key, value in start["hyperparameters"].items()]
-
-
-def provenance() -> dict[str, str]:
-    """Say what made a run.
-
-    Returns:
-        Tags: git commit of the working directory, versions, and the driver's host.
-    """
-    git = shutil.which("git") or "false"
-    found = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    # A job runs in a copy without history: whoever submits it says of what.
-    commit = found.stdout.strip() if found.returncode == 0 else os.environ.get("NOISESWEEP_GIT_COMMIT")
-    packages = ("noisesweep", "torch", "ray", "optuna", "mlflow")
-    versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
-    tags = {MLFLOW_SOURCE_NAME: "noisesweep", "driver": platform.node(), "versions": ", ".join(versions)}
-    if commit:
-        tags[MLFLOW_GIT_COMMIT] = tags["git_commit"] = commit
-    return tags

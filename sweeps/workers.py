@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ray._private import worker
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
@@ -30,15 +29,3 @@ def mend_tune() -> None:
     class_cache.DEFAULT_ENV_VARS.clear()  # for Lightning; a worker with variables of its own is started anew
     for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
         class_cache.ENV_VARS_TO_PROPAGATE.remove(name)
-
-
-def mend_ray() -> None:
-    """Let Ray say on standard error what becomes of its workers: standard output is the sweep's."""
-    worker.print_to_stdstream = _to_standard_error
-
-
-_print = worker.print_to_stdstream
-
-
-def _to_standard_error(data: dict[str, Any], ignore_prefix: bool) -> None:
-    _print({**data, "is_err": True}, ignore_prefix)

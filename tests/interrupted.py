@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from sweeps import resume, run, runner
+from sweeps import resume, run, stages
 from sweeps.callbacks import SweepCallback
 from sweeps.state import ENDED
 from tests.curves import Curves
@@ -43,7 +43,7 @@ def main(storage: Path, what: str) -> None:
     if what == "resume":
         result = resume("interrupted", storage=storage)
     else:
-        runner.SweepCallback = Interrupter
+        stages.SweepCallback = Interrupter
         result = run(SPECS[what], storage=storage)
     sys.exit(0 if result.complete else 130)
 

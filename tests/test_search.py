@@ -18,18 +18,8 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.arms import ArmSearcher, KnownTrial, Report
-from sweeps.search import (
-    OBJECTIVE,
-    OptunaStudy,
-    SearchSpace,
-    build_scheduler,
-    build_searcher,
-    grid_points,
-    grid_trials,
-    in_order,
-    n_trials,
-    starting_points,
-)
+from sweeps.search import OBJECTIVE, OptunaStudy, build_scheduler, build_searcher, starting_points
+from sweeps.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
 from sweeps.spec import Spec, load_spec
 from sweeps.trial import worst
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sweeps import SpecError, load_spec, runner
+from sweeps import SpecError, load_spec, runner, stages
 from sweeps.arms import ArmScheduler
 from sweeps.catalogue import STUDIES
 from sweeps.claims import JudgedClaim, judge_claims
 from sweeps.mistakes import one_of
 from sweeps.parts import Claim, Dimension
-from sweeps.search import SearchSpace, n_trials
+from sweeps.space import SearchSpace, n_trials
 from sweeps.spec import Spec
 from sweeps.state import CONFIRM, SEARCH, SweepState
 from sweeps.stopping import Stop
@@ -794,8 +794,8 @@ class Built:
         sweep.journal.append(
             "select", points=[{compared: arm} for compared in [spec.compared] for arm in spec.arms]
         )
-        stages = (SEARCH, CONFIRM)[: 1 + spec.confirms]
-        started = [runner._tuner(sweep, spec, stage, Stop()) for stage in stages]
+        names = (SEARCH, CONFIRM)[: 1 + spec.confirms]
+        started = [stages._tuner(sweep, spec, stage, Stop()) for stage in names]
         tuner = started[0]._local_tuner
         self.tune: Any = tuner._tune_config
         self.run: Any = tuner.get_run_config()

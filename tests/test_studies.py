@@ -8,7 +8,7 @@ import yaml
 from sweeps import load_spec
 from sweeps.catalogue import STUDIES
 from sweeps.mistakes import SpecError
-from sweeps.search import n_trials
+from sweeps.space import n_trials
 from trainables.registry import BUILT_IN
 
 SHIPPED = sorted(STUDIES.glob("*.yaml"))

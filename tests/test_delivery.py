@@ -1,0 +1,128 @@
+"""The process that delivers to MLflow: it may be killed, and it ends with its driver."""
+
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+
+from sweeps import load_spec
+from sweeps.delivery import Delivery
+from sweeps.storage import create_sweep
+from tests.curves import Curves
+from tests.test_tracking import SPEC, delivered, end, epochs, expected, start
+
+FOLLOW = """
+import sys, threading
+from pathlib import Path
+from sweeps.delivery import Delivery
+from sweeps.storage import SweepFolder
+from tests.curves import Curves
+from trainables import register
+
+register(Curves)
+delivery = Delivery(sys.argv[2], "test-curves")
+delivery.open()
+delivery.opened()
+delivery.follow(SweepFolder(Path(sys.argv[1])), Curves, print)
+delivery.start()
+print(delivery._process._process.pid, flush=True)
+threading.Event().wait()
+"""
+
+
+class Said(list):
+    """What the user is told, to wait for."""
+
+    def __init__(self):
+        self.any = threading.Event()
+
+    def __call__(self, text):
+        self.append(text)
+        self.any.set()
+
+
+@pytest.fixture
+def folder(tmp_path, curves):
+    return create_sweep(tmp_path / "runs", load_spec(SPEC))
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def following(folder, uri, said):
+    delivery = Delivery(uri, folder.spec().name)
+    delivery.open()
+    delivery.opened()
+    delivery.follow(folder, Curves, said)
+    delivery.start()
+    return delivery
+
+
+def kill(delivery):
+    delivery._process._process.kill()
+
+
+def test_it_delivers_and_tells_what_it_did(folder, uri):
+    start(folder, 1)
+    epochs(folder, 1, 1, 3)
+    end(folder, 1)
+    delivery = following(folder, uri, said := Said())
+    delivery.close()
+    assert delivered(folder, uri, delivery.parent) == {"t1": ("FINISHED", expected(3))}
+    assert (delivery.undelivered, said) == (0, [])
+
+
+def test_where_it_is_killed_another_goes_on(folder, uri):
+    delivery = following(folder, uri, said := Said())
+    parent = delivery.parent
+    start(folder, 1)
+    epochs(folder, 1, 1, 2)
+    kill(delivery)
+    assert said.any.wait(60)
+    epochs(folder, 1, 3, 3)
+    end(folder, 1)
+    delivery.close()
+    assert delivered(folder, uri, parent) == {"t1": ("FINISHED", expected(3))}
+    assert said == ["what writes to MLflow has ended (exit status -9); another goes on"]
+    assert (delivery.parent, delivery.undelivered) == (parent, 0)
+
+
+def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(folder, uri, monkeypatch):
+    delivery = following(folder, uri, said := Said())
+    monkeypatch.setattr(Delivery, "_follow", kill)  # the next one gets no further
+    start(folder, 1)
+    kill(delivery)
+    delivery._listener.join(60)
+    delivery.close()
+    assert "the rest is kept in" in said[-1]
+    assert f"deliver it with: {folder.resume_command}" in said[-1]
+    assert delivery.undelivered == 1
+    monkeypatch.undo()
+    following(folder, uri, said := Said()).close()
+    assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
+
+
+def test_it_ends_with_its_driver(folder, uri):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", FOLLOW, str(folder.path), uri], stdout=subprocess.PIPE, text=True
+    )
+    publisher = psutil.Process(int(driver.stdout.readline()))
+    driver.kill()
+    driver.wait()
+    publisher.wait(60)
+
+
+def test_ctrl_c_and_sigterm_are_the_drivers(folder, uri):
+    delivery = following(folder, uri, said := Said())
+    start(folder, 1)
+    publisher = psutil.Process(delivery._process._process.pid)
+    publisher.send_signal(2)
+    publisher.send_signal(15)
+    end(folder, 1)
+    delivery.close()
+    assert delivered(folder, uri, delivery.parent) == {"t1": ("FINISHED", [])}
+    assert said == []
