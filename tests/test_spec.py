@@ -89,7 +89,7 @@ seed: 0
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
     "batch_size, curvature, curvature_draws, curvature_examples, "
-    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, sigma, sigma_epochs, "
+    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, precision, sigma, sigma_epochs, "
     "sigma_schedule, train_subset or weight_decay"
 )
 METRICS = (

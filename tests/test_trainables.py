@@ -23,6 +23,7 @@ CONTRACTS: list[tuple[str, dict]] = [
     ("conll2003", {"cell": "gru", "layers": 2, "freeze_vectors": False}),
     ("digits", {}),
     ("digits", {"model": "deep", "train_subset": 64, "lr": 0.1}),
+    ("digits", {"precision": "bf16"}),
     ("fmnist", {}),
     ("imdb", {}),
     ("imdb", {"model": "recurrent"}),

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainables.noise import NoiseMode, SigmaSchedule
+from trainables.precision import Precision
 
 MOST_EPOCHS = 99_999  # names of checkpoints have five digits
 MOST = 10**6  # of what takes memory, examples or units; a larger number is a slip of the pen
@@ -31,6 +32,10 @@ class Hyperparameters(BaseModel):
     sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first epoch")
     sigma_schedule: SigmaSchedule = Field("constant", description="linear and cosine go to zero, every epoch")
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
+    precision: Precision = Field(
+        "float32",
+        description="of the training steps: tf32 on NVIDIA GPUs, bf16 by autocast; weights are float32",
+    )
     train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")
     curvature: Literal["never", "end", "epoch"] = Field(
         "never",

@@ -16,6 +16,7 @@ from trainables.hyperparameters import Hyperparameters
 from trainables.linear import onednn_linear
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.optimizers import build_lr_schedule, build_optimizer
+from trainables.precision import autocast, tensor_cores
 from trainables.splits import EvaluationSplit
 
 LOOP_METRICS = (
@@ -132,7 +133,7 @@ class Training:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
-            with onednn_linear():
+            with onednn_linear(), tensor_cores(self._hp.precision):
                 metrics = self._epoch()
             yield {"epoch": self.epoch, **metrics}
 
@@ -217,7 +218,8 @@ class Training:
         for batch in self.task.batches(hp.batch_size, self._order):
             self._optimizer.zero_grad()
             with self._noise:
-                loss = self.task.loss(batch)
+                with autocast(hp.precision, loss_sum.device):
+                    loss = self.task.loss(batch)
                 loss.backward()
             self._optimizer.step()
             self._lr_schedule.step()

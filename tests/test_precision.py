@@ -1,0 +1,54 @@
+"""Precision of the training steps, over every trainable."""
+
+import math
+
+import pytest
+import torch
+
+from tests.cases import CASES
+from trainables.testing import numbers, same_weights
+
+
+@pytest.fixture(params=CASES)
+def cases(request, data_dir):
+    return lambda **changes: CASES[request.param](data_dir, **changes)
+
+
+def test_bf16_trains_like_float32_but_not_to_the_same_bits(cases):
+    exact, mixed = cases().start(), cases(precision="bf16").start()
+    for one, other in zip(exact, mixed, strict=True):
+        assert math.isclose(one["train_loss"], other["train_loss"], rel_tol=0.05)
+        assert math.isclose(one["val_loss"], other["val_loss"], rel_tol=0.05)
+    assert not same_weights(exact, mixed)
+    assert {p.dtype for p in mixed.task.model.parameters()} == {torch.float32}
+    assert {p.grad.dtype for p in mixed.task.model.parameters() if p.requires_grad} == {torch.float32}
+
+
+def test_only_the_forward_pass_of_a_step_is_in_bf16(cases):
+    training = cases(precision="bf16", curvature="end", curvature_draws=2, curvature_examples=8).start()
+    task, seen = training.task, {"step": set(), "evaluation": set(), "curvature": set()}
+    loss, evaluate = task.loss, task.evaluate
+
+    def seen_loss(batch):
+        part = "step" if task.model.training else "curvature"
+        seen[part].add(torch.is_autocast_enabled("cpu"))
+        return loss(batch)
+
+    def seen_evaluate(*split):
+        seen["evaluation"].add(torch.is_autocast_enabled("cpu"))
+        return evaluate(*split)
+
+    task.loss, task.evaluate = seen_loss, seen_evaluate
+    list(training)
+    assert seen == {"step": {True}, "evaluation": {False}, "curvature": {False}}
+
+
+def test_tf32_is_set_while_an_epoch_runs_and_changes_nothing_on_a_cpu(data_dir):
+    seen = set()
+    training = CASES["digits"](data_dir, precision="tf32").start()
+    loss = training.task.loss
+    training.task.loss = lambda batch: seen.add(torch.get_float32_matmul_precision()) or loss(batch)
+    found = numbers(training)
+    assert seen == {"high"}
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert found == numbers(CASES["digits"](data_dir).start())
