@@ -40,15 +40,12 @@ class Delivery:
         self._process = publisher_process()
 
     def open(self) -> None:
-        """Begin to open the store."""
-        self._process.connection.send((self.uri, self._study))
-
-    def opened(self) -> None:
-        """Wait until it is open.
+        """Open the store.
 
         Raises:
             SweepError: If it cannot be reached or written, or the experiment is deleted.
         """
+        self._process.connection.send((self.uri, self._study))
         self._answer()
 
     def follow(
@@ -132,7 +129,6 @@ class Delivery:
             try:
                 self._process = publisher_process()
                 self.open()
-                self.opened()
                 self._follow()
             except (SweepError, OSError) as error:
                 self._say(str(error))

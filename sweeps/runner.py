@@ -207,21 +207,23 @@ def publish_report(folder: SweepFolder) -> Path:
 def _getting_ready(
     spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
 ) -> Iterator[Delivery]:
-    # What takes seconds goes side by side: imports here and there, MLflow's tables, and Ray.
+    # What takes seconds goes side by side: imports, here and there, and Ray.
     delivery = Delivery(uri, spec.name)
     try:
-        if to_run:
-            _prepare_data(spec, say)
-        delivery.open()
         if to_run:
             with ThreadPoolExecutor(1) as beside:
                 beside.submit(import_module, "sweeps.stages")
                 _start_ray(spec, say)
-        delivery.opened()
+                _prepare_data(spec, say)
+        delivery.open()
         yield delivery
     finally:
         delivery.abandon()
-        leave()
+        # In a thread, for where Ray is gone it waits for ever; while this one does nothing, for Ray ends the
+        # process if an object of its own is dropped meanwhile.
+        leaving = threading.Thread(target=leave, daemon=True)
+        leaving.start()
+        leaving.join(_LEAVING_SECONDS)
 
 
 def _located(spec: Spec) -> Spec:
@@ -326,10 +328,7 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> Swe
         advice = f"what is done is kept; put it right and go on with: {folder.resume_command}"
         raise SweepError(f"{error}; {advice}") from None
     finally:
-        leaving = threading.Thread(target=leave, daemon=True)  # which waits, for ever where Ray is gone
-        leaving.start()
         close()
-        leaving.join(_LEAVING_SECONDS)
     result = SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
     from sweeps.report import summary_lines
 

@@ -125,8 +125,9 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def folder(curves, file, tmp_path):
+def folder(curves, file, tmp_path, monkeypatch):
     """A sweep that was killed before its first trial."""
+    monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)  # which would be a change
     return create_sweep(tmp_path / "runs", load_spec(file))
 
 

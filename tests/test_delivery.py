@@ -24,7 +24,6 @@ from trainables import register
 register(Curves)
 delivery = Delivery(sys.argv[2], "test-curves")
 delivery.open()
-delivery.opened()
 delivery.follow(SweepFolder(Path(sys.argv[1])), Curves, print)
 delivery.start()
 print(delivery._process._process.pid, flush=True)
@@ -56,7 +55,6 @@ def uri(tmp_path):
 def following(folder, uri, said):
     delivery = Delivery(uri, folder.spec().name)
     delivery.open()
-    delivery.opened()
     delivery.follow(folder, Curves, said)
     delivery.start()
     return delivery
