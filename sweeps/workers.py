@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ray.air._internal import usage
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
@@ -26,6 +27,7 @@ def mend_tune() -> None:
     Tune would hand the driver's on as settings of its actors, which Ray writes into its logs.
     """
     tune_controller.RayActorManager = WorkerManager
+    usage.tag_callbacks = lambda callbacks: False  # it imports MLflow, a second, to count whose they are
     class_cache.DEFAULT_ENV_VARS.clear()  # for Lightning; a worker with variables of its own is started anew
     for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
         class_cache.ENV_VARS_TO_PROPAGATE.remove(name)
