@@ -18,7 +18,7 @@ class PublisherProcess:
     def __init__(self) -> None:
         self.connection, other = Pipe()
         self._process = subprocess.Popen(
-            # It finds what the driver finds, the trainable too, and nothing else (-P) in the working directory.
+            # It finds what the driver finds, also the trainable; -P: nothing else in the working directory.
             [sys.executable, "-P", "-m", "sweeps.publish", str(other.fileno())],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,  # the driver's is the sweep's
