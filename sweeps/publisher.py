@@ -18,8 +18,9 @@ class PublisherProcess:
     def __init__(self) -> None:
         self.connection, other = Pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sweeps.publish", str(other.fileno())],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # where the trainable may be
+            # It finds what the driver finds, also the trainable; -P: nothing else in the working directory.
+            [sys.executable, "-P", "-m", "sweeps.publish", str(other.fileno())],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,  # the driver's is the sweep's
             pass_fds=[other.fileno()],
             start_new_session=True,  # Ctrl-C is the driver's

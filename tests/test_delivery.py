@@ -104,6 +104,15 @@ def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(
     assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
 
 
+def test_it_imports_what_the_driver_does_not_what_lies_about(folder, uri, tmp_path, monkeypatch):
+    (tmp_path / "mlflow.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    delivery = following(folder, uri, said := Said())
+    delivery.close()
+    assert (delivery.undelivered, said) == (0, [])
+
+
 def test_it_ends_with_its_driver(folder, uri):
     driver = subprocess.Popen(
         [sys.executable, "-c", FOLLOW, str(folder.path), uri], stdout=subprocess.PIPE, text=True

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import mlflow
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from sweeps import SweepError, load_spec, resume, run
+from sweeps import SweepError, load_spec, resume, run, runner
 from sweeps.journal import Journal
 from sweeps.storage import newest_sweep
 from trainables import register, registry
@@ -79,6 +80,21 @@ def test_a_sweep_is_in_mlflow_whole(ray_session, tmp_path):
         for metric in ("val_accuracy", "train_loss", "sigma"):
             logged = history(result, child.info.run_id, metric)
             assert logged == {epoch: metrics[metric] for epoch, metrics in trial.epochs.items()}
+
+
+def test_ray_is_left_when_all_else_is_done(ray_session, tmp_path, monkeypatch):
+    seen = []
+
+    def leave():
+        (journal,) = tmp_path.rglob("journal.jsonl")
+        running = {thread.name for thread in threading.enumerate()}
+        seen.append((json.loads(journal.read_text().splitlines()[-1])["event"], running))
+
+    monkeypatch.setattr(runner, "leave", leave)
+    run(content(budget={"trials": 1}), storage=tmp_path)
+    ((last, running),) = seen
+    assert last == "finish"
+    assert not running & {"Display", "Delivery"}
 
 
 def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(

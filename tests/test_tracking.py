@@ -1,6 +1,7 @@
 """Delivery to a real MLflow server that goes away and comes back."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from mlflow import MlflowClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from sweeps import SweepError, load_spec, resume, run, tracking
+from sweeps import SweepError, load_spec, resume, run, store, tracking
 from sweeps.runs import SweepRuns
 from sweeps.storage import create_sweep, default_tracking_uri, newest_sweep
 from sweeps.store import connect, open_store
@@ -166,6 +167,20 @@ def test_an_unreachable_server_is_one_error_and_leaves_nothing(ray_session, tmp_
             run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_new_store_is_there_whole_or_not_at_all(in_memory, tmp_path, monkeypatch):
+    if not in_memory:
+        monkeypatch.setattr(store, "_MEMORY", str(tmp_path / "nowhere"))
+    uri = f"sqlite:///{tmp_path}/new.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "copyfile", lambda *paths: (_ for _ in ()).throw(OSError("the disk is full")))
+        with pytest.raises(SweepError, match=r"^MLflow cannot be reached at .*: .*the disk is full"):
+            connect(uri)
+    assert {path.name for path in tmp_path.iterdir()} <= {"new.db.lock"}
+    assert [experiment.name for experiment in connect(uri).search_experiments()] == ["Default"]
+    assert {path.name for path in tmp_path.iterdir()} == {"new.db", "new.db.lock"}
 
 
 @pytest.mark.parametrize("uri", ["htp://host:5000", "runs/mlflow.db", "file:///tmp/runs"])
