@@ -16,6 +16,7 @@ from sweeps.storage import SweepFolder
 from trainables import Trainable
 
 _POLL_SECONDS = 0.1
+_GONE = (EOFError, BrokenPipeError, ConnectionResetError)  # what a connection whose other end is raises
 
 
 class Delivery:
@@ -45,8 +46,7 @@ class Delivery:
         Raises:
             SweepError: If it cannot be reached or written, or the experiment is deleted.
         """
-        self._process.connection.send((self.uri, self._study))
-        self._answer()
+        self._ask((self.uri, self._study))
 
     def follow(
         self,
@@ -91,24 +91,22 @@ class Delivery:
             return self._undelivered
         return sum(1 for _ in self._folder.journal.read(self._delivered()))
 
-    def _answer(self) -> str:
+    def _ask(self, message: tuple[object, ...], advice: str = "") -> str:
         try:
+            self._process.connection.send(message)
             outcome, *of_it = self._process.connection.recv()
-        except EOFError:
-            raise SweepError(f"what writes to MLflow at {self.uri} has {self._ended()}") from None
+        except _GONE:
+            raise SweepError(f"what writes to MLflow at {self.uri} has {self._ended()}{advice}") from None
         if outcome == "opened":
             return str(of_it[0])
         text, known = of_it
-        if known:
-            raise SweepError(text)
-        advice = f"put it right and go on with: {self._folder.resume_command}"
-        raise SweepError(f"MLflow does not take writes at {self.uri}: {text}; {advice}")
+        raise SweepError(text if known else f"MLflow does not take writes at {self.uri}: {text}{advice}")
 
     def _follow(self) -> None:
         trainable = cloudpickle.dumps(self._trainable)  # by value, if a script or notebook defines it
         self._safe = self._mirror.offset if self._mirror else math.inf
-        self._process.connection.send((self._folder, trainable, self._safe))
-        self.parent = self._answer()
+        advice = f"; put it right and go on with: {self._folder.resume_command}"
+        self.parent = self._ask((self._folder, trainable, self._safe), advice)
 
     def _listen(self) -> None:
         before = -1
@@ -116,7 +114,7 @@ class Delivery:
             try:
                 self._talk()
                 return
-            except (EOFError, BrokenPipeError, ConnectionResetError):
+            except _GONE:
                 reason = self._ended()
             if self._delivered() == before:
                 self._say(
@@ -151,7 +149,7 @@ class Delivery:
                 self._say(content)
 
     def _ended(self) -> str:
-        return f"ended (exit status {self._process.wait()})"
+        return f"ended (exit status {self._process.end()})"
 
     def _delivered(self) -> int:
         return int((self._folder.bookmark_content() or {}).get("offset", 0))

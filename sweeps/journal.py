@@ -98,16 +98,16 @@ class Journal:
                 yield json.loads(line), offset
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a small file; it is on disk when this returns, and whole or as it was before.
 
     Args:
         path: The file.
-        text: Its content.
+        content: Its content; text in UTF-8.
     """
     scratch = path.with_name(f"{path.name}.new")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with scratch.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
@@ -130,11 +130,13 @@ class Follower(threading.Thread):
 
     Attributes:
         offset: Bytes of the journal that are dealt with.
+        limit: Byte beyond which the journal may not be read yet.
     """
 
     def __init__(self, journal: Journal, offset: int = 0) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
         self.offset = offset
+        self.limit = math.inf
         self._journal = journal
         self._closing = threading.Event()
 
@@ -157,14 +159,6 @@ class Follower(threading.Thread):
         """
         raise error
 
-    def limit(self) -> float:
-        """Say up to which byte the journal may be read, asked before each look at it.
-
-        Returns:
-            By default all.
-        """
-        return math.inf
-
     def tick(self) -> None:
         """Called after each look at the journal, twice a second or more often."""
 
@@ -172,7 +166,7 @@ class Follower(threading.Thread):
         """Follow the journal."""
         while True:
             closing = self._closing.is_set()  # before reading: what was written until then is read
-            batch = list(itertools.islice(self._journal.read(self.offset, self.limit()), _BATCH))
+            batch = list(itertools.islice(self._journal.read(self.offset, self.limit), _BATCH))
             if batch:
                 try:
                     self.handle([event for event, _ in batch])

@@ -40,17 +40,16 @@ def main(descriptor: int) -> None:
     folder, trainable, safe = messages.get()
     registry.register(cloudpickle.loads(trainable))
 
-    def open_sweep() -> Publisher:
-        publisher = Publisher(folder.spec(), folder, store, say=lambda text: driver.send(("say", text)))
-        publisher.safe = safe
-        return publisher
+    def say(text: str) -> None:
+        driver.send(("say", text))
 
-    publisher = _answer(driver, open_sweep, lambda opened: opened.parent)
+    publisher = _answer(driver, lambda: Publisher(folder.spec(), folder, store, say), lambda it: it.parent)
+    publisher.limit = safe
     publisher.start()
     os.nice(_NICENESS)
     import_module("torch._dynamo")  # for the model at the end, while there is time
     while (safe := messages.get()) is not None:
-        publisher.safe = safe
+        publisher.limit = safe
     publisher.close()
     driver.send(("closed", publisher.undelivered))
 
@@ -59,7 +58,7 @@ def _listen(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> Non
     while True:
         try:
             messages.put(driver.recv())
-        except EOFError:  # the driver is gone, and the next one takes over
+        except (EOFError, OSError):  # the driver is gone, and the next one takes over
             os._exit(1)
 
 

@@ -27,19 +27,15 @@ class PublisherProcess:
         )
         other.close()
 
-    def wait(self) -> int:
-        """Wait for its end.
+    def end(self) -> int:
+        """End it, if it has not ended itself; what is not delivered is left.
 
         Returns:
             Its exit status, below zero the signal that ended it.
         """
-        return self._process.wait()
-
-    def end(self) -> None:
-        """End it; what is not delivered is left."""
         self._process.kill()
-        self._process.wait()
         self.connection.close()
+        return self._process.wait()
 
 
 _ahead: list[PublisherProcess] = []

@@ -162,9 +162,8 @@ def resume(
     _check_harmless(folder, found := changes(before, spec))
     uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
+    _check_known(folder, spec, f"sweeps.resume({name!r})")
     to_run = not folder.state().complete
-    if to_run:
-        _check_known(folder, spec, f"sweeps.resume({name!r})")
     with _getting_ready(spec, uri, teller(spec, log), to_run) as delivery:
         if found:
             folder.rewrite(spec)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from sweeps.journal import write_whole
 from sweeps.mistakes import SweepError, in_a_line
 from sweeps.storage import check_scheme
 
@@ -105,10 +105,9 @@ def _make(database: Path) -> None:
     # MLflow makes a new SQLite store table by table, and waits for the disk each time. Made in memory, where
     # there is such a folder, it is there in a third of the time, and whole or not at all.
     with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-        made, scratch = Path(folder, "new.db"), database.with_name(f"{database.name}.new")
+        made = Path(folder, "new.db")
         MlflowClient(f"sqlite:///{made}").search_experiments(max_results=1)
-        shutil.copyfile(made, scratch)
-        scratch.replace(database)
+        write_whole(database, made.read_bytes())
 
 
 def artifact_location(uri: str) -> str | None:

@@ -38,11 +38,7 @@ _LAST_RETRIES_SECONDS = 15  # how long an absent server is waited for when the s
 
 
 class Publisher(Follower):
-    """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got.
-
-    Attributes:
-        safe: How much of the journal, in bytes, is where the next driver finds it.
-    """
+    """Delivers a journal to MLflow from a thread of its own, and remembers on disk how far it got."""
 
     def __init__(
         self,
@@ -60,7 +56,6 @@ class Publisher(Follower):
             say: Tells the user that the store went away or came back.
         """
         super().__init__(folder.journal)
-        self.safe = math.inf
         self.uri = store.uri
         self._spec = spec
         self._say = say
@@ -77,14 +72,6 @@ class Publisher(Follower):
         self._recorded, self._recorded_at = 0, -math.inf
         self._away_since: float | None = None
         self._closing_since: float | None = None
-
-    def limit(self) -> float:
-        """Say how much of the journal is safe.
-
-        Returns:
-            In bytes.
-        """
-        return self.safe
 
     def handle(self, events: list[Event]) -> None:
         """Deliver events, those of one trial together.

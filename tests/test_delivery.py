@@ -1,13 +1,16 @@
 """The process that delivers to MLflow: it may be killed, and it ends with its driver."""
 
+import os
 import subprocess
 import sys
 import threading
+from multiprocessing import Pipe
+from queue import SimpleQueue
 
 import psutil
 import pytest
 
-from sweeps import load_spec
+from sweeps import SweepError, load_spec, publish
 from sweeps.delivery import Delivery
 from sweeps.storage import create_sweep
 from tests.curves import Curves
@@ -121,6 +124,24 @@ def test_it_ends_with_its_driver(folder, uri):
     driver.kill()
     driver.wait()
     publisher.wait(60)
+    assert not publisher.is_running()
+
+
+def test_it_ends_where_the_driver_dies_with_a_message_unread(monkeypatch):
+    driver, publisher = Pipe()
+    publisher.send("unread")
+    driver.close()
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit):
+        publish._listen(publisher, SimpleQueue())
+
+
+def test_where_it_dies_before_it_opens_is_one_error(folder, uri):
+    delivery = Delivery(uri, folder.spec().name)
+    kill(delivery)
+    with pytest.raises(SweepError, match=rf"^what writes to MLflow at {uri} has ended \(exit status -9\)$"):
+        delivery.open()
+    delivery.abandon()
 
 
 def test_ctrl_c_and_sigterm_are_the_drivers(folder, uri):

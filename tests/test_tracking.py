@@ -1,7 +1,6 @@
 """Delivery to a real MLflow server that goes away and comes back."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -175,7 +174,7 @@ def test_a_new_store_is_there_whole_or_not_at_all(in_memory, tmp_path, monkeypat
         monkeypatch.setattr(store, "_MEMORY", str(tmp_path / "nowhere"))
     uri = f"sqlite:///{tmp_path}/new.db"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "copyfile", lambda *paths: (_ for _ in ()).throw(OSError("the disk is full")))
+        patch.setattr(store, "write_whole", lambda *paths: (_ for _ in ()).throw(OSError("the disk is full")))
         with pytest.raises(SweepError, match=r"^MLflow cannot be reached at .*: .*the disk is full"):
             connect(uri)
     assert {path.name for path in tmp_path.iterdir()} <= {"new.db.lock"}
