@@ -11,6 +11,7 @@ NAMES = (
     "throughput",
     "limit",
     "control_plane",
+    "gpu",
 )
 
 

@@ -120,7 +120,8 @@ def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     cores = len(psutil.Process().cpu_affinity())
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{_cpu()} {capability}, {cores} cores, {memory:.0f} GiB, torch {torch.__version__}"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{_cpu()} {capability}, {cores} cores, {memory:.0f} GiB{gpu}, torch {torch.__version__}"
 
 
 def _cpu() -> str:

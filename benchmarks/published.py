@@ -36,13 +36,15 @@ def noisy_step(model: nn.Module, step: int, configuration: dict[str, Any], backw
                 parameter.copy_(value)
 
 
-def train(case: Case, configuration: dict[str, Any], report: Any = None, **loader: Any) -> float:
+def train(
+    case: Case, configuration: dict[str, Any], report: Any = None, device: str = "cpu", **loader: Any
+) -> float:
     torch.manual_seed(0)
     training, validation = plain.dataset(case)
     size = case.fixed["batch_size"]
     train_loader = DataLoader(training, batch_size=size, shuffle=True, **loader)
     validation_loader = DataLoader(validation, batch_size=size, **loader)
-    model = plain.build_model(case)
+    model = plain.build_model(case).to(device)
     optimizer = plain.build_optimizer(case, model, configuration["lr"])
     schedule = plain.build_schedule(case, optimizer, len(train_loader))
     step, val_loss = 0, float("nan")
@@ -50,6 +52,7 @@ def train(case: Case, configuration: dict[str, Any], report: Any = None, **loade
         model.train()
         running = 0.0
         for inputs, targets in train_loader:
+            inputs, targets = inputs.to(device), targets.to(device)
 
             def backward(inputs: Any = inputs, targets: Any = targets) -> None:
                 nonlocal running
@@ -66,6 +69,7 @@ def train(case: Case, configuration: dict[str, Any], report: Any = None, **loade
         total, seen = 0.0, 0
         with torch.no_grad():
             for inputs, targets in validation_loader:
+                inputs, targets = inputs.to(device), targets.to(device)
                 total += plain.loss_of(case, model(inputs), targets).item() * len(targets)
                 seen += len(targets)
         val_loss = total / seen

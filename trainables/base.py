@@ -26,12 +26,15 @@ class Trainable(ABC):
             is better; None for one that is there to compare with. One where more is better is a fraction: 0
             is the worst.
         data_hyperparameters: The hyperparameters that ``prepare`` looks at.
+        fixed_shapes: Whether all full batches have one shape and the loss of one does nothing but tensor
+            operations, none of which reads a tensor back: then a GPU replays a step as a CUDA graph.
     """
 
     name: ClassVar[str]
     Hyperparameters: ClassVar[type[Hyperparameters]]
     scores: ClassVar[Mapping[str, Direction | None]]
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
+    fixed_shapes: ClassVar[bool] = False
 
     def __init__(self, data_dir: Path | None = None) -> None:
         """Make a trainable; nothing is loaded yet.
@@ -138,4 +141,5 @@ class Trainable(ABC):
         """
         seeds = Seeds.of(seed)
         torch.manual_seed(seeds.init)
-        return Training(self.task(hyperparameters, torch.device(device)), hyperparameters, seeds, test=test)
+        task = self.task(hyperparameters, torch.device(device))
+        return Training(task, hyperparameters, seeds, test=test, fixed_shapes=self.fixed_shapes)

@@ -146,6 +146,7 @@ class ImageTrainable(Trainable):
 
     Hyperparameters: ClassVar[type[hyperparameters.Hyperparameters]] = MLPHyperparameters
     scores: ClassVar = {"accuracy": "max"}
+    fixed_shapes: ClassVar[bool] = True
     dataset: ClassVar[ImageDataset]
     shape: ClassVar[tuple[int, int, int]]
     classes: ClassVar[int]

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainables.batch import Batch
 from trainables.curvature import measure_curvature
+from trainables.graphs import GraphedStep
 from trainables.hyperparameters import Hyperparameters
 from trainables.linear import onednn_linear
 from trainables.noise import NoiseInjector, scheduled_sigma
@@ -89,6 +90,13 @@ class Seeds(NamedTuple):
         return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
 
 
+class _Sums(NamedTuple):
+    # Over an epoch. They stay on the device, where a read in the step would stall a GPU.
+    loss: Tensor
+    weight: Tensor
+    grad_norm: Tensor
+
+
 class Training:
     """One trial: iterate for one metrics dict an epoch; save and resume between epochs.
 
@@ -103,7 +111,13 @@ class Training:
     """
 
     def __init__(
-        self, task: Task, hyperparameters: Hyperparameters, seeds: Seeds, *, test: bool = False
+        self,
+        task: Task,
+        hyperparameters: Hyperparameters,
+        seeds: Seeds,
+        *,
+        test: bool = False,
+        fixed_shapes: bool = False,
     ) -> None:
         """Start from a freshly built task.
 
@@ -112,6 +126,7 @@ class Training:
             hyperparameters: What the loop goes by.
             seeds: The trial's streams.
             test: Whether to evaluate the test split, once, after the last epoch.
+            fixed_shapes: Whether a GPU may replay a step (``Trainable.fixed_shapes``).
         """
         self.task = task
         self.epoch = 0
@@ -124,6 +139,11 @@ class Training:
         self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
         self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
         self._order = torch.Generator().manual_seed(seeds.order)
+        self._device = self._parameters[0].device
+        self._sums = _Sums(*torch.zeros(3, dtype=torch.float64, device=self._device))
+        self._run_step: Callable[[Batch], None] = self._step
+        if fixed_shapes and self._device.type == "cuda":
+            self._run_step = GraphedStep(self._step, self._noise, self._optimizer)
         self._rng_states = self._current_rng_states()
 
     @property
@@ -187,7 +207,7 @@ class Training:
         with torch.random.fork_rng(self._cuda_devices()):
             torch.set_rng_state(self._rng_states["cpu"])
             if "cuda" in self._rng_states and self._cuda_devices():
-                torch.cuda.set_rng_state(self._rng_states["cuda"], self._parameters[0].device)
+                torch.cuda.set_rng_state(self._rng_states["cuda"], self._device)
             yield
             self._rng_states = self._current_rng_states()
 
@@ -198,8 +218,7 @@ class Training:
         return states
 
     def _cuda_devices(self) -> list[torch.device]:
-        device = self._parameters[0].device
-        return [device] if device.type == "cuda" else []
+        return [self._device] if self._device.type == "cuda" else []
 
     def _train_epoch(self) -> dict[str, float]:
         started = time.perf_counter()
@@ -210,27 +229,17 @@ class Training:
             else scheduled_sigma(hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs)
         )
         self.task.model.train()
-        # Sums stay on the device and are read once, below: a read in the step would stall a GPU.
-        loss_sum = torch.zeros((), device=self._parameters[0].device, dtype=torch.float64)
-        grad_norm_sum = torch.zeros_like(loss_sum)
-        weight_sum = torch.zeros_like(loss_sum)
+        for total in self._sums:
+            total.zero_()
         steps = 0
         for batch in self.task.batches(hp.batch_size, self._order):
-            self._optimizer.zero_grad()
-            with self._noise:
-                with autocast(hp.precision, loss_sum.device):
-                    loss = self.task.loss(batch)
-                loss.backward()
-            self._optimizer.step()
+            self._run_step(batch)
             self._lr_schedule.step()
-            loss_sum += loss.detach() * batch.weight
-            weight_sum += batch.weight
-            grad_norm_sum += self._norm([p.grad for p in self._parameters if p.grad is not None])
             steps += 1
         train_loss, grad_norm, l1, l2 = torch.stack(
             [
-                loss_sum / weight_sum,
-                grad_norm_sum / steps,
+                self._sums.loss / self._sums.weight,
+                self._sums.grad_norm / steps,
                 self._norm(self._parameters, 1),
                 self._norm(self._parameters, 2),
             ]
@@ -246,6 +255,17 @@ class Training:
             "examples_per_second": self.task.n_examples / seconds,
         }
 
+    def _step(self, batch: Batch) -> None:
+        self._optimizer.zero_grad()
+        with self._noise:
+            with autocast(self._hp.precision, self._device):
+                loss = self.task.loss(batch)
+            loss.backward()
+        self._optimizer.step()
+        self._sums.loss.add_(loss.detach() * batch.weight)
+        self._sums.weight.add_(batch.weight)
+        self._sums.grad_norm.add_(self._norm([p.grad for p in self._parameters if p.grad is not None]))
+
     def _evaluate(self, split: EvaluationSplit) -> dict[str, float]:
         return with_prefix(split, self.task.evaluate(split))
 
@@ -259,6 +279,7 @@ class Training:
 
     @staticmethod
     @torch.no_grad()
-    def _norm(tensors: list[Tensor] | list[nn.Parameter], order: float = 2) -> Tensor:
-        norm = nn.utils.get_total_norm(tensors, norm_type=order)
-        return norm.double()
+    def _norm(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
+        # torch.nn.utils.get_total_norm, without what it does for several devices: a tenth of a small step.
+        norms = torch.stack(torch._foreach_norm([*tensors], order))
+        return torch.linalg.vector_norm(norms, order).double()

@@ -28,7 +28,7 @@ In a training loop of your own::
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -93,6 +93,7 @@ class NoiseInjector:
         parameters: The groups, in order.
         mode: The noise mode.
         steps: Steps taken so far.
+        generator: Source of the noise.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], mode: NoiseMode, sigma: float, seed: int) -> None:
@@ -116,9 +117,11 @@ class NoiseInjector:
         if len(kinds) > 1:
             raise ValueError(f"all parameters must share one device and dtype, got {sorted(map(str, kinds))}")
         self.mode: NoiseMode = mode
-        self.sigma = sigma
         self.steps = 0
-        self._generator = torch.Generator(self.parameters[0].device).manual_seed(seed)
+        self.generator = torch.Generator(self.parameters[0].device).manual_seed(seed)
+        # On the device, where a captured step finds the sigma of its epoch.
+        self._scale = self.parameters[0].detach().new_empty(())
+        self.sigma = sigma
         self._offsets = [0, *accumulate(parameter.numel() for parameter in self.parameters)]
         # Flat, so that one call draws the noise of every group.
         self._noise = self.parameters[0].detach().new_empty(self._offsets[-1])
@@ -140,13 +143,13 @@ class NoiseInjector:
         if not (math.isfinite(sigma) and sigma >= 0):
             raise ValueError(f"sigma must be finite and at or above zero, got {sigma}")
         self._sigma = float(sigma)
+        self._scale.fill_(max(self._scales()))  # that of every group that has noise
 
     def __enter__(self) -> Self:
         if self._entered:
             raise RuntimeError("the noise of one step is entered twice: leave it before the next step")
         self._entered = True
-        scales = group_scales(self.mode, self.sigma, self.steps, len(self.parameters))
-        self._perturb(scales)
+        self._perturb(self.next_groups())
         self.steps += 1
         return self
 
@@ -165,13 +168,21 @@ class NoiseInjector:
             torch.autograd.graph.increment_version(perturbed)
         self._perturbed, self._swapped = [], []
 
+    def next_groups(self) -> tuple[int, ...]:
+        """Say where the next step's noise is.
+
+        Returns:
+            Indices of the groups that it is on; none where sigma is zero.
+        """
+        return tuple(group for group, scale in enumerate(self._scales()) if scale)
+
     def state_dict(self) -> dict[str, Any]:
         """What resuming needs besides the parameters.
 
         Returns:
             The step counter and the generator's state.
         """
-        return {"steps": self.steps, "generator": self._generator.get_state()}
+        return {"steps": self.steps, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a ``state_dict``.
@@ -180,21 +191,20 @@ class NoiseInjector:
             state: What ``state_dict`` returned.
         """
         self.steps = state["steps"]
-        self._generator.set_state(state["generator"].cpu())
+        self.generator.set_state(state["generator"].cpu())
 
     @torch.no_grad()
-    def _perturb(self, scales: list[float]) -> None:
-        active = [group for group, scale in enumerate(scales) if scale]
+    def _perturb(self, active: Sequence[int]) -> None:
         if not active:
             return
         parameters = [self.parameters[group] for group in active]
-        self._perturbed = active
+        self._perturbed = [*active]
         # One draw over the span of the active groups: all of them, or one.
         self._noise[self._offsets[active[0]] : self._offsets[active[-1] + 1]].normal_(
-            generator=self._generator
+            generator=self.generator
         )
         noise = [self._noise_views[group] for group in active]
-        torch._foreach_mul_(noise, [scales[group] for group in active])
+        torch._foreach_mul_(noise, self._scale)
         if self.mode not in _RESTORING:
             torch._foreach_add_(parameters, noise)
         elif self._saved is not None:
@@ -205,6 +215,9 @@ class NoiseInjector:
             self._swapped = [parameter.data for parameter in parameters]
             for parameter, noisy in zip(parameters, noise, strict=True):
                 parameter.data = noisy
+
+    def _scales(self) -> list[float]:
+        return group_scales(self.mode, self.sigma, self.steps, len(self.parameters))
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         sizes = [parameter.numel() for parameter in self.parameters]

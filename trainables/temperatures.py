@@ -170,6 +170,7 @@ class Temperatures(Trainable):
     name = "temperatures"
     Hyperparameters = SeriesHyperparameters
     scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
+    fixed_shapes: ClassVar = True
     data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
 
     def load(self, csv: str | None = None) -> pd.Series:

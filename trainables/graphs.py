@@ -1,0 +1,117 @@
+"""A training step as CUDA graphs: a GPU runs its kernels in one launch, not Python one by one.
+
+The kernels, their order and their random numbers are those of the step as it is written, and so are the
+results, bit for bit.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trainables.batch import Batch
+from trainables.noise import NoiseInjector
+
+_WARM_UP = 3  # steps until libraries and the optimizer's state are set up, which must not be captured
+
+
+class GraphedStep:
+    """Runs a training step on a CUDA device: the first times as written, then by replaying captured graphs.
+
+    One graph is captured for each set of groups that noise is put on: G of them in the ``layer`` modes. A
+    batch of another shape than the first, such as the last of an epoch, runs as written.
+
+    Attributes:
+        captured: Number of graphs so far.
+    """
+
+    def __init__(self, step: Callable[[Batch], None], noise: NoiseInjector, optimizer: Optimizer) -> None:
+        """Take a step to run; nothing is captured yet.
+
+        Args:
+            step: One step on a batch. It enters ``noise`` once, launches kernels and reads nothing back; what
+                it updates lives from step to step in the same tensors.
+            noise: The noise that the step enters.
+            optimizer: The fused optimizer of the step, of one parameter group. Its learning rate may change
+                between steps.
+        """
+        self._step, self._noise, self._optimizer = step, noise, optimizer
+        self._device = noise.parameters[0].device
+        self._lr = torch.empty((), device=self._device)
+        self._batch: Batch | None = None  # what the graphs read
+        self._graphs: dict[tuple[int, ...], torch.cuda.CUDAGraph] = {}
+        self._steps = 0
+        # Nothing outlives a step in it, so that all graphs can share it.
+        self._memory = torch.cuda.graph_pool_handle()
+
+    @property
+    def captured(self) -> int:
+        """Number of graphs so far."""
+        return len(self._graphs)
+
+    def __call__(self, batch: Batch) -> None:
+        """Run one step.
+
+        Args:
+            batch: Its batch.
+        """
+        self._lr.fill_(self._optimizer.param_groups[0]["lr"])
+        if self._batch is None:
+            self._batch = _clone(batch)
+        self._steps += 1
+        if self._steps <= _WARM_UP or not _alike(batch, self._batch):
+            with self._lr_on_device():
+                self._step(batch)
+            return
+        _copy(batch, self._batch)
+        groups = self._noise.next_groups()
+        if groups in self._graphs:
+            self._noise.steps += 1
+        else:
+            self._graphs[groups] = self._capture(self._batch)
+        self._graphs[groups].replay()
+
+    def _capture(self, batch: Batch) -> torch.cuda.CUDAGraph:
+        # What Python does in the step, it does now; the kernels wait for the replay.
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self._noise.generator)
+        with (
+            self._lr_on_device(),
+            torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"),
+        ):
+            self._step(batch)
+        return graph
+
+    @contextmanager
+    def _lr_on_device(self) -> Iterator[None]:
+        # A number would be the same in every replay. In every step, or replays would round it otherwise.
+        (group,) = self._optimizer.param_groups
+        before = dict(group)
+        group.update(lr=self._lr, capturable=True)
+        try:
+            yield
+        finally:
+            group.clear()
+            group.update(before)
+
+
+def _clone(batch: Batch) -> Batch:
+    weight = batch.weight
+    return Batch(
+        batch.inputs.clone(),
+        batch.targets.clone(),
+        weight.clone() if isinstance(weight, Tensor) else weight,
+    )
+
+
+def _copy(batch: Batch, into: Batch) -> None:
+    into.inputs.copy_(batch.inputs)
+    into.targets.copy_(batch.targets)
+    if isinstance(into.weight, Tensor):
+        into.weight.copy_(torch.as_tensor(batch.weight))
+
+
+def _alike(batch: Batch, other: Batch) -> bool:
+    return batch.inputs.shape == other.inputs.shape and batch.targets.shape == other.targets.shape
