@@ -4,6 +4,7 @@ The kernels, their order and their random numbers are those of the step as it is
 results, bit for bit.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ from trainables.noise import NoiseInjector
 _WARM_UP = 3  # steps until libraries and the optimizer's state are set up, which must not be captured
 
 
-class GraphedStep:
+class StepGraphs:
     """Runs a training step on a CUDA device: the first times as written, then by replaying captured graphs.
 
     One graph is captured for each set of groups that noise is put on: G of them in the ``layer`` modes. A
@@ -27,17 +28,15 @@ class GraphedStep:
         captured: Number of graphs so far.
     """
 
-    def __init__(self, step: Callable[[Batch], None], noise: NoiseInjector, optimizer: Optimizer) -> None:
-        """Take a step to run; nothing is captured yet.
+    def __init__(self, noise: NoiseInjector, optimizer: Optimizer) -> None:
+        """Capture nothing yet.
 
         Args:
-            step: One step on a batch. It enters ``noise`` once, launches kernels and reads nothing back; what
-                it updates lives from step to step in the same tensors.
             noise: The noise that the step enters.
             optimizer: The fused optimizer of the step, of one parameter group. Its learning rate may change
                 between steps.
         """
-        self._step, self._noise, self._optimizer = step, noise, optimizer
+        self._noise, self._optimizer = noise, optimizer
         self._device = noise.parameters[0].device
         self._lr = torch.empty((), device=self._device)
         self._batch: Batch | None = None  # what the graphs read
@@ -51,10 +50,12 @@ class GraphedStep:
         """Number of graphs so far."""
         return len(self._graphs)
 
-    def __call__(self, batch: Batch) -> None:
+    def run(self, step: Callable[[Batch], None], batch: Batch) -> None:
         """Run one step.
 
         Args:
+            step: The same each time. It enters the noise once, launches kernels and reads nothing back; what
+                it updates lives from step to step in the same tensors.
             batch: Its batch.
         """
         self._lr.fill_(self._optimizer.param_groups[0]["lr"])
@@ -63,25 +64,29 @@ class GraphedStep:
         self._steps += 1
         if self._steps <= _WARM_UP or not _alike(batch, self._batch):
             with self._lr_on_device():
-                self._step(batch)
+                step(batch)
             return
         _copy(batch, self._batch)
         groups = self._noise.next_groups()
         if groups in self._graphs:
             self._noise.steps += 1
         else:
-            self._graphs[groups] = self._capture(self._batch)
+            self._graphs[groups] = self._capture(step, self._batch)
         self._graphs[groups].replay()
 
-    def _capture(self, batch: Batch) -> torch.cuda.CUDAGraph:
+    def _capture(self, step: Callable[[Batch], None], batch: Batch) -> torch.cuda.CUDAGraph:
         # What Python does in the step, it does now; the kernels wait for the replay.
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._noise.generator)
         with (
             self._lr_on_device(),
+            _no_garbage_collection(),
             torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"),
         ):
-            self._step(batch)
+            step(batch)
+        # A capture begins by clearing the generator's offset on a stream of its own: without waiting, that
+        # may happen after the replay has set it, which then draws the numbers of the first step again.
+        torch.cuda.synchronize()
         return graph
 
     @contextmanager
@@ -95,6 +100,18 @@ class GraphedStep:
         finally:
             group.clear()
             group.update(before)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    # It may come upon graphs of an earlier trial, whose end would end the capture.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _clone(batch: Batch) -> Batch:

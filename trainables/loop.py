@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from trainables.batch import Batch
 from trainables.curvature import measure_curvature
-from trainables.graphs import GraphedStep
+from trainables.determinism import deterministic_cudnn
+from trainables.graphs import StepGraphs
 from trainables.hyperparameters import Hyperparameters
 from trainables.linear import onednn_linear
 from trainables.noise import NoiseInjector, scheduled_sigma
@@ -141,9 +142,8 @@ class Training:
         self._order = torch.Generator().manual_seed(seeds.order)
         self._device = self._parameters[0].device
         self._sums = _Sums(*torch.zeros(3, dtype=torch.float64, device=self._device))
-        self._run_step: Callable[[Batch], None] = self._step
-        if fixed_shapes and self._device.type == "cuda":
-            self._run_step = GraphedStep(self._step, self._noise, self._optimizer)
+        replayed = fixed_shapes and self._device.type == "cuda"
+        self._graphs = StepGraphs(self._noise, self._optimizer) if replayed else None
         self._rng_states = self._current_rng_states()
 
     @property
@@ -153,7 +153,7 @@ class Training:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         while self.epoch < self._hp.epochs and not self.diverged:
-            with onednn_linear(), tensor_cores(self._hp.precision):
+            with onednn_linear(), tensor_cores(self._hp.precision), deterministic_cudnn():
                 metrics = self._epoch()
             yield {"epoch": self.epoch, **metrics}
 
@@ -233,7 +233,10 @@ class Training:
             total.zero_()
         steps = 0
         for batch in self.task.batches(hp.batch_size, self._order):
-            self._run_step(batch)
+            if self._graphs:
+                self._graphs.run(self._step, batch)
+            else:
+                self._step(batch)
             self._lr_schedule.step()
             steps += 1
         train_loss, grad_norm, l1, l2 = torch.stack(
