@@ -12,9 +12,7 @@ from ray._private.node import Node
 
 from sweeps.parts import Resources
 
-# What workers take seconds to import: torch's optimizers import its compiler.
-_OF_TRIALS = ["sweeps.trial", "torch._dynamo"]
-
+_OF_TRIALS = ["sweeps.trial"]  # what workers take seconds to import
 
 _own = False  # whether the Ray that runs was started here
 

@@ -13,6 +13,7 @@ from ray import tune
 from sweeps.allocator import keep_freed_memory
 from sweeps.arms import OBJECTIVE, TRIAL
 from sweeps.checkpoints import Checkpoints
+from sweeps.compiler import defer_compiler
 from sweeps.spec import Spec
 from trainables import Trainable, registry
 from trainables.data import DataError
@@ -42,6 +43,7 @@ def run_trial(
         judged: A scheduler may end the trial after any epoch, so that each is reported by itself.
     """
     keep_freed_memory()
+    defer_compiler()
     registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     trial, searched, seed = split_config(config)

@@ -1,0 +1,37 @@
+"""torch's compiler, left out of workers: each optimizer of torch imports it, which takes a second or two."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import torch
+
+_NAME = "torch._dynamo"
+
+
+class _Deferred(ModuleType):
+    # What optimizers ask of the compiler means nothing where nothing is compiled. Anything else imports it.
+
+    @staticmethod
+    def graph_break(msg: str = "") -> None:
+        pass
+
+    def disable(self, fn: Callable[..., Any], recursive: bool = True, **options: Any) -> Any:
+        if options == {"wrapping": False}:  # torch's own
+            return fn
+        return self.__getattr__("disable")(fn, recursive, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":  # asked of every module, as by inspect
+            raise AttributeError(name)
+        if sys.modules.get(_NAME) is self:
+            del sys.modules[_NAME], torch._dynamo
+        return getattr(import_module(_NAME), name)
+
+
+def defer_compiler() -> None:
+    """Let this process import torch's compiler when something compiles, and not before."""
+    if _NAME not in sys.modules:
+        sys.modules[_NAME] = torch._dynamo = _Deferred(_NAME)
