@@ -259,7 +259,8 @@ class Training:
         }
 
     def _step(self, batch: Batch) -> None:
-        self._optimizer.zero_grad()
+        for parameter in self._parameters:  # the optimizer's own way takes 3% of a small step
+            parameter.grad = None
         with self._noise:
             with autocast(self._hp.precision, self._device):
                 loss = self.task.loss(batch)

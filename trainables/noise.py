@@ -200,11 +200,9 @@ class NoiseInjector:
         parameters = [self.parameters[group] for group in active]
         self._perturbed = [*active]
         # One draw over the span of the active groups: all of them, or one.
-        self._noise[self._offsets[active[0]] : self._offsets[active[-1] + 1]].normal_(
-            generator=self.generator
-        )
+        span = self._noise[self._offsets[active[0]] : self._offsets[active[-1] + 1]]
+        span.normal_(generator=self.generator).mul_(self._scale)
         noise = [self._noise_views[group] for group in active]
-        torch._foreach_mul_(noise, self._scale)
         if self.mode not in _RESTORING:
             torch._foreach_add_(parameters, noise)
         elif self._saved is not None:

@@ -1,0 +1,52 @@
+"""torch's compiler, left out of workers."""
+
+import subprocess
+import sys
+
+import pytest
+
+START = """
+import sys, torch
+from sweeps.compiler import defer_compiler
+defer_compiler()
+"""
+TRAIN = """
+from trainables import get
+Digits = get("digits")
+for optimizer in ("sgd", "adam", "adamw"):
+    hp = Digits.Hyperparameters(epochs=1, noise="layer", sigma=0.1, optimizer=optimizer)
+    list(Digits().start(hp, seed=0))
+"""
+LOADED = """
+print(sys.modules["torch._dynamo"] is torch._dynamo, "torch._dynamo.eval_frame" in sys.modules)
+"""
+
+
+def printed(*parts):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "".join(parts)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_training_never_imports_it():
+    assert printed(START, TRAIN, LOADED) == ["True False"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "assert torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)) == 2",
+        "import torch._dynamo.config",
+        "from torch._dynamo import reset",
+        "torch.compiler.disable(lambda x: x)",
+    ],
+)
+def test_whoever_compiles_gets_it(use):
+    assert printed(START, TRAIN, use, LOADED) == ["True True"]
+
+
+def test_one_that_is_imported_stays():
+    before = "import torch._dynamo\nreal = torch._dynamo\n"
+    after = "assert torch._dynamo is real\n"
+    assert printed(before, START, after, LOADED) == ["True True"]
