@@ -26,18 +26,19 @@ class Trial:
     def __init__(self):
         import sys
 
-        self.imported = "torch._dynamo" in sys.modules
+        self.imported = "sweeps.trial" in sys.modules
 
     def state(self):
-        return os.getpid(), self.imported
+        return os.getpid(), self.imported, os.environ.get("MALLOC_ARENA_MAX")
 
 
 cores = [placement_group([{"CPU": 1}]) for _ in range(os.cpu_count())]  # as Tune reserves them
 assert all(core.wait(30) for core in cores)
 strategies = [PlacementGroupSchedulingStrategy(core) for core in cores]
 trials = [Trial.options(scheduling_strategy=strategy).remote() for strategy in strategies]
-pids, imported = zip(*ray.get([trial.state.remote() for trial in trials]))
+pids, imported, arenas = zip(*ray.get([trial.state.remote() for trial in trials]))
 print("trials", len(set(pids)), all(imported))
+print("arenas", *set(arenas), os.environ.get("MALLOC_ARENA_MAX"))
 print("workers", log.read_text().count("Started worker process"))
 for process in psutil.Process().children(recursive=True):
     print("process", " ".join(process.cmdline()))
@@ -47,10 +48,12 @@ leave()
 
 def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
     env = {**os.environ, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
+    env.pop("MALLOC_ARENA_MAX", None)
     done = subprocess.run([sys.executable, "-c", START], env=env, capture_output=True, text=True, check=True)
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    found = dict(line for line in lines if line[0] in ("trials", "workers"))
-    assert found == {"trials": f"{os.cpu_count()} True", "workers": str(os.cpu_count())}
+    found = dict(line for line in lines if line[0] in ("trials", "workers", "arenas"))
+    cores = os.cpu_count()
+    assert found == {"trials": f"{cores} True", "workers": str(cores), "arenas": "1 None"}
     processes = " ".join(line[1] for line in lines if line[0] == "process")
     assert "raylet" in processes
     assert not [name for name in ("dashboard.py", "log_monitor.py", "autoscaler") if name in processes]

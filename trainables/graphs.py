@@ -57,6 +57,9 @@ class StepGraphs:
             step: The same each time. It enters the noise once, launches kernels and reads nothing back; what
                 it updates lives from step to step in the same tensors.
             batch: Its batch.
+
+        Raises:
+            RuntimeError: If the step cannot be captured.
         """
         self._lr.fill_(self._optimizer.param_groups[0]["lr"])
         if self._batch is None:
@@ -78,12 +81,16 @@ class StepGraphs:
         # What Python does in the step, it does now; the kernels wait for the replay.
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._noise.generator)
-        with (
-            self._lr_on_device(),
-            _no_garbage_collection(),
-            torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"),
-        ):
-            step(batch)
+        try:
+            with (
+                self._lr_on_device(),
+                _no_garbage_collection(),
+                torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"),
+            ):
+                step(batch)
+        except RuntimeError as error:
+            advice = "if its loss reads a tensor back, set fixed_shapes = False in the trainable"
+            raise RuntimeError(f"a training step cannot become a CUDA graph ({error}); {advice}") from error
         # A capture begins by clearing the generator's offset on a stream of its own: without waiting, that
         # may happen after the replay has set it, which then draws the numbers of the first step again.
         torch.cuda.synchronize()
