@@ -43,6 +43,7 @@ address=$("${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-addre
 steps=()
 trap 'kill "${steps[@]}" 2>/dev/null || true' EXIT
 
+export MALLOC_ARENA_MAX=1 # a trial, which is a thread of its worker, keeps its memory (docs/performance.md)
 # No dashboard: nothing is submitted to this cluster.
 "${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --head --node-ip-address="${address%:*}" --port="${address##*:}" \
