@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 
 SIZES = {64: 3, 512: 3, 2048: 1}  # trials, and rounds
-KINDS = ("grid", "search")
+NAMES = ("grid", "search")
 
 
 def ours(kind: str, trials: int) -> None:
@@ -89,7 +89,7 @@ def measure(who: str, kind: str, trials: int, peaks: list[float]) -> float:
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("control_plane")
-    for kind in names or KINDS:
+    for kind in names or NAMES:
         for trials, rounds in SIZES.items():
             peaks: dict[str, list[float]] = {"NoiseSweep": [], "plain Tune": []}
             taken = interleaved(

@@ -30,6 +30,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "CNN2": ("cifar10", {"model": "cnn2"}),
     "LSTM": ("temperatures", {"window": 20}),
 }
+NAMES = tuple(MODELS)
 
 
 def training_of(model: str) -> Training:

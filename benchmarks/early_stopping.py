@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.measure import Results, interleaved, ratios, run_python
 
-_SEEDS = range(3)
+NAMES = ("0", "1", "2")  # seeds
 _EPOCHS = 18
 
 
@@ -55,7 +55,7 @@ def run(names: list[str] | None = None) -> Results:
     with_asha: dict[str, list[float]] = {"epochs": [], "best": []}
     without: dict[str, list[float]] = {"epochs": [], "best": []}
     times: dict[str, list[float]] = {"with": [], "without": []}
-    for seed in map(int, names or _SEEDS):
+    for seed in map(int, names or NAMES):
         taken = interleaved(
             {
                 "with": partial(measure, seed, True, with_asha),

@@ -17,6 +17,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.measure import Results, interleaved, note, ratios
 from trainables import NOISE_MODES, Hyperparameters, get
 
+NAMES = ("fmnist", "temperatures", "cifar10")
 _ROUNDS = 3
 _EPOCHS = {"published": 3, "ours": 12}
 _WORKERS = 8
@@ -63,7 +64,7 @@ def run(names: list[str] | None = None) -> Results:
     if not torch.cuda.is_available():
         note("no CUDA device: nothing to measure")
         return results
-    for case in [CASES[name] for name in names or ("fmnist", "temperatures", "cifar10")]:
+    for case in [CASES[name] for name in names or NAMES]:
         published_ways = {
             "published way": partial(theirs, case, 0),
             f"published way, {_WORKERS} loaders": partial(theirs, case, _WORKERS),

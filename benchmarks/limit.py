@@ -28,6 +28,7 @@ from trainables.loop import Training
 from trainables.optimizers import build_optimizer
 
 _LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}  # than in the throughput benchmark: over a minute
+NAMES = tuple(_LONGER)
 _ROUNDS = 3
 _STEPS = 60
 
@@ -82,7 +83,7 @@ def longer(case: Case) -> Case:
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("limit")
-    for case in [CASES[name] for name in names or _LONGER]:
+    for case in [CASES[name] for name in names or NAMES]:
         noise: list[float] = []
 
         def kernels(name: str = case.name, noise: list[float] = noise) -> float:

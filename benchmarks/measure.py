@@ -82,6 +82,8 @@ class Results:
 
     def keep(self) -> None:
         """Print the table and add it to the file."""
+        if not self._rows:
+            return
         shown = COLUMNS[3:]
         table = Table(*shown, title=f"{self.name}: {self._made_by['commit']}, {self._made_by['machine']}")
         for row in self._rows:
@@ -129,7 +131,9 @@ def _cpu() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
+    known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    # Machines of clouds have names that say little.
+    return f"{known.get('model name', 'CPU')} (family {known.get('cpu family')} model {known.get('model')})"
 
 
 def note(text: str) -> None:

@@ -27,6 +27,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], int]] = {
     "Transformer trans2": ("imdb", {"model": "trans2", "optimizer": "adam", "batch_size": 32}, 2),
     "BiLSTM": ("conll2003", {"optimizer": "adam"}, 10),
 }
+NAMES = tuple(MODELS)
 
 
 class Longhand:

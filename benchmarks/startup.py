@@ -13,6 +13,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.measure import Results, run_python
 
 PARTS = ("imports", "Ray", "data", "store and journal", "actor", "first epoch")
+NAMES = tuple(CASES)
 _ROUNDS = 5
 
 

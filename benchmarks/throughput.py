@@ -15,6 +15,7 @@ OTHERS = {
     "Optuna alone": "benchmarks.optuna_alone",
 }
 COMMAND = "from sweeps.cli import script; script()"  # what the script ``noisesweep`` does
+NAMES = tuple(CASES)
 _ROUNDS = 3
 
 
@@ -48,7 +49,7 @@ def final_losses(printed: str) -> list[float]:
 
 def run(names: list[str] | None = None, rounds: int = _ROUNDS) -> Results:
     results = Results("throughput")
-    for case in [CASES[name] for name in names or CASES]:
+    for case in [CASES[name] for name in names or NAMES]:
         contenders = {
             name: partial(other, module, case) for name, module in OTHERS.items() if name in case.against
         }

@@ -1,16 +1,14 @@
 """Tune callbacks of a sweep, on the driver: the journal's writer, and the keeper of checkpoints."""
 
 import errno
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from sweeps.ahead import import_report
 from sweeps.journal import Event
 from sweeps.mistakes import SweepError
 from sweeps.state import TrialRecord
@@ -135,7 +133,7 @@ class SweepCallback(Callback):
             if ended and ended is not self._best:
                 self._folder.checkpoints(ended.id).drop()
         if len(self.state.trials) == self.state.n_trials:
-            _import_report()  # no trial waits for the core that this one leaves
+            import_report()  # no trial waits for the core that this one leaves
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note a trial that failed for good; where files are at fault, not the trial, end the sweep.
@@ -176,11 +174,6 @@ class SweepCallback(Callback):
                 self.state.apply(event)
         except SweepError as error:
             self._stop.fault, self._broken = error, True
-
-
-@cache
-def _import_report() -> None:
-    Thread(target=import_module, args=["sweeps.report"], daemon=True).start()
 
 
 def raised_by(trial: Trial) -> Exception | None:

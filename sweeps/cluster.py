@@ -75,7 +75,7 @@ def _without_services() -> Iterator[None]:
 @contextmanager
 def _one_arena() -> Iterator[None]:
     # A trial runs in a thread of its worker, to which glibc gives memory apart from the main thread's, and
-    # takes it back between trials: a tenth of a convolutional network's time. Read when a process starts.
+    # takes it back between trials: 8% of a convolutional network's time. Read when a process starts.
     name = "MALLOC_ARENA_MAX"
     if name in os.environ:
         yield

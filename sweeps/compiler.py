@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
 import torch
 
 _NAME = "torch._dynamo"
+_lock = Lock()
 
 
 class _Deferred(ModuleType):
@@ -26,12 +29,15 @@ class _Deferred(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__path__":  # asked of every module, as by inspect
             raise AttributeError(name)
-        if sys.modules.get(_NAME) is self:
-            del sys.modules[_NAME], torch._dynamo
+        with _lock:
+            if sys.modules.get(_NAME) is self:
+                del sys.modules[_NAME], torch._dynamo
         return getattr(import_module(_NAME), name)
 
 
 def defer_compiler() -> None:
     """Let this process import torch's compiler when something compiles, and not before."""
     if _NAME not in sys.modules:
-        sys.modules[_NAME] = torch._dynamo = _Deferred(_NAME)
+        deferred = _Deferred(_NAME)
+        deferred.__spec__ = find_spec(_NAME)
+        sys.modules[_NAME] = torch._dynamo = deferred

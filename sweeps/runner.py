@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import ray
 
+from sweeps import ahead
 from sweeps.changes import Change, changes
 from sweeps.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.cluster import leave, mend_ray, start_or_join
@@ -218,6 +219,7 @@ def _getting_ready(
         yield delivery
     finally:
         delivery.abandon()
+        ahead.finish()
         # In a thread, for where Ray is gone it waits for ever; while this one does nothing, for Ray ends the
         # process if an object of its own is dropped meanwhile.
         leaving = threading.Thread(target=leave, daemon=True)

@@ -46,6 +46,11 @@ def test_whoever_compiles_gets_it(use):
     assert printed(START, TRAIN, use, LOADED) == ["True True"]
 
 
+def test_looking_for_it_is_no_use_of_it():
+    look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
+    assert printed(START, look, LOADED) == ["True False"]
+
+
 def test_one_that_is_imported_stays():
     before = "import torch._dynamo\nreal = torch._dynamo\n"
     after = "assert torch._dynamo is real\n"

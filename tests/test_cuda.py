@@ -63,7 +63,7 @@ def test_replays_follow_the_optimizer_and_the_precision(replayed_case, optimizer
 
 
 def test_an_epoch_waits_for_the_device_at_its_ends_alone(case, monkeypatch):
-    training = case.noisy("layer")
+    training = case.noisy("all")
     batches = training.task.batches
 
     def watched(*args):

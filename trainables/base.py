@@ -27,7 +27,8 @@ class Trainable(ABC):
             is the worst.
         data_hyperparameters: The hyperparameters that ``prepare`` looks at.
         fixed_shapes: Whether all full batches have one shape and the loss of one does nothing but tensor
-            operations, none of which reads a tensor back: then a GPU replays a step as a CUDA graph.
+            operations, always the same, none of which reads a tensor back: then a GPU replays a step as a
+            CUDA graph.
     """
 
     name: ClassVar[str]

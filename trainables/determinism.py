@@ -1,4 +1,4 @@
-"""What makes a seed decide the numbers on a GPU too."""
+"""cuDNN's part in that a seed decides the numbers on a GPU too."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

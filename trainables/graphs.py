@@ -22,7 +22,7 @@ class StepGraphs:
     """Runs a training step on a CUDA device: the first times as written, then by replaying captured graphs.
 
     One graph is captured for each set of groups that noise is put on: G of them in the ``layer`` modes. A
-    batch of another shape than the first, such as the last of an epoch, runs as written.
+    batch of another shape or weight than the first, such as the last of an epoch, runs as written.
 
     Attributes:
         captured: Number of graphs so far.
@@ -89,8 +89,9 @@ class StepGraphs:
             ):
                 step(batch)
         except RuntimeError as error:
+            cause = error.__context__ or error  # that the capture has failed follows from it
             advice = "if its loss reads a tensor back, set fixed_shapes = False in the trainable"
-            raise RuntimeError(f"a training step cannot become a CUDA graph ({error}); {advice}") from error
+            raise RuntimeError(f"a training step cannot become a CUDA graph ({cause}); {advice}") from error
         # A capture begins by clearing the generator's offset on a stream of its own: without waiting, that
         # may happen after the replay has set it, which then draws the numbers of the first step again.
         torch.cuda.synchronize()
@@ -98,7 +99,7 @@ class StepGraphs:
 
     @contextmanager
     def _lr_on_device(self) -> Iterator[None]:
-        # A number would be the same in every replay. In every step, or replays would round it otherwise.
+        # A number would be the same in every replay. Steps as written have it too: none rounds it otherwise.
         (group,) = self._optimizer.param_groups
         before = dict(group)
         group.update(lr=self._lr, capturable=True)
@@ -133,9 +134,14 @@ def _clone(batch: Batch) -> Batch:
 def _copy(batch: Batch, into: Batch) -> None:
     into.inputs.copy_(batch.inputs)
     into.targets.copy_(batch.targets)
-    if isinstance(into.weight, Tensor):
-        into.weight.copy_(torch.as_tensor(batch.weight))
+    if isinstance(into.weight, Tensor) and isinstance(batch.weight, Tensor):
+        into.weight.copy_(batch.weight)
 
 
 def _alike(batch: Batch, other: Batch) -> bool:
-    return batch.inputs.shape == other.inputs.shape and batch.targets.shape == other.targets.shape
+    return _constants(batch) == _constants(other)
+
+
+def _constants(batch: Batch) -> tuple[torch.Size, torch.Size, int | None]:
+    weight = None if isinstance(batch.weight, Tensor) else batch.weight
+    return batch.inputs.shape, batch.targets.shape, weight

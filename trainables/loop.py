@@ -142,8 +142,8 @@ class Training:
         self._order = torch.Generator().manual_seed(seeds.order)
         self._device = self._parameters[0].device
         self._sums = _Sums(*torch.zeros(3, dtype=torch.float64, device=self._device))
-        replayed = fixed_shapes and self._device.type == "cuda"
-        self._graphs = StepGraphs(self._noise, self._optimizer) if replayed else None
+        self._replayed = fixed_shapes and self._device.type == "cuda"
+        self._graphs = self._no_graphs()
         self._rng_states = self._current_rng_states()
 
     @property
@@ -201,6 +201,7 @@ class Training:
         self._noise.load_state_dict(state["noise"])
         self._order.set_state(state["order"])
         self._rng_states = state["rng"]
+        self._graphs = self._no_graphs()  # those that there are update the tensors of before
 
     @contextmanager
     def _own_rng(self) -> Iterator[None]:
@@ -257,6 +258,9 @@ class Training:
             "epoch_seconds": seconds,
             "examples_per_second": self.task.n_examples / seconds,
         }
+
+    def _no_graphs(self) -> StepGraphs | None:
+        return StepGraphs(self._noise, self._optimizer) if self._replayed else None
 
     def _step(self, batch: Batch) -> None:
         for parameter in self._parameters:  # the optimizer's own way takes 3% of a small step
