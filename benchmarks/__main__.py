@@ -12,6 +12,7 @@ NAMES = (
     "limit",
     "control_plane",
     "gpu",
+    "compiled",
 )
 
 

@@ -1,0 +1,67 @@
+"""9. torch.compile: a training step compiled and as written, and the seconds until the first one is done.
+
+One thread, mode ``all``, each in a process of its own; cold and warm are the compiler's caches.
+"""
+
+import json
+import sys
+import tempfile
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measure import Results, interleaved, one_thread, ratios, run_python, seconds
+from benchmarks.noise_overhead import MODELS, training_of
+from sweeps.allocator import keep_freed_memory
+from trainables.linear import onednn_linear
+
+NAMES = ("MLP shallow", "CNN2", "LSTM")
+_ROUNDS = 3
+_EPOCHS = 6  # of which the fastest counts
+
+
+def main(model: str, way: str) -> None:
+    """Print the seconds of the first epoch, compilation included, and of one after it."""
+    keep_freed_memory()
+    # The compiler takes oneDNN's linear layers for inference alone, and refuses ours.
+    with one_thread(), nullcontext() if way == "compiled" else onednn_linear():
+        training = training_of(model, "all")
+        if way == "compiled":
+            training.task.model.compile()
+        first = seconds(training._train_epoch)
+        after = min(seconds(training._train_epoch) for _ in range(_EPOCHS))
+    print(json.dumps([first, after]))
+
+
+def measure(model: str, way: str, cache: Path, firsts: list[float]) -> float:
+    arguments = ("-m", "benchmarks.compiled", model, way)
+    _, printed = run_python(*arguments, cwd=cache, TORCHINDUCTOR_CACHE_DIR=str(cache / "compiler"))
+    first, after = json.loads(printed.splitlines()[-1])
+    firsts.append(first - after)
+    return 1000 * after / MODELS[model][2]
+
+
+def run(names: list[str] | None = None) -> Results:
+    results = Results("compiled")
+    for model in names or NAMES:
+        cold: list[float] = []
+        warm: list[float] = []
+        unused: list[float] = []
+
+        def compiled(model: str = model, cold: list[float] = cold, warm: list[float] = warm) -> float:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(model, "compiled", Path(folder), cold)
+                return measure(model, "compiled", Path(folder), warm)
+
+        written = partial(measure, model, "as written", Path(tempfile.gettempdir()), unused)
+        taken = interleaved({"as written": written, "compiled": compiled}, _ROUNDS)
+        for name, times in taken.items():
+            results.add(model, f"{name}, ms a step", times)
+        results.add(model, "compiled / as written", ratios(taken["compiled"], taken["as written"]))
+        results.add(model, "compilation, seconds", cold)
+        results.add(model, "compilation from caches, seconds", warm)
+    return results
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
