@@ -26,7 +26,7 @@ from trainables.splits import EvaluationSplit, check_subset
 FILE = "daily-min-temperatures/daily-min-temperatures.csv"
 URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv"
 TRAINING, VALIDATION = 0.7, 0.1  # of the days, in the order of time; the rest is the test split
-_SAMPLE_BATCH = 128  # bounds the memory of second derivatives
+_SAMPLE_BATCH = 256  # bounds the memory of second derivatives
 
 
 class SeriesHyperparameters(Hyperparameters):
