@@ -13,6 +13,7 @@ NAMES = (
     "control_plane",
     "gpu",
     "compiled",
+    "sampler",
 )
 
 
