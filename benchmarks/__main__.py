@@ -18,14 +18,14 @@ NAMES = (
 
 
 def main() -> None:
-    wanted = [name.partition(":")[::2] for name in sys.argv[1:] or NAMES]
-    for name, case in wanted:  # before the first of them takes its hour
+    wanted = [name.partition(":") for name in sys.argv[1:] or NAMES]
+    for name, colon, case in wanted:  # before the first of them takes its hour
         if name not in NAMES:
             sys.exit(f"{name}: must be one of {', '.join(NAMES)}")
         cases = import_module(f"benchmarks.{name}").NAMES
-        if case and case not in cases:
+        if colon and case not in cases:
             sys.exit(f"{name}:{case}: the case must be one of {', '.join(cases)}")
-    for name, case in wanted:
+    for name, _, case in wanted:
         import_module(f"benchmarks.{name}").run([case] if case else None).keep()
 
 

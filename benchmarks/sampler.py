@@ -18,7 +18,7 @@ _EARLIER = (128, 512, 2048)
 NOISY = ["layer", "all", "after_layer", "after_all"]
 SPACES: dict[str, dict[str, Any]] = {
     "lr": {"lr": {"log_uniform": [1e-4, 1.0]}},
-    "noise, sigma, lr, momentum": {
+    "joint": {
         "noise": {"choice": ["none", *NOISY]},
         "sigma": {"log_uniform": [1e-4, 0.1], "when": {"noise": NOISY}},
         "lr": {"log_uniform": [1e-4, 1.0]},
@@ -90,7 +90,7 @@ def run(names: list[str] | None = None) -> Results:
         points = [at_random.trial(score) for score in scores]
         for n in _EARLIER:
             ours, plain = Ours(spec), Plain(spec)
-            taken = seconds(lambda ours=ours, n=n: told(ours, points[:n], scores[:n]))  # noqa: B023
+            taken = seconds(partial(told, ours, points[:n], scores[:n]))
             told(plain, points[:n], scores[:n])
             contenders = {
                 "ours": partial(asked, ours, scores[:_ASKED]),

@@ -84,6 +84,18 @@ def test_a_subset_is_of_the_last_training_days(ramp):
     assert task.n_examples == 8
 
 
+def test_a_sample_is_spread_over_the_training_days_in_batches(tmp_path):
+    dates = pd.date_range("2020-01-01", periods=1000).strftime("%Y-%m-%d")
+    path = tmp_path / "long.csv"
+    pd.DataFrame({"when": dates, "value": [float(day) for day in range(1000)]}).to_csv(path, index=False)
+    task = task_of(path)  # 695 windows
+    batches = task.sample(300)
+    assert [batch.weight for batch in batches] == [256, 44]
+    targets = torch.cat([days(task, batch)[1] for batch in batches])
+    assert (targets[0], targets[-1]) == (5, 699)
+    assert set(targets.diff().tolist()) == {2, 3}  # 694 days in 299 steps
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_errors_are_in_the_unit_of_the_data_beside_the_last_value(split, ramp):
     task = task_of(ramp)
