@@ -72,11 +72,13 @@ class Plain:
 
 
 def told(study: Ours | Plain, points: list[dict[str, Any]], scores: list[float]) -> None:
+    """Fill a study with trials that are known."""
     for point, score in zip(points, scores, strict=True):
         study.trial(score, point)
 
 
 def asked(study: Ours | Plain, scores: list[float]) -> float:
+    """Milliseconds a trial that the study suggests and is told the score of."""
     return 1000 * seconds(lambda: [study.trial(score) for score in scores]) / len(scores)
 
 
