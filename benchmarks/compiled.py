@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, run_python, seconds
 from benchmarks.noise_overhead import MODELS, training_of
-from sweeps.allocator import keep_freed_memory
-from trainables.linear import onednn_linear
+from sweeps.engine.allocator import keep_freed_memory
+from trainables.onednn import onednn_linear
 
 NAMES = ("MLP shallow", "CNN2", "LSTM")
 _ROUNDS = 3

@@ -23,7 +23,7 @@ NAMES = ("grid", "search")
 def ours(kind: str, trials: int) -> None:
     from benchmarks.nothing import Nothing
     from sweeps.runner import run
-    from sweeps.spec import load_spec
+    from sweeps.spec.load import load_spec
     from trainables import registry
 
     registry.register(Nothing)

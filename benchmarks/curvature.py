@@ -15,10 +15,10 @@ from pyhessian import hessian
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.allocator import keep_freed_memory
+from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
 from trainables.curvature import Hessian, hutchinson_trace
-from trainables.linear import onednn_linear
+from trainables.onednn import onednn_linear
 from trainables.loop import Training
 
 _ROUNDS = 5

@@ -21,9 +21,9 @@ from benchmarks.cases import CASES, MODES, Case
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 from benchmarks.startup import parts
 from benchmarks.throughput import ours
-from sweeps.allocator import keep_freed_memory
+from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
-from trainables.linear import onednn_linear
+from trainables.onednn import onednn_linear
 from trainables.loop import Training
 from trainables.optimizers import build_optimizer
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.allocator import keep_freed_memory
+from sweeps.engine.allocator import keep_freed_memory
 from trainables import NOISE_MODES, get
-from trainables.linear import onednn_linear
+from trainables.onednn import onednn_linear
 from trainables.loop import Training
 
 _ROUNDS = 7

@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from benchmarks.cases import Case
-from trainables.cifar10 import CIFAR10
-from trainables.fmnist import FashionMNIST
-from trainables.splits import split_examples
-from trainables.temperatures import Temperatures, boundaries, scale_of
+from trainables.cifar import CIFAR10
+from trainables.mnist import FashionMNIST
+from trainables.data.splits import split_examples
+from trainables.temperatures import Temperatures
+from trainables.series import boundaries, scale_of
 
 MEAN_STD = {
     "fmnist": ((0.286,), (0.353,)),

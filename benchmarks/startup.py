@@ -36,14 +36,15 @@ def parts(case: Case, **environment: str) -> dict[str, float]:
 
 def main(spec: str) -> None:
     """Run a sweep as the command does, and print when each part was over."""
-    from sweeps.publisher import started_ahead
+    from sweeps.tracking.process import started_ahead
 
     with started_ahead():  # as the command does before it imports
         _run(spec)
 
 
 def _run(spec: str) -> None:
-    from sweeps import cli, publisher, runner
+    from sweeps import cli, runner
+    from sweeps.tracking import process as publisher
 
     publisher.started_ahead = nullcontext
 

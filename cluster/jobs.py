@@ -21,8 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeps.mistakes import SweepError
-from sweeps.secrets import refuse_credentials
+from sweeps.errors import SweepError, refuse_credentials
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"

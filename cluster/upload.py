@@ -9,8 +9,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
 
-from sweeps.mistakes import SweepError
-from sweeps.storage import DEFAULT_STORAGE
+from sweeps.errors import SweepError
 
 LIMIT = 100 * 2**20  # Ray's job server takes no more in one request
 # Folders that have one of these: environments, caches, sweep storages, sweeps.
@@ -34,12 +33,12 @@ def shown_size(size: int) -> str:
     return f"{size / 2**20:,.1f} MiB" if size >= 2**18 else f"{-(-size // 2**10)} KiB"
 
 
-def find_files(folder: Path, data: Iterable[str | None] = ()) -> list[Path]:
+def find_files(folder: Path, left_out: Iterable[Path] = ()) -> list[Path]:
     """List what is uploaded.
 
     Args:
         folder: The working directory.
-        data: Folders of data, which are left out.
+        left_out: Folders that are left out.
 
     Returns:
         Its files but those that ``.gitignore`` and ``.rayignore`` name, as Ray reads them, and but virtual
@@ -48,9 +47,8 @@ def find_files(folder: Path, data: Iterable[str | None] = ()) -> list[Path]:
     Raises:
         SweepError: If it cannot be read.
     """
-    left_out = {Path(each).expanduser().resolve() for each in (*data, folder / DEFAULT_STORAGE) if each}
     try:
-        return sorted(_walk(folder.absolute(), [], left_out))
+        return sorted(_walk(folder.absolute(), [], {each.resolve() for each in left_out}))
     except OSError as error:
         raise SweepError(f"{folder}: cannot be read: {error}") from None
 

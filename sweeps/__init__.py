@@ -5,11 +5,11 @@ Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, ``SpecError``
 
 from typing import TYPE_CHECKING, Any
 
-from sweeps.mistakes import SpecError, SweepError
+from sweeps.errors import SpecError, SweepError
 
 if TYPE_CHECKING:
     from sweeps.runner import SweepResult, resume, run
-    from sweeps.spec import load_spec
+    from sweeps.spec.load import load_spec
 
 __all__ = ["SpecError", "SweepError", "SweepResult", "load_spec", "resume", "run"]
 
@@ -20,5 +20,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "sweeps.spec" if name == "load_spec" else "sweeps.runner"
+    module = "sweeps.spec.load" if name == "load_spec" else "sweeps.runner"
     return getattr(import_module(module), name)

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.mistakes import SpecError, SweepError
+from sweeps.errors import SpecError, SweepError, refuse_credentials
 
 if TYPE_CHECKING:
-    from sweeps.runner import Log, SweepResult
-    from sweeps.storage import SweepFolder
+    from sweeps.console.jsonl import Log
+    from sweeps.record.folder import SweepFolder
+    from sweeps.runner import SweepResult
+    from sweeps.spec.model import Spec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="a sweep's YAML")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="name of a study, as in its YAML")]
 Storage = Annotated[
     str | None,
@@ -83,10 +85,10 @@ def run(
     json_lines: Json = False,
 ) -> None:
     """Run a sweep."""
-    from sweeps.publisher import started_ahead
+    from sweeps.tracking.process import started_ahead
 
     with started_ahead():
-        from sweeps.spec import load_spec
+        from sweeps.spec.load import load_spec
 
         spec = load_spec(file, _changes(file, profile, overrides, trials), profile)
         from sweeps.runner import run as run_sweep
@@ -108,10 +110,10 @@ def resume(
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
     _check_changes(is_file, profile, overrides)
-    from sweeps.publisher import started_ahead
+    from sweeps.tracking.process import started_ahead
 
     with started_ahead():
-        from sweeps.spec import load_spec
+        from sweeps.spec.load import load_spec
 
         spec = load_spec(sweep, overrides or [], profile) if is_file else None
         from sweeps.runner import resume as resume_sweep
@@ -122,10 +124,10 @@ def resume(
 @app.command()
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: all its mistakes, or what it comes to."""
-    from sweeps.claims import undecidable
-    from sweeps.display import plan
-    from sweeps.source import dump
-    from sweeps.spec import load_spec
+    from sweeps.analysis.claims import undecidable
+    from sweeps.analysis.descriptions import plan
+    from sweeps.spec.load import load_spec
+    from sweeps.spec.source import dump
 
     spec = load_spec(file, overrides or [], profile)
     for other in spec.profiles:
@@ -148,7 +150,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
 @app.command()
 def schema() -> None:
     """Print the JSON schema of a sweep's YAML, for editors."""
-    from sweeps.schema import json_schema
+    from sweeps.spec.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
@@ -156,8 +158,8 @@ def schema() -> None:
 @app.command("list")
 def list_() -> None:
     """List trainables with their models, metrics and hyperparameters, and the studies shipped."""
-    from sweeps.catalogue import print_catalogue
-    from sweeps.display import wide_console
+    from sweeps.console.tables import wide_console
+    from sweeps.spec.catalogue import print_catalogue
 
     print_catalogue(wide_console())
 
@@ -165,8 +167,9 @@ def list_() -> None:
 @app.command()
 def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
     """Show how far a study's newest sweep is; with --tracking-uri, from wherever that is reached."""
-    from sweeps.remote import fetched
-    from sweeps.storage import newest_sweep, open_storage
+    from sweeps.record.folder import newest_sweep
+    from sweeps.record.storage import open_storage
+    from sweeps.tracking.remote import fetched
 
     if tracking_uri:
         with fetched(tracking_uri, name) as (folder, running):
@@ -179,11 +182,12 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     import time
 
-    from sweeps.display import arms_table, progress_line, tables, trial_name, wide_console
-    from sweeps.mistakes import printable
-    from sweeps.pace import Pace
-    from sweeps.report import summary_lines
-    from sweeps.state import SweepState
+    from sweeps.analysis.descriptions import progress_line
+    from sweeps.console.tables import arms_table, tables, wide_console
+    from sweeps.errors import printable
+    from sweeps.record.pace import Pace
+    from sweeps.record.state import SweepState, trial_name
+    from sweeps.report.page import summary_lines
     from trainables import registry
 
     spec, pace, console = folder.spec(), Pace(), wide_console()
@@ -214,15 +218,15 @@ def report(
 ) -> None:
     """Write the report of a study's newest sweep and log it to MLflow, or one table over all studies."""
     _check_one(name, all_)
-    from sweeps.storage import open_storage
+    from sweeps.record.storage import open_storage
 
     if name is None:
-        from sweeps.across import write_overview
+        from sweeps.report.overview import write_overview
 
         page = write_overview(open_storage(storage))
     else:
+        from sweeps.record.folder import newest_sweep
         from sweeps.runner import publish_report
-        from sweeps.storage import newest_sweep
 
         page = publish_report(newest_sweep(open_storage(storage), name))
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
@@ -235,8 +239,8 @@ def ui(
     port: Annotated[int, typer.Option(help="port on this machine")] = 5000,
 ) -> None:
     """Open the MLflow UI on the tracking store, on this machine only."""
-    from sweeps.secrets import refuse_credentials
-    from sweeps.storage import check_database, default_tracking_uri, open_storage
+    from sweeps.record.storage import open_storage
+    from sweeps.tracking.uris import check_database, default_tracking_uri
 
     uri = tracking_uri or default_tracking_uri(open_storage(storage))
     refuse_credentials("tracking store", uri)  # it is printed
@@ -283,18 +287,21 @@ def submit(
     address: Address = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with the current folder."""
-    from sweeps.spec import load_spec
+    from sweeps.spec.load import load_spec
 
     _check_either(resume, new)
     changes = _changes(file, profile, overrides, trials)
     spec = load_spec(file, changes, profile)
+    left_out = _folders_left_out(file, spec)
     from cluster import jobs, submission
 
     options = [f"--set={change}" for change in changes]
     options += [f"--profile={profile}"] * bool(profile) + ["--new"] * new
-    options += submission.places(storage, tracking_uri)
+    options += _places(storage, tracking_uri)
     cluster = jobs.connect(address)
-    job = submission.submit(cluster, file, spec, action="resume" if resume else "run", options=options)
+    job = submission.submit(
+        cluster, file, spec.name, action="resume" if resume else "run", options=options, left_out=left_out
+    )
     if wait or follow:
         typer.echo(job)
         _exit_with(jobs.wait(cluster, job, follow=follow))
@@ -339,7 +346,7 @@ def _log(json_lines: bool) -> "Log":
 
 
 def _changes(file: Path, profile: str | None, overrides: list[str] | None, trials: int | None) -> list[str]:
-    from sweeps.source import Source
+    from sweeps.spec.source import Source
 
     changes = overrides or []
     if trials is None:
@@ -361,6 +368,37 @@ def _check_one(name: str | None, all_: bool) -> None:
 def _check_either(resume: bool, new: bool) -> None:
     if resume and new:
         raise typer.BadParameter("--resume goes on with a sweep, --new starts another")
+
+
+def _folders_left_out(file: Path, spec: "Spec") -> list[Path]:
+    from sweeps.record.storage import DEFAULT_STORAGE
+
+    if spec.data_dir and not Path(spec.data_dir).expanduser().is_absolute():
+        raise SweepError(
+            f"{file}: data_dir {spec.data_dir}: is a folder here, and data is not uploaded; give an "
+            "absolute path that every node has, or set NOISESWEEP_DATA_DIR there"
+        )
+    data = filter(None, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
+    return [DEFAULT_STORAGE, *(Path(folder).expanduser() for folder in data)]
+
+
+def _places(storage: str | None, tracking_uri: str | None) -> list[str]:
+    # They stand in the job's command, which all may read.
+    from sweeps.tracking.uris import check_scheme
+
+    options = []
+    if storage:
+        refuse_credentials("--storage", storage)
+        if "://" not in storage and not Path(storage).is_absolute():
+            raise SweepError(
+                f"--storage {storage}: is relative, and the job's folder is a copy that Ray deletes; give an "
+                "absolute path that every node has, or a URI"
+            )
+        options.append(f"--storage={storage}")
+    if tracking_uri:
+        check_scheme(tracking_uri)
+        options.append(f"--tracking-uri={tracking_uri}")
+    return options
 
 
 def _exit_with(succeeded: bool) -> None:

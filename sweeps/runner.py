@@ -12,34 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import ray
 
-from sweeps import ahead
-from sweeps.changes import Change, changes
-from sweeps.claims import JudgedClaim, judge_claims, undecidable
-from sweeps.cluster import leave, mend_ray, start_or_join
-from sweeps.delivery import Delivery
-from sweeps.display import Display
-from sweeps.journal import Follower
-from sweeps.log import JsonLog, Log, teller
-from sweeps.mirror import Mirror
-from sweeps.mistakes import SweepError, in_a_line
-from sweeps.provenance import provenance
-from sweeps.resources import check_satisfiable
-from sweeps.spec import Spec, load_spec
-from sweeps.state import SweepState, TrialRecord
-from sweeps.stopping import Stopped, stopping
-from sweeps.storage import (
-    SweepFolder,
-    check_database,
-    check_scheme,
-    create_sweep,
-    default_tracking_uri,
-    in_ray_job,
-    newest_sweep,
-    open_storage,
-    sweep_folders,
-)
+from sweeps.analysis.claims import JudgedClaim, judge_claims, undecidable
+from sweeps.console.display import Display
+from sweeps.console.jsonl import JsonLog, Log, teller
+from sweeps.engine import ahead
+from sweeps.engine.local import ensure_ray, leave
+from sweeps.engine.stopping import Stopped, stopping
+from sweeps.errors import SweepError
+from sweeps.record.folder import SweepFolder, create_sweep, newest_sweep, sweep_folders
+from sweeps.record.journal import Follower
+from sweeps.record.mirror import Mirror
+from sweeps.record.state import SweepState, TrialRecord
+from sweeps.record.storage import in_ray_job, open_storage
+from sweeps.spec.changes import Change, changes
+from sweeps.spec.load import load_spec
+from sweeps.spec.model import Spec
+from sweeps.tracking.bookmark import Bookmark
+from sweeps.tracking.process import Delivery
+from sweeps.tracking.provenance import provenance
+from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
 from trainables.data import DataError
 
@@ -161,7 +153,8 @@ def resume(
     before = folder.spec()
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))
-    uri = tracking_uri or folder.tracking_uri or default_tracking_uri(storage)
+    bookmark = Bookmark.read(folder)
+    uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(storage))
     check_scheme(uri)
     _check_known(folder, spec, f"sweeps.resume({name!r})")
     to_run = not folder.state().complete
@@ -184,21 +177,13 @@ def publish_report(folder: SweepFolder) -> Path:
         SweepError: If there is nothing to report, or MLflow is out of reach: the report is written then.
     """
     _check_known(folder, folder.spec(), "sweeps.runner.publish_report")
-    import optuna
-    from mlflow.exceptions import MlflowException
+    from sweeps.report.page import write_report
+    from sweeps.tracking.publisher import send_report
 
-    from sweeps.report import write_report
-    from sweeps.store import connect
-    from sweeps.tracking import log_report
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     page = write_report(folder)
-    if folder.tracking_uri is None:  # MLflow has nothing of it yet
-        return page
     try:
-        check_database(folder.tracking_uri)
-        log_report(connect(folder.tracking_uri), folder)
-    except (SweepError, MlflowException) as error:
+        send_report(folder)
+    except SweepError as error:
         raise SweepError(f"{page} is written, but not logged: {error}") from None
     return page
 
@@ -212,8 +197,8 @@ def _getting_ready(
     try:
         if to_run:
             with ThreadPoolExecutor(1) as beside:
-                beside.submit(import_module, "sweeps.stages")
-                _start_ray(spec, say)
+                beside.submit(import_module, "sweeps.engine.stages")
+                ensure_ray(spec, say)
                 _prepare_data(spec, say)
         delivery.open()
         yield delivery
@@ -290,7 +275,7 @@ def _open(
 
 
 def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> SweepResult:
-    from sweeps.stages import run_stages  # imported while Ray starts
+    from sweeps.engine.stages import run_stages
 
     lock = folder.lock()
     try:
@@ -331,22 +316,10 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> Swe
     finally:
         close()
     result = SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
-    from sweeps.report import summary_lines
+    from sweeps.report.page import summary_lines
 
     display.summarise(result.state, result.tracking_uri, result.undelivered, summary_lines(folder))
     return result
-
-
-def _start_ray(spec: Spec, say: Callable[[str], None]) -> None:
-    mend_ray()
-    if not ray.is_initialized():
-        try:
-            start_or_join(spec.resources, spec.budget.concurrent)
-        except (ConnectionError, RuntimeError) as error:
-            reason = in_a_line(error)
-            advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
-            raise SweepError(f"Ray cannot be reached ({advice}): {reason}") from None
-    check_satisfiable(spec, say)
 
 
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
@@ -358,7 +331,7 @@ def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
         try:
             if state.complete:
-                from sweeps.report import write_report  # plots take a second to import
+                from sweeps.report.page import write_report
 
                 write_report(folder)
         except Exception as error:  # a fault of ours, which must not cost the night's results

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from trainables.cifar10 import CIFAR10
-from trainables.cifar100 import CIFAR100
+from trainables.cifar import CIFAR10
+from trainables.cifar import CIFAR100
 from trainables.conll2003 import CoNLL2003
 from trainables.digits import Digits
-from trainables.fmnist import FashionMNIST
+from trainables.mnist import FashionMNIST
 from trainables.imdb import IMDB
 from trainables.mnist import MNIST
 from trainables.temperatures import Temperatures

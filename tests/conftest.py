@@ -8,7 +8,7 @@ import pytest
 import ray
 import torch
 
-from sweeps.cluster import on_loopback
+from sweeps.engine.local import on_loopback
 from tests.curves import Curves
 from tests.made_data import write_made_data
 from trainables import register, registry

@@ -4,9 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-from sweeps import resume, run, stages
-from sweeps.callbacks import SweepCallback
-from sweeps.state import ENDED
+from sweeps import resume, run
+from sweeps.engine import stages
+from sweeps.engine.callbacks import SweepCallback
+from sweeps.record.state import ENDED
 from tests.curves import Curves
 from trainables import register
 

@@ -12,8 +12,8 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from sweeps import charts_html, charts_png
-from sweeps.charts import Chart, Series, drawn, style_of, styles, whole_step
+from sweeps.report import html as charts_html, png as charts_png
+from sweeps.report.charts import Chart, Series, drawn, style_of, styles, whole_step
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NAN = float("nan")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sweeps.checkpoints import Checkpoints
+from sweeps.record.checkpoints import Checkpoints
 
 
 @pytest.fixture(params=["path", "odd path", "file", "mock"])

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.claims import arms_of, is_judgeable, judge_claims, undecidable
-from sweeps.spec import load_spec
-from sweeps.state import CONFIRM, SweepState
-from sweeps.stats import Verdict
+from sweeps.analysis.arms import arms_of, is_judgeable
+from sweeps.analysis.claims import judge_claims, undecidable
+from sweeps.spec.load import load_spec
+from sweeps.record.state import CONFIRM, SweepState
+from sweeps.analysis.stats import Verdict
 from tests.made_sweeps import (
     NOISY,
     TRUTH,

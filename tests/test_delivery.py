@@ -10,9 +10,10 @@ from queue import SimpleQueue
 import psutil
 import pytest
 
-from sweeps import SweepError, load_spec, publish
-from sweeps.delivery import Delivery
-from sweeps.storage import create_sweep
+from sweeps import SweepError, load_spec
+from sweeps.tracking import process as publish
+from sweeps.tracking.process import Delivery
+from sweeps.record.folder import create_sweep
 from tests.curves import Curves
 from tests.test_tracking import SPEC, delivered, end, epochs, expected, start
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from sweeps import load_spec
-from sweeps.display import Display
-from sweeps.storage import create_sweep
+from sweeps.console.display import Display
+from sweeps.record.folder import create_sweep
 from tests.test_run import content
 
 TAGS = {"host": "here", "data_fingerprint": "formula"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sweeps.mistakes import one_of
-from sweeps.parts import Claim
-from sweeps.spec import CURVATURE
+from sweeps.errors import one_of
+from sweeps.spec.parts import Claim
+from sweeps.spec.model import CURVATURE
 from tests.test_spec import (
     COMPARE,
     CURVES,

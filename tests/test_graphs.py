@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables.batch import Batch
-from trainables.graphs import _alike
+from trainables.cuda_graphs import _alike
 
 
 def batch(n=4, weight=4):

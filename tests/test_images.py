@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.cases import CASES
 from trainables import NOISE_MODES
 from trainables.augmentation import PADDING, crop_and_flip
-from trainables.classification import Normalise
+from trainables.images import Normalise
 from trainables.models.cnn import CNNS
 from trainables.testing import numbers, same_weights
 

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, pack, shown_size
 from sweeps import SweepError, cli
-from sweeps.storage import newest_sweep
+from sweeps.record.folder import newest_sweep
 from tests.clusters import BIN, LocalCluster, free_ports
 from tests.faults.sweep import events
 

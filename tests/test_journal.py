@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from sweeps.journal import Follower, Journal
-from sweeps.spec import load_spec
-from sweeps.state import STATUSES, SweepState
+from sweeps.record.journal import Follower, Journal
+from sweeps.spec.load import load_spec
+from sweeps.record.state import STATUSES, SweepState
 
 
 @pytest.fixture

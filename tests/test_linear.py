@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from trainables import linear as module
-from trainables.linear import linear, onednn_linear
+from trainables import onednn as module
+from trainables.onednn import linear, onednn_linear
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from sweeps import cli, load_spec, resume, runner
-from sweeps.storage import newest_sweep
-from sweeps.store import connect
+from sweeps.record.folder import newest_sweep
+from sweeps.tracking.store import connect
 from tests.clusters import free_ports
 from tests.curves import Curves
 from tests.test_cli import noisesweep as noisesweep

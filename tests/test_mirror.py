@@ -12,8 +12,10 @@ import pytest
 from pyarrow.fs import FileSystem
 
 from sweeps import SweepError, load_spec
-from sweeps.mirror import LEASE, below, lease_holder, uri_of
-from sweeps.storage import create_sweep, newest_sweep, open_storage
+from sweeps.record.files import LEASE
+from sweeps.record.mirror import below, lease_holder, uri_of
+from sweeps.record.folder import create_sweep, newest_sweep
+from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, write
 from tests.test_run import content

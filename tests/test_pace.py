@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import load_spec
-from sweeps.pace import Pace, done
-from sweeps.state import SweepState
+from sweeps.record.pace import Pace, done
+from sweeps.record.state import SweepState
 from tests.made_sweeps import comparison, joint
 
 TRIALS, EPOCHS = 5, 4

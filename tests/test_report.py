@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from sweeps.across import overview, write_overview
-from sweeps.importance import importances
-from sweeps.mistakes import SweepError
-from sweeps.report import write_report
-from sweeps.state import CONFIRM
+from sweeps.report.overview import overview, write_overview
+from sweeps.analysis.importance import importances
+from sweeps.errors import SweepError
+from sweeps.report.page import write_report
+from sweeps.record.state import CONFIRM
 from tests.made_sweeps import (
     MODES,
     NOISY,
@@ -42,7 +42,7 @@ VOID = {"meta", "br", "img", "hr", "link", "input"}
 @pytest.fixture(autouse=True)
 def sketches(monkeypatch):
     """Put a stub in the place of each picture: they take most of a report's time."""
-    monkeypatch.setattr("sweeps.report.save", lambda chart, path: path.write_bytes(b"\x89PNG"))
+    monkeypatch.setattr("sweeps.report.page.save", lambda chart, path: path.write_bytes(b"\x89PNG"))
 
 
 class Page(HTMLParser):

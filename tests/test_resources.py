@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 
-from sweeps import resources
+from sweeps.engine import resources
 from tests.clusters import LocalCluster
 from tests.slow_cloud import ENVIRONMENT, autoscaling
 

@@ -15,8 +15,8 @@ import yaml
 from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
-from sweeps.journal import Journal
-from sweeps.storage import newest_sweep
+from sweeps.record.journal import Journal
+from sweeps.record.folder import newest_sweep
 from trainables import register, registry
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]

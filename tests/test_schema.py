@@ -5,9 +5,9 @@ import pytest
 import yaml
 
 from sweeps import load_spec
-from sweeps.catalogue import STUDIES
-from sweeps.schema import json_schema
-from sweeps.source import Source
+from sweeps.spec.catalogue import STUDIES
+from sweeps.spec.schema import json_schema
+from sweeps.spec.source import Source
 from tests.test_spec import BASE, COMPARE, CURVES, GRID, ISSUE
 
 GOOD = {

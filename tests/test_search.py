@@ -17,11 +17,14 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.arms import ArmSearcher, KnownTrial, Report
-from sweeps.search import OBJECTIVE, OptunaStudy, build_scheduler, build_searcher, starting_points
-from sweeps.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
-from sweeps.spec import Spec, load_spec
-from sweeps.trial import worst
+from sweeps.search.searcher import ArmSearcher, KnownTrial
+from sweeps.search.scheduler import Report
+from sweeps.search.optuna import OBJECTIVE, OptunaStudy, build_searcher, starting_points
+from sweeps.search.scheduler import build_scheduler
+from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
+from sweeps.spec.model import Spec
+from sweeps.spec.load import load_spec
+from sweeps.search.configuration import worst
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 MODES = ["none", "all", "layer", "after_all", "after_layer"]

@@ -20,16 +20,16 @@ import torch
 import yaml
 from rich.console import Console
 
-from sweeps.checkpoints import Checkpoints
-from sweeps.display import arms_table
-from sweeps.figures import _slug
-from sweeps.mistakes import SpecError, SweepError
-from sweeps.remote import fetched
-from sweeps.report import write_report
-from sweeps.secrets import refuse_credentials
-from sweeps.spec import load_spec
-from sweeps.storage import create_sweep
-from sweeps.store import connect
+from sweeps.record.checkpoints import Checkpoints
+from sweeps.console.tables import arms_table
+from sweeps.report.figures import _slug
+from sweeps.errors import SpecError, SweepError
+from sweeps.tracking.remote import fetched
+from sweeps.report.page import write_report
+from sweeps.errors import refuse_credentials
+from sweeps.spec.load import load_spec
+from sweeps.record.folder import create_sweep
+from sweeps.tracking.store import connect
 from tests.made_sweeps import made_comparison
 from tests.test_cli import noisesweep as noisesweep
 from trainables.data.arrays import read_array
@@ -370,7 +370,7 @@ HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(1)> [red]x[/red] [
 
 def test_words_are_words_in_the_report(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "sweeps.report.save", lambda chart, path: path.write_bytes(b"\x89PNG")
+        "sweeps.report.page.save", lambda chart, path: path.write_bytes(b"\x89PNG")
     )  # takes seconds
     claim = {"name": HOSTILE, "metric": "test_accuracy", "better": "layer", "worse": "none"}
     folder = made_comparison(claim, question=HOSTILE, name="hostile").write(tmp_path)

@@ -13,17 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sweeps import SpecError, load_spec, runner, stages
-from sweeps.arms import ArmScheduler
-from sweeps.catalogue import STUDIES
-from sweeps.claims import JudgedClaim, judge_claims
-from sweeps.mistakes import one_of
-from sweeps.parts import Claim, Dimension
-from sweeps.space import SearchSpace, n_trials
-from sweeps.spec import Spec
-from sweeps.state import CONFIRM, SEARCH, SweepState
-from sweeps.stopping import Stop
-from sweeps.storage import create_sweep
+from sweeps import SpecError, load_spec, runner
+from sweeps.engine import stages
+from sweeps.search.scheduler import ArmScheduler
+from sweeps.spec.catalogue import STUDIES
+from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.errors import one_of
+from sweeps.spec.parts import Claim, Dimension
+from sweeps.spec.space import SearchSpace, n_trials
+from sweeps.spec.model import Spec
+from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.engine.stopping import Stop
+from sweeps.record.folder import create_sweep
 from trainables import registry
 
 BASE = """\

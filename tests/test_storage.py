@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from sweeps import SweepError
-from sweeps.spec import load_spec
-from sweeps.storage import (
-    check_database,
-    create_sweep,
-    default_tracking_uri,
-    newest_sweep,
-    sweep_folders,
-)
+from sweeps.spec.load import load_spec
+from sweeps.tracking.uris import check_database, default_tracking_uri
+from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
 from tests.disks import fill, small_disk
 from tests.test_spec import BASE, read
 

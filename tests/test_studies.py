@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from sweeps import load_spec
-from sweeps.catalogue import STUDIES
-from sweeps.mistakes import SpecError
-from sweeps.space import n_trials
+from sweeps.spec.catalogue import STUDIES
+from sweeps.errors import SpecError
+from sweeps.spec.space import n_trials
 from trainables.registry import BUILT_IN
 
 SHIPPED = sorted(STUDIES.glob("*.yaml"))

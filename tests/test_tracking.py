@@ -15,11 +15,13 @@ from mlflow import MlflowClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from sweeps import SweepError, load_spec, resume, run, store, tracking
-from sweeps.runs import SweepRuns
-from sweeps.storage import create_sweep, default_tracking_uri, newest_sweep
-from sweeps.store import connect, open_store
-from sweeps.tracking import Publisher
+from sweeps import SweepError, load_spec, resume, run
+from sweeps.tracking import store, publisher as tracking
+from sweeps.tracking.runs import SweepRuns
+from sweeps.record.folder import create_sweep, newest_sweep
+from sweeps.tracking.uris import default_tracking_uri
+from sweeps.tracking.store import connect, open_store
+from sweeps.tracking.publisher import Publisher
 from tests.test_run import children, content, history
 
 

@@ -3,20 +3,23 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from trainables.data.splits import EvaluationSplit
 from trainables.hyperparameters import Hyperparameters
 from trainables.loop import LOOP_METRICS, Seeds, Task, Training, with_prefix
-from trainables.splits import EvaluationSplit
 
 Direction = Literal["min", "max"]
+H = TypeVar("H", bound=Hyperparameters)
 
 
-class Trainable(ABC):
+class Trainable(ABC, Generic[H]):
     """One dataset and its architectures. Subclass, fill in the attributes, and build the task.
+
+    ``H`` is the class of its hyperparameters.
 
     Attributes:
         name: What a YAML calls it.
@@ -32,7 +35,7 @@ class Trainable(ABC):
     """
 
     name: ClassVar[str]
-    Hyperparameters: ClassVar[type[Hyperparameters]]
+    Hyperparameters: type[H]
     scores: ClassVar[Mapping[str, Direction | None]]
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     fixed_shapes: ClassVar[bool] = False
@@ -69,7 +72,7 @@ class Trainable(ABC):
         return with_prefix(split, {"loss": "min", **cls.scores})
 
     @abstractmethod
-    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
+    def prepare(self, hyperparameters: H, *, test: bool = False) -> None:
         """Download and decode what trials need, once per machine, and refuse what the data cannot give.
 
         Args:
@@ -81,7 +84,7 @@ class Trainable(ABC):
         """
 
     @abstractmethod
-    def task(self, hyperparameters: Any, device: torch.device) -> Task:
+    def task(self, hyperparameters: H, device: torch.device) -> Task:
         """Build the freshly initialised model and load its data.
 
         Args:
@@ -90,14 +93,14 @@ class Trainable(ABC):
         """
 
     @abstractmethod
-    def model(self, hyperparameters: Any) -> nn.Module:
+    def model(self, hyperparameters: H) -> nn.Module:
         """Build the freshly initialised architecture.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
         """
 
-    def serving(self, model: nn.Module, hyperparameters: Any) -> nn.Module:
+    def serving(self, model: nn.Module, hyperparameters: H) -> nn.Module:
         """Put around a trained network what its inputs and outputs need, to save it for use elsewhere.
 
         Args:
@@ -110,14 +113,14 @@ class Trainable(ABC):
         return model
 
     @abstractmethod
-    def example_input(self, hyperparameters: Any) -> Tensor:
+    def example_input(self, hyperparameters: H) -> Tensor:
         """Inputs of ``serving``, a batch of two, for the signature of a saved model.
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
         """
 
-    def companions(self, hyperparameters: Any) -> Sequence[Path]:
+    def companions(self, hyperparameters: H) -> Sequence[Path]:
         """List files without which a saved model cannot be used, such as its vocabulary.
 
         Args:
@@ -128,7 +131,7 @@ class Trainable(ABC):
         """
         return ()
 
-    def start(self, hyperparameters: Any, *, seed: int, device: str = "cpu", test: bool = False) -> Training:
+    def start(self, hyperparameters: H, *, seed: int, device: str = "cpu", test: bool = False) -> Training:
         """Start a trial.
 
         Args:

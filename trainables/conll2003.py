@@ -1,7 +1,7 @@
 """CoNLL-2003: named entities in English news, 14,041 training, 3,250 validation and 3,453 test sentences."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from nervaluate import Evaluator
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.data.padding import IGNORED
+from trainables.data.splits import EvaluationSplit
 from trainables.data.text import TextDataset
 from trainables.models.recurrent import BidirectionalTagger
-from trainables.splits import EvaluationSplit
 from trainables.texts import TextHyperparameters, TextTask, TextTrainable
 
 ENTITIES = ("PER", "ORG", "LOC", "MISC")
@@ -67,7 +67,7 @@ def _sentences(tags: Tensor, lengths: Tensor) -> list[list[str]]:
     return [[TAGS[tag] for tag in sentence.tolist()] for sentence in tags.split(lengths.tolist())]
 
 
-class CoNLL2003(TextTrainable):
+class CoNLL2003(TextTrainable[TextHyperparameters]):
     """CoNLL-2003 named entities with a bidirectional recurrent tagger, the study's BiLSTM."""
 
     name = "conll2003"
@@ -86,7 +86,7 @@ class CoNLL2003(TextTrainable):
     vector_epochs = 20
     Task = TaggingTask
 
-    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
+    def network(self, hyperparameters: TextHyperparameters, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised tagger.
 
         Args:

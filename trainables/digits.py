@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from trainables.classification import ImageTrainable
 from trainables.data.images import Images, load_cached_images
+from trainables.images import ImageTrainable
 
 
 class Digits(ImageTrainable):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -15,6 +15,7 @@ from trainables.texts import TextHyperparameters, TextTrainable
 
 _BREAK = re.compile(r"<br\s*/?>")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
+CLASSES = 2
 HEADS = 5
 # (encoder layers, feed-forward width)
 TRANSFORMERS: Mapping[str, tuple[int, int]] = {"trans1": (3, 64), "trans2": (1, 64), "trans3": (6, 128)}
@@ -35,11 +36,13 @@ def tokenise(review: str) -> list[str]:
 class IMDBHyperparameters(TextHyperparameters):
     """Hyperparameters of the classifiers; ``cell``, ``hidden`` and ``layers`` are those of ``recurrent``."""
 
-    model: Literal["trans1", "trans2", "trans3", "recurrent"] = Field("trans1", description="architecture")
+    model: Literal[(*TRANSFORMERS, "recurrent")] = Field(  # type: ignore[valid-type]
+        "trans1", description="architecture"
+    )
     max_words: int = Field(256, ge=1, description="words of a review that are read, from its beginning")
 
 
-class IMDB(TextTrainable):
+class IMDB(TextTrainable[IMDBHyperparameters]):
     """IMDB sentiment with Transformer encoders and recurrent networks."""
 
     name = "imdb"
@@ -57,7 +60,7 @@ class IMDB(TextTrainable):
     )
     vector_epochs = 5
 
-    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
+    def network(self, hyperparameters: IMDBHyperparameters, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised architecture.
 
         Args:
@@ -71,17 +74,25 @@ class IMDB(TextTrainable):
             DataError: If the attention heads do not divide E.
         """
         hp = hyperparameters
-        common = {"dropout": hp.dropout, "classes": 2}
         if hp.model == "recurrent":
-            return RecurrentClassifier(embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, **common)
+            return RecurrentClassifier(
+                embedding,
+                cell=hp.cell,
+                hidden=hp.hidden,
+                layers=hp.layers,
+                dropout=hp.dropout,
+                classes=CLASSES,
+            )
         size = embedding.embedding_dim
         if size % HEADS:
             message = f"{hp.vectors} has {size} dimensions, must be a multiple of {HEADS} heads"
             raise DataError(message, "vectors")
-        layers, feedforward = TRANSFORMERS[hp.model]
-        return TransformerClassifier(embedding, layers=layers, heads=HEADS, feedforward=feedforward, **common)
+        layers, width = TRANSFORMERS[hp.model]
+        return TransformerClassifier(
+            embedding, layers=layers, heads=HEADS, feedforward=width, dropout=hp.dropout, classes=CLASSES
+        )
 
-    def max_words(self, hyperparameters: Any) -> int:
+    def max_words(self, hyperparameters: IMDBHyperparameters) -> int:
         """Say how long a review may be.
 
         Args:

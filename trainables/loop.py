@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from trainables.batch import Batch
+from trainables.cuda_graphs import StepGraphs
 from trainables.curvature import measure_curvature
+from trainables.data.splits import EvaluationSplit
 from trainables.determinism import deterministic_cudnn
-from trainables.graphs import StepGraphs
 from trainables.hyperparameters import Hyperparameters
-from trainables.linear import onednn_linear
 from trainables.noise import NoiseInjector, scheduled_sigma
+from trainables.onednn import onednn_linear
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.precision import autocast, tensor_cores
-from trainables.splits import EvaluationSplit
 
 LOOP_METRICS = (
     "train_loss",

@@ -1,7 +1,7 @@
-"""MNIST: 60,000 training and 10,000 test images of 28x28, grey, ten classes."""
+"""MNIST and Fashion-MNIST: 60,000 training and 10,000 test images of 28x28, grey, ten classes each."""
 
-from trainables.classification import ImageTrainable
 from trainables.data.images import ImageDataset
+from trainables.images import ImageTrainable
 
 
 class MNIST(ImageTrainable):
@@ -13,3 +13,12 @@ class MNIST(ImageTrainable):
     classes = 10
     mean = 33.32
     std = 78.57
+
+
+class FashionMNIST(MNIST):
+    """Fashion-MNIST with the three MLPs."""
+
+    name = "fmnist"
+    dataset = ImageDataset("zalando-datasets/fashion_mnist")
+    mean = 72.94
+    std = 90.02

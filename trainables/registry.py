@@ -6,11 +6,11 @@ from importlib.metadata import entry_points
 from trainables.base import Trainable
 
 BUILT_IN = {
-    "cifar10": "trainables.cifar10:CIFAR10",
-    "cifar100": "trainables.cifar100:CIFAR100",
+    "cifar10": "trainables.cifar:CIFAR10",
+    "cifar100": "trainables.cifar:CIFAR100",
     "conll2003": "trainables.conll2003:CoNLL2003",
     "digits": "trainables.digits:Digits",
-    "fmnist": "trainables.fmnist:FashionMNIST",
+    "fmnist": "trainables.mnist:FashionMNIST",
     "imdb": "trainables.imdb:IMDB",
     "mnist": "trainables.mnist:MNIST",
     "temperatures": "trainables.temperatures:Temperatures",

@@ -28,10 +28,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.curvature import CURVATURE_METRICS
+from trainables.data.splits import EvaluationSplit
 from trainables.hyperparameters import Hyperparameters
 from trainables.loop import Training
 from trainables.noise import NOISE_MODES
-from trainables.splits import EvaluationSplit
 
 TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}
 NOISY = [mode for mode in NOISE_MODES if mode != "none"]

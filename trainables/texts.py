@@ -8,21 +8,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables import hyperparameters
 from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.classifier import ClassifierTask
 from trainables.data.padding import PaddedTexts
+from trainables.data.splits import EvaluationSplit, Split, check_subset, split_examples
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
+from trainables.hyperparameters import Hyperparameters
 from trainables.models.recurrent import Cell
-from trainables.splits import EvaluationSplit, Split, check_subset, split_examples
 
 LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
 _EVALUATION_BATCH = 256
@@ -82,7 +82,7 @@ class TextTask(ClassifierTask):
         return texts.sorted_batches(_EVALUATION_BATCH)
 
 
-class TextHyperparameters(hyperparameters.Hyperparameters):
+class TextHyperparameters(Hyperparameters):
     """Hyperparameters of all networks over word vectors."""
 
     vectors: str = Field(
@@ -96,7 +96,10 @@ class TextHyperparameters(hyperparameters.Hyperparameters):
     layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
 
 
-class TextTrainable(Trainable):
+H = TypeVar("H", bound=TextHyperparameters)
+
+
+class TextTrainable(Trainable[H]):
     """Texts with networks over word vectors.
 
     Attributes:
@@ -111,7 +114,7 @@ class TextTrainable(Trainable):
     Task: ClassVar[type[TextTask]] = TextTask
 
     @abstractmethod
-    def network(self, hyperparameters: Any, embedding: nn.Embedding) -> nn.Module:
+    def network(self, hyperparameters: H, embedding: nn.Embedding) -> nn.Module:
         """Build the freshly initialised architecture.
 
         Args:
@@ -130,7 +133,7 @@ class TextTrainable(Trainable):
         """
         return self.dataset.load(split, self.data_dir)
 
-    def prepare(self, hyperparameters: Any, *, test: bool = False) -> None:
+    def prepare(self, hyperparameters: H, *, test: bool = False) -> None:
         """Tokenise the texts and make the word vectors, once per machine.
 
         Args:
@@ -142,7 +145,7 @@ class TextTrainable(Trainable):
         if test:
             self.load("test")
 
-    def model(self, hyperparameters: Any) -> nn.Module:
+    def model(self, hyperparameters: H) -> nn.Module:
         """Build the freshly initialised architecture over its word vectors.
 
         Args:
@@ -153,7 +156,7 @@ class TextTrainable(Trainable):
         """
         return self.network(hyperparameters, self._embedding(hyperparameters))
 
-    def task(self, hyperparameters: Any, device: torch.device) -> TextTask:
+    def task(self, hyperparameters: H, device: torch.device) -> TextTask:
         """Build the model, and take the training and validation texts; those of test wait to be asked for.
 
         Args:
@@ -181,7 +184,7 @@ class TextTrainable(Trainable):
             device,
         )
 
-    def max_words(self, hyperparameters: Any) -> int | None:
+    def max_words(self, hyperparameters: H) -> int | None:
         """Say how long a text may be.
 
         Args:
@@ -192,7 +195,7 @@ class TextTrainable(Trainable):
         """
         return None
 
-    def example_input(self, hyperparameters: Any) -> Tensor:
+    def example_input(self, hyperparameters: H) -> Tensor:
         """Two texts of one unknown word, padded to the length that a saved network takes.
 
         An exported recurrent layer is unrolled, so that this length is fixed; padding changes no prediction.
@@ -207,7 +210,7 @@ class TextTrainable(Trainable):
         texts[:, 0] = 1
         return texts
 
-    def companions(self, hyperparameters: Any) -> list[Path]:
+    def companions(self, hyperparameters: H) -> list[Path]:
         """The vocabulary, without which word ids say nothing.
 
         Args:
@@ -225,7 +228,7 @@ class TextTrainable(Trainable):
         n_validation = len(self.load("validation"))
         return Split(split_examples(n_training, train_subset, 0.0).train, torch.arange(n_validation))
 
-    def _embedding(self, hyperparameters: Any) -> nn.Embedding:
+    def _embedding(self, hyperparameters: H) -> nn.Embedding:
         training = self._split(None).train
         vectors = load_vectors(
             hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.storage import newest_sweep
+from sweeps.record.folder import newest_sweep
 from tests.faults.sweep import Driver, Found, write
 
 ROWS = pytest.StashKey[list]()

@@ -15,9 +15,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from sweeps.journal import Follower, Journal
-from sweeps.state import TrialRecord
-from sweeps.storage import SweepFolder, newest_sweep
+from sweeps.record.journal import Follower, Journal
+from sweeps.record.state import TrialRecord
+from sweeps.record.folder import SweepFolder, newest_sweep
 
 TIMING = {"epoch_seconds", "examples_per_second"}
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 
-from sweeps.journal import Journal
+from sweeps.record.journal import Journal
 from tests.faults.sweep import Driver, events, verify, write
 
 KILLS = 10

@@ -6,8 +6,8 @@ import signal
 
 from pyarrow.fs import FileSystem
 
-from sweeps.mirror import below
-from sweeps.storage import open_storage
+from sweeps.record.mirror import below
+from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, events, verify, write
 

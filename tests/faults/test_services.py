@@ -5,7 +5,7 @@ import platform
 import random
 import shutil
 
-from sweeps.storage import newest_sweep
+from sweeps.record.folder import newest_sweep
 from tests.clusters import LocalCluster
 from tests.disks import fill, small_disk
 from tests.faults.sweep import Driver, events, verify, write

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from sweeps.storage import newest_sweep
+from sweeps.record.folder import newest_sweep
 from tests.faults.sweep import Driver, events, verify, write
 
 

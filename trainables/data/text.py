@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.hub import HubDataset
-from trainables.splits import split_examples
+from trainables.data.splits import split_examples
 
 _FORMAT = "texts-1"  # change when what is written below changes
 VOCABULARY_FILE = "vocabulary.txt"

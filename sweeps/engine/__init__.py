@@ -1,0 +1,1 @@
+"""Ray: where trials run, and the stages of a sweep as runs of Ray Tune."""

@@ -1,0 +1,109 @@
+"""The stages of a sweep, each a run of Ray Tune that begins with what the journal knows."""
+
+import logging
+import os
+from contextlib import suppress
+
+import optuna
+from pyarrow.fs import FileSystem
+from ray import tune
+
+from sweeps.engine.callbacks import SweepCallback
+from sweeps.engine.patches import mend_tune
+from sweeps.engine.resources import wanted
+from sweeps.engine.stopping import Stop, Stopped
+from sweeps.engine.trial import run_trial
+from sweeps.errors import SweepError
+from sweeps.record.folder import SweepFolder
+from sweeps.record.state import CONFIRM, SEARCH
+from sweeps.search.history import known_trials, listed_trials, not_ended, reports
+from sweeps.search.optuna import build_searcher
+from sweeps.search.scheduler import build_scheduler
+from sweeps.spec.model import Spec
+
+
+def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
+    """Run what is left of a sweep.
+
+    Args:
+        folder: The sweep.
+        spec: Its spec.
+        stop: Whether the user has asked to stop.
+
+    Raises:
+        SweepError: If Tune fails, or the journal cannot be written.
+        Stopped: If the user has asked for it.
+    """
+    _quiet()
+    mend_tune()
+    if not folder.state().searched:
+        _fit(folder, spec, SEARCH, stop)
+        stop.check()
+    state = folder.state()
+    if spec.confirms and state.searched:
+        if state.selected is None:
+            state.apply(folder.journal.append("select", points=state.select()))
+        if state.selected and not state.complete:
+            _fit(folder, spec, CONFIRM, stop)
+
+
+def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
+    # Tune is started anew each time, with what the journal knows: its own record is written now and then, in
+    # several files, and a driver that is killed meanwhile would lose trials, or all of them.
+    filesystem, path = FileSystem.from_uri(folder.tune_root)
+    with suppress(OSError):  # there is none yet
+        filesystem.delete_dir(path)
+    try:
+        _tuner(folder, spec, stage, stop).fit()
+    except (SweepError, Stopped):
+        raise
+    except Exception as error:  # Tune has fallen over
+        stop.check()
+        logging.getLogger(__name__).exception("Ray Tune failed")
+        reason = (str(error).splitlines() or [type(error).__name__])[-1]
+        raise SweepError(f"Ray Tune failed: {reason}") from None
+
+
+def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
+    state = folder.state()
+    listed = listed_trials(state, stage)
+    history = reports(spec, (event for event, _ in folder.journal.read()))
+    scheduler = None if stage == CONFIRM else build_scheduler(spec, history)
+    trainable = tune.with_resources(
+        tune.with_parameters(
+            run_trial,
+            spec=spec,
+            trainable_class=spec.trainable_class,
+            checkpoints=folder.checkpoint_root,
+            test=stage == CONFIRM,
+            judged=scheduler is not None,
+        ),
+        wanted(spec.resources),
+    )
+    tune_config = tune.TuneConfig(
+        search_alg=None if listed else build_searcher(spec, known_trials(state)),
+        scheduler=scheduler,
+        num_samples=1 if listed else -1,
+        max_concurrent_trials=spec.budget.concurrent,
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: trial.trial_id,
+    )
+    run_config = tune.RunConfig(
+        name=stage,
+        storage_path=folder.tune_root,
+        failure_config=tune.FailureConfig(max_failures=spec.max_failures),
+        callbacks=[SweepCallback(folder, stage, stop)],
+        verbose=0,
+    )
+    space = {"point": tune.grid_search(not_ended(state, listed))} if listed else {}
+    return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
+
+
+def _quiet() -> None:
+    """Keep to one display, and one record: the journal's."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours also takes SIGTERM
+    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # the journal is the record
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,0 +1,1 @@
+"""The YAML of a sweep: the only room that knows its keys."""

@@ -1,0 +1,66 @@
+"""What there is to sweep: trainables with their hyperparameters, and the studies shipped."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.spec.source import STUDIES, Source
+from trainables import Hyperparameters, registry
+from trainables.curvature import CURVATURE_METRICS
+from trainables.loop import LOOP_METRICS, with_prefix
+
+
+def print_catalogue(console: Console) -> None:
+    """Print what all trainables have in common, what each adds, and the studies.
+
+    Args:
+        console: Where to.
+    """
+    console.print("[bold]every trainable[/bold]")
+    console.print(f"  metrics: {', '.join(LOOP_METRICS)}")
+    console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
+    console.print(_table(Hyperparameters.model_fields))
+    for name in registry.names():
+        trainable = registry.get(name)
+        summary = (trainable.__doc__ or "").strip().splitlines()
+        console.print(f"[bold]{name}[/bold]  {summary[0] if summary else ''}")
+        console.print(f"  metrics: {', '.join(with_prefix('validation', dict(trainable.scores)))}")
+        fields = trainable.Hyperparameters.model_fields
+        own = {key: field for key, field in fields.items() if not _is_shared(key, field)}
+        console.print(_table(own))
+    console.print("[bold]studies[/bold]  run one by its name: noisesweep run digits")
+    for path in sorted(STUDIES.glob("*.yaml")):
+        content = Source(path).content
+        profiles = "".join(f", --profile {name}" for name in content.get("profiles", {}))
+        console.print(f"  {content['name']}  trains {content['trainable']}  {path}{profiles}", soft_wrap=True)
+
+
+def _is_shared(key: str, field: FieldInfo) -> bool:
+    shared = Hyperparameters.model_fields.get(key)
+    return shared is not None and (shared.annotation, shared.default) == (field.annotation, field.default)
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    for column in ("hyperparameter", "default", "takes", "what it is"):
+        table.add_column(column)
+    for key, field in fields.items():
+        default = "" if field.default is None else str(field.default)
+        table.add_row(key, default, _takes(field), field.description)
+    return table
+
+
+def _takes(field: FieldInfo) -> str:
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+    names = " | ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    bounds = [
+        f"{sign} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for name, sign in signs.items()
+        if getattr(bound, name, None) is not None
+    ]
+    return " ".join([names, *bounds])

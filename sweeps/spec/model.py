@@ -1,0 +1,242 @@
+"""The YAML of a sweep: the only place that knows its keys."""
+
+import itertools
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import (
+    Field,
+    PrivateAttr,
+)
+
+from sweeps.errors import Mistake, SpecError, SweepError
+from sweeps.spec.parts import (
+    MOST_TRIALS,
+    Budget,
+    Claim,
+    Compared,
+    Dimension,
+    MaybeScheduler,
+    Model,
+    Objective,
+    Resources,
+    Scalar,
+    Stages,
+)
+from sweeps.spec.source import dump
+from trainables import Hyperparameters, Trainable, registry
+from trainables.base import Direction
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+# What a claim can be about beside the trainable's metrics; flatter counts as better.
+CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
+LAST_SEED = 2**32 - 1
+
+
+class Spec(Model):
+    """A sweep."""
+
+    name: str = Field(
+        pattern=NAME,
+        description="name of the study: letters, digits, and - _ . inside, at most 64",
+    )
+    question: str = Field("", description="what the study asks, for its report")
+    trainable: str = Field(description="dataset and architectures to train")
+    mode: Literal["search", "grid"] = Field(
+        "search", description="grid: run every combination of the listed values, with every seed"
+    )
+    compare: Compared = Field(
+        None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
+    )
+    stages: Stages | None = Field(None, description="of a comparison: search, then confirm")
+    fixed: dict[str, Scalar] = Field(
+        {}, description="hyperparameters that are not searched, or where their when does not apply"
+    )
+    search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
+    objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
+    budget: Budget = Budget()
+    scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
+    claims: list[Claim] = Field([], description="what is expected, judged in the report")
+    resources: Resources = Resources()
+    seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
+    seeds: int = Field(
+        1, ge=1, le=MOST_TRIALS, description="replicates of every point of a grid: seed, seed + 1, ..."
+    )
+    max_failures: int = Field(
+        2, ge=0, le=1_000, description="times a trial that fails is run again, from its last epoch"
+    )
+    data_dir: str | None = Field(None, description="folder with local copies of datasets")
+    profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(
+        {}, exclude=True, description="other forms of the sweep, such as {quick: {fixed.epochs: 1}}"
+    )
+
+    _text: str = PrivateAttr("")
+    _places: dict[str, Mistake] = PrivateAttr({})  # of each hyperparameter, for what shows only with the data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.model_dump() == other.model_dump()
+
+    @property
+    def text(self) -> str:
+        """The YAML as written; empty for a spec that comes from Python."""
+        return self._text
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether all is fixed or enumerated, so that nothing is sampled."""
+        if self.stages:
+            return False
+        return self.mode == "grid" or all(dimension.kind == "grid" for dimension in self.search.values())
+
+    @property
+    def compared(self) -> str:
+        """The hyperparameter whose values are the arms."""
+        if isinstance(self.compare, str):
+            return self.compare
+        return next(iter(self.compare)) if self.compare else "noise"
+
+    @property
+    def arms(self) -> list[Scalar]:
+        """The values of the compared hyperparameter in this sweep."""
+        if self.compare is not None:
+            return compared_values(self.compare, self.trainable_class)
+        dimension = self.search.get("noise")
+        values = dimension.values if dimension else []
+        if dimension is None or dimension.when:
+            values = [*values, self.hyperparameters({}).noise]
+        return list(dict.fromkeys(values))
+
+    @property
+    def space(self) -> dict[str, Dimension]:
+        """All dimensions: the arms, where they are compared, and what is searched."""
+        if self.compare is None:
+            return self.search
+        return {self.compared: Dimension.model_validate({"choice": self.arms}), **self.search}
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        """The seeds of the confirm stage; none of them is the search's."""
+        confirm = self.stages.confirm if self.stages else None
+        return [self.seed + 1 + index for index in range(confirm.seeds if confirm else 0)]
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it has a confirm stage."""
+        return bool(self.stages and self.stages.confirm)
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs that a trial may have."""
+        dimension = self.space.get("epochs")
+        searched = (*dimension.values, *dimension.bounds) if dimension else ()
+        unsearched = [self.hyperparameters({}).epochs] if dimension is None or dimension.when else []
+        return max(int(value) for value in (*searched, *unsearched))  # type: ignore[arg-type]
+
+    @property
+    def resolved(self) -> str:
+        """The YAML with overrides and defaults; loads to an equal spec."""
+        return dump(self.model_dump(exclude_none=True))
+
+    @cached_property
+    def trainable_class(self) -> type[Trainable]:
+        """The class of the trainable."""
+        return registry.get(self.trainable)
+
+    @property
+    def directions(self) -> dict[str, Direction | None]:
+        """Every metric that a trial can have, and which direction is better; None where neither is."""
+        trainable = self.trainable_class
+        return {**trainable.metrics(), **trainable.test_metrics(), **CURVATURE}
+
+    @property
+    def verdict_metric(self) -> str:
+        """What arms are compared by: the objective on the test split, or on validation without confirm."""
+        metric = self.objective.metric
+        return (
+            f"test_{metric.removeprefix('val_')}" if self.confirms and metric.startswith("val_") else metric
+        )
+
+    def build_trainable(self) -> Trainable:
+        """Make the trainable.
+
+        Returns:
+            An instance that reads the sweep's ``data_dir``.
+        """
+        return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
+
+    def refused(self, hyperparameter: str | None, message: str) -> SweepError:
+        """Say what is wrong with the sweep, and where if one of its hyperparameters is.
+
+        Args:
+            hyperparameter: Its name; None if it is something else.
+            message: What would be right.
+
+        Returns:
+            The error to raise.
+        """
+        if hyperparameter is None:
+            return SweepError(message)
+        place = self._places.get(hyperparameter, Mistake("", 0, hyperparameter, ""))
+        return SpecError([replace(place, message=message)])
+
+    def variants(self, names: Iterable[str]) -> list[Hyperparameters]:
+        """List the configurations that differ in some hyperparameters.
+
+        Args:
+            names: Those hyperparameters.
+
+        Returns:
+            One configuration for each combination of their values; of a range, its ends.
+        """
+        options: list[list[dict[str, Any]]] = []
+        for dimension_name in names:
+            if dimension := self.space.get(dimension_name):
+                values = (*dimension.values, *dimension.bounds)
+                options.append([{dimension_name: value} for value in values] + [{}] * bool(dimension.when))
+        return [self.hyperparameters(dict(ChainMap(*chosen))) for chosen in itertools.product(*options)]
+
+    def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Take from a configuration what was searched.
+
+        Args:
+            hyperparameters: All of a trial's.
+
+        Returns:
+            The values of the arm and of the dimensions.
+        """
+        return {name: hyperparameters[name] for name in self.space}
+
+    def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
+        """Complete one configuration.
+
+        Args:
+            searched: Values of the searched hyperparameters that apply.
+
+        Returns:
+            All hyperparameters, with the fixed ones and defaults.
+        """
+        return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
+
+
+def compared_values(
+    compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]
+) -> list[Scalar]:
+    """List the values that a comparison is between, which are its arms.
+
+    Args:
+        compare: As in the YAML.
+        trainable: What is trained.
+
+    Returns:
+        The values listed, else all that the hyperparameter can have; empty where they cannot be listed.
+    """
+    if not isinstance(compare, str):
+        return list(next(iter(compare.values()), []))
+    field = trainable.Hyperparameters.model_fields.get(compare)
+    if field is None or get_origin(field.annotation) is not Literal:
+        return [False, True] if field and field.annotation is bool else []
+    return list(get_args(field.annotation))

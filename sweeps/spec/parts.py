@@ -1,0 +1,274 @@
+"""The parts of a sweep's YAML, as pydantic models."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from sweeps.errors import shown
+
+Scalar = bool | int | float | str | None
+MOST_VALUES = 1_000  # of a hyperparameter
+MOST_TRIALS = 100_000
+KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
+
+
+class Model(BaseModel):
+    """Refuses unknown keys, values of another type, and numbers that are not finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Dimension(Model):
+    """One searched hyperparameter: exactly one kind, and when it applies."""
+
+    choice: list[Scalar] | None = Field(
+        None, min_length=1, max_length=MOST_VALUES, description="one of these, chosen by Optuna"
+    )
+    grid: list[Scalar] | None = Field(
+        None, min_length=1, max_length=MOST_VALUES, description="each of these, in full factorial"
+    )
+    uniform: list[float] | None = Field(None, min_length=2, max_length=2, description="[lowest, highest]")
+    log_uniform: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="[lowest, highest], uniform in the logarithm"
+    )
+    int_uniform: list[int] | None = Field(
+        None, min_length=2, max_length=2, description="[lowest, highest], whole numbers, both included"
+    )
+    when: dict[str, Annotated[list[Scalar], Field(min_length=1, max_length=MOST_VALUES)]] | None = Field(
+        None, description="searched only where these hyperparameters have one of these values"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_choice(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {"choice": value}
+        if not isinstance(value, dict):
+            raise ValueError(f"must be a list of values or one of {', '.join(KINDS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_not_empty(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"must have exactly one of {', '.join(KINDS)}, got {', '.join(given) or 'none'}")
+        if self.bounds:
+            low, high = self.bounds
+            if low >= high:
+                raise ValueError(
+                    f"{self.kind} [{_plain(low)}, {_plain(high)}] is empty: the first bound must be the lower"
+                )
+            if self.log_uniform and low <= 0:
+                raise ValueError(f"log_uniform must start above 0, got {low:g}")
+        elif len({(isinstance(value, bool), value) for value in self.values}) < len(self.values):
+            raise ValueError(f"{self.kind} has a value twice")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which of ``KINDS`` it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def values(self) -> list[Scalar]:
+        """The values of a choice or grid; empty for a range."""
+        return self.choice or self.grid or []
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        """Lowest and highest value of a range; empty for a choice or grid."""
+        return self.uniform or self.log_uniform or self.int_uniform or []
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler.resolve_ref_schema(handler(schema))
+        mapping = {**described, "oneOf": [{"required": [kind]} for kind in KINDS]}
+        return {"anyOf": [{"type": "array", "minItems": 1, "description": "choice"}, mapping]}
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+
+
+class Objective(Model):
+    """What the search makes best, on the validation split."""
+
+    metric: str = Field(description="a metric that the trainable reports, such as val_accuracy")
+    mode: Literal["min", "max"] = Field(description="which direction is better")
+
+
+class Budget(Model):
+    """How much is run."""
+
+    trials: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials in all; a grid counts its own")
+    concurrent: int | None = Field(
+        None, ge=1, le=MOST_TRIALS, description="trials at a time; empty: as many as fit"
+    )
+
+
+class ASHA(Model):
+    """Asynchronous successive halving (Li et al., 2020): stops the trials that are behind their peers."""
+
+    grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
+    reduction_factor: float = Field(3.0, ge=1.1, description="one in so many goes on at each rung")
+
+
+class Scheduler(Model):
+    """Early stopping."""
+
+    asha: ASHA = Field(description="such as {grace_epochs: 1, reduction_factor: 3}")
+
+
+def _none_is_none(value: Any) -> Any:
+    if value == "none":
+        return None
+    if value is not None and not isinstance(value, dict | Scheduler):
+        raise ValueError("must be none or {asha: {grace_epochs: ..., reduction_factor: ...}}")
+    return value
+
+
+def _or_none(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"const": "none"})
+
+
+MaybeScheduler = Annotated[
+    Scheduler | None, BeforeValidator(_none_is_none), Field(json_schema_extra=_or_none)
+]
+
+
+class SearchStage(Model):
+    """Tunes each arm by itself, with the same budget, on the validation split."""
+
+    trials_per_arm: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials of each arm")
+    epochs_per_arm: int | None = Field(
+        None,
+        ge=1,
+        le=10**9,
+        description="or epochs of each arm in all: it starts no further trial after so many",
+    )
+    scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
+
+
+class ConfirmStage(Model):
+    """Trains the best of each arm again, in full, on fresh seeds shared by all arms; reads the test split."""
+
+    seeds: int = Field(ge=2, le=MOST_TRIALS, description="fresh seeds, the same for every arm")
+    top: int = Field(1, ge=1, le=MOST_TRIALS, description="configurations of each arm")
+    curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
+
+
+class Stages(Model):
+    """What a comparison does, one after the other."""
+
+    search: SearchStage = Field(description="such as {trials_per_arm: 20}")
+    confirm: ConfirmStage | None = Field(None, description="such as {seeds: 10}")
+
+
+def _as_list(value: Any) -> Any:
+    if not isinstance(value, Scalar | list):
+        raise ValueError(f"must be an arm or a list of arms, got {shown(value)}")
+    return value if isinstance(value, list) else [value]
+
+
+Names = Annotated[list[Scalar], Field(min_length=1)]
+Arms = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=Scalar | Names)]
+
+
+def _number_or_common(value: Any) -> Any:
+    if value is None or value == "common" or (isinstance(value, int | float) and _is_finite(value)):
+        return value
+    raise ValueError(f"must be a number or common, got {shown(value)}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, Scalar) and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _one_hyperparameter(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) > 1:
+        raise ValueError(f"must name one hyperparameter, got {', '.join(map(str, value))}")
+    values = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(values, list) or not all(map(_is_scalar, values)):
+        rule = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
+        raise ValueError(f"{rule}, got {shown(value)}")
+    return value
+
+
+Compared = Annotated[str | dict[str, list[Scalar]] | None, BeforeValidator(_one_hyperparameter)]
+
+
+class Claim(Model):
+    """What is expected of arms, to be held against the results: one is better, or they are equal."""
+
+    name: str = Field(min_length=1, description="the claim in words")
+    metric: str = Field(description="metric after the last epoch, such as test_accuracy")
+    better: Arms | None = Field(None, description="arm, or arms, that are better than each of worse")
+    worse: Arms | None = Field(None, description="arm, or arms")
+    equal: Annotated[list[Scalar], Field(min_length=2)] | None = Field(
+        None, description="in place of better and worse: arms that differ by less than within"
+    )
+    within: float | None = Field(
+        None, gt=0, description="the difference that equal takes for none; in epochs with reach"
+    )
+    reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
+        None,
+        description="compare the epochs until metric is as good as this; common: as every seed becomes",
+    )
+    epoch: int | None = Field(None, ge=1, description="compare metric after this epoch, not after the last")
+    where: dict[str, Scalar] = Field({}, description="in a grid: the point that it is about")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        given = [key for key in ("better", "worse", "equal", "within") if getattr(self, key) is not None]
+        if given not in (["better", "worse"], ["equal", "within"]):
+            got = ", ".join(given) or "none of them"
+            raise ValueError(f"must have better and worse, or equal and within, got {got}")
+        if self.reach is not None and self.epoch is not None:
+            raise ValueError("must have reach or epoch, not both")
+        return self
+
+    @property
+    def arms(self) -> list[Scalar]:
+        """Every arm that it names."""
+        return [*(self.better or []), *(self.worse or []), *(self.equal or [])]
+
+
+class Resources(Model):
+    """What one trial takes of a node."""
+
+    cpu: float = Field(1.0, gt=0, le=10_000, description="cores, and threads")
+    gpu: float = Field(0.0, ge=0, le=10_000, description="GPUs; a fraction shares one")
+    memory: float = Field(0.0, ge=0, le=1_000_000, description="GiB of memory that it reserves; 0: none")
+    custom: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
+        {}, description="what nodes were given names for, such as {accelerator_type:A100: 0.001}"
+    )
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Self:
+        if self.gpu > 1 and not self.gpu.is_integer():
+            raise ValueError(f"gpu above 1 must be whole, got {self.gpu:g}")
+        if reserved := {"CPU", "GPU", "memory", "object_store_memory"} & self.custom.keys():
+            raise ValueError(f"custom must not have {', '.join(sorted(reserved))}: give cpu, gpu and memory")
+        return self

@@ -1,0 +1,61 @@
+"""The JSON schema of a sweep's YAML, for editors."""
+
+from typing import Any
+
+from sweeps.spec.model import CURVATURE, Spec
+from sweeps.spec.parts import KINDS
+from trainables import registry
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe the YAML, with the hyperparameters of every trainable.
+
+    Returns:
+        A JSON schema, draft 2020-12.
+    """
+    schema = Spec.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["trainable"]["enum"] = registry.names()
+    schema["allOf"] = [_of_trainable(name, schema["$defs"]) for name in registry.names()]
+    return schema
+
+
+def _searched(field: dict[str, Any]) -> dict[str, Any]:
+    values = {"items": field}  # says nothing of what is not a list, as "properties" of what is no mapping
+    return {
+        "$ref": "#/$defs/Dimension",
+        "description": field.get("description", ""),
+        **values,
+        "properties": dict.fromkeys(KINDS, values),
+    }
+
+
+def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    trainable = registry.get(name)
+    described = trainable.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
+    fields = described["properties"]
+    searched = {key: _searched(field) for key, field in fields.items()}
+    compared = {key: {"items": field} for key, field in fields.items()}
+    judged = [*trainable.metrics(), *trainable.test_metrics(), *CURVATURE]
+    claim = {
+        "metric": {"enum": sorted(judged)},
+        "where": {"properties": fields, "additionalProperties": False},
+    }
+    return {
+        "if": {"properties": {"trainable": {"const": name}}, "required": ["trainable"]},
+        "then": {
+            "properties": {
+                "fixed": {"properties": fields, "additionalProperties": False},
+                "search": {"properties": searched, "additionalProperties": False},
+                "compare": {
+                    "anyOf": [
+                        {"enum": [*fields, None]},
+                        {"type": "object", "properties": compared, "additionalProperties": False},
+                    ]
+                },
+                "objective": {"properties": {"metric": {"enum": sorted(trainable.metrics())}}},
+                "claims": {"items": {"properties": claim}},
+            }
+        },
+    }

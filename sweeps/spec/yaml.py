@@ -1,0 +1,200 @@
+"""YAML from anyone: plain values alone, no more of them than a sweep can have, and where each key stands."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import yaml
+
+from sweeps.errors import Location, shown
+
+LARGEST = 2**20  # bytes of a file, characters of a value on the command line
+_MOST = 10_000  # keys and values, aliases written out
+_DEEPEST = 20
+_LONGEST = 5_000  # characters of a text
+LONGEST_KEY = 200
+_INTEGER_BITS = 63
+
+
+class Refused(Exception):
+    """YAML that is not read.
+
+    Attributes:
+        line: Where, from 1; 0 for the whole.
+        location: The key there.
+        message: What would be right.
+    """
+
+    def __init__(self, line: int, location: Location, message: str) -> None:
+        super().__init__(message)
+        self.line, self.location, self.message = line, location, message
+
+
+class Malformed(Refused):
+    """What is no YAML, or has tags."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What was read.
+
+    Attributes:
+        root: The node of everything; None for empty text.
+        content: Its value.
+        twice: Keys that are given twice, with the line of the second.
+    """
+
+    root: yaml.Node | None
+    content: Any
+    twice: list[tuple[int, Location]]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text; refuses too much.
+
+    It stops at the first value too many, before aliases multiply: what they stand for is counted, not made.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.twice: list[tuple[int, Location]] = []
+        self._path: list[str | int | None] = []  # of the node that is read; None for the root and for keys
+        self._count = 0
+        self._counts: dict[yaml.Node, int] = {}  # of those that have been read
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        self._path.append(str(index.value)[:LONGEST_KEY] if isinstance(index, yaml.Node) else index)
+        if len(self._path) - 1 > _DEEPEST:
+            self._refuse(f"is nested too deeply: at most {_DEEPEST} levels")
+        before, is_alias = self._count, self.check_event(yaml.AliasEvent)
+        line = self.peek_event().start_mark.line
+        node = cast(yaml.Node, super().compose_node(parent, index))
+        if is_alias and node not in self._counts:
+            self._refuse("an alias (*) must not stand inside its own anchor (&)", line)
+        self._count += self._counts[node] if is_alias else 1
+        if self._count > _MOST:
+            self._refuse(f"is too much: a sweep has at most {_MOST:,} keys and values, aliases counted", line)
+        self._counts[node] = self._count - before
+        if isinstance(node, yaml.ScalarNode):
+            self._check_text(node.value, line, is_key=parent is not None and index is None)
+        elif isinstance(node, yaml.MappingNode) and not is_alias:
+            self._check_keys(node)
+        self._path.pop()
+        return node
+
+    def _check_text(self, text: str, line: int, *, is_key: bool) -> None:
+        most, what = (LONGEST_KEY, "a key") if is_key else (_LONGEST, "a text")
+        if len(text) > most:
+            self._refuse(f"{what} must have at most {most:,} characters, got {len(text):,}", line)
+        for character in text:
+            # A terminal obeys control characters; surrogates cannot be written to a file.
+            if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
+                self._refuse(f"must not have the control character {character!r}", line)
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in known:
+                    self.twice.append((key.start_mark.line + 1, (*self._location(), key.value)))
+                known.add(key.value)
+
+    def _refuse(self, message: str, line: int | None = None) -> None:
+        line = self.peek_event().start_mark.line if line is None else line
+        raise Refused(line + 1, self._location(), message)
+
+    def _location(self) -> Location:
+        return tuple(part for part in self._path if part is not None)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError):  # what PyYAML lets through for such as 2024-13-01
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{shown(node.value)} is no {kind}; write it in quotes if it is text"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+        if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
+            problem = f"{shown(node.value)} is too large; a whole number has at most {_INTEGER_BITS} bits"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return value
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key must be text; a value that starts with { or [ may need quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return {key.value: self.construct_object(value, deep) for key, value in node.value}
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that puts text in quotes which ``_Loader`` would read as a number."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+
+def dump(content: Mapping[str, Any]) -> str:
+    """Write a spec so that ``parse`` reads the same.
+
+    Args:
+        content: The mapping.
+
+    Returns:
+        YAML.
+    """
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
+
+
+def parse(text: str) -> Document:
+    """Read YAML.
+
+    Args:
+        text: The YAML.
+
+    Returns:
+        Its value, and its nodes with their lines.
+
+    Raises:
+        Malformed: If it is no YAML, or has tags.
+        Refused: If it is too large or too deep for a sweep.
+    """
+    if len(text) > LARGEST:
+        raise Refused(0, (), f"is too large: at most {LARGEST // 2**20} MiB")
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        content = None if root is None else loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        raise Malformed(_line(error), (), _message(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"is not valid YAML: the character {chr(error.character)!r} is not allowed"
+        raise Malformed(line, (), message) from None
+    return Document(root, content, loader.twice)
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 0
+
+
+def _message(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    problem, context = error.problem or "", error.context or ""
+    if problem.startswith("could not determine a constructor"):
+        problem = "tags (such as !name) are not allowed; text that starts with ! needs quotes"
+    elif "'\\t' that cannot start" in problem:
+        problem, context = "indent with spaces, not with tabs", ""
+    elif problem.startswith("but "):
+        problem, context = f"{context}, {problem}", ""
+    elif context and error.context_mark and mark and error.context_mark.line != mark.line:
+        context += f" that starts on line {error.context_mark.line + 1}"
+    return f"is not valid YAML: {' '.join(filter(None, (problem, context)))}"

@@ -1,0 +1,1 @@
+"""Delivery of a sweep's journal to MLflow."""

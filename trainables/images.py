@@ -1,0 +1,243 @@
+"""Image classification: the part that all image trainables share.
+
+Shapes: B batch, N examples, K channels, H height, W width, C classes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.base import Trainable
+from trainables.batch import Batch
+from trainables.classifier import ClassifierTask
+from trainables.data.images import ImageDataset, Images
+from trainables.data.splits import EvaluationSplit, check_subset, split_examples
+from trainables.hyperparameters import Hyperparameters
+from trainables.models import BuildImageModel
+from trainables.models.mlp import MLPS
+
+_EVALUATION_BATCH = 2000
+_EVALUATION_BATCH_CPU = 250  # whose activations fit its cache
+_SAMPLE_BATCH = 128  # bounds the memory of second derivatives
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class Normalise(nn.Module):
+    """Subtracts the mean of each channel and divides by its standard deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float] | float, std: Sequence[float] | float) -> None:
+        super().__init__()
+        self.register_buffer("mean", _by_channel(mean))
+        self.register_buffer("std", _by_channel(std))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalise.
+
+        Args:
+            pixels: (B, K, H, W), as stored (0 to 255), of any type.
+
+        Returns:
+            Floating-point numbers of the same shape.
+        """
+        return pixels.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
+
+
+def _by_channel(values: Sequence[float] | float) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.get_default_dtype()).reshape(-1, 1, 1)
+
+
+class ImageTask(ClassifierTask):
+    """A classifier and its images; batches are augmented and normalised as they are drawn."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        load: Callable[[str], Images],
+        train_subset: int | None,
+        normalise: Normalise,
+        augment: Augment,
+        device: torch.device,
+    ) -> None:
+        images = load("train")
+        split = split_examples(len(images.labels), train_subset)
+        self.model = model.to(device)
+        self.data_fingerprint = images.fingerprint
+        self.n_examples = len(split.train)
+        self._load, self._normalise, self._augment = load, normalise.to(device), augment
+        # Splits are indices, so that on the CPU all trials read the same mapped pages.
+        self._pixels, self._labels = images.pixels.to(device), images.labels.to(device)
+        self._train, self._validation = split.train.to(device), split.validation.to(device)
+
+    def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
+        """Yield one epoch in a fresh permutation.
+
+        Args:
+            batch_size: B; the last batch may be smaller.
+            order: Source of the permutation and the augmentation.
+
+        Yields:
+            Normalised pixels (B, K, H, W) and labels (B,).
+        """
+        permutation = torch.randperm(self.n_examples, generator=order).to(self._train.device)
+        for chosen in self._train[permutation].split(batch_size):
+            yield self._batch(
+                self._augment(self._pixels.index_select(0, chosen), order), self._labels[chosen]
+            )
+
+    def sample(self, n_examples: int) -> list[Batch]:
+        """Take training images that are the same in every trial.
+
+        Args:
+            n_examples: How many, at most.
+
+        Returns:
+            Batches, not augmented.
+        """
+        chunks = self._train[:n_examples].split(_SAMPLE_BATCH)
+        return [self._batch(self._pixels[chosen], self._labels[chosen]) for chosen in chunks]
+
+    def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
+        """Yield a whole split, not augmented.
+
+        Args:
+            split: Which; ``test`` is loaded only here.
+
+        Yields:
+            Batches.
+        """
+        size = _EVALUATION_BATCH_CPU if self._labels.device.type == "cpu" else _EVALUATION_BATCH
+        if split == "validation":
+            for chosen in self._validation.split(size):
+                yield self._batch(self._pixels.index_select(0, chosen), self._labels[chosen])
+            return
+        images, device = self._load("test"), self._labels.device
+        for pixels, labels in zip(images.pixels.split(size), images.labels.split(size), strict=True):
+            yield self._batch(pixels.to(device), labels.to(device))
+
+    def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:
+        # Channels last, as augmentation leaves them: convolutions and pooling are faster by half.
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        return Batch(self._normalise(pixels), labels, len(labels))
+
+
+class ImageHyperparameters(Hyperparameters):
+    """Hyperparameters of an image trainable; a subclass lists the architectures that ``model`` may name."""
+
+    model: str
+
+
+class MLPHyperparameters(ImageHyperparameters):
+    """Hyperparameters of the three MLPs."""
+
+    model: Literal[tuple(MLPS)] = Field("shallow", description="architecture")  # type: ignore[valid-type]
+
+
+class ImageTrainable(Trainable[ImageHyperparameters]):
+    """An image dataset; with the three MLPs of the study unless a subclass has other ``architectures``.
+
+    Attributes:
+        dataset: Where the images come from.
+        shape: (K, H, W).
+        classes: C.
+        mean: Mean of the training pixels, in the units they are stored in (0 to 255); one, or one a channel.
+        std: Standard deviation of the training pixels, likewise.
+        architectures: Builders of what ``model`` names, given ``shape`` and ``classes``.
+    """
+
+    Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
+    scores: ClassVar = {"accuracy": "max"}
+    fixed_shapes: ClassVar[bool] = True
+    dataset: ClassVar[ImageDataset]
+    shape: ClassVar[tuple[int, int, int]]
+    classes: ClassVar[int]
+    mean: ClassVar[Sequence[float] | float]
+    std: ClassVar[Sequence[float] | float]
+    architectures: ClassVar[Mapping[str, BuildImageModel]] = MLPS
+
+    @staticmethod
+    def augment(pixels: Tensor, order: torch.Generator) -> Tensor:
+        """Change training images at random; unless a subclass does, they stay as they are.
+
+        Args:
+            pixels: (B, K, H, W), as stored.
+            order: Source of all that is random.
+
+        Returns:
+            Pixels of the same shape.
+        """
+        return pixels
+
+    def load(self, split: str) -> Images:
+        """Load a split from the machine's cache; override it for images that come from elsewhere.
+
+        Args:
+            split: ``train`` or ``test``.
+
+        Returns:
+            Its images.
+        """
+        return self.dataset.load(split, self.data_dir)
+
+    def prepare(self, hyperparameters: ImageHyperparameters, *, test: bool = False) -> None:
+        """Decode the training split, once per machine.
+
+        Args:
+            hyperparameters: ``train_subset`` is used.
+            test: Decode the test split too.
+        """
+        check_subset(hyperparameters, len(split_examples(len(self.load("train").labels), None).train))
+        if test:
+            self.load("test")
+
+    def model(self, hyperparameters: ImageHyperparameters) -> nn.Module:
+        """Build the freshly initialised architecture.
+
+        Args:
+            hyperparameters: ``model`` is used.
+
+        Returns:
+            A module from normalised pixels (B, K, H, W) to logits (B, C).
+        """
+        return self.architectures[hyperparameters.model](self.shape, self.classes)
+
+    def task(self, hyperparameters: ImageHyperparameters, device: torch.device) -> ImageTask:
+        """Build the model, and the fixed split of the training images into training and validation.
+
+        Args:
+            hyperparameters: ``model`` and ``train_subset`` are used.
+            device: Where to train.
+
+        Returns:
+            The task.
+        """
+        hp, normalise = hyperparameters, Normalise(self.mean, self.std)
+        return ImageTask(self.model(hp), self.load, hp.train_subset, normalise, self.augment, device)
+
+    def serving(self, model: nn.Module, hyperparameters: ImageHyperparameters) -> nn.Module:
+        """Put the normalisation in front.
+
+        Args:
+            model: The trained network.
+            hyperparameters: Unused.
+
+        Returns:
+            A module from pixels as stored (B, K, H, W) to logits (B, C).
+        """
+        return nn.Sequential(Normalise(self.mean, self.std), model)
+
+    def example_input(self, hyperparameters: ImageHyperparameters) -> Tensor:
+        """Two blank images.
+
+        Args:
+            hyperparameters: Unused.
+
+        Returns:
+            (2, K, H, W), zeros, as they are stored.
+        """
+        return torch.zeros(2, *self.shape, dtype=torch.uint8)
