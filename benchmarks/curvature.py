@@ -18,8 +18,8 @@ from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
 from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
 from trainables.curvature import Hessian, hutchinson_trace
-from trainables.onednn import onednn_linear
 from trainables.loop import Training
+from trainables.onednn import onednn_linear
 
 _ROUNDS = 5
 _DRAWS = 20

@@ -23,8 +23,8 @@ from benchmarks.startup import parts
 from benchmarks.throughput import ours
 from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
-from trainables.onednn import onednn_linear
 from trainables.loop import Training
+from trainables.onednn import onednn_linear
 from trainables.optimizers import build_optimizer
 
 _LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}  # than in the throughput benchmark: over a minute

@@ -9,8 +9,8 @@ from torch import nn
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
 from sweeps.engine.allocator import keep_freed_memory
 from trainables import NOISE_MODES, get
-from trainables.onednn import onednn_linear
 from trainables.loop import Training
+from trainables.onednn import onednn_linear
 
 _ROUNDS = 7
 # Trainable, hyperparameters, and steps between two looks at the clock.

@@ -15,10 +15,10 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 
 from benchmarks.cases import Case
 from trainables.cifar import CIFAR10
-from trainables.mnist import FashionMNIST
 from trainables.data.splits import split_examples
-from trainables.temperatures import Temperatures
+from trainables.mnist import FashionMNIST
 from trainables.series import boundaries, scale_of
+from trainables.temperatures import Temperatures
 
 MEAN_STD = {
     "fmnist": ((0.286,), (0.353,)),

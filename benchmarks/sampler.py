@@ -9,9 +9,9 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from benchmarks.measure import Results, interleaved, ratios, seconds
 from sweeps.search.optuna import OptunaStudy
-from sweeps.spec.space import SearchSpace
-from sweeps.spec.model import Spec
 from sweeps.spec.load import load_spec
+from sweeps.spec.model import Spec
+from sweeps.spec.space import SearchSpace
 
 _ROUNDS = 5
 _ASKED = 32  # suggestions between two looks at the clock

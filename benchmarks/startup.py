@@ -44,9 +44,9 @@ def main(spec: str) -> None:
 
 def _run(spec: str) -> None:
     from sweeps import cli, runner
-    from sweeps.tracking import process as publisher
+    from sweeps.tracking import process
 
-    publisher.started_ahead = nullcontext
+    process.started_ahead = nullcontext
 
     def mark(part: str) -> None:
         print(json.dumps({"event": "part", "part": part, "at": time.time()}), flush=True)
@@ -61,7 +61,7 @@ def _run(spec: str) -> None:
 
         setattr(runner, name, call)
 
-    timed("_start_ray", "Ray")
+    timed("ensure_ray", "Ray")
     timed("_prepare_data", "data")
     mark("imports")
     sys.argv = ["noisesweep", "run", spec, "--json"]

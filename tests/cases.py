@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-from trainables.cifar import CIFAR10
-from trainables.cifar import CIFAR100
+from trainables.cifar import CIFAR10, CIFAR100
 from trainables.conll2003 import CoNLL2003
 from trainables.digits import Digits
-from trainables.mnist import FashionMNIST
 from trainables.imdb import IMDB
-from trainables.mnist import MNIST
+from trainables.mnist import MNIST, FashionMNIST
 from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 

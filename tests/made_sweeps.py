@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.spec.model import Spec
-from sweeps.spec.load import load_spec
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.record.folder import SweepFolder, create_sweep
+from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.spec.load import load_spec
+from sweeps.spec.model import Spec
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NOISY = MODES[1:]

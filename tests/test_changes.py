@@ -9,8 +9,8 @@ import ray
 import yaml
 
 from sweeps import SweepError, load_spec, resume
-from sweeps.spec.changes import changes
 from sweeps.record.folder import create_sweep
+from sweeps.spec.changes import changes
 from tests.curves import Curves, CurveTraining
 from tests.made_sweeps import comparison, grid, joint
 from tests.test_cli import noisesweep as noisesweep

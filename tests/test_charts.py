@@ -12,7 +12,8 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from sweeps.report import html as charts_html, png as charts_png
+from sweeps.report import html as charts_html
+from sweeps.report import png as charts_png
 from sweeps.report.charts import Chart, Series, drawn, style_of, styles, whole_step
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]

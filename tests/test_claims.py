@@ -8,9 +8,9 @@ import pytest
 
 from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.claims import judge_claims, undecidable
-from sweeps.spec.load import load_spec
-from sweeps.record.state import CONFIRM, SweepState
 from sweeps.analysis.stats import Verdict
+from sweeps.record.state import CONFIRM, SweepState
+from sweeps.spec.load import load_spec
 from tests.made_sweeps import (
     NOISY,
     TRUTH,

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sweeps import cli, load_spec, run
-from sweeps.spec.catalogue import STUDIES
 from sweeps.record.folder import create_sweep
+from sweeps.spec.catalogue import STUDIES
 from tests.curves import Curves
 from tests.test_run import content
 from trainables import register, registry

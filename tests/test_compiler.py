@@ -7,7 +7,7 @@ import pytest
 
 START = """
 import sys, torch
-from sweeps.compiler import defer_compiler
+from sweeps.engine.compiler import defer_compiler
 defer_compiler()
 """
 TRAIN = """

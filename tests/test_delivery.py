@@ -11,17 +11,17 @@ import psutil
 import pytest
 
 from sweeps import SweepError, load_spec
-from sweeps.tracking import process as publish
-from sweeps.tracking.process import Delivery
 from sweeps.record.folder import create_sweep
+from sweeps.tracking import process
+from sweeps.tracking.process import Delivery
 from tests.curves import Curves
 from tests.test_tracking import SPEC, delivered, end, epochs, expected, start
 
 FOLLOW = """
 import sys, threading
 from pathlib import Path
-from sweeps.delivery import Delivery
-from sweeps.storage import SweepFolder
+from sweeps.tracking.process import Delivery
+from sweeps.record.folder import SweepFolder
 from tests.curves import Curves
 from trainables import register
 
@@ -134,7 +134,7 @@ def test_it_ends_where_the_driver_dies_with_a_message_unread(monkeypatch):
     driver.close()
     monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit):
-        publish._listen(publisher, SimpleQueue())
+        process._listen(publisher, SimpleQueue())
 
 
 def test_where_it_dies_before_it_opens_is_one_error(folder, uri):

@@ -3,8 +3,8 @@
 import pytest
 
 from sweeps.errors import one_of
-from sweeps.spec.parts import Claim
 from sweeps.spec.model import CURVATURE
+from sweeps.spec.parts import Claim
 from tests.test_spec import (
     COMPARE,
     CURVES,

@@ -48,8 +48,8 @@ def touch(root, *names):
         path.write_text("content")
 
 
-def found(root, data=()):
-    return {str(path.relative_to(root)) for path in find_files(root, data)}
+def found(root, *left_out):
+    return {str(path.relative_to(root)) for path in find_files(root, [root / "runs", *left_out])}
 
 
 # What is uploaded.
@@ -107,7 +107,7 @@ def test_ignore_files_are_heeded_in_their_folders(tmp_path):
 
 def test_data_stays(tmp_path):
     touch(tmp_path, "sweep.yaml", "data/mnist/train.parquet", "more/imdb/train.parquet")
-    assert found(tmp_path, (str(tmp_path / "data"), None, str(tmp_path / "more"))) == {"sweep.yaml"}
+    assert found(tmp_path, tmp_path / "data", tmp_path / "more") == {"sweep.yaml"}
 
 
 def test_links_are_followed_but_not_round_and_round(tmp_path):
@@ -224,7 +224,7 @@ def test_a_file_outside_of_the_folder_is_refused(nowhere, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "folder")
     message = f"{file}: is not in {tmp_path / 'folder'}, the folder that is uploaded; submit from its folder"
     with pytest.raises(SweepError, match=re.escape(message)):
-        submit(nowhere, file, SimpleNamespace(data_dir=None))
+        submit(nowhere, file, "quick")
 
 
 def test_a_file_that_is_ignored_is_refused(nowhere, tmp_path, monkeypatch):
@@ -232,14 +232,12 @@ def test_a_file_that_is_ignored_is_refused(nowhere, tmp_path, monkeypatch):
     write(tmp_path, "quick", QUICK)
     (tmp_path / ".gitignore").write_text("*.yaml\n")
     with pytest.raises(SweepError, match=r"^quick\.yaml: would not be uploaded: \.gitignore or .*; move it$"):
-        submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir=None))
+        submit(nowhere, Path("quick.yaml"), "quick")
 
 
-def test_data_that_is_only_here_is_refused(nowhere, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path, "quick", QUICK)
-    with pytest.raises(SweepError, match=r"^quick\.yaml: data_dir data: is a folder here, .* absolute path"):
-        submit(nowhere, Path("quick.yaml"), SimpleNamespace(data_dir="data"))
+def test_data_that_is_only_here_is_refused(refused):
+    said = refused("submit", "quick.yaml", "--set=data_dir=data")
+    assert re.match(r"noisesweep: quick\.yaml: data_dir data: is a folder here, .* absolute path", said)
 
 
 # On a cluster.

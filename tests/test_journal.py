@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from sweeps.record.journal import Follower, Journal
-from sweeps.spec.load import load_spec
 from sweeps.record.state import STATUSES, SweepState
+from sweeps.spec.load import load_spec
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pyarrow.fs import FileSystem
 
 from sweeps import SweepError, load_spec
 from sweeps.record.files import LEASE
-from sweeps.record.mirror import below, lease_holder, uri_of
 from sweeps.record.folder import create_sweep, newest_sweep
+from sweeps.record.mirror import below, lease_holder, uri_of
 from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, write
@@ -77,7 +77,7 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
     second = newest_sweep(open_storage(bucket), spec.name)
     holder = re.escape(f"{platform.node()} (process {os.getpid()})")
     assert lease_holder(second.uri) == f"{platform.node()} (process {os.getpid()})"
-    claim_elsewhere = f"from sweeps.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"
+    claim_elsewhere = f"from sweeps.record.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"
     refused = subprocess.run([sys.executable, "-c", claim_elsewhere], capture_output=True, text=True)
     assert re.search(f"SweepError: .*: this sweep is running already, on {holder}", refused.stderr)
 

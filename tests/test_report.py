@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from sweeps.report.overview import overview, write_overview
 from sweeps.analysis.importance import importances
 from sweeps.errors import SweepError
-from sweeps.report.page import write_report
 from sweeps.record.state import CONFIRM
+from sweeps.report.overview import overview, write_overview
+from sweeps.report.page import write_report
 from tests.made_sweeps import (
     MODES,
     NOISY,

@@ -15,13 +15,14 @@ from tests.slow_cloud import ENVIRONMENT, autoscaling
 ROOT = Path(__file__).parents[1]
 CHECK = """
 import sys
-from sweeps import SweepError, load_spec, resources, runner
+from sweeps import SweepError, load_spec
+from sweeps.engine import local, resources
 
 key, seconds = sys.argv[1:]
 resources._JOIN_SECONDS = int(seconds)
 spec = load_spec("sweeps/studies/digits.yaml", [f"resources={key}"])
 try:
-    runner._start_ray(spec, lambda text: print(text, flush=True))
+    local.ensure_ray(spec, lambda text: print(text, flush=True))
 except SweepError as error:
     sys.exit(str(error))
 """

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from sweeps.tracking.bookmark import Bookmark
 from sweeps import SweepError, load_spec, resume, run, runner
-from sweeps.record.journal import Journal
 from sweeps.record.folder import newest_sweep
+from sweeps.record.journal import Journal
 from trainables import register, registry
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
@@ -323,8 +324,8 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     assert all(trial.epochs.keys() == {1, 2, 3} for trial in state.trials.values())
     events = [event for event, _ in folder.journal.read() if event["event"] == "epoch"]
     assert len({(event["trial"], event["epoch"]) for event in events}) == len(events)
-    client = MlflowClient(folder.tracking_uri)
-    parent = json.loads(folder.bookmark.read_text())["parent"]
+    bookmark = Bookmark.read(folder)
+    client, parent = MlflowClient(bookmark.uri), bookmark.parent
     experiment = client.get_experiment_by_name("interrupted").experiment_id
     runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
     assert sorted(run.data.tags["trial"] for run in runs) == sorted(state.trials)

@@ -17,14 +17,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.search.searcher import ArmSearcher, KnownTrial
-from sweeps.search.scheduler import Report
-from sweeps.search.optuna import OBJECTIVE, OptunaStudy, build_searcher, starting_points
-from sweeps.search.scheduler import build_scheduler
-from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
-from sweeps.spec.model import Spec
-from sweeps.spec.load import load_spec
 from sweeps.search.configuration import worst
+from sweeps.search.optuna import OBJECTIVE, OptunaStudy, build_searcher, starting_points
+from sweeps.search.scheduler import Report, build_scheduler
+from sweeps.search.searcher import ArmSearcher, KnownTrial
+from sweeps.spec.load import load_spec
+from sweeps.spec.model import Spec
+from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 MODES = ["none", "all", "layer", "after_all", "after_layer"]

@@ -20,15 +20,14 @@ import torch
 import yaml
 from rich.console import Console
 
-from sweeps.record.checkpoints import Checkpoints
 from sweeps.console.tables import arms_table
-from sweeps.report.figures import _slug
-from sweeps.errors import SpecError, SweepError
-from sweeps.tracking.remote import fetched
-from sweeps.report.page import write_report
-from sweeps.errors import refuse_credentials
-from sweeps.spec.load import load_spec
+from sweeps.errors import SpecError, SweepError, refuse_credentials
+from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.folder import create_sweep
+from sweeps.report.figures import _slug
+from sweeps.report.page import write_report
+from sweeps.spec.load import load_spec
+from sweeps.tracking.remote import fetched
 from sweeps.tracking.store import connect
 from tests.made_sweeps import made_comparison
 from tests.test_cli import noisesweep as noisesweep
@@ -454,9 +453,9 @@ def test_no_file_is_unpickled_but_those_that_are_known():
         )
     }
     assert {(path, call.partition("(")[0]) for path, call in found} == {
-        ("sweeps/callbacks.py", "pickle.loads"),  # cloudpickle: what a worker of this sweep raised, from Tune
-        ("sweeps/checkpoints.py", "torch.load"),
-        ("sweeps/publish.py", "pickle.loads"),  # cloudpickle: the trainable, by its own driver through a pipe
+        ("sweeps/engine/callbacks.py", "pickle.loads"),  # cloudpickle: what a worker of this sweep raised, from Tune
+        ("sweeps/record/checkpoints.py", "torch.load"),
+        ("sweeps/tracking/process.py", "pickle.loads"),  # cloudpickle: the trainable, by its own driver through a pipe
         ("trainables/data/arrays.py", "np.load"),
         ("trainables/data/vectors.py", "KeyedVectors.load_word2vec_format"),
         ("trainables/testing.py", "torch.load"),

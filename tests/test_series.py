@@ -7,8 +7,8 @@ import torch
 from tests.cases import CASES
 from trainables.data import DataError
 from trainables.data.series import read_series
-from trainables.temperatures import FILE, Temperatures
 from trainables.series import boundaries, scale_of
+from trainables.temperatures import FILE, Temperatures
 
 
 @pytest.fixture(autouse=True)

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from sweeps import SpecError, load_spec, runner
+from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.engine import stages
+from sweeps.engine.stopping import Stop
+from sweeps.errors import one_of
+from sweeps.record.folder import create_sweep
+from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
-from sweeps.analysis.claims import JudgedClaim, judge_claims
-from sweeps.errors import one_of
+from sweeps.spec.model import Spec
 from sweeps.spec.parts import Claim, Dimension
 from sweeps.spec.space import SearchSpace, n_trials
-from sweeps.spec.model import Spec
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
-from sweeps.engine.stopping import Stop
-from sweeps.record.folder import create_sweep
 from trainables import registry
 
 BASE = """\

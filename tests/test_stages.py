@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from sweeps import resume, run
-from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from sweeps.record.folder import newest_sweep
+from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from tests.curves import Curves
 from tests.interrupted import ARMS
 from tests.test_run import children, history, interrupted

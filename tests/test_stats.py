@@ -14,7 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from sweeps.analysis.stats import ALPHA, MOST_SEEDS, Evidence, PairedDifference, Verdict, censored, epochs_to_reach, equivalence, holm, judge, paired_difference, reached_by, summarise, superiority, wilcoxon_floor
+from sweeps.analysis.stats import (
+    ALPHA,
+    MOST_SEEDS,
+    Evidence,
+    PairedDifference,
+    Verdict,
+    censored,
+    epochs_to_reach,
+    equivalence,
+    holm,
+    judge,
+    paired_difference,
+    reached_by,
+    summarise,
+    superiority,
+    wilcoxon_floor,
+)
 
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.
 scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.tracking.bookmark import Bookmark
 from sweeps import SweepError
+from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
 from sweeps.spec.load import load_spec
 from sweeps.tracking.uris import check_database, default_tracking_uri
-from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
 from tests.disks import fill, small_disk
 from tests.test_spec import BASE, read
 
@@ -95,7 +96,7 @@ def test_unwritable_storage(spec, tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from sweeps.storage import SweepFolder
+from sweeps.record.folder import SweepFolder
 lock = SweepFolder(Path(sys.argv[1])).lock()
 print("held", flush=True)
 sys.stdin.read()
@@ -128,7 +129,7 @@ def test_a_damaged_bookmark_is_one_error(spec, storage):
     folder = create_sweep(storage, spec)
     folder.bookmark.write_text("")
     with pytest.raises(SweepError, match=r"tracking\.json: is damaged; delete it, and MLflow gets the sweep"):
-        _ = folder.tracking_uri
+        Bookmark.read(folder)
 
 
 def test_one_driver_at_a_time_and_a_dead_one_lets_go(spec, storage):

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sweeps import load_spec
-from sweeps.spec.catalogue import STUDIES
 from sweeps.errors import SpecError
+from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.space import n_trials
 from trainables.registry import BUILT_IN
 

@@ -15,13 +15,15 @@ from mlflow import MlflowClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from sweeps.tracking.bookmark import Bookmark
 from sweeps import SweepError, load_spec, resume, run
-from sweeps.tracking import store, publisher as tracking
-from sweeps.tracking.runs import SweepRuns
 from sweeps.record.folder import create_sweep, newest_sweep
-from sweeps.tracking.uris import default_tracking_uri
-from sweeps.tracking.store import connect, open_store
+from sweeps.tracking import publisher as tracking
+from sweeps.tracking import store
 from sweeps.tracking.publisher import Publisher
+from sweeps.tracking.runs import SweepRuns
+from sweeps.tracking.store import connect, open_store
+from sweeps.tracking.uris import default_tracking_uri
 from tests.test_run import children, content, history
 
 
@@ -191,7 +193,7 @@ def test_what_is_no_store_is_one_error(uri):
 
 
 def test_two_sweeps_at_once_make_one_store(tmp_path):
-    code = "import sys; from sweeps.store import open_store; open_store(sys.argv[1], sys.argv[2])"
+    code = "import sys; from sweeps.tracking.store import open_store; open_store(sys.argv[1], sys.argv[2])"
     uri = f"sqlite:///{tmp_path}/both.db"
     commands = [[sys.executable, "-c", code, uri, study] for study in ("one", "other")]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
@@ -338,7 +340,7 @@ def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, 
     monkeypatch.setattr(SweepRuns, "save", lambda *now: kept or kept.append(save(*now)))
     first = publisher(folder, uri)
     monkeypatch.undo()
-    assert folder.bookmark_content()["parent"] == ""
+    assert Bookmark.read(folder).parent == ""
     assert publisher(folder, uri).parent == first.parent
 
 
@@ -389,8 +391,9 @@ def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeyp
     parent = publisher(folder, default_tracking_uri(before)).parent
     before.rename(after)
     moved = newest_sweep(after, SPEC["name"])
-    assert moved.tracking_uri == f"sqlite:///{after}/mlflow.db"
-    assert publisher(moved, moved.tracking_uri).parent == parent
+    uri = Bookmark.read(moved).uri
+    assert uri == f"sqlite:///{after}/mlflow.db"
+    assert publisher(moved, uri).parent == parent
 
 
 def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):

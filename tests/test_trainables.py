@@ -8,11 +8,11 @@ import torch
 
 from tests.cases import CASES
 from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, get, names, register
-from trainables.images import ImageTrainable
 from trainables.data import DataError
+from trainables.data.splits import split_examples
+from trainables.images import ImageTrainable
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN, _registered
-from trainables.data.splits import split_examples
 from trainables.testing import TrainableContract, same_weights
 
 # Two models on some data, one on the rest; the largest run few trials below.

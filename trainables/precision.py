@@ -3,10 +3,14 @@
 ``bf16`` is torch's automatic mixed precision: matrix products and convolutions in bfloat16, sums and losses
 in float32. ``tf32`` is NVIDIA's: float32 rounded to 10 bits of mantissa in products; a CPU computes as with
 ``float32``.
+
+oneDNN, which torch computes recurrent layers with on a CPU, has no LSTM in bfloat16 where the CPU lacks AVX-512.
+There torch's own kernels compute it: products in bfloat16, states in float32.
 """
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Literal
 
 import torch
@@ -24,7 +28,35 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     Returns:
         A context manager, for one use.
     """
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    if precision != "bf16":
+        return nullcontext()
+    autocasting = torch.autocast(device.type, torch.bfloat16)
+    if device.type == "cpu" and not _onednn_has_bf16_lstm():
+        return _without_onednn(autocasting)
+    return autocasting
+
+
+@contextmanager
+def _without_onednn(autocasting: torch.autocast) -> Iterator[None]:
+    before, *_ = torch.backends.mkldnn.set_flags(False)
+    try:
+        with autocasting:
+            yield
+    finally:
+        torch.backends.mkldnn.set_flags(before)
+
+
+@cache
+def _onednn_has_bf16_lstm() -> bool:
+    # Tried, not looked up: oneDNN does not say what it has. Zeros, so that no generator moves.
+    sequence, state = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)
+    weights = [torch.zeros(shape) for shape in ((4, 1), (4, 1), (4,), (4,))]
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.lstm(sequence, (state, state), weights, True, 1, 0.0, True, False, False)
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

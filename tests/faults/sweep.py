@@ -15,9 +15,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from sweeps.tracking.bookmark import Bookmark
+from sweeps.record.folder import SweepFolder, newest_sweep
 from sweeps.record.journal import Follower, Journal
 from sweeps.record.state import TrialRecord
-from sweeps.record.folder import SweepFolder, newest_sweep
 
 TIMING = {"epoch_seconds", "examples_per_second"}
 ROOT = Path(__file__).parents[2]
@@ -115,16 +116,15 @@ def verify(storage: Path, undisturbed: SweepFolder, name: str = "faults") -> Fou
 
 
 def _check_mlflow(folder: SweepFolder) -> int:
-    state, known = folder.state(), folder.bookmark_content()
-    assert known
-    assert folder.tracking_uri
-    client = MlflowClient(folder.tracking_uri)
+    state, bookmark = folder.state(), Bookmark.read(folder)
+    assert bookmark
+    client = MlflowClient(bookmark.uri)
     experiment = client.get_experiment_by_name(state.spec.name).experiment_id
     runs = client.search_runs([experiment], max_results=1000)
     parents = [run for run in runs if "trial" not in run.data.tags]
     children = [run for run in runs if "trial" in run.data.tags]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {known["parent"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {bookmark.parent}
     assert {run.data.tags["trial"] for run in children} == state.trials.keys()
     for run in children:
         trial = state.trials[run.data.tags["trial"]]
