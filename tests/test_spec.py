@@ -484,6 +484,22 @@ def test_no_file(tmp_path):
     with pytest.raises(SpecError) as caught:
         load_spec(missing)
     assert str(caught.value) == f"{missing}: no such file"
+
+
+def test_no_file_and_no_study_of_a_name():
+    with pytest.raises(SpecError) as caught:
+        load_spec("digit")
+    assert str(caught.value) == "digit: no such file, nor a shipped study (`noisesweep list` names them)"
+
+
+def test_a_file_comes_before_a_shipped_study_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()  # as a storage may be called
+    assert load_spec("digits").name == "digits"
+    (tmp_path / "digits").rmdir()
+    (tmp_path / "digits").write_text("name: mine")
+    with pytest.raises(SpecError, match=r"^digits:1: trainable: is missing"):
+        load_spec("digits")
     with pytest.raises(SpecError) as caught:
         load_spec(tmp_path)
     assert str(caught.value) == f"{tmp_path}: is a folder; name the file in it"

@@ -98,8 +98,9 @@ class Source:
                 content = file.read(LARGEST + 1)  # a device has no size, and no end
             self.text = "" if len(content) > LARGEST else content.decode()
         except (OSError, UnicodeDecodeError) as error:
+            or_study = "" if "/" in self.name else ", nor a shipped study (`noisesweep list` names them)"
             reasons: dict[type[Exception], str] = {
-                FileNotFoundError: "no such file, nor a shipped study (`noisesweep list` names them)",
+                FileNotFoundError: f"no such file{or_study}",
                 IsADirectoryError: "is a folder; name the file in it",
             }
             reason = reasons.get(type(error), f"cannot be read: {error}")
