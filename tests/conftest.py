@@ -55,7 +55,7 @@ def data_dir(made_data, tmp_path_factory) -> Path:
 def ray_session():
     """Start one Ray for all sweeps of the session."""
     with on_loopback():  # as that of a sweep on one machine
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()
 

@@ -109,3 +109,23 @@ class Curves(Trainable):
 
     def start(self, hyperparameters, *, seed, device="cpu", test=False):
         return CurveTraining(hyperparameters, seed, test)
+
+
+MODES = ["none", "all", "layer", "after_all", "after_layer"]
+
+
+def content(**changes):
+    """Write a sweep over curves: every noise mode, sigma and lr."""
+    base = {
+        "name": "test-curves",
+        "trainable": "curves",
+        "fixed": {"epochs": 9},
+        "search": {
+            "noise": MODES,
+            "sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": MODES[1:]}},
+            "lr": {"log_uniform": [1e-3, 0.1]},
+        },
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "budget": {"trials": 12, "concurrent": 2},
+    }
+    return base | changes

@@ -1,6 +1,7 @@
 """A driver that gets a signal when trials of a stage have ended: run by tests in a process of its own."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +29,12 @@ ARMS = {
 }
 EPOCHS = {**ARMS, "stages": {"search": {"epochs_per_arm": 12}, "confirm": {"seeds": 4}}}
 SPECS = {"joint": JOINT, "arms": ARMS, "epochs": EPOCHS}
+
+
+def interrupted(storage, what, **env):
+    """Run a driver in a process of its own."""
+    command = [sys.executable, "-m", "tests.interrupted", str(storage), what]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
 
 
 class Interrupter(SweepCallback):

@@ -15,9 +15,9 @@ Choose steps an epoch that are no multiple of the model's groups, or a lost step
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -34,7 +34,6 @@ from trainables.loop import Training
 from trainables.noise import NOISE_MODES
 
 TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}
-NOISY = [mode for mode in NOISE_MODES if mode != "none"]
 Metrics = dict[str, float]
 
 
@@ -87,7 +86,24 @@ class TrainableCase:
 
 
 class TrainableContract:
-    """Tests that a trainable inherits; ``case`` is the one fixture to give."""
+    """Tests that a trainable inherits; ``case`` is the one fixture to give.
+
+    Attributes:
+        modes: The noise modes that are tested: all, unless a subclass has fewer to save time.
+    """
+
+    modes: ClassVar[Sequence[str]] = NOISE_MODES
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test that takes a mode in each of ``modes``.
+
+        Args:
+            metafunc: pytest's, of one test.
+        """
+        if "mode" in metafunc.fixturenames:
+            metafunc.parametrize("mode", self.modes)
+        if "noisy_mode" in metafunc.fixturenames:
+            metafunc.parametrize("noisy_mode", [mode for mode in self.modes if mode != "none"])
 
     @pytest.fixture
     def case(self) -> TrainableCase:
@@ -149,27 +165,24 @@ class TrainableContract:
         assert len(inputs) == len(outputs) == 2
         assert outputs.isfinite().all()
 
-    @pytest.mark.parametrize("mode", NOISY)
-    def test_every_mode_runs_and_moves_the_weights(self, case: TrainableCase, mode: str) -> None:
+    def test_every_mode_runs_and_moves_the_weights(self, case: TrainableCase, noisy_mode: str) -> None:
         """Noise reaches the training in its first epoch, whose sigma is the case's."""
-        plain, noisy = case.start(), case.noisy(mode)
+        plain, noisy = case.start(), case.noisy(noisy_mode)
         next(iter(plain))
         assert next(iter(noisy))["sigma"] == case.sigma
         assert not same_weights(plain, noisy)
 
-    @pytest.mark.parametrize("mode", NOISY)
-    def test_sigma_zero_is_no_noise(self, case: TrainableCase, mode: str) -> None:
+    def test_sigma_zero_is_no_noise(self, case: TrainableCase, noisy_mode: str) -> None:
         """A mode with sigma 0 is training without noise, bit for bit."""
-        plain, silent = case.start(), case.noisy(mode, sigma=0.0)
+        plain, silent = case.start(), case.noisy(noisy_mode, sigma=0.0)
         assert numbers(plain) == numbers(silent)
         assert same_weights(plain, silent)
 
-    @pytest.mark.parametrize("mode", NOISY)
     def test_modes_share_init_and_batches(
-        self, case: TrainableCase, mode: str, monkeypatch: pytest.MonkeyPatch
+        self, case: TrainableCase, noisy_mode: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Trials sharing a seed differ in their noise alone."""
-        plain, noisy = case.start(), case.noisy(mode)
+        plain, noisy = case.start(), case.noisy(noisy_mode)
         assert same_weights(plain, noisy)
         seen = [record_batches(training, monkeypatch) for training in (plain, noisy)]
         for _ in zip(plain, noisy, strict=True):
@@ -177,7 +190,6 @@ class TrainableContract:
         assert len(seen[0]) > case.hyperparameters.epochs
         assert all(map(torch.equal, *seen))
 
-    @pytest.mark.parametrize("mode", NOISE_MODES)
     def test_resumed_equals_uninterrupted(self, case: TrainableCase, mode: str) -> None:
         """A trial that goes on from its checkpoint ends with the same bits."""
         whole, interrupted = case.noisy(mode), case.noisy(mode)
@@ -192,7 +204,6 @@ class TrainableContract:
         assert [head, *numbers(resumed)] == expected
         assert same_weights(whole, resumed)
 
-    @pytest.mark.parametrize("mode", NOISE_MODES)
     def test_the_seed_decides_the_numbers(self, case: TrainableCase, mode: str) -> None:
         """One seed gives the same numbers twice, another seed others."""
         expected = numbers(case.noisy(mode, seed=1))

@@ -15,10 +15,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from sweeps.tracking.bookmark import Bookmark
 from sweeps.record.folder import SweepFolder, newest_sweep
 from sweeps.record.journal import Follower, Journal
 from sweeps.record.state import TrialRecord
+from sweeps.tracking.bookmark import Bookmark
 
 TIMING = {"epoch_seconds", "examples_per_second"}
 ROOT = Path(__file__).parents[2]

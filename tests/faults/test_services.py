@@ -9,8 +9,8 @@ from sweeps.record.folder import newest_sweep
 from tests.clusters import LocalCluster
 from tests.disks import fill, small_disk
 from tests.faults.sweep import Driver, events, verify, write
+from tests.integration.test_publisher import Server
 from tests.made_data import write_made_data
-from tests.test_tracking import Server
 
 
 def test_the_mlflow_server_is_killed_while_it_writes_and_stays_away(undisturbed, store, record, tmp_path):

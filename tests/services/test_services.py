@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-SERVICES = Path(__file__).parents[1] / "cluster" / "services"
+SERVICES = Path(__file__).parents[2] / "cluster" / "services"
 COMPOSE = yaml.safe_load((SERVICES / "compose.yaml").read_text())
 IMAGE = r"[\w./-]+:\d+\.\d[\w.-]*"  # with a version: neither latest nor a major version alone
 

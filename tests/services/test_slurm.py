@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "cluster" / "slurm.sh"
+SCRIPT = Path(__file__).parents[2] / "cluster" / "slurm.sh"
 TOKEN = "0123456789abcdef"
 COMMANDS = {
     # Runs what follows its options here, as one task.

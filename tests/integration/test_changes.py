@@ -11,10 +11,9 @@ import yaml
 from sweeps import SweepError, load_spec, resume
 from sweeps.record.folder import create_sweep
 from sweeps.spec.changes import changes
-from tests.curves import Curves, CurveTraining
+from tests.curves import Curves, CurveTraining, content
+from tests.integration.test_cli import noisesweep as noisesweep
 from tests.made_sweeps import comparison, grid, joint
-from tests.test_cli import noisesweep as noisesweep
-from tests.test_run import content
 from trainables import register, registry
 
 

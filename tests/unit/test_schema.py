@@ -8,7 +8,7 @@ from sweeps import load_spec
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.schema import json_schema
 from sweeps.spec.source import Source
-from tests.test_spec import BASE, COMPARE, CURVES, GRID, ISSUE
+from tests.unit.test_spec import BASE, COMPARE, CURVES, GRID, ISSUE
 
 GOOD = {
     **{path.stem: path.read_text() for path in STUDIES.glob("*.yaml")},

@@ -15,7 +15,7 @@ from sweeps.record.folder import newest_sweep
 from sweeps.tracking.store import connect
 from tests.clusters import free_ports
 from tests.curves import Curves
-from tests.test_cli import noisesweep as noisesweep
+from tests.integration.test_cli import noisesweep as noisesweep
 from trainables import register
 
 STUDY = {

@@ -18,7 +18,7 @@ from ray.autoscaler._private.aws.config import bootstrap_aws
 from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-CLUSTER = Path(__file__).parents[1] / "cluster"
+CLUSTER = Path(__file__).parents[2] / "cluster"
 KUBERNETES = "1.34"
 IGNORED = {"secrets", "dist", "nodes.env", "__pycache__"}  # by git; they may hold secrets
 TEXT_FILES = [
@@ -109,7 +109,7 @@ def manifests(name):
 
 
 SCHEMA = Draft202012Validator(
-    json.loads(Path(__file__).with_name("schemas").joinpath("kuberay.json").read_text())
+    json.loads(Path(__file__).parents[1].joinpath("schemas").joinpath("kuberay.json").read_text())
 )
 (RAYCLUSTER,) = manifests("raycluster.yaml")
 (RAYJOB,) = manifests("rayjob.yaml")

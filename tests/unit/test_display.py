@@ -8,7 +8,7 @@ from rich.console import Console
 from sweeps import load_spec
 from sweeps.console.display import Display
 from sweeps.record.folder import create_sweep
-from tests.test_run import content
+from tests.curves import content
 
 TAGS = {"host": "here", "data_fingerprint": "formula"}
 

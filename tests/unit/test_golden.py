@@ -1,6 +1,6 @@
 """Losses that no change may move unawares: float64 on the CPU, on data that never change.
 
-After a change that is meant to move them, write them anew with ``python -m tests.test_golden`` and say in
+After a change that is meant to move them, write them anew with ``python -m tests.unit.test_golden`` and say in
 the commit what moved them and why.
 """
 

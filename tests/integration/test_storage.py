@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.tracking.bookmark import Bookmark
 from sweeps import SweepError
 from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
 from sweeps.spec.load import load_spec
+from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.uris import check_database, default_tracking_uri
 from tests.disks import fill, small_disk
-from tests.test_spec import BASE, read
+from tests.unit.test_spec import BASE, read
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from sweeps.errors import one_of
 from sweeps.spec.model import CURVATURE
 from sweeps.spec.parts import Claim
-from tests.test_spec import (
+from tests.unit.test_spec import (
     COMPARE,
     CURVES,
     HYPERPARAMETERS,

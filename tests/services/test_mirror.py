@@ -17,8 +17,8 @@ from sweeps.record.folder import create_sweep, newest_sweep
 from sweeps.record.mirror import below, lease_holder, uri_of
 from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
+from tests.curves import content
 from tests.faults.sweep import Driver, write
-from tests.test_run import content
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from sweeps import resume, run
 from sweeps.record.folder import newest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from tests.curves import Curves
-from tests.interrupted import ARMS
-from tests.test_run import children, history, interrupted
+from tests.interrupted import ARMS, interrupted
+from tests.runs import children, history
 from trainables import register
 
 MODES = ["none", "all", "layer"]

@@ -15,16 +15,17 @@ from mlflow import MlflowClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from sweeps.tracking.bookmark import Bookmark
 from sweeps import SweepError, load_spec, resume, run
 from sweeps.record.folder import create_sweep, newest_sweep
 from sweeps.tracking import publisher as tracking
 from sweeps.tracking import store
+from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.publisher import Publisher
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import connect, open_store
 from sweeps.tracking.uris import default_tracking_uri
-from tests.test_run import children, content, history
+from tests.curves import content
+from tests.runs import children, history
 
 
 class Server:

@@ -15,7 +15,7 @@ from sweeps.record.folder import create_sweep
 from sweeps.tracking import process
 from sweeps.tracking.process import Delivery
 from tests.curves import Curves
-from tests.test_tracking import SPEC, delivered, end, epochs, expected, start
+from tests.integration.test_publisher import SPEC, delivered, end, epochs, expected, start
 
 FOLLOW = """
 import sys, threading

@@ -10,7 +10,7 @@ from ray import cloudpickle
 
 from trainables.testing import TrainableCase, TrainableContract
 
-TEXT = Path(__file__).parents[1].joinpath("CONTRIBUTING.md").read_text()
+TEXT = Path(__file__).parents[2].joinpath("CONTRIBUTING.md").read_text()
 WALKED_THROUGH = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
 NAMESPACE: dict = {}
 exec(WALKED_THROUGH, NAMESPACE)

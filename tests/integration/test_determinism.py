@@ -1,4 +1,4 @@
-"""One trial gives the same bits in fresh processes and in one that has already trained."""
+"""The same seed gives the same bits in fresh processes, and in one that has done other work before."""
 
 import json
 import os
@@ -7,7 +7,9 @@ import sys
 
 import torch
 
+from sweeps.search.optuna import build_searcher
 from tests.cases import CASES
+from tests.unit.test_search import MAIN, compared, drive, sampled
 from trainables import NOISE_MODES
 from trainables.testing import numbers
 
@@ -27,11 +29,17 @@ def floats(metrics):
     return {name: float(value) for name, value in metrics.items()}
 
 
+def sequences():
+    """Run searches: what two seeds suggest, and what a comparison does."""
+    searched = [drive(build_searcher(sampled(MAIN, seed=seed)), range(25)) for seed in (0, 1)]
+    return {"searched": searched, "compared": drive(build_searcher(compared(trials_per_arm=14)), range(70))}
+
+
 def test_same_bits_in_fresh_processes_and_after_another_trial():
     fresh = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.test_determinism"],
-            env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+            [sys.executable, "-m", "tests.integration.test_determinism"],
+            env=os.environ | {"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
         )
         for hash_seed in (1, 2)
@@ -43,10 +51,13 @@ def test_same_bits_in_fresh_processes_and_after_another_trial():
     # Were the hashes equal, an order that depends on them could not show.
     assert one["hash"] != two["hash"]
     assert one["trials"] == two["trials"] == again
+    assert one["sequences"] == two["sequences"] == json.loads(json.dumps(sequences()))
+    first, second = ([{**c, "seed": None} for c in found] for found in one["sequences"]["searched"])
+    assert first != second
     assert other != again
     assert all(again[mode] != again["none"] for mode in NOISE_MODES if mode != "none")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(json.dumps({"hash": hash("noise"), "trials": trials(seed=7)}))
+    print(json.dumps({"hash": hash("noise"), "trials": trials(seed=7), "sequences": sequences()}))

@@ -1,13 +1,8 @@
 """The search: its space, the order of its suggestions, what it learns, and what ASHA stops."""
 
-import json
 import math
-import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import optuna
 import pytest
@@ -177,34 +172,6 @@ def drive(searcher, numbers, outcome=score):
         else:
             finish(searcher, str(number), final)
     return suggested
-
-
-def print_sequences():
-    """Run in a process of its own."""
-    sequences = [drive(build_searcher(sampled(MAIN, seed=seed)), range(25)) for seed in (0, 1)]
-    arms = drive(build_searcher(compared(trials_per_arm=14)), range(70))
-    print(json.dumps([hash("noise"), *sequences, arms]))
-
-
-def test_the_seed_decides_the_sequence_in_any_process():
-    script = "from tests.test_search import print_sequences; print_sequences()"
-    root = Path(__file__).parent.parent
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"},
-            cwd=root,
-            stdout=subprocess.PIPE,
-        )
-        for hash_seed in ("1", "2")
-    ]
-    first, second = (json.loads(process.communicate()[0].splitlines()[-1]) for process in processes)
-    assert first[0] != second[0], "the order of sets must differ, or the test shows nothing"
-    assert first[1:] == second[1:]
-    assert first[1] == drive(build_searcher(sampled(MAIN)), range(25))
-    assert first[3] == drive(build_searcher(compared(trials_per_arm=14)), range(70))
-    without_seed = [[{**c, "seed": None} for c in sequence] for sequence in first[1:3]]
-    assert without_seed[0] != without_seed[1]
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

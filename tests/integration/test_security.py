@@ -29,11 +29,11 @@ from sweeps.report.page import write_report
 from sweeps.spec.load import load_spec
 from sweeps.tracking.remote import fetched
 from sweeps.tracking.store import connect
+from tests.integration.test_cli import noisesweep as noisesweep
 from tests.made_sweeps import made_comparison
-from tests.test_cli import noisesweep as noisesweep
 from trainables.data.arrays import read_array
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SWEEP = """\
 name: study
 trainable: digits
@@ -453,9 +453,15 @@ def test_no_file_is_unpickled_but_those_that_are_known():
         )
     }
     assert {(path, call.partition("(")[0]) for path, call in found} == {
-        ("sweeps/engine/callbacks.py", "pickle.loads"),  # cloudpickle: what a worker of this sweep raised, from Tune
+        (
+            "sweeps/engine/callbacks.py",
+            "pickle.loads",
+        ),  # cloudpickle: what a worker of this sweep raised, from Tune
         ("sweeps/record/checkpoints.py", "torch.load"),
-        ("sweeps/tracking/process.py", "pickle.loads"),  # cloudpickle: the trainable, by its own driver through a pipe
+        (
+            "sweeps/tracking/process.py",
+            "pickle.loads",
+        ),  # cloudpickle: the trainable, by its own driver through a pipe
         ("trainables/data/arrays.py", "np.load"),
         ("trainables/data/vectors.py", "KeyedVectors.load_word2vec_format"),
         ("trainables/testing.py", "torch.load"),
@@ -561,7 +567,7 @@ import psutil
 from sweeps import run
 from sweeps import runner
 from tests.curves import Curves
-from tests.test_run import content
+from tests.curves import content
 from trainables import register
 
 register(Curves)

@@ -12,7 +12,7 @@ from sweeps.engine import resources
 from tests.clusters import LocalCluster
 from tests.slow_cloud import ENVIRONMENT, autoscaling
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHECK = """
 import sys
 from sweeps import SweepError, load_spec

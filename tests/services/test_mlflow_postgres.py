@@ -24,9 +24,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sweeps import run
-from tests.test_run import children, history
+from tests.runs import children, history
 
-SERVICES = Path(__file__).parents[1] / "cluster" / "services"
+SERVICES = Path(__file__).parents[2] / "cluster" / "services"
 # Debian keeps it out of PATH; the newest, where there are several.
 POSTGRESQL = max(
     Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None

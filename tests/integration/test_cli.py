@@ -12,8 +12,7 @@ import yaml
 from sweeps import cli, load_spec, run
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
-from tests.curves import Curves
-from tests.test_run import content
+from tests.curves import Curves, content
 from trainables import register, registry
 
 WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"

@@ -1,0 +1,15 @@
+"""What MLflow has of a sweep, for tests to compare."""
+
+from mlflow import MlflowClient
+
+
+def children(result):
+    client = MlflowClient(result.tracking_uri)
+    experiment = client.get_experiment_by_name(result.state.spec.name).experiment_id
+    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{result.run_id}'")
+    return {child.data.tags["trial"]: child for child in runs}
+
+
+def history(result, run_id, metric):
+    points = MlflowClient(result.tracking_uri).get_metric_history(run_id, metric)
+    return {point.step: point.value for point in points}
