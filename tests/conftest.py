@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from sweeps.engine.local import on_loopback
 from tests.curves import Curves
@@ -14,6 +15,22 @@ from tests.made_data import write_made_data
 from trainables import register, registry
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; spawned processes inherit it
+
+
+# Their tests share a sweep or a server, which one worker then starts once.
+SHARING = ("test_jsonl.py", "test_publisher.py", "test_security.py", "test_stages.py")
+
+
+class Scheduling(LoadScopeScheduling):
+    """Gives workers one test at a time, but files of ``services`` and ``SHARING`` whole."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return file if "/services/" in file or file.endswith(SHARING) else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,12 @@
 """The publisher in a thread of the driver, where its process is not what is tested: that takes seconds to import."""
 
 import math
+from contextlib import nullcontext
 
+import pytest
+
+from sweeps import runner
+from sweeps.tracking import process
 from sweeps.tracking.publisher import Publisher
 from sweeps.tracking.store import open_store
 
@@ -35,3 +40,9 @@ class ThreadedDelivery:
     @property
     def undelivered(self):
         return self._publisher.undelivered
+
+
+def publish_in_a_thread(patch: pytest.MonkeyPatch) -> None:
+    """Let sweeps of this process start no other process for MLflow."""
+    patch.setattr(runner, "Delivery", ThreadedDelivery)
+    patch.setattr(process, "started_ahead", nullcontext)

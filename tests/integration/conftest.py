@@ -2,12 +2,11 @@
 
 import pytest
 
-from sweeps import runner
-from tests.threaded import ThreadedDelivery
+from tests.threaded import publish_in_a_thread
 
 
 @pytest.fixture(autouse=True)
 def threaded_publisher(request, monkeypatch):
     """Publish from a thread, unless a test is marked ``publisher_process``."""
     if "publisher_process" not in request.keywords:
-        monkeypatch.setattr(runner, "Delivery", ThreadedDelivery)
+        publish_in_a_thread(monkeypatch)

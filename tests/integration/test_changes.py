@@ -208,7 +208,7 @@ def test_resume_takes_what_is_harmless_and_writes_it_down(ray_session, tmp_path,
     study = content(trainable="placed", fixed=fixed, search={"lr": [0.1]}, max_failures=0)
     study["budget"] = {"trials": 1, "concurrent": 1}
     folder = create_sweep(tmp_path / "runs", load_spec(study))
-    question = {"question": "Why?", "max_failures": 1, "data_dir": "here", "resources": {"cpu": 2}}
+    question = {"question": "Why?", "max_failures": 1, "data_dir": "here", "resources": {"cpu": 0.5}}
     file.write_text(yaml.safe_dump({**study, **question, "budget": {"trials": 1, "concurrent": 2}}))
     try:
         result = resume(load_spec(file), storage=tmp_path / "runs")
@@ -217,17 +217,17 @@ def test_resume_takes_what_is_harmless_and_writes_it_down(ray_session, tmp_path,
     assert result.complete
     resolved = yaml.safe_load((folder.path / "resolved.yaml").read_text())
     assert resolved["question"] == "Why?"
-    assert resolved["resources"]["cpu"] == 2
+    assert resolved["resources"]["cpu"] == 0.5
     assert resolved["budget"] == {"trials": 1, "concurrent": 2}
     assert resolved["max_failures"] == 1
     assert resolved["data_dir"] == str(here)
     given = [json.loads(path.read_text()) for path in here.iterdir()]
-    assert given == 2 * [{"CPU": 2.0}]  # the trial has run with it, and once again when it failed
+    assert given == 2 * [{"CPU": 0.5}]  # the trial has run with it, and once again when it failed
 
 
 def test_resources_that_no_node_has_are_not_written_down(ray_session, folder, file, tmp_path):
     before = on_disk(tmp_path)
-    with pytest.raises(SweepError, match="a trial asks for 64 cpu on one node; nodes have at most 2 cpu"):
+    with pytest.raises(SweepError, match="a trial asks for 64 cpu on one node; nodes have at most 1 cpu"):
         resume(load_spec(file, ["resources.cpu=64"]), storage=tmp_path / "runs")
     assert on_disk(tmp_path) == before
 

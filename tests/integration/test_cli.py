@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 import yaml
@@ -87,23 +86,6 @@ def test_what_validate_prints_is_valid(noisesweep, curves, file, tmp_path):
     assert noisesweep("validate", printed)[:2] == (0, output)
 
 
-def test_run_status_and_refusal(noisesweep, ray_session, curves, file, tmp_path):
-    code, output, _ = noisesweep("run", file, "--trials", 3, "--set", "fixed.epochs=2")
-    assert code == 0
-    assert "3 of 3 trials ended: 3 finished" in output
-    assert f"MLflow store: sqlite:///{tmp_path}/runs/mlflow.db" in output
-    assert "See the runs with: noisesweep ui\n" in output
-    code, output, _ = noisesweep("status", "test-curves")
-    assert code == 0
-    assert "complete, 3 of 3 trials ended: 3 finished" in output
-    code, _, errors = noisesweep("run", file)
-    assert code == 1
-    assert "go on with it (noisesweep resume test-curves)" in errors
-    code, output, _ = noisesweep("resume", "test-curves")
-    assert code == 0
-    assert "3 of 3 trials ended" in output
-
-
 STAGED = {
     "compare": {"noise": ["none", "all"]},
     "fixed": {"epochs": 2},
@@ -132,38 +114,6 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     ]
     _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
     assert errors.splitlines() == [f"{staged}: right; {PLAN.format(9, 6)}"]
-
-
-def test_a_study_in_stages_from_run_to_report(noisesweep, ray_session, staged, tmp_path):
-    code, output, _ = noisesweep("run", staged, "--trials", 1, "--set", "stages.confirm.seeds=2")
-    assert code == 0
-    assert output.startswith(f"test-curves: {PLAN.format(1, 2)}, in ")
-    assert "\nsearch is over; confirming on the seeds 1 to 2:\n  none lr=" in output
-    assert "\ncomplete, 6 of 6 trials ended: 6 finished\n" in output
-    code, status, _ = noisesweep("status", "test-curves")
-    assert code == 0
-    assert "complete, 6 of 6 trials ended: 6 finished" in status
-    for text in (output, status):
-        assert "\nnoise modes" in text
-        assert "\nconfirmed on fresh seeds: mean test_accuracy" in text
-    folder = tmp_path / "runs" / "test-curves" / "001"
-    pages = f"{folder}/report/report.html\n{folder}/report/report.md\n"
-    (folder / "report" / "report.html").unlink()
-    assert noisesweep("report", "test-curves") == (0, pages, "")
-    assert (folder / "report" / "report.html").exists()
-    code, output, _ = noisesweep("report", "--all")
-    assert code == 0
-    overview = output.splitlines()[0]
-    assert "test-curves" in Path(overview).read_text()
-    # MLflow has gone away.
-    (folder / "report" / "report.html").unlink()
-    away = {**json.loads((folder / "tracking.json").read_text()), "uri": f"sqlite:///{tmp_path}/gone.db"}
-    (folder / "tracking.json").write_text(json.dumps(away))
-    code, output, errors = noisesweep("report", "test-curves")
-    assert (code, output) == (1, "")
-    assert errors.startswith(f"noisesweep: {folder}/report/report.html is written, but not logged: ")
-    assert len(errors.strip().splitlines()) == 1
-    assert (folder / "report" / "report.html").exists()
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):

@@ -16,6 +16,7 @@ from sweeps.tracking.store import connect
 from tests.clusters import free_ports
 from tests.curves import Curves
 from tests.integration.test_cli import noisesweep as noisesweep
+from tests.threaded import publish_in_a_thread
 from trainables import register
 
 STUDY = {
@@ -50,6 +51,7 @@ def ran(ray_session, tmp_path_factory):
     file, output = folder / "sweep.yaml", folder / "output"
     file.write_text(yaml.safe_dump(STUDY, sort_keys=False))
     with to_file(output), pytest.MonkeyPatch.context() as patch:
+        publish_in_a_thread(patch)
         patch.setattr(sys, "argv", ["noisesweep", "run", str(file), "--json", "--storage", f"{folder}/runs"])
         with pytest.raises(SystemExit) as end:
             cli.main()

@@ -68,11 +68,18 @@ def kill(delivery):
     delivery._process._process.kill()
 
 
-def test_it_delivers_and_tells_what_it_did(folder, uri):
+def test_it_delivers_and_ctrl_c_and_sigterm_are_the_drivers(folder, uri, tmp_path, monkeypatch):
+    """It imports what the driver does, not what lies about."""
+    (tmp_path / "mlflow.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    delivery = following(folder, uri, said := Said())
     start(folder, 1)
+    publisher = psutil.Process(delivery._process._process.pid)
+    publisher.send_signal(2)
+    publisher.send_signal(15)
     epochs(folder, 1, 1, 3)
     end(folder, 1)
-    delivery = following(folder, uri, said := Said())
     delivery.close()
     assert delivered(folder, uri, delivery.parent) == {"t1": ("FINISHED", expected(3))}
     assert (delivery.undelivered, said) == (0, [])
@@ -108,15 +115,6 @@ def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(
     assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
 
 
-def test_it_imports_what_the_driver_does_not_what_lies_about(folder, uri, tmp_path, monkeypatch):
-    (tmp_path / "mlflow.py").write_text("raise SystemExit('not this one')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
-    delivery = following(folder, uri, said := Said())
-    delivery.close()
-    assert (delivery.undelivered, said) == (0, [])
-
-
 def test_it_ends_with_its_driver(folder, uri):
     driver = subprocess.Popen(
         [sys.executable, "-c", FOLLOW, str(folder.path), uri], stdout=subprocess.PIPE, text=True
@@ -143,15 +141,3 @@ def test_where_it_dies_before_it_opens_is_one_error(folder, uri):
     with pytest.raises(SweepError, match=rf"^what writes to MLflow at {uri} has ended \(exit status -9\)$"):
         delivery.open()
     delivery.abandon()
-
-
-def test_ctrl_c_and_sigterm_are_the_drivers(folder, uri):
-    delivery = following(folder, uri, said := Said())
-    start(folder, 1)
-    publisher = psutil.Process(delivery._process._process.pid)
-    publisher.send_signal(2)
-    publisher.send_signal(15)
-    end(folder, 1)
-    delivery.close()
-    assert delivered(folder, uri, delivery.parent) == {"t1": ("FINISHED", [])}
-    assert said == []

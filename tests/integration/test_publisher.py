@@ -95,13 +95,20 @@ class Forgetful:
         self.proxy.server_close()
 
 
-@pytest.fixture
-def server(tmp_path):
-    server = Server(tmp_path)
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server
-    if server.process.poll() is None:
-        server.kill()
+    server.kill()
+
+
+@pytest.fixture
+def server(one_server):
+    """A server that runs; tests may kill it."""
+    if one_server.process.poll() is not None:
+        one_server.start()
+    return one_server
 
 
 class Messages:
@@ -356,6 +363,7 @@ def test_a_parent_gets_the_yaml_that_the_driver_before_did_not_log(folder, tmp_p
     assert files == {"sweep.yaml", "resolved.yaml"}
 
 
+@pytest.mark.publisher_process
 def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_later(
     ray_session, tmp_path, curves
 ):

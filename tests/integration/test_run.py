@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("curves")
 
 
 def grid(trouble, **changes):
-    searched = {"trouble": {"grid": trouble}, "lr": {"grid": [0.1, 0.05]}}
+    searched = {"trouble": {"grid": trouble}, "lr": {"grid": [0.1]}}
     return content(search=searched, budget={"concurrent": 2}, **changes)
 
 
