@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from sweeps.engine.local import on_loopback
 from tests.curves import Curves
 from tests.made_data import write_made_data
+from tests.strict import strict_json
 from trainables import register, registry
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; spawned processes inherit it
@@ -46,6 +47,16 @@ def isolated_machine(tmp_path_factory):
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
         yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def strict_journals(tmp_path_factory):
+    """Read every journal that tests have written as other languages do, which know no NaN."""
+    yield
+    for journal in tmp_path_factory.getbasetemp().rglob("journal.jsonl"):
+        for line in journal.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):  # else a killed driver left it
+                strict_json(line, journal)
 
 
 @pytest.fixture(scope="session")

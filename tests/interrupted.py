@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sweeps import resume, run
+import pytest
+
+from sweeps import run
 from sweeps.engine import stages
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.record.state import ENDED
 from tests.curves import Curves
+from tests.threaded import publish_in_a_thread
 from trainables import register
 
 JOINT = {
@@ -48,10 +51,10 @@ class Interrupter(SweepCallback):
 
 def main(storage: Path, what: str) -> None:
     register(Curves)
-    if what == "resume":
-        result = resume("interrupted", storage=storage)
-    else:
-        stages.SweepCallback = Interrupter
+    stages.SweepCallback = Interrupter
+    with pytest.MonkeyPatch.context() as patch:
+        if what != "joint":  # which shows that the publisher's process ends with its driver
+            publish_in_a_thread(patch)
         result = run(SPECS[what], storage=storage)
     sys.exit(0 if result.complete else 130)
 

@@ -134,8 +134,7 @@ class MadeSweep:
     def write(self, storage: Path) -> SweepFolder:
         """Put it where ``noisesweep report`` finds it."""
         folder = create_sweep(storage, self.spec)
-        lines = "".join(json.dumps(event) + "\n" for event in self.events)
-        folder.journal.path.write_text(lines, encoding="utf-8")
+        folder.journal.extend(self.events)
         return folder
 
 

@@ -16,6 +16,7 @@ from sweeps.tracking.store import connect
 from tests.clusters import free_ports
 from tests.curves import Curves
 from tests.integration.test_cli import noisesweep as noisesweep
+from tests.strict import strict_json
 from tests.threaded import publish_in_a_thread
 from trainables import register
 
@@ -32,15 +33,6 @@ STUDY = {
 }
 COUNTS = {"finished": 2, "stopped": 0, "diverged": 2, "failed": 2, "interrupted": 0, "running": 0}
 REASON = "failed: ValueError: no luck with this one"
-
-
-def strictly(line):
-    """Parse as other languages do, which know no NaN."""
-
-    def refuse(constant):
-        raise ValueError(f"{constant} in {line}")
-
-    return json.loads(line, parse_constant=refuse)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +65,7 @@ def to_file(path):
 
 
 def test_every_line_is_json_with_the_names_of_study_and_sweep(ran):
-    lines = [strictly(line) for line in ran[1]]
+    lines = [strict_json(line) for line in ran[1]]
     assert {(line["study"], line["sweep"]) for line in lines} == {("test-log", "001")}
     assert all(isinstance(line["time"], int) for line in lines)
 
@@ -100,7 +92,7 @@ def test_the_lines_are_the_journal_in_order_and_last_the_summary(ran):
 
 def test_what_happened_before_a_resume_is_not_told_again(ran, curves, capsys):
     resume("test-log", storage=ran[0], log="json")
-    lines = [strictly(line) for line in capsys.readouterr().out.splitlines()]
+    lines = [strict_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["begin", "finish", "summary"]
     assert lines[-1]["trials"] == COUNTS
 

@@ -216,7 +216,7 @@ def selections(folder):
 @pytest.mark.parametrize(
     ("what", "stage", "stop"),
     [
-        ("arms", SEARCH, signal.SIGINT),
+        ("epochs", SEARCH, signal.SIGINT),
         ("arms", CONFIRM, signal.SIGKILL),
     ],
     ids=lambda value: getattr(value, "name", value),

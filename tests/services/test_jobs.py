@@ -29,7 +29,11 @@ BASE = {
     "objective": {"metric": "val_loss", "mode": "min"},
 }
 QUICK = {"epochs": 2, "train_subset": 200}
-SLOW = {"epochs": 8, "batch_size": 2}  # some seconds, so that it runs when it is stopped, or left alone
+SLOW = {
+    "epochs": 8,
+    "batch_size": 2,
+    "train_subset": 600,
+}  # some seconds, so that it runs when it is stopped, or left alone
 # The command with all it imports, which waits until it is told to go on.
 PREPARED = "import cluster.jobs; from sweeps import cli; print(flush=True); input(); cli.main()"
 
