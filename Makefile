@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test faults bench lint format clean
+.PHONY: sweep test test-all faults bench lint format clean
 
 sweep: .venv/installed
 	$(BIN)/noisesweep run sweeps/studies/digits.yaml --new
 
 test: .venv/installed
+	$(BIN)/pytest --dist worksteal -m "not slow" tests/integration/test_first_sweep.py tests/unit
+
+test-all: .venv/installed
 	$(BIN)/pytest
 
 faults: .venv/installed
@@ -21,6 +24,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

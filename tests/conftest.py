@@ -23,15 +23,15 @@ SHARING = ("test_jsonl.py", "test_publisher.py", "test_security.py", "test_stage
 
 
 class Scheduling(LoadScopeScheduling):
-    """Gives workers one test at a time, but files of ``services`` and ``SHARING`` whole."""
+    """Gives workers one test function at a time, but files of ``services`` and ``SHARING`` whole."""
 
     def _split_scope(self, nodeid):
         file = nodeid.partition("::")[0]
-        return file if "/services/" in file or file.endswith(SHARING) else nodeid
+        return file if "/services/" in file or file.endswith(SHARING) else nodeid.partition("[")[0]
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return Scheduling(config, log)
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -157,6 +157,7 @@ def test_an_eigenvalue_that_does_not_converge_is_given_up():
     assert math.isnan(top_eigenvalue(Hessian(model, loss, batches), torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cifar10", "imdb", "conll2003", "temperatures"])
 def test_single_precision_is_precise_enough(name, data_dir):
     task = CASES[name](data_dir, train_subset=8).start().task
@@ -181,6 +182,7 @@ def test_a_loss_that_is_not_finite_gives_no_number_and_no_error():
     assert not math.isfinite(found["hessian_top_eigenvalue"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "changes"), MODELS)
 def test_products_of_every_model_are_differences_of_gradients(name, changes, data_dir, float64):
     task = CASES[name](data_dir, train_subset=8, **changes).start().task

@@ -285,6 +285,7 @@ def test_judge_by_hand():
     assert judge([]) == []
 
 
+@pytest.mark.slow
 def test_one_claim_errs_as_often_as_it_may():
     draws, rng = 2000, np.random.default_rng(0)
     wrong = 1 - rate(Verdict.UNDECIDED, draws, lambda: superiority(arms(rng, 10, 0)))
@@ -292,6 +293,7 @@ def test_one_claim_errs_as_often_as_it_may():
     assert abs(wrong - 50 / 1024) < 3 * standard_error(0.05, draws)
 
 
+@pytest.mark.slow
 def test_any_false_verdict_among_claims_is_as_rare_as_of_one():
     draws, n, rng = 600, 10, np.random.default_rng(0)
     wrong = 0
@@ -363,6 +365,7 @@ def observed(*means, std=1.0, margin=None, n=3):
         ((-1.5,), 0.5, 1, "contradicted"),
     ],
 )
+@pytest.mark.slow
 def test_the_seeds_needed_decide_mostly(means, margin, claims, verdict):
     n = judge([observed(*means, margin=margin)] + [observed(0)] * (claims - 1))[0].seeds_needed
     draws, rng = 300, np.random.default_rng(0)

@@ -17,17 +17,15 @@ from trainables.testing import TrainableContract, same_weights
 
 # All modes on digits; one that restores the weights and one that does not on everything else.
 ON_DIGITS: list[dict] = [{}, {"precision": "bf16"}]
-ON_THE_REST: list[tuple[str, dict]] = [
+ON_THE_REST = [
     ("cifar10", {}),
-    ("cifar100", {}),
     ("conll2003", {}),
     ("conll2003", {"cell": "gru", "layers": 2, "freeze_vectors": False}),
-    ("fmnist", {}),
     ("imdb", {}),
     ("imdb", {"model": "recurrent"}),
-    ("mnist", {}),
     ("temperatures", {}),
 ]
+WITH_OTHER_DATA = ("cifar100", "fmnist", "mnist")
 IMAGES = ("digits", "mnist", "fmnist", "cifar10", "cifar100")
 SPLITS = (*IMAGES, "conll2003", "imdb")  # with a test split of its own to load
 MLP_IMAGES = ("digits", "mnist", "fmnist")
@@ -59,6 +57,15 @@ class TestContractOnDigits(TrainableContract):
         return CASES["digits"](data_dir, **request.param)
 
 
+@pytest.mark.slow
+class TestContractWithOtherData(TrainableContract):
+    modes = ("all", "after_layer")
+
+    @pytest.fixture(params=WITH_OTHER_DATA)
+    def case(self, request, data_dir):
+        return CASES[request.param](data_dir)
+
+
 class TestContractOnTheRest(TrainableContract):
     modes = ("all", "after_layer")
 
@@ -73,7 +80,7 @@ def test_every_built_in_has_a_case():
 
 
 def test_contracts_cover_every_trainable():
-    assert {"digits", *(name for name, _ in ON_THE_REST)} == set(CASES)
+    assert {"digits", *(name for name, _ in ON_THE_REST), *WITH_OTHER_DATA} == set(CASES)
 
 
 @pytest.mark.parametrize(("name", "model"), [("mnist", "wide"), ("mnist", "deep"), ("fmnist", "deep")])
