@@ -26,6 +26,7 @@ def submit(
     action: str = "run",
     options: Sequence[str] = (),
     left_out: Iterable[Path] = (),
+    shipped: bool = False,
 ) -> str:
     """Submit a sweep as a job, which has the current folder with it.
 
@@ -36,6 +37,7 @@ def submit(
         action: ``run`` or ``resume``.
         options: Those of that command.
         left_out: Folders that stay here, such as data and storages.
+        shipped: Whether ``file`` is the name of a shipped study, which the cluster has.
 
     Returns:
         The job's id.
@@ -43,9 +45,9 @@ def submit(
     Raises:
         SweepError: If the folder cannot be uploaded, or Ray refuses the job.
     """
-    folder, name = Path.cwd(), _inside(file)
+    folder, name = Path.cwd(), file if shipped else _inside(file)
     files = find_files(folder, left_out)
-    if folder / name not in files:
+    if not shipped and folder / name not in files:
         raise SweepError(
             f"{file}: would not be uploaded: .gitignore or .rayignore names it, or its folder is a storage, "
             "a cache or an environment; move it"

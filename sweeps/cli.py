@@ -288,6 +288,7 @@ def submit(
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with the current folder."""
     from sweeps.spec.load import load_spec
+    from sweeps.spec.source import shipped_study
 
     _check_either(resume, new)
     changes = _changes(file, profile, overrides, trials)
@@ -300,7 +301,13 @@ def submit(
     options += _places(storage, tracking_uri)
     cluster = jobs.connect(address)
     job = submission.submit(
-        cluster, file, spec.name, action="resume" if resume else "run", options=options, left_out=left_out
+        cluster,
+        file,
+        spec.name,
+        action="resume" if resume else "run",
+        options=options,
+        left_out=left_out,
+        shipped=shipped_study(file) is not None,
     )
     if wait or follow:
         typer.echo(job)

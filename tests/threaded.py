@@ -1,4 +1,4 @@
-"""The publisher in a thread of the driver, where its process is not what is tested: that takes seconds to import."""
+"""The publisher in a thread of the driver, where its process is not tested: that takes seconds to import."""
 
 import math
 from contextlib import nullcontext

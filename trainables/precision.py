@@ -4,7 +4,7 @@
 in float32. ``tf32`` is NVIDIA's: float32 rounded to 10 bits of mantissa in products; a CPU computes as with
 ``float32``.
 
-oneDNN, which torch computes recurrent layers with on a CPU, has no LSTM in bfloat16 where the CPU lacks AVX-512.
+On a CPU, torch computes recurrent layers with oneDNN, which has no LSTM in bfloat16 for CPUs without AVX-512.
 There torch's own kernels compute it: products in bfloat16, states in float32.
 """
 

@@ -1,4 +1,4 @@
-"""What the driver and a worker call things when they speak of a trial: a configuration, and what it reports."""
+"""The configuration of a trial, and the keys by which the driver and its worker speak of it."""
 
 import sys
 from typing import Any

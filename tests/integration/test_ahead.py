@@ -35,8 +35,10 @@ def test_the_report_is_imported_when_all_trials_have_started_and_one_has_ended(t
 
 def test_it_is_there_when_the_wait_is_over():
     code = (
-        "import sys\nfrom sweeps.engine import ahead\nahead.finish()\nassert 'sweeps.report.page' not in sys.modules\n"
-        "ahead.import_report()\nahead.import_report()\nahead.finish()\nprint('sweeps.report.page' in sys.modules)"
+        "import sys\nfrom sweeps.engine import ahead\nahead.finish()\n"
+        "assert 'sweeps.report.page' not in sys.modules\n"
+        "ahead.import_report()\nahead.import_report()\nahead.finish()\n"
+        "print('sweeps.report.page' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr

@@ -1,4 +1,4 @@
-"""One whole sweep as a user runs it: Ray, Optuna, MLflow and the report. `make test` runs it with the unit tests."""
+"""One whole sweep as a user runs it: Ray, Optuna, MLflow and the report. `make test` runs it too."""
 
 import json
 from pathlib import Path

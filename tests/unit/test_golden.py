@@ -1,7 +1,7 @@
 """Losses that no change may move unawares: float64 on the CPU, on data that never change.
 
-After a change that is meant to move them, write them anew with ``python -m tests.unit.test_golden`` and say in
-the commit what moved them and why.
+After a change that is meant to move them, run ``python -m tests.unit.test_golden`` to write new ones, and say
+in the commit what moved them and why.
 """
 
 import json
