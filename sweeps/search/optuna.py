@@ -1,4 +1,4 @@
-"""What searches the space of a spec: Optuna, with ASHA to end trials early."""
+"""The Optuna studies that search the space of a spec, one an arm."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

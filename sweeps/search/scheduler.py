@@ -1,4 +1,7 @@
-"""Early stopping: each arm has an ASHA of its own, behind Tune's one scheduler."""
+"""Early stopping: each arm has an ASHA of its own, behind Tune's one scheduler.
+
+Every driver rebuilds them from the reports in the journal, as it does the studies of the searcher.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Arms side by side: each with a study and a scheduler of its own, behind Tune's one of each.
+"""The searcher of a sweep: each arm has a study of its own, behind Tune's one searcher.
 
-Both are made anew by every driver from what the journal knows of the trials, so that a sweep that was killed
-goes on as an undisturbed one would.
+Every driver rebuilds the studies from the trials in the journal, so that a resumed sweep suggests what an
+undisturbed one would have suggested.
 """
 
 from collections import Counter

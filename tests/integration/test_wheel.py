@@ -68,8 +68,9 @@ def test_a_shipped_study_runs_by_its_name(installed, tmp_path):
     assert f"digits  trains digits  {installed}/sweeps/studies/digits.yaml" in noisesweep(
         installed, tmp_path, "list"
     )
-    small = ("fixed.epochs=3", "stages.confirm.seeds=2")
+    arms = ("compare={noise: [none, layer]}", "search.sigma.when.noise=[layer]", "claims=[]")
+    small = (*arms, "fixed.epochs=3", "stages.confirm.seeds=2")
     changes = [word for change in small for word in ("--set", change)]
     output = noisesweep(installed, tmp_path, "run", "digits", "--trials", "1", *changes)
-    assert "complete, 15 of 15 trials ended: 15 finished" in output
+    assert "complete, 6 of 6 trials ended: 6 finished" in output
     assert (tmp_path / "runs" / "digits" / "001" / "report" / "report.html").exists()

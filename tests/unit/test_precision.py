@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.cases import CASES
+from trainables import precision
 from trainables.testing import numbers, same_weights
 
 
@@ -41,6 +42,24 @@ def test_only_the_forward_pass_of_a_step_is_in_bf16(cases):
     task.loss, task.evaluate = seen_loss, seen_evaluate
     list(training)
     assert seen == {"step": {True}, "evaluation": {False}, "curvature": {False}}
+
+
+@pytest.mark.parametrize("name", ["conll2003", "temperatures"])
+def test_bf16_trains_lstms_where_onednn_has_none(name, data_dir, monkeypatch):
+    """As on a CPU without AVX-512; on one, this is what the tests above do."""
+    monkeypatch.setattr(precision, "_onednn_has_bf16_lstm", lambda: False)
+    exact, mixed = CASES[name](data_dir).start(), CASES[name](data_dir, precision="bf16").start()
+    for one, other in zip(exact, mixed, strict=True):
+        assert math.isclose(one["train_loss"], other["train_loss"], rel_tol=0.05)
+    assert not same_weights(exact, mixed)
+    assert torch.backends.mkldnn.enabled == torch.backends.mkldnn.is_available()
+
+
+def test_finding_out_what_onednn_has_draws_nothing():
+    precision._onednn_has_bf16_lstm.cache_clear()
+    before = torch.get_rng_state()
+    precision._onednn_has_bf16_lstm()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_tf32_is_set_while_an_epoch_runs_and_changes_nothing_on_a_cpu(data_dir):
