@@ -15,23 +15,21 @@ from tests.curves import Curves
 from tests.threaded import publish_in_a_thread
 from trainables import register
 
-JOINT = {
+ARMS = {
     "name": "interrupted",
     "trainable": "curves",
-    "fixed": {"epochs": 3},
-    "search": {"lr": {"uniform": [0.01, 0.1]}},
-    "objective": {"metric": "val_accuracy", "mode": "max"},
-    "budget": {"trials": 8, "concurrent": 2},
-}
-ARMS = {
-    **JOINT,
     "compare": {"noise": ["none", "all"]},
-    "search": {"sigma": {"uniform": [0.01, 0.2], "when": {"noise": ["all"]}}, **JOINT["search"]},
+    "fixed": {"epochs": 3},
+    "search": {
+        "sigma": {"uniform": [0.01, 0.2], "when": {"noise": ["all"]}},
+        "lr": {"uniform": [0.01, 0.1]},
+    },
     "stages": {"search": {"trials_per_arm": 4}, "confirm": {"seeds": 4}},
+    "objective": {"metric": "val_accuracy", "mode": "max"},
     "budget": {"concurrent": 2},
 }
 EPOCHS = {**ARMS, "stages": {"search": {"epochs_per_arm": 12}, "confirm": {"seeds": 4}}}
-SPECS = {"joint": JOINT, "arms": ARMS, "epochs": EPOCHS}
+SPECS = {"arms": ARMS, "epochs": EPOCHS}
 
 
 def interrupted(storage, what, **env):
@@ -43,7 +41,7 @@ def interrupted(storage, what, **env):
 class Interrupter(SweepCallback):
     def on_trial_complete(self, iteration, trials, trial, **info):
         super().on_trial_complete(iteration, trials, trial, **info)
-        stage, number = os.environ.get("INTERRUPT_AT", "search:3").split(":")
+        stage, number = os.environ["INTERRUPT_AT"].split(":")
         ended = sum(each.status in ENDED for each in self.state.of_stage(stage))
         if self._stage == stage and ended == int(number):
             os.kill(os.getpid(), int(os.environ["INTERRUPT_WITH"]))
@@ -53,8 +51,7 @@ def main(storage: Path, what: str) -> None:
     register(Curves)
     stages.SweepCallback = Interrupter
     with pytest.MonkeyPatch.context() as patch:
-        if what != "joint":  # which shows that the publisher's process ends with its driver
-            publish_in_a_thread(patch)
+        publish_in_a_thread(patch)
         result = run(SPECS[what], storage=storage)
     sys.exit(0 if result.complete else 130)
 

@@ -13,11 +13,8 @@ import yaml
 from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
-from sweeps.record.folder import newest_sweep
 from sweeps.record.journal import Journal
-from sweeps.tracking.bookmark import Bookmark
 from tests.curves import content
-from tests.interrupted import interrupted
 from tests.runs import children, history
 from trainables import register, registry
 
@@ -273,25 +270,3 @@ def test_no_node_can_run_a_trial(ray_session, tmp_path):
     ):
         run(content(resources={"cpu": 1, "gpu": 64}), storage=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_killed_sweep_goes_on_where_it_was(ray_session, tmp_path):
-    """The driver, in a process of its own, is killed when the third trial has ended; Ctrl-C: test_stages."""
-    driver = interrupted(tmp_path, "joint", INTERRUPT_WITH=str(int(signal.SIGKILL)))
-    assert driver.returncode == -signal.SIGKILL, driver.stderr
-    state = newest_sweep(tmp_path, "interrupted").state()
-    assert 3 <= state.counts()["finished"] < 8
-    folder = newest_sweep(tmp_path, "interrupted")
-    state = resume("interrupted", storage=tmp_path).state
-    assert [trial.status for trial in state.trials.values()] == 8 * ["finished"]
-    assert all(trial.epochs.keys() == {1, 2, 3} for trial in state.trials.values())
-    events = [event for event, _ in folder.journal.read() if event["event"] == "epoch"]
-    assert len({(event["trial"], event["epoch"]) for event in events}) == len(events)
-    bookmark = Bookmark.read(folder)
-    client, parent = MlflowClient(bookmark.uri), bookmark.parent
-    experiment = client.get_experiment_by_name("interrupted").experiment_id
-    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
-    assert sorted(run.data.tags["trial"] for run in runs) == sorted(state.trials)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    assert client.get_run(parent).info.status == "FINISHED"
-    assert folder.checkpoints(state.best().id).load()["training"]["epoch"] == 3

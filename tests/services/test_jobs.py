@@ -321,9 +321,8 @@ def clients(tmp_path_factory):
     root = tmp_path_factory.mktemp("jobs")
     folder, storage = root / "folder", root / "storage"
     # A folder that is called like a package of ours, which must not be taken for it.
-    write(folder / "sweeps", "kept", SLOW)
+    write(folder / "sweeps", "slow", SLOW)
     write(folder, "plain", QUICK)
-    write(folder, "slow", SLOW)
     touch(folder, ".venv/pyvenv.cfg", "mlflow.db")
     with LocalCluster(head_cpus=2, env={"NOISESWEEP_STORAGE": str(storage)}) as cluster:
         yield Clients(cluster, folder, storage)
@@ -336,36 +335,25 @@ def plain(clients):
     return clients.start(BIN / "ray", *command)
 
 
-def test_a_sweep_goes_on_without_its_client(clients, plain):
-    client = clients.noisesweep("submit", "sweeps/kept.yaml", "--wait")
-    job = job_of(client)
-    until(clients, "kept", "start", client)
-    client.kill()
-    client.wait()
-    assert clients.sweep("kept").state().complete is False
-    log = ended(clients.noisesweep("logs", job, "--follow"))
-    assert "complete, 2 of 2 trials ended: 2 finished" in log
-    assert re.search(rf"^{job} succeeded after 0:\d\d:\d\d$", log, re.MULTILINE)
-    assert clients.sweep("kept").state().complete
-    assert (clients.sweep("kept").report / "report.html").exists()
-    assert tracked("kept") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
-
-
 def test_the_plain_command_of_ray_runs_a_sweep(clients, plain):
     assert "succeeded" in ended(plain)
     assert clients.sweep("plain").state().complete
     assert tracked("plain") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
 
 
-def test_a_job_that_is_stopped_can_be_resumed(clients):
-    waiting = clients.noisesweep("submit", "slow.yaml", "--wait")
-    job = job_of(waiting)
+def test_a_job_goes_on_without_its_client_and_resumes_after_it_was_stopped(clients, plain):
+    client = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait")
+    job = job_of(client)
     stop = clients.start(sys.executable, "-c", PREPARED, "stop", job)
     assert stop.stdout.readline() == "\n"
-    until(clients, "slow", "epoch", waiting)
+    until(clients, "slow", "start", client)
+    client.kill()
+    client.wait()
+    waiting = clients.noisesweep("logs", job, "--follow")
+    until(clients, "slow", "epoch", stop)
     said = ended_after_enter(stop)
     assert re.search(rf"^{job} stopped after 0:\d\d:\d\d$", said, re.MULTILINE)
-    assert said.splitlines()[-1] == "go on with it: noisesweep submit slow.yaml --resume"
+    assert said.splitlines()[-1] == "go on with it: noisesweep submit sweeps/slow.yaml --resume"
     assert f"{job} stopped after" in ended(waiting, code=1)
     assert clients.ask(f"jobs/{job}").json()["status"] == "STOPPED"
     state = clients.sweep("slow").state()
@@ -374,11 +362,12 @@ def test_a_job_that_is_stopped_can_be_resumed(clients):
     started = len(state.trials)
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
-    anew = clients.noisesweep("submit", "slow.yaml", "--wait")
-    log = ended(clients.noisesweep("submit", "slow.yaml", "--resume", "--wait", "--follow"))
+    anew = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait")
+    log = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--follow"))
     assert "complete, 2 of 2 trials ended: 2 finished" in log
     resumed = clients.sweep("slow")
     assert resumed.path.name == "001"
+    assert (resumed.report / "report.html").exists()
     assert resumed.state().trials.keys() >= state.trials.keys()
     assert [len(trial.epochs) for trial in resumed.state().trials.values()] == [8, 8]
     assert tracked("slow") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
