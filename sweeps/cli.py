@@ -109,6 +109,10 @@ def resume(
 ) -> None:
     """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
+    if profile or overrides:
+        from sweeps.spec.source import shipped_study
+
+        is_file = is_file or shipped_study(sweep) is not None
     _check_changes(is_file, profile, overrides)
     from sweeps.tracking.process import started_ahead
 

@@ -34,6 +34,7 @@ from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
 from trainables.data import DataError
+from trainables.precision import without_onednn
 
 INTERRUPTED = 130  # exit status, as after Ctrl-C
 _LEAVING_SECONDS = 10.0
@@ -200,6 +201,7 @@ def _getting_ready(
                 beside.submit(import_module, "sweeps.engine.stages")
                 ensure_ray(spec, say)
                 _prepare_data(spec, say)
+            _note_precision(spec, say)
         delivery.open()
         yield delivery
     finally:
@@ -240,6 +242,12 @@ def _data_dir(spec: Spec) -> str | None:
     # Workers run elsewhere, in other folders: what is relative here must be absolute there.
     given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
     return str(Path(given).expanduser().resolve()) if given else None
+
+
+def _note_precision(spec: Spec, say: Callable[[str], None]) -> None:
+    precisions = [hyperparameters.precision for hyperparameters in spec.variants(["precision"])]
+    if not spec.resources.gpu and (note := without_onednn(precisions)):
+        say(f"note: {note}")
 
 
 def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:

@@ -266,7 +266,7 @@ class Training:
         for parameter in self._parameters:  # the optimizer's own way takes 3% of a small step
             parameter.grad = None
         with self._noise:
-            with autocast(self._hp.precision, self._device):
+            with autocast(self._hp.precision, self.task.model, self._device):
                 loss = self.task.loss(batch)
             loss.backward()
         self._optimizer.step()

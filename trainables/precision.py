@@ -5,25 +5,28 @@ in float32. ``tf32`` is NVIDIA's: float32 rounded to 10 bits of mantissa in prod
 ``float32``.
 
 On a CPU, torch computes recurrent layers with oneDNN, which has no LSTM in bfloat16 for CPUs without AVX-512.
-There torch's own kernels compute it: products in bfloat16, states in float32.
+On those CPUs, oneDNN is off in the forward pass of models with an LSTM, and torch's own kernels compute it:
+products in bfloat16, states in float32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Literal
 
 import torch
+from torch import nn
 
 Precision = Literal["float32", "tf32", "bf16"]
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+def autocast(precision: Precision, model: nn.Module, device: torch.device) -> AbstractContextManager[object]:
     """Compute what is inside in a precision: the forward pass of one step, whose backward pass follows it.
 
     Args:
         precision: The precision; only ``bf16`` changes anything here.
-        device: Where the model is.
+        model: The model.
+        device: Where it is.
 
     Returns:
         A context manager, for one use.
@@ -31,9 +34,27 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     if precision != "bf16":
         return nullcontext()
     autocasting = torch.autocast(device.type, torch.bfloat16)
-    if device.type == "cpu" and not _onednn_has_bf16_lstm():
+    if device.type == "cpu" and not _onednn_has_bf16_lstm() and _has_lstm(model):
         return _without_onednn(autocasting)
     return autocasting
+
+
+def without_onednn(precisions: Iterable[Precision]) -> str:
+    """Say what this machine's CPU computes in another way than others do.
+
+    Args:
+        precisions: Those of a sweep.
+
+    Returns:
+        A sentence for the user; empty if there is nothing to say.
+    """
+    if "bf16" not in precisions or _onednn_has_bf16_lstm():
+        return ""
+    return "oneDNN has no LSTM in bfloat16 for this CPU: torch's own kernels train LSTMs"
+
+
+def _has_lstm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.LSTM) for module in model.modules())
 
 
 @contextmanager

@@ -101,9 +101,13 @@ class Journal:
 
 def _line(event: Event) -> str:
     if metrics := event.get("metrics"):
-        plain = {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
+        plain = {name: str(value) if _is_not_finite(value) else value for name, value in metrics.items()}
         event = {**event, "metrics": plain}
     return json.dumps(event, allow_nan=False) + "\n"
+
+
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _event(line: bytes) -> Event:

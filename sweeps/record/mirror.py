@@ -54,6 +54,7 @@ def working_copy(uri: str) -> Path:
 
 
 def _working_copies() -> Path:
+    # In the folder of the datasets' cache, whose place trainables.data.cache chooses in the same way.
     cache = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
     return Path(os.environ.get("NOISESWEEP_CACHE_DIR", Path(cache, "noisesweep")), "storages")
 

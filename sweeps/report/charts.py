@@ -1,4 +1,4 @@
-"""What a chart shows; ``charts_html`` draws it with Plotly, ``charts_png`` with Matplotlib, both from here.
+"""What a chart shows; ``html`` draws it with Plotly, ``png`` with Matplotlib, both from here.
 
 A report is a page and pictures. Plotly's own export of pictures needs a Chrome, which cluster machines lack.
 """

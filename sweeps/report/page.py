@@ -19,7 +19,6 @@ from sweeps.report.tables import Table, arms_table, claims_table, search_table
 from sweeps.report.words import headline, in_words, label_of
 from sweeps.spec.source import dump
 
-_ROUNDING = 1e-12
 _HOW_CLAIMS_ARE_JUDGED = (
     "A claim is judged by Wilcoxon's signed-rank test of the differences (exact, zeros after Pratt), "
     "two-sided, corrected by Holm for the number of claims ({claims}), at {alpha:g}. One that names several "

@@ -98,7 +98,8 @@ class Source:
                 content = file.read(LARGEST + 1)  # a device has no size, and no end
             self.text = "" if len(content) > LARGEST else content.decode()
         except (OSError, UnicodeDecodeError) as error:
-            or_study = "" if "/" in self.name else ", nor a shipped study (`noisesweep list` names them)"
+            is_name = "/" not in self.name and path.suffix not in (".yaml", ".yml")
+            or_study = ", nor a shipped study (`noisesweep list` names them)" if is_name else ""
             reasons: dict[type[Exception], str] = {
                 FileNotFoundError: f"no such file{or_study}",
                 IsADirectoryError: "is a folder; name the file in it",
@@ -187,7 +188,7 @@ def shipped_study(source: str | Path) -> Path | None:
         Its YAML; None if there is a file of that name, or no such study.
     """
     study = STUDIES / f"{source}.yaml"
-    is_name = len(Path(source).parts) == 1 and not Path(source).is_file()
+    is_name = "/" not in str(source) and not Path(source).is_file()
     return study if is_name and study.is_file() else None
 
 

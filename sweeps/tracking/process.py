@@ -187,6 +187,10 @@ class Delivery:
                 return
             except _GONE:
                 reason = self._ended()
+            except OSError:
+                if self._process.connection.closed:  # abandoned, as by a second Ctrl-C
+                    return
+                raise
             if self._delivered() == before:
                 self._say(
                     f"what writes to MLflow has {reason} again; the rest is kept in "

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+UNIT = "Unit tests import no MLflow and start no other process themselves"
 
 
 @pytest.fixture
@@ -39,7 +40,21 @@ def test_they_are_kept(copy):
         ("sweeps/utils.py", "", "The rooms of sweeps, top first"),
         ("sweeps/spec/model.py", "import sweeps.spec.load", "No circles"),
         ("sweeps/console/display.py", "import mlflow", "MLflow for tracking"),
-        ("tests/unit/test_noise.py", "import subprocess", "Unit tests use no MLflow and no other process"),
+        ("sweeps/runner.py", "import ray", "Ray for engine, search and cluster"),
+        ("sweeps/runner.py", "import cluster.jobs", "cluster for cli"),
+        ("sweeps/runner.py", "import tests.curves", "Nothing imports the tests"),
+        ("cluster/jobs.py", "import sweeps.spec.load", "cluster takes from sweeps the errors alone"),
+        (
+            "sweeps/engine/callbacks.py",
+            "import sweeps.engine.trial",
+            "The driver's callbacks do not import the worker",
+        ),
+        (
+            "sweeps/engine/trial.py",
+            "import sweeps.search.scheduler",
+            "A worker loads no searcher and no scheduler",
+        ),
+        ("tests/unit/test_noise.py", "import subprocess", UNIT),
     ],
 )
 def test_they_can_be_broken(copy, module, line, contract):

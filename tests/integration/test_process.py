@@ -68,8 +68,9 @@ def kill(delivery):
     delivery._process._process.kill()
 
 
-def test_it_delivers_and_ctrl_c_and_sigterm_are_the_drivers(folder, uri, tmp_path, monkeypatch):
-    """It imports what the driver does, not what lies about."""
+def test_it_delivers_whatever_modules_lie_about_and_leaves_signals_to_the_driver(
+    folder, uri, tmp_path, monkeypatch
+):
     (tmp_path / "mlflow.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
@@ -113,6 +114,17 @@ def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(
     monkeypatch.undo()
     following(folder, uri, said := Said()).close()
     assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
+
+
+def test_where_it_is_abandoned_its_listener_ends_in_silence(folder, uri, monkeypatch):
+    """As where a second Ctrl-C ends the wait for the rest."""
+    raised = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    delivery = following(folder, uri, said := Said())
+    delivery.abandon()
+    delivery._listener.join(60)
+    assert not delivery._listener.is_alive()
+    assert (raised, said) == ([], [])
 
 
 def test_it_ends_with_its_driver(folder, uri):

@@ -3,18 +3,11 @@
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RUN = """
-import sys
-from sweeps import cli
-sys.argv = ["noisesweep", *sys.argv[1:]]
-cli.script()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +36,40 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel):
-    """Unpack it, as pip does; its dependencies are those of the checkout."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(wheel.parent / "site")
-    return wheel.parent / "site"
+    """Install it into a folder; its dependencies are those of the checkout."""
+    site = wheel.parent / "site"
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        site,
+        wheel,
+    ]
+    subprocess.run(command, check=True)
+    return site
+
+
+def run(installed, folder, *words):
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    env.pop("MLFLOW_TRACKING_URI")
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
 
 
 def noisesweep(installed, folder, *words):
-    env = {**os.environ, "PYTHONPATH": str(installed)}
-    env.pop("MLFLOW_TRACKING_URI")
-    command = [sys.executable, "-P", "-c", RUN, *words]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
+    return run(installed, folder, installed / "bin" / "noisesweep", *words)
+
+
+def test_all_packages_are_those_of_the_wheel(installed, tmp_path):
+    code = (
+        "import sweeps, trainables, cluster\nfor each in sweeps, trainables, cluster: print(each.__path__[0])"
+    )
+    found = run(installed, tmp_path, sys.executable, "-P", "-c", code).splitlines()
+    assert found == [str(installed / name) for name in ("sweeps", "trainables", "cluster")]
 
 
 def test_it_has_what_ships(installed):

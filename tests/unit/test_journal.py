@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from sweeps.record.journal import Follower, Journal
+from sweeps.record.journal import Follower, Journal, _event
 from sweeps.record.state import STATUSES, SweepState
 from sweeps.spec.load import load_spec
+from tests.strict import strict_json
 
 
 @pytest.fixture
@@ -355,3 +356,18 @@ def test_the_search_is_over_when_each_arm_has_had_its_epochs():
     assert state.searched
     select(state)
     assert state.n_trials == 3 + state.n_confirm
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.5, 3, None])
+def test_metrics_come_back_as_they_were_from_strict_json(journal, value):
+    journal.append("epoch", trial="0001", epoch=1, metrics={"val_loss": value})
+    strict_json(journal.path.read_text())
+    ((event, _),) = journal.read()
+    assert repr(event["metrics"]["val_loss"]) == repr(value)
+
+
+def test_bare_nan_of_older_journals_is_read():
+    line = b'{"event": "epoch", "metrics": {"train_loss": NaN, "val_loss": -Infinity, "val_accuracy": 0.5}}\n'
+    metrics = _event(line)["metrics"]
+    assert math.isnan(metrics["train_loss"])
+    assert (metrics["val_loss"], metrics["val_accuracy"]) == (-math.inf, 0.5)

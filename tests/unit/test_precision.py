@@ -53,6 +53,17 @@ def test_bf16_trains_lstms_where_onednn_has_none(name, data_dir, monkeypatch):
         assert math.isclose(one["train_loss"], other["train_loss"], rel_tol=0.05)
     assert not same_weights(exact, mixed)
     assert torch.backends.mkldnn.enabled == torch.backends.mkldnn.is_available()
+    assert precision.without_onednn(["float32", "bf16"]).startswith("oneDNN has no LSTM in bfloat16")
+    assert precision.without_onednn(["float32", "tf32"]) == ""
+
+
+def test_models_without_an_lstm_keep_onednn(data_dir, monkeypatch):
+    monkeypatch.setattr(precision, "_onednn_has_bf16_lstm", lambda: False)
+    training, seen = CASES["digits"](data_dir, precision="bf16").start(), set()
+    loss = training.task.loss
+    training.task.loss = lambda batch: seen.add(torch.backends.mkldnn.enabled) or loss(batch)
+    list(training)
+    assert seen == {torch.backends.mkldnn.is_available()}
 
 
 def test_finding_out_what_onednn_has_draws_nothing():
