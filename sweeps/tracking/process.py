@@ -105,7 +105,7 @@ class Delivery:
         self.uri, self.parent = uri, ""
         self._study = study
         self._undelivered: int | None = None
-        self._closing = threading.Event()
+        self._closing, self._abandoned = threading.Event(), threading.Event()
         self._listener = threading.Thread(target=self._listen, name="Delivery", daemon=True)
         self._process = publisher_process()
 
@@ -151,6 +151,7 @@ class Delivery:
 
     def abandon(self) -> None:
         """End the process, which leaves what is not delivered."""
+        self._abandoned.set()
         self._process.end()
 
     @property
@@ -185,12 +186,10 @@ class Delivery:
             try:
                 self._talk()
                 return
-            except _GONE:
-                reason = self._ended()
-            except OSError:
-                if self._process.connection.closed:  # abandoned, as by a second Ctrl-C
+            except (EOFError, OSError):
+                if self._abandoned.is_set():  # as by a second Ctrl-C
                     return
-                raise
+                reason = self._ended()
             if self._delivered() == before:
                 self._say(
                     f"what writes to MLflow has {reason} again; the rest is kept in "

@@ -182,6 +182,13 @@ def test_resume_refuses_what_would_not_compare(overrides, shown, noisesweep, fol
     assert on_disk(tmp_path) == before
 
 
+def test_resume_takes_a_shipped_study_by_its_name_with_changes(noisesweep, tmp_path):
+    create_sweep(tmp_path / "runs", load_spec("digits"))
+    code, output, errors = noisesweep("resume", "digits", *changed("fixed.epochs=4"))
+    assert (code, output) == (1, "")
+    assert errors.splitlines()[1:] == ["  fixed.epochs: 10 in the sweep, 4 now"]
+
+
 def test_without_a_gpu_is_not_compared_with_one(noisesweep, curves, file, tmp_path):
     create_sweep(tmp_path / "runs", load_spec(file, ["resources.gpu=1"]))
     _, _, errors = noisesweep("resume", file)

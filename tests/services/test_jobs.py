@@ -13,6 +13,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from cluster.jobs import _again
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, pack, shown_size
 from sweeps import SweepError, cli
@@ -229,6 +230,17 @@ def test_a_file_outside_of_the_folder_is_refused(nowhere, tmp_path, monkeypatch)
     message = f"{file}: is not in {tmp_path / 'folder'}, the folder that is uploaded; submit from its folder"
     with pytest.raises(SweepError, match=re.escape(message)):
         submit(nowhere, file, "quick")
+
+
+def test_a_shipped_study_is_submitted_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "trainable.py")
+    jobs = []
+    client = SimpleNamespace(submit_job=lambda **job: jobs.append(job))
+    cluster = SimpleNamespace(client=client, address="http://127.0.0.1:1")
+    submit(cluster, Path("digits"), "digits", options=["--profile=quick"], shipped=True)
+    assert jobs[0]["entrypoint"] == "noisesweep run digits --profile=quick"
+    assert _again(jobs[0]["entrypoint"]) == ["submit", "digits", "--resume", "--profile=quick"]
 
 
 def test_a_file_that_is_ignored_is_refused(nowhere, tmp_path, monkeypatch):
