@@ -29,25 +29,20 @@ def printed(*parts):
     return done.stdout.splitlines()
 
 
-def test_training_never_imports_it():
-    assert printed(START, TRAIN, LOADED) == ["True False"]
+def test_neither_training_nor_looking_for_it_imports_it():
+    look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
+    assert printed(START, look, TRAIN, LOADED) == ["True False"]
 
 
 @pytest.mark.parametrize(
     "use",
     [
         "assert torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)) == 2",
-        "import torch._dynamo.config",
         "torch.compiler.disable(lambda x: x)",
     ],
 )
 def test_whoever_compiles_gets_it(use):
     assert printed(START, TRAIN, use, LOADED) == ["True True"]
-
-
-def test_looking_for_it_is_no_use_of_it():
-    look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
-    assert printed(START, look, LOADED) == ["True False"]
 
 
 def test_one_that_is_imported_stays():

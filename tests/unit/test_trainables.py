@@ -59,7 +59,7 @@ class TestContractOnDigits(TrainableContract):
 
 @pytest.mark.slow
 class TestContractWithOtherData(TrainableContract):
-    modes = ("all", "after_layer")
+    modes = ("after_layer",)
 
     @pytest.fixture(params=WITH_OTHER_DATA)
     def case(self, request, data_dir):
