@@ -34,7 +34,7 @@ from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
 from trainables.data import DataError
-from trainables.precision import without_onednn
+from trainables.precision import onednn_note
 
 INTERRUPTED = 130  # exit status, as after Ctrl-C
 _LEAVING_SECONDS = 10.0
@@ -246,7 +246,7 @@ def _data_dir(spec: Spec) -> str | None:
 
 def _note_precision(spec: Spec, say: Callable[[str], None]) -> None:
     precisions = [hyperparameters.precision for hyperparameters in spec.variants(["precision"])]
-    if not spec.resources.gpu and (note := without_onednn(precisions)):
+    if not spec.resources.gpu and (note := onednn_note(precisions)):
         say(f"note: {note}")
 
 

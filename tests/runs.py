@@ -7,7 +7,9 @@ def children(result):
     client = MlflowClient(result.tracking_uri)
     experiment = client.get_experiment_by_name(result.state.spec.name).experiment_id
     runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{result.run_id}'")
-    return {child.data.tags["trial"]: child for child in runs}
+    by_trial = {child.data.tags["trial"]: child for child in runs}
+    assert len(by_trial) == len(runs)  # no trial twice
+    return by_trial
 
 
 def history(result, run_id, metric):

@@ -39,7 +39,7 @@ def autocast(precision: Precision, model: nn.Module, device: torch.device) -> Ab
     return autocasting
 
 
-def without_onednn(precisions: Iterable[Precision]) -> str:
+def onednn_note(precisions: Iterable[Precision]) -> str:
     """Say what this machine's CPU computes in another way than others do.
 
     Args:

@@ -194,6 +194,19 @@ def _numbered(study: Path) -> dict[int, Path]:
     return {int(path.name): path for path in study.glob("[0-9]*") if path.name.isdecimal()}
 
 
+def study_names(storage: Path) -> list[str]:
+    """List the studies that have a sweep.
+
+    Args:
+        storage: The storage folder.
+
+    Returns:
+        Their names, sorted.
+    """
+    pull(storage)
+    return sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
+
+
 def newest_sweep(storage: Path, name: str) -> SweepFolder:
     """Find the sweep that a name means.
 
@@ -211,8 +224,7 @@ def newest_sweep(storage: Path, name: str) -> SweepFolder:
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
-    pull(storage)
-    studies = sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
+    studies = study_names(storage)
     known = f"there are {', '.join(studies)}" if studies else "there is none yet"
     raise SweepError(f"{uri_of(storage) or storage}: no sweep of the name {name!r}; {known}")
 

@@ -9,8 +9,7 @@ from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, po
 from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
 from sweeps.errors import SweepError
-from sweeps.record.folder import SweepFolder, sweep_folders
-from sweeps.record.mirror import pull
+from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
 from sweeps.report.render import render
 from sweeps.report.tables import Table
@@ -41,9 +40,7 @@ def write_overview(storage: Path) -> Path:
     Raises:
         SweepError: If no study there has arms with several seeds.
     """
-    pull(storage)
-    names = sorted({path.parent.parent.name for path in storage.glob("*/*/resolved.yaml")})
-    states = [state for name in names if (state := _state(sweep_folders(storage, name)))]
+    states = [state for name in study_names(storage) if (state := _state(sweep_folders(storage, name)))]
     table, claims = overview(states), verdicts(states)
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet: run one with stages.confirm")

@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage, Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from sweeps.record.files import RESOLVED
+from sweeps.record.files import RESOLVED, SWEEP
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, TrialRecord, trial_name
 from sweeps.tracking.bookmark import Bookmark
@@ -85,7 +85,7 @@ class SweepRuns:
 
     def _log_files(self) -> None:
         there = {file.path for file in self._client.list_artifacts(self.parent)}
-        for file in {"sweep.yaml", RESOLVED} - there:
+        for file in {SWEEP, RESOLVED} - there:
             self._client.log_artifact(self.parent, str(Path(self._folder.path, file)))
 
     def child(self, trial: TrialRecord) -> str | None:

@@ -10,7 +10,6 @@ from mlflow import MlflowClient
 from sweeps import resume, run
 from sweeps.record.folder import newest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
-from sweeps.tracking.bookmark import Bookmark
 from tests.curves import Curves
 from tests.interrupted import ARMS, interrupted
 from tests.runs import children, history
@@ -232,7 +231,8 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
     before = folder.state()
     assert not before.complete
     assert (before.selected is not None) == bool(before.of_stage(CONFIRM)) == (stage == CONFIRM)
-    state = resume("interrupted", storage=tmp_path).state
+    result = resume("interrupted", storage=tmp_path)
+    state = result.state
     assert_confirmed(state)
     assert selections(folder) == [state.select()]
     if stage == CONFIRM:
@@ -244,13 +244,9 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
         (event["trial"], event["epoch"]) for event, _ in folder.journal.read() if event["event"] == "epoch"
     ]
     assert len(set(seen)) == len(seen)
-    bookmark = Bookmark.read(folder)
-    client = MlflowClient(bookmark.uri)
-    parent = client.get_run(bookmark.parent)
-    children = f"tags.mlflow.parentRunId = '{bookmark.parent}'"
-    runs = client.search_runs([parent.info.experiment_id], children)
-    assert sorted(run.data.tags["trial"] for run in runs) == sorted(state.trials)
-    assert {run.info.status for run in (parent, *runs)} == {"FINISHED"}
+    parent, runs = MlflowClient(result.tracking_uri).get_run(result.run_id), children(result)
+    assert sorted(runs) == sorted(state.trials)
+    assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
     assert folder.checkpoints(state.best().id).load()["training"]["epoch"] == 3
 
 
