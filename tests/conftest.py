@@ -19,7 +19,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; sp
 
 
 # Their tests share a sweep or a server, which one worker then starts once.
-SHARING = ("test_jsonl.py", "test_publisher.py", "test_security.py", "test_stages.py")
+SHARING = ("test_jsonl.py", "test_publisher.py", "test_run.py", "test_security.py", "test_stages.py")
 
 
 class Scheduling(LoadScopeScheduling):

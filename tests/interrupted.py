@@ -1,18 +1,16 @@
-"""A driver that gets a signal when trials of a stage have ended: run by tests in a process of its own."""
+"""A driver that gets a signal when trials of a stage have ended."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from sweeps import run
 from sweeps.engine import stages
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.record.state import ENDED
 from tests.curves import Curves
-from tests.threaded import publish_in_a_thread
 from trainables import register
 
 ARMS = {
@@ -28,17 +26,11 @@ ARMS = {
     "objective": {"metric": "val_accuracy", "mode": "max"},
     "budget": {"concurrent": 2},
 }
-EPOCHS = {**ARMS, "stages": {"search": {"epochs_per_arm": 12}, "confirm": {"seeds": 4}}}
-SPECS = {"arms": ARMS, "epochs": EPOCHS}
-
-
-def interrupted(storage, what, **env):
-    """Run a driver in a process of its own."""
-    command = [sys.executable, "-m", "tests.interrupted", str(storage), what]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
 
 
 class Interrupter(SweepCallback):
+    """Sends this process the signal ``INTERRUPT_WITH`` at ``INTERRUPT_AT``, as in ``confirm:3``."""
+
     def on_trial_complete(self, iteration, trials, trial, **info):
         super().on_trial_complete(iteration, trials, trial, **info)
         stage, number = os.environ["INTERRUPT_AT"].split(":")
@@ -47,15 +39,14 @@ class Interrupter(SweepCallback):
             os.kill(os.getpid(), int(os.environ["INTERRUPT_WITH"]))
 
 
-def main(storage: Path, what: str) -> None:
-    register(Curves)
-    stages.SweepCallback = Interrupter
-    with pytest.MonkeyPatch.context() as patch:
-        if what == "epochs":  # the other shows that the publisher's process ends with its driver
-            publish_in_a_thread(patch)
-        result = run(SPECS[what], storage=storage)
-    sys.exit(0 if result.complete else 130)
+def killed(storage, at):
+    """Run a driver in a process of its own that kills itself."""
+    command = [sys.executable, "-m", "tests.interrupted", str(storage)]
+    env = {**os.environ, "INTERRUPT_WITH": str(int(signal.SIGKILL)), "INTERRUPT_AT": at}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    register(Curves)
+    stages.SweepCallback = Interrupter
+    run(ARMS, storage=Path(sys.argv[1]))

@@ -29,11 +29,6 @@ def printed(*parts):
     return done.stdout.splitlines()
 
 
-def test_neither_training_nor_looking_for_it_imports_it():
-    look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
-    assert printed(START, look, TRAIN, LOADED) == ["True False"]
-
-
 @pytest.mark.parametrize(
     "use",
     [
@@ -41,8 +36,9 @@ def test_neither_training_nor_looking_for_it_imports_it():
         "torch.compiler.disable(lambda x: x)",
     ],
 )
-def test_whoever_compiles_gets_it(use):
-    assert printed(START, TRAIN, use, LOADED) == ["True True"]
+def test_neither_training_nor_looking_for_it_imports_it_and_whoever_compiles_gets_it(use):
+    look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
+    assert printed(START, look, TRAIN, LOADED, use, LOADED) == ["True False", "True True"]
 
 
 def test_one_that_is_imported_stays():

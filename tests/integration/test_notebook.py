@@ -13,6 +13,7 @@ spec = load_spec({
     "search": {"noise": {"grid": ["none", "layer"]},
                "sigma": {"grid": [0.01], "when": {"noise": ["layer"]}}},
     "objective": {"metric": "val_accuracy", "mode": "max"},
+    "budget": {"concurrent": 1},
 })
 result = run(spec)
 """,

@@ -14,8 +14,9 @@ from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
 from sweeps.record.journal import Journal
-from tests.curves import content
+from tests.curves import Curves, content
 from tests.runs import children, history
+from tests.threaded import publish_in_a_thread
 from trainables import register, registry
 
 pytestmark = pytest.mark.usefixtures("curves")
@@ -26,8 +27,25 @@ def grid(trouble, **changes):
     return content(search=searched, budget={"concurrent": 2}, **changes)
 
 
-def test_a_sweep_is_in_mlflow_whole(ray_session, tmp_path):
-    result = run(content(scheduler={"asha": {"grace_epochs": 2, "reduction_factor": 2}}), storage=tmp_path)
+@pytest.fixture(scope="module")
+def searched(ray_session, tmp_path_factory):
+    """A search with ASHA; gives its result, and what ran and was written when Ray was left."""
+    register(Curves)
+    storage, seen = tmp_path_factory.mktemp("searched"), []
+
+    def leave():
+        (journal,) = storage.rglob("journal.jsonl")
+        seen.append((journal.read_text().splitlines()[-1], {each.name for each in threading.enumerate()}))
+
+    with pytest.MonkeyPatch.context() as patch:
+        publish_in_a_thread(patch)
+        patch.setattr(runner, "leave", leave)
+        scheduler = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
+        return run(content(scheduler=scheduler), storage=storage), seen
+
+
+def test_a_sweep_is_in_mlflow_whole(searched):
+    result, _ = searched
     counts = result.state.counts()
     assert result.complete
     assert counts["finished"] + counts["stopped"] == 12
@@ -50,19 +68,16 @@ def test_a_sweep_is_in_mlflow_whole(ray_session, tmp_path):
             assert logged == {epoch: metrics[metric] for epoch, metrics in trial.epochs.items()}
 
 
-def test_ray_is_left_when_all_else_is_done(ray_session, tmp_path, monkeypatch):
-    seen = []
-
-    def leave():
-        (journal,) = tmp_path.rglob("journal.jsonl")
-        running = {thread.name for thread in threading.enumerate()}
-        seen.append((json.loads(journal.read_text().splitlines()[-1])["event"], running))
-
-    monkeypatch.setattr(runner, "leave", leave)
-    run(content(budget={"trials": 1}), storage=tmp_path)
-    ((last, running),) = seen
-    assert last == "finish"
+def test_ray_is_left_when_all_else_is_done(searched):
+    ((last, running),) = searched[1]
+    assert json.loads(last)["event"] == "finish"
     assert not running & {"Display", "Delivery"}
+
+
+def test_asha_judges_each_epoch_however_short(searched):
+    trials = searched[0].state.trials.values()
+    assert {len(trial.epochs) for trial in trials if trial.status == "stopped"} <= {1, 3}  # its rungs
+    assert {trial.status for trial in trials} == {"finished", "stopped"}
 
 
 def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
@@ -173,11 +188,29 @@ class _DiesOnce(registry.get("digits")):
         return task
 
 
-def test_checkpoints_are_kept_for_the_best_trial_alone(ray_session, tmp_path):
-    result = run(content(fixed={"epochs": 2}, budget={"trials": 6, "concurrent": 1}), storage=tmp_path)
-    kept = sorted(path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt"))
-    assert {str(path.parent) for path in kept} == {result.best.id}
-    assert kept[-1].name == "epoch-00002.pt"
+@pytest.fixture(scope="module")
+def unjudged(ray_session, tmp_path_factory):
+    """A search without ASHA."""
+    register(Curves)
+    with pytest.MonkeyPatch.context() as patch:
+        publish_in_a_thread(patch)
+        return run(
+            content(budget={"trials": 6, "concurrent": 1}), storage=tmp_path_factory.mktemp("unjudged")
+        )
+
+
+def test_checkpoints_are_kept_for_the_best_trial_alone(unjudged):
+    kept = sorted(path.relative_to(unjudged.path / "checkpoints") for path in unjudged.path.rglob("*.pt"))
+    assert {str(path.parent) for path in kept} == {unjudged.best.id}
+    assert kept[-1].name == "epoch-00009.pt"
+
+
+def test_short_epochs_are_reported_together(unjudged):
+    events = [event for event, _ in Journal(unjudged.path / "journal.jsonl").read()]
+    for trial in unjudged.state.trials:
+        epochs = [event for event in events if (event["event"], event.get("trial")) == ("epoch", trial)]
+        assert [event["epoch"] for event in epochs] == list(range(1, 10))
+        assert len({event["time"] for event in epochs}) < 9  # those written in one go have one time
 
 
 def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(ray_session, tmp_path):
@@ -189,22 +222,6 @@ def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(ray_sessio
     result = run(spec, storage=tmp_path)
     kept = [path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt")]
     assert sorted(map(str, kept)) == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (1, 2)]
-
-
-def test_short_epochs_are_reported_together(ray_session, tmp_path):
-    result = run(content(budget={"trials": 1}), storage=tmp_path)
-    events = [
-        event for event, _ in Journal(result.path / "journal.jsonl").read() if event["event"] == "epoch"
-    ]
-    assert [event["epoch"] for event in events] == list(range(1, 10))
-    assert len({event["time"] for event in events}) < 9  # those written in one go have one time
-
-
-def test_asha_judges_each_epoch_however_short(ray_session, tmp_path):
-    scheduler = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
-    trials = run(content(scheduler=scheduler), storage=tmp_path).state.trials.values()
-    assert {len(trial.epochs) for trial in trials if trial.status == "stopped"} <= {1, 3}  # its rungs
-    assert {trial.status for trial in trials} == {"finished", "stopped"}
 
 
 def test_asha_judges_the_trials_of_a_grid(ray_session, tmp_path):
@@ -234,34 +251,30 @@ def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_configurations(ray_session, tmp_path):
-    def configurations(seed, storage):
-        spec = content(seed=seed, budget={"trials": 14, "concurrent": 1}, fixed={"epochs": 2})
+    def configurations(seed, trials, storage):
+        spec = content(seed=seed, budget={"trials": trials, "concurrent": 1}, fixed={"epochs": 2})
         return run(spec, storage=tmp_path / storage).frame.drop(columns="trial")
 
-    first = configurations(0, "first")
-    assert configurations(0, "again").equals(first)
-    assert not configurations(1, "other").lr.equals(first.lr)
+    first = configurations(0, 14, "first")
+    assert configurations(0, 14, "again").equals(first)
+    assert configurations(1, 1, "other").lr[0] != first.lr[0]
 
 
-def test_a_study_that_has_a_sweep_is_not_overwritten(ray_session, tmp_path):
-    spec = content(fixed={"epochs": 1}, budget={"trials": 1})
+def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(ray_session, tmp_path):
+    spec = content(fixed={"epochs": 1}, budget={"trials": 3})
     first = run(spec, storage=tmp_path)
     with pytest.raises(
         SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
     ):
         run(spec, storage=tmp_path)
-    second = run(spec, storage=tmp_path, new=True)
-    assert (first.path.name, second.path.name) == ("001", "002")
-    assert first.run_id != second.run_id
-
-
-def test_a_complete_sweep_resumes_to_itself(ray_session, tmp_path):
-    first = run(content(fixed={"epochs": 1}, budget={"trials": 3}), storage=tmp_path)
     again = resume("test-curves", storage=tmp_path)
     assert again.frame.equals(first.frame)
     assert again.run_id == first.run_id
     assert len(children(again)) == 3
     assert MlflowClient(again.tracking_uri).get_run(again.run_id).info.status == "FINISHED"
+    second = run(spec, storage=tmp_path, new=True)
+    assert (first.path.name, second.path.name) == ("001", "002")
+    assert first.run_id != second.run_id
 
 
 def test_no_node_can_run_a_trial(ray_session, tmp_path):

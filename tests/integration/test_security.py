@@ -573,7 +573,8 @@ from trainables import register
 register(Curves)
 runner.leave = lambda: None  # so that Ray is still there after the sweep
 trouble = {"trouble": {"grid": ["none", "raise"]}}
-run(content(search=trouble, fixed={"epochs": 2}, budget={}, max_failures=0), storage="runs", log="json")
+spec = content(search=trouble, fixed={"epochs": 2}, budget={"concurrent": 1}, max_failures=0)
+run(spec, storage="runs", log="json")
 for process in psutil.Process().children(recursive=True):
     for connection in process.net_connections("inet"):
         if connection.status == psutil.CONN_LISTEN:

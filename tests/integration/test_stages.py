@@ -1,6 +1,7 @@
 """Studies of arms in stages, on real Ray, Optuna and MLflow; formulas stand in for training."""
 
 import json
+import shutil
 import signal
 from collections import Counter
 
@@ -8,10 +9,11 @@ import pytest
 from mlflow import MlflowClient
 
 from sweeps import resume, run
+from sweeps.engine import stages
 from sweeps.record.folder import newest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from tests.curves import Curves
-from tests.interrupted import ARMS, interrupted
+from tests.interrupted import ARMS, Interrupter, killed
 from tests.runs import children, history
 from tests.threaded import publish_in_a_thread
 from trainables import register
@@ -131,17 +133,15 @@ def test_an_arm_that_always_diverges_is_left_out(ray_session, tmp_path):
 
 def test_nothing_to_confirm_ends_the_sweep(ray_session, tmp_path, capsys):
     spec = study(
-        compare={"trouble": ["raise", "diverge"]},
-        search={"lr": {"uniform": [0.01, 0.1]}},
+        fixed={"epochs": 4, "trouble": "diverge"},
         stages={"search": {"trials_per_arm": 1}, "confirm": {"seeds": 2}},
-        max_failures=0,
     )
     result = run(spec, storage=tmp_path)
     assert result.complete
     assert result.best is None
     assert result.state.of_stage(CONFIRM) == []
     output = capsys.readouterr().out
-    assert "complete, 2 of 2 trials ended: 1 diverged, 1 failed" in output
+    assert "complete, 3 of 3 trials ended: 3 diverged" in output
     assert "the report failed" not in output
 
 
@@ -213,30 +213,14 @@ def selections(folder):
     return [event["points"] for event, _ in folder.journal.read() if event["event"] == "select"]
 
 
-@pytest.mark.parametrize(
-    ("what", "stage", "stop"),
-    [
-        ("epochs", SEARCH, signal.SIGINT),
-        ("arms", CONFIRM, signal.SIGKILL),
-    ],
-    ids=lambda value: getattr(value, "name", value),
-)
-def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, stage, stop):
-    driver = interrupted(tmp_path, what, INTERRUPT_WITH=str(int(stop)), INTERRUPT_AT=f"{stage}:3")
-    code = 130 if stop == signal.SIGINT else -signal.SIGKILL
-    assert driver.returncode == code, driver.stderr
-    if stop == signal.SIGINT:
-        assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in driver.stdout
-    folder = newest_sweep(tmp_path, "interrupted")
-    before = folder.state()
+def assert_resumed(folder, before):
+    """Resume what was interrupted: nothing is done again, nothing is left out."""
     assert not before.complete
-    assert (before.selected is not None) == bool(before.of_stage(CONFIRM)) == (stage == CONFIRM)
-    result = resume("interrupted", storage=tmp_path)
+    result = resume("interrupted", storage=folder.storage)
     state = result.state
     assert_confirmed(state)
     assert selections(folder) == [state.select()]
-    if stage == CONFIRM:
-        assert state.selected == before.selected
+    assert before.selected in (None, state.selected)
     searched = Counter(trial.arm for trial in state.of_stage(SEARCH) if trial.status in ENDED)
     assert searched == {"none": 4, "all": 4}
     assert len(state.trials) == 8 + 8
@@ -250,21 +234,43 @@ def test_an_interrupted_study_goes_on_in_its_stage(ray_session, tmp_path, what, 
     assert folder.checkpoints(state.best().id).load()["training"]["epoch"] == 3
 
 
-def test_a_driver_killed_between_the_stages(ray_session, tmp_path):
-    """Cut back to after the selection."""
-    first = run(ARMS, storage=tmp_path)
+def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):
+    spec = {**ARMS, "stages": {"search": {"epochs_per_arm": 12}, "confirm": {"seeds": 4}}}
+    with monkeypatch.context() as patch:
+        patch.setenv("INTERRUPT_WITH", str(int(signal.SIGINT)))
+        patch.setenv("INTERRUPT_AT", "search:3")
+        patch.setattr(stages, "SweepCallback", Interrupter)
+        before = run(spec, storage=tmp_path).state
+    assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
+    assert (before.selected, before.of_stage(CONFIRM)) == (None, [])
+    assert_resumed(newest_sweep(tmp_path, "interrupted"), before)
+
+
+def test_killed_in_confirm(ray_session, tmp_path):
+    driver = killed(tmp_path, "confirm:3")
+    assert driver.returncode == -signal.SIGKILL, driver.stderr
     folder = newest_sweep(tmp_path, "interrupted")
+    before = folder.state()
+    assert before.selected
+    assert before.of_stage(CONFIRM)
+    assert_resumed(folder, before)
+
+
+def test_killed_between_the_stages(confirmed, tmp_path):
+    """Cut back to after the selection."""
+    storage = shutil.copytree(confirmed.path.parents[1], tmp_path / "runs")
+    folder = newest_sweep(storage, "test-arms")
     lines = folder.journal.path.read_text().splitlines(keepends=True)
     last = next(number for number, line in enumerate(lines) if json.loads(line)["event"] == "select")
     folder.journal.path.write_text("".join(lines[: last + 1]))
     folder.bookmark.unlink()
     cut = folder.state()
     assert (cut.searched, cut.complete, cut.of_stage(CONFIRM)) == (True, False, [])
-    state = resume("interrupted", storage=tmp_path).state
-    assert_confirmed(state)
-    assert state.selected == first.state.selected
+    state = resume("test-arms", storage=storage).state
+    assert state.complete
+    assert state.selected == confirmed.state.selected
     again, before = (
-        {(trial.arm, trial.seed): trial.last["test_accuracy"] for trial in each.of_stage(CONFIRM)}
-        for each in (state, first.state)
+        [(trial.arm, trial.seed, trial.last["test_accuracy"]) for trial in each.of_stage(CONFIRM)]
+        for each in (state, confirmed.state)
     )
     assert again == before

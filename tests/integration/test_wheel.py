@@ -85,7 +85,7 @@ def test_a_shipped_study_runs_by_its_name(installed, tmp_path):
         installed, tmp_path, "list"
     )
     arms = ("compare={noise: [none, layer]}", "search.sigma.when.noise=[layer]", "claims=[]")
-    small = (*arms, "fixed.epochs=3", "stages.confirm.seeds=2")
+    small = (*arms, "fixed.epochs=3", "stages.confirm.seeds=2", "budget.concurrent=1")
     changes = [word for change in small for word in ("--set", change)]
     output = noisesweep(installed, tmp_path, "run", "digits", "--trials", "1", *changes)
     assert "complete, 6 of 6 trials ended: 6 finished" in output
