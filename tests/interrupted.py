@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sweeps import run
 from sweeps.engine import stages
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.record.state import ENDED
 from tests.curves import Curves
+from tests.threaded import publish_in_a_thread
 from trainables import register
 
 ARMS = {
@@ -49,4 +52,6 @@ def killed(storage, at):
 if __name__ == "__main__":
     register(Curves)
     stages.SweepCallback = Interrupter
-    run(ARMS, storage=Path(sys.argv[1]))
+    with pytest.MonkeyPatch.context() as patch:
+        publish_in_a_thread(patch)
+        run(ARMS, storage=Path(sys.argv[1]))

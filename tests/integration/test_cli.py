@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from sweeps import cli, load_spec, run
+from sweeps import cli, load_spec
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
 from tests.curves import Curves, content
@@ -132,16 +132,6 @@ def test_nothing_to_report(noisesweep, staged, tmp_path):
     code, output, errors = noisesweep("report", "--all")
     assert (code, output) == (1, "")
     assert len(errors.strip().splitlines()) == 1
-
-
-def test_the_same_from_python_and_the_command_line(noisesweep, ray_session, curves, file, tmp_path):
-    one_by_one = ["--set", "budget.concurrent=1"]
-    noisesweep("run", file, *one_by_one)
-    spec = content(fixed={"epochs": 1}, budget={"trials": 2, "concurrent": 1})
-    frame = run(spec, storage=tmp_path / "python").frame
-    typed = (tmp_path / "runs/test-curves/001/journal.jsonl").read_text().splitlines()
-    starts = [json.loads(line) for line in typed if '"event": "start"' in line]
-    assert [start["hyperparameters"]["lr"] for start in starts] == list(frame.lr)
 
 
 def test_status_and_resume_of_an_unknown_name(noisesweep):

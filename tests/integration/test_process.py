@@ -15,7 +15,7 @@ from sweeps.record.folder import create_sweep
 from sweeps.tracking import process
 from sweeps.tracking.process import Delivery
 from tests.curves import Curves
-from tests.integration.test_publisher import SPEC, delivered, end, epochs, expected, start
+from tests.integration.test_publisher import SPEC, delivered, end, epochs, expected, publisher, start
 
 FOLLOW = """
 import sys, threading
@@ -76,9 +76,9 @@ def test_it_delivers_whatever_modules_lie_about_and_leaves_signals_to_the_driver
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     delivery = following(folder, uri, said := Said())
     start(folder, 1)
-    publisher = psutil.Process(delivery._process._process.pid)
-    publisher.send_signal(2)
-    publisher.send_signal(15)
+    child = psutil.Process(delivery._process._process.pid)
+    child.send_signal(2)
+    child.send_signal(15)
     epochs(folder, 1, 1, 3)
     end(folder, 1)
     delivery.close()
@@ -112,7 +112,9 @@ def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(
     assert f"deliver it with: {folder.resume_command}" in said[-1]
     assert delivery.undelivered == 1
     monkeypatch.undo()
-    following(folder, uri, said := Said()).close()
+    rest = publisher(folder, uri)
+    rest.start()
+    rest.close()
     assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
 
 
@@ -131,11 +133,11 @@ def test_it_ends_with_its_driver(folder, uri):
     driver = subprocess.Popen(
         [sys.executable, "-c", FOLLOW, str(folder.path), uri], stdout=subprocess.PIPE, text=True
     )
-    publisher = psutil.Process(int(driver.stdout.readline()))
+    child = psutil.Process(int(driver.stdout.readline()))
     driver.kill()
     driver.wait()
-    publisher.wait(60)
-    assert not publisher.is_running()
+    child.wait(60)
+    assert not child.is_running()
 
 
 def test_it_ends_where_the_driver_dies_with_a_message_unread(monkeypatch):

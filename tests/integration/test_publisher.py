@@ -26,6 +26,7 @@ from sweeps.tracking.store import connect, open_store
 from sweeps.tracking.uris import default_tracking_uri
 from tests.curves import content
 from tests.runs import children, history
+from tests.threaded import publish_in_a_thread
 
 
 class Server:
@@ -365,7 +366,7 @@ def test_a_parent_gets_the_yaml_that_the_driver_before_did_not_log(folder, tmp_p
 
 @pytest.mark.publisher_process
 def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_later(
-    ray_session, tmp_path, curves
+    ray_session, tmp_path, curves, monkeypatch
 ):
     uri, blocked = f"sqlite:///{tmp_path}/blocked.db", tmp_path / "mlartifacts"
     blocked.write_text("no folder")
@@ -376,6 +377,7 @@ def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_la
     experiment = client.get_experiment_by_name("blocked").experiment_id
     assert [each.info.status for each in client.search_runs([experiment])] == ["KILLED"]
     blocked.unlink()
+    publish_in_a_thread(monkeypatch)
     result = resume("blocked", storage=tmp_path / "runs", tracking_uri=uri)
     assert result.complete
     assert [each.info.status for each in client.search_runs([experiment])] == ["FINISHED"] * 2

@@ -13,11 +13,14 @@ import yaml
 from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
+from sweeps.record.folder import newest_sweep
 from sweeps.record.journal import Journal
 from tests.curves import Curves, content
+from tests.integration.test_cli import noisesweep as noisesweep
 from tests.runs import children, history
 from tests.threaded import publish_in_a_thread
 from trainables import register, registry
+from trainables.testing import numbers
 
 pytestmark = pytest.mark.usefixtures("curves")
 
@@ -145,26 +148,27 @@ def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
 
 
 def test_a_retried_trial_equals_an_undisturbed_one(ray_session, tmp_path):
-    """Real training, its worker killed after the first epoch."""
+    """Real training, its worker killed after the first epoch, and the same outside of a sweep."""
+    fixed = {"epochs": 3, "noise": "after_layer", "sigma": 0.01, "optimizer": "adam", "lr": 0.001}
+    register(_DiesOnce)
     spec = {
         "name": "test-retry",
-        "trainable": "digits",
-        "fixed": {"epochs": 3, "noise": "after_layer", "sigma": 0.01, "optimizer": "adam", "lr": 0.001},
+        "trainable": _DiesOnce.name,
+        "fixed": fixed,
         "objective": {"metric": "val_accuracy", "mode": "max"},
+        "data_dir": str(tmp_path),
     }
-    result = run(spec, storage=tmp_path / "undisturbed")
-    undisturbed = result.best.epochs
-    register(_DiesOnce)
-    spec = {**spec, "trainable": _DiesOnce.name, "data_dir": str(tmp_path)}
     try:
         disturbed = run(spec, storage=tmp_path / "disturbed").best.epochs
     finally:
         registry._registered.pop(_DiesOnce.name)
     assert (tmp_path / "died").exists()
-    timing = ("epoch_seconds", "examples_per_second")
-    for epoch, metrics in undisturbed.items():
-        expected = {name: value for name, value in metrics.items() if name not in timing}
-        assert {name: disturbed[epoch][name] for name in expected} == expected
+    digits = registry.get("digits")
+    undisturbed = numbers(digits().start(digits.Hyperparameters(**fixed), seed=0))
+    assert disturbed.keys() == {metrics["epoch"] for metrics in undisturbed}
+    for metrics in undisturbed:
+        epoch = metrics.pop("epoch")
+        assert {name: disturbed[epoch][name] for name in metrics} == metrics
 
 
 class _DiesOnce(registry.get("digits")):
@@ -188,15 +192,16 @@ class _DiesOnce(registry.get("digits")):
         return task
 
 
+UNJUDGED = content(budget={"trials": 14, "concurrent": 1})
+
+
 @pytest.fixture(scope="module")
 def unjudged(ray_session, tmp_path_factory):
-    """A search without ASHA."""
+    """A search without ASHA, one trial after the other."""
     register(Curves)
     with pytest.MonkeyPatch.context() as patch:
         publish_in_a_thread(patch)
-        return run(
-            content(budget={"trials": 6, "concurrent": 1}), storage=tmp_path_factory.mktemp("unjudged")
-        )
+        return run(UNJUDGED, storage=tmp_path_factory.mktemp("unjudged"))
 
 
 def test_checkpoints_are_kept_for_the_best_trial_alone(unjudged):
@@ -250,29 +255,31 @@ def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
     assert result.frame.param_l1.equals(result.frame.seed.astype(float))  # the seed reaches the trial
 
 
-def test_the_same_seed_gives_the_same_configurations(ray_session, tmp_path):
-    def configurations(seed, trials, storage):
-        spec = content(seed=seed, budget={"trials": trials, "concurrent": 1}, fixed={"epochs": 2})
-        return run(spec, storage=tmp_path / storage).frame.drop(columns="trial")
+def test_the_same_seed_gives_the_same_from_python_and_the_command_line(
+    unjudged, ray_session, noisesweep, tmp_path
+):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump(UNJUDGED, sort_keys=False))
+    noisesweep("run", file)
+    typed = newest_sweep(tmp_path / "runs", "test-curves").state().frame()
+    assert typed.drop(columns="trial").equals(unjudged.frame.drop(columns="trial"))
+    other = run({**UNJUDGED, "seed": 1, "budget": {"trials": 1}}, storage=tmp_path / "other")
+    assert other.frame.lr[0] != unjudged.frame.lr[0]
 
-    first = configurations(0, 14, "first")
-    assert configurations(0, 14, "again").equals(first)
-    assert configurations(1, 1, "other").lr[0] != first.lr[0]
 
-
-def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(ray_session, tmp_path):
-    spec = content(fixed={"epochs": 1}, budget={"trials": 3})
-    first = run(spec, storage=tmp_path)
+def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(searched, ray_session):
+    first, _ = searched
+    storage, spec = first.path.parents[1], content(budget={"trials": 1})
     with pytest.raises(
         SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
     ):
-        run(spec, storage=tmp_path)
-    again = resume("test-curves", storage=tmp_path)
+        run(spec, storage=storage)
+    again = resume("test-curves", storage=storage)
     assert again.frame.equals(first.frame)
     assert again.run_id == first.run_id
-    assert len(children(again)) == 3
+    assert len(children(again)) == len(first.frame)
     assert MlflowClient(again.tracking_uri).get_run(again.run_id).info.status == "FINISHED"
-    second = run(spec, storage=tmp_path, new=True)
+    second = run(spec, storage=storage, new=True)
     assert (first.path.name, second.path.name) == ("001", "002")
     assert first.run_id != second.run_id
 
