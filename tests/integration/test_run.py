@@ -83,6 +83,12 @@ def test_asha_judges_each_epoch_however_short(searched):
     assert {trial.status for trial in trials} == {"finished", "stopped"}
 
 
+def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(searched):
+    result, _ = searched
+    kept = sorted(path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt"))
+    assert [str(path) for path in kept] == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (8, 9)]
+
+
 def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
     ray_session, tmp_path, monkeypatch
 ):
@@ -216,17 +222,6 @@ def test_short_epochs_are_reported_together(unjudged):
         epochs = [event for event in events if (event["event"], event.get("trial")) == ("epoch", trial)]
         assert [event["epoch"] for event in epochs] == list(range(1, 10))
         assert len({event["time"] for event in epochs}) < 9  # those written in one go have one time
-
-
-def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(ray_session, tmp_path):
-    spec = content(
-        fixed={"epochs": 2},
-        budget={"trials": 6, "concurrent": 1},
-        scheduler={"asha": {"grace_epochs": 1, "reduction_factor": 3}},
-    )
-    result = run(spec, storage=tmp_path)
-    kept = [path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt")]
-    assert sorted(map(str, kept)) == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (1, 2)]
 
 
 def test_asha_judges_the_trials_of_a_grid(ray_session, tmp_path):

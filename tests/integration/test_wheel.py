@@ -66,11 +66,10 @@ def noisesweep(installed, folder, *words):
 
 
 def test_all_packages_are_those_of_the_wheel(installed, tmp_path):
-    code = (
-        "import sweeps, trainables, cluster\nfor each in sweeps, trainables, cluster: print(each.__path__[0])"
-    )
+    names = ("sweeps", "trainables", "cluster")
+    code = f"from importlib.util import find_spec\nfor name in {names}: print(find_spec(name).origin)"
     found = run(installed, tmp_path, sys.executable, "-P", "-c", code).splitlines()
-    assert found == [str(installed / name) for name in ("sweeps", "trainables", "cluster")]
+    assert found == [str(installed / name / "__init__.py") for name in names]
 
 
 def test_it_has_what_ships(installed):
