@@ -264,8 +264,11 @@ def ui(
         "127.0.0.1",
         "--port",
         str(port),
+        "--workers",
+        "1",  # for one person; MLflow's default of 4, and its runners of jobs, take 2 GB
     ]
-    os.execv(sys.executable, [sys.executable, *arguments])
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    os.execve(sys.executable, [sys.executable, *arguments], environment)
 
 
 @app.command()

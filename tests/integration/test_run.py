@@ -124,7 +124,7 @@ def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
 
 
 def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
-    trouble = ["none", "raise", "raise_once", "exit_once", "diverge"]
+    trouble = ["none", "raise_once", "exit_once", "diverge", "raise"]
     spec = grid(trouble, fixed={"epochs": 4, "marker": str(tmp_path)}, max_failures=1)
     result = run(spec, storage=tmp_path)
     frame = result.frame.set_index(["trouble", "lr"]).sort_index()

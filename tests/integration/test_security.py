@@ -620,7 +620,7 @@ def test_ray_on_this_machine_listens_on_loopback_alone(ran):
     assert {address.removeprefix("::ffff:") for address in listens} == {"127.0.0.1"}
 
 
-def test_the_ui_listens_on_loopback_alone(ran):
+def test_the_ui_listens_on_loopback_alone_and_is_one_worker(ran):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -646,6 +646,7 @@ def test_the_ui_listens_on_loopback_alone(ran):
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         }
+        assert len(processes) == 2
         assert port in {address.port for address in listens}
         assert {address.ip for address in listens} == {"127.0.0.1"}
     finally:
