@@ -638,7 +638,7 @@ def test_the_ui_listens_on_loopback_alone_and_is_one_worker(ran):
     )
     processes = []
     try:
-        assert any("Application startup complete" in line for line in ui.stdout)
+        assert any("Uvicorn running on" in line for line in ui.stdout)
         processes = [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(recursive=True)]
         listens = {
             connection.laddr
