@@ -265,7 +265,7 @@ def ui(
         "--port",
         str(port),
         "--workers",
-        "1",  # for one person; MLflow's default of 4, and its runners of jobs, take 2 GB
+        "1",  # for one person: MLflow's four and its job runners take 2 GB
     ]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     os.execve(sys.executable, [sys.executable, *arguments], environment)

@@ -6,14 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from sweeps import run
 from sweeps.engine import stages
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.record.state import ENDED
 from tests.curves import Curves
-from tests.threaded import publish_in_a_thread
 from trainables import register
 
 ARMS = {
@@ -39,11 +36,12 @@ class Interrupter(SweepCallback):
         stage, number = os.environ["INTERRUPT_AT"].split(":")
         ended = sum(each.status in ENDED for each in self.state.of_stage(stage))
         if self._stage == stage and ended == int(number):
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
             os.kill(os.getpid(), int(os.environ["INTERRUPT_WITH"]))
 
 
 def killed(storage, at):
-    """Run a driver in a process of its own that kills itself."""
+    """Run a driver, in a process of its own, that kills itself at ``at``."""
     command = [sys.executable, "-m", "tests.interrupted", str(storage)]
     env = {**os.environ, "INTERRUPT_WITH": str(int(signal.SIGKILL)), "INTERRUPT_AT": at}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
@@ -52,6 +50,4 @@ def killed(storage, at):
 if __name__ == "__main__":
     register(Curves)
     stages.SweepCallback = Interrupter
-    with pytest.MonkeyPatch.context() as patch:
-        publish_in_a_thread(patch)
-        run(ARMS, storage=Path(sys.argv[1]))
+    run(ARMS, storage=Path(sys.argv[1]))

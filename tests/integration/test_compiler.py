@@ -36,7 +36,7 @@ def printed(*parts):
         "torch.compiler.disable(lambda x: x)",
     ],
 )
-def test_neither_training_nor_looking_for_it_imports_it_and_whoever_compiles_gets_it(use):
+def test_it_is_imported_only_when_something_compiles(use):
     look = "import importlib.util\nassert importlib.util.find_spec('torch._dynamo').origin\n"
     assert printed(START, look, TRAIN, LOADED, use, LOADED) == ["True False", "True True"]
 

@@ -1,4 +1,4 @@
-"""A shipped study as a user runs it who has the wheel: Ray, Optuna, MLflow and the report.
+"""A shipped study, run from an installed wheel: Ray, Optuna, MLflow and the report.
 
 `make test` runs it too.
 """
@@ -11,8 +11,6 @@ from mlflow import MlflowClient
 
 from tests.integration import test_wheel
 from tests.integration.test_cli import noisesweep as noisesweep
-from tests.integration.test_wheel import installed as installed
-from tests.integration.test_wheel import wheel as wheel
 
 SMALL = (
     "compare={noise: [none, layer]}",

@@ -26,7 +26,7 @@ STUDY = {
     "mode": "grid",
     "compare": {"noise": ["none", "all"]},
     "fixed": {"epochs": 2, "sigma": 0.1},
-    "search": {"trouble": {"grid": ["none", "diverge", "raise"]}},
+    "search": {"trouble": {"grid": ["none", "raise", "diverge"]}},
     "objective": {"metric": "val_accuracy", "mode": "max"},
     "budget": {"concurrent": 2},
     "max_failures": 0,

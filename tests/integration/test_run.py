@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
+from collections import Counter
 from pathlib import Path
 
 import mlflow
@@ -32,7 +34,7 @@ def grid(trouble, **changes):
 
 @pytest.fixture(scope="module")
 def searched(ray_session, tmp_path_factory):
-    """A search with ASHA; gives its result, and what ran and was written when Ray was left."""
+    """A search with ASHA: its result, and the journal's last line and the threads when Ray was left."""
     register(Curves)
     storage, seen = tmp_path_factory.mktemp("searched"), []
 
@@ -44,7 +46,8 @@ def searched(ray_session, tmp_path_factory):
         publish_in_a_thread(patch)
         patch.setattr(runner, "leave", leave)
         scheduler = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
-        return run(content(scheduler=scheduler), storage=storage), seen
+        spec = content(scheduler=scheduler, budget={"trials": 12, "concurrent": 1})
+        return run(spec, storage=storage), seen
 
 
 def test_a_sweep_is_in_mlflow_whole(searched):
@@ -74,7 +77,7 @@ def test_a_sweep_is_in_mlflow_whole(searched):
 def test_ray_is_left_when_all_else_is_done(searched):
     ((last, running),) = searched[1]
     assert json.loads(last)["event"] == "finish"
-    assert not running & {"Display", "Delivery"}
+    assert not running & {"Display", "Publisher"}
 
 
 def test_asha_judges_each_epoch_however_short(searched):
@@ -124,7 +127,7 @@ def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
 
 
 def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
-    trouble = ["none", "raise_once", "exit_once", "diverge", "raise"]
+    trouble = ["none", "raise", "raise_once", "exit_once", "diverge"]
     spec = grid(trouble, fixed={"epochs": 4, "marker": str(tmp_path)}, max_failures=1)
     result = run(spec, storage=tmp_path)
     frame = result.frame.set_index(["trouble", "lr"]).sort_index()
@@ -154,7 +157,7 @@ def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
 
 
 def test_a_retried_trial_equals_an_undisturbed_one(ray_session, tmp_path):
-    """Real training, its worker killed after the first epoch, and the same outside of a sweep."""
+    """Real training: a worker killed after its first epoch, and the same trial outside a sweep."""
     fixed = {"epochs": 3, "noise": "after_layer", "sigma": 0.01, "optimizer": "adam", "lr": 0.001}
     register(_DiesOnce)
     spec = {
@@ -218,10 +221,11 @@ def test_checkpoints_are_kept_for_the_best_trial_alone(unjudged):
 
 def test_short_epochs_are_reported_together(unjudged):
     events = [event for event, _ in Journal(unjudged.path / "journal.jsonl").read()]
-    for trial in unjudged.state.trials:
-        epochs = [event for event in events if (event["event"], event.get("trial")) == ("epoch", trial)]
-        assert [event["epoch"] for event in epochs] == list(range(1, 10))
-        assert len({event["time"] for event in epochs}) < 9  # those written in one go have one time
+    epochs = [event for event in events if event["event"] == "epoch"]
+    expected = Counter(dict.fromkeys(range(1, 10), len(unjudged.frame)))
+    assert Counter(event["epoch"] for event in epochs) == expected
+    # Those written in one go have one time.
+    assert len({(event["trial"], event["time"]) for event in epochs}) < len(epochs) / 2
 
 
 def test_asha_judges_the_trials_of_a_grid(ray_session, tmp_path):
@@ -250,21 +254,22 @@ def test_grid_runs_every_point_with_every_seed(ray_session, tmp_path):
     assert result.frame.param_l1.equals(result.frame.seed.astype(float))  # the seed reaches the trial
 
 
-def test_the_same_seed_gives_the_same_from_python_and_the_command_line(
+def test_the_same_seed_gives_the_same_sweep_from_python_and_the_command_line(
     unjudged, ray_session, noisesweep, tmp_path
 ):
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(UNJUDGED, sort_keys=False))
-    noisesweep("run", file)
+    assert noisesweep("run", file)[0] == 0
     typed = newest_sweep(tmp_path / "runs", "test-curves").state().frame()
     assert typed.drop(columns="trial").equals(unjudged.frame.drop(columns="trial"))
     other = run({**UNJUDGED, "seed": 1, "budget": {"trials": 1}}, storage=tmp_path / "other")
     assert other.frame.lr[0] != unjudged.frame.lr[0]
 
 
-def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(searched, ray_session):
+def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(searched, ray_session, tmp_path):
     first, _ = searched
-    storage, spec = first.path.parents[1], content(budget={"trials": 1})
+    storage = shutil.copytree(first.path.parents[1], tmp_path / "runs")
+    spec = content(budget={"trials": 1})
     with pytest.raises(
         SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
     ):

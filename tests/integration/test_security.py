@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import requests
 import torch
 import yaml
 from rich.console import Console
@@ -620,7 +621,7 @@ def test_ray_on_this_machine_listens_on_loopback_alone(ran):
     assert {address.removeprefix("::ffff:") for address in listens} == {"127.0.0.1"}
 
 
-def test_the_ui_listens_on_loopback_alone_and_is_one_worker(ran):
+def test_the_ui_is_one_worker_on_loopback(ran):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -639,6 +640,7 @@ def test_the_ui_listens_on_loopback_alone_and_is_one_worker(ran):
     processes = []
     try:
         assert any("Uvicorn running on" in line for line in ui.stdout)
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok
         processes = [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(recursive=True)]
         listens = {
             connection.laddr

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from sweeps import resume, run
-from sweeps.engine import stages
+from sweeps.engine import stages, stopping
 from sweeps.record.folder import newest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from tests.curves import Curves
@@ -133,15 +133,17 @@ def test_an_arm_that_always_diverges_is_left_out(ray_session, tmp_path):
 
 def test_nothing_to_confirm_ends_the_sweep(ray_session, tmp_path, capsys):
     spec = study(
-        fixed={"epochs": 4, "trouble": "diverge"},
+        compare={"trouble": ["diverge", "raise"]},
+        search={"lr": {"uniform": [0.01, 0.1]}},
         stages={"search": {"trials_per_arm": 1}, "confirm": {"seeds": 2}},
+        max_failures=0,
     )
     result = run(spec, storage=tmp_path)
     assert result.complete
     assert result.best is None
     assert result.state.of_stage(CONFIRM) == []
     output = capsys.readouterr().out
-    assert "complete, 3 of 3 trials ended: 3 diverged" in output
+    assert "complete, 2 of 2 trials ended: 1 diverged, 1 failed" in output
     assert "the report failed" not in output
 
 
@@ -240,6 +242,7 @@ def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):
         patch.setenv("INTERRUPT_WITH", str(int(signal.SIGINT)))
         patch.setenv("INTERRUPT_AT", "search:3")
         patch.setattr(stages, "SweepCallback", Interrupter)
+        patch.setattr(stopping, "_PATIENCE_SECONDS", 300)  # after them it would end this process
         before = run(spec, storage=tmp_path).state
     assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
     assert (before.selected, before.of_stage(CONFIRM)) == (None, [])

@@ -334,13 +334,21 @@ def clients(tmp_path_factory):
     folder, storage = root / "folder", root / "storage"
     # A folder that is called like a package of ours, which must not be taken for it.
     write(folder / "sweeps", "slow", SLOW)
+    write(folder, "plain", QUICK)
     write(folder, "absent", QUICK)
     touch(folder, ".venv/pyvenv.cfg", "mlflow.db")
     with LocalCluster(head_cpus=2, env={"NOISESWEEP_STORAGE": str(storage)}) as cluster:
         yield Clients(cluster, folder, storage)
 
 
-def test_a_job_goes_on_without_its_client_is_stopped_and_resumed_by_the_plain_command_of_ray(clients):
+@pytest.fixture(scope="module")
+def plain(clients):
+    """Start Ray's own command, to run beside the others."""
+    command = ["job", "submit", "--working-dir", ".", "--", "noisesweep", "run", "plain.yaml"]
+    return clients.start(BIN / "ray", *command)
+
+
+def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain):
     client = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait", "--follow")
     job = job_of(client)
     stop = clients.start(sys.executable, "-c", PREPARED, "stop", job)
@@ -361,18 +369,10 @@ def test_a_job_goes_on_without_its_client_is_stopped_and_resumed_by_the_plain_co
     started = len(state.trials)
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
-    resume = ("noisesweep", "resume", "sweeps/slow.yaml")
-    plain = clients.start(BIN / "ray", "job", "submit", "--working-dir", ".", "--", *resume)
     absent = clients.noisesweep("submit", "absent.yaml", "--resume", "--wait")
-    job = job_of(absent)
-    assert clients.ask(f"jobs/{job}").json()["entrypoint"] == "noisesweep resume absent.yaml"
-    failed = ended(absent, code=1)
-    assert re.search(rf"^{job} failed after 0:\d\d:\d\d$", failed, re.MULTILINE)
-    assert f"{clients.storage}: no sweep of the name 'absent'" in failed
-
-    log = ended(plain)
+    log = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--follow"))
     assert "complete, 2 of 2 trials ended: 2 finished" in log
-    assert "succeeded" in log
+    assert re.search(r"^slow-\S+ succeeded after 0:\d\d:\d\d$", log, re.MULTILINE)
     resumed = clients.sweep("slow")
     assert resumed.path.name == "001"
     assert (resumed.report / "report.html").exists()
@@ -380,10 +380,20 @@ def test_a_job_goes_on_without_its_client_is_stopped_and_resumed_by_the_plain_co
     assert [len(trial.epochs) for trial in resumed.state().trials.values()] == [8, 8]
     assert tracked("slow") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
 
+    failed = ended(absent, code=1)
+    assert re.search(r"^absent-\S+ failed after 0:\d\d:\d\d$", failed, re.MULTILINE)
+    assert f"{clients.storage}: no sweep of the name 'absent'" in failed
+
 
 def ended_after_enter(client):
     client.stdin.write("\n")
     return ended(client)
+
+
+def test_the_plain_command_of_ray_runs_a_sweep(clients, plain):
+    assert "succeeded" in ended(plain)
+    assert clients.sweep("plain").state().complete
+    assert tracked("plain") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
 
 
 def test_what_goes_wrong_on_a_cluster_is_said(clients):

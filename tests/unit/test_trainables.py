@@ -60,8 +60,6 @@ class TestContractOnDigits(TrainableContract):
 @pytest.mark.slow
 class TestContractWithOtherData(TrainableContract):
     modes = ("after_layer",)
-    # These are about the model, which other cases have.
-    test_measuring_curvature_changes_nothing_else = test_steps_read_nothing_back = None
 
     @pytest.fixture(params=WITH_OTHER_DATA)
     def case(self, request, data_dir):
