@@ -9,6 +9,7 @@ import pytest
 from tests.threaded import publish_in_a_thread
 
 ROOT = Path(__file__).parents[2]
+PIP = (sys.executable, "-m", "pip")
 
 
 @pytest.fixture(autouse=True)
@@ -27,17 +28,8 @@ def wheel(tmp_path_factory):
         if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "./source",
-    ]
-    subprocess.run(command, cwd=folder, check=True)
+    options = ["--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*PIP, "wheel", *options, "./source"], cwd=folder, check=True)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -46,17 +38,6 @@ def wheel(tmp_path_factory):
 def installed(wheel):
     """Install it into a folder; its dependencies are those of the checkout."""
     site = wheel.parent / "site"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--target",
-        site,
-        wheel,
-    ]
-    subprocess.run(command, check=True)
+    options = ["--quiet", "--no-deps", "--no-index", "--target", site]
+    subprocess.run([*PIP, "install", *options, wheel], check=True)
     return site

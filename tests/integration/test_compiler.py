@@ -33,6 +33,7 @@ def printed(*parts):
     "use",
     [
         "assert torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)) == 2",
+        "import torch._dynamo.config",
         "torch.compiler.disable(lambda x: x)",
     ],
 )

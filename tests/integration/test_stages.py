@@ -242,7 +242,7 @@ def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):
         patch.setenv("INTERRUPT_WITH", str(int(signal.SIGINT)))
         patch.setenv("INTERRUPT_AT", "search:3")
         patch.setattr(stages, "SweepCallback", Interrupter)
-        patch.setattr(stopping, "_PATIENCE_SECONDS", 300)  # after them it would end this process
+        patch.setattr(stopping, "_PATIENCE_SECONDS", 300)  # after that it would end this process
         before = run(spec, storage=tmp_path).state
     assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
     assert (before.selected, before.of_stage(CONFIRM)) == (None, [])

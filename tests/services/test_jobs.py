@@ -335,7 +335,6 @@ def clients(tmp_path_factory):
     # A folder that is called like a package of ours, which must not be taken for it.
     write(folder / "sweeps", "slow", SLOW)
     write(folder, "plain", QUICK)
-    write(folder, "absent", QUICK)
     touch(folder, ".venv/pyvenv.cfg", "mlflow.db")
     with LocalCluster(head_cpus=2, env={"NOISESWEEP_STORAGE": str(storage)}) as cluster:
         yield Clients(cluster, folder, storage)
@@ -369,7 +368,7 @@ def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain
     started = len(state.trials)
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
-    absent = clients.noisesweep("submit", "absent.yaml", "--resume", "--wait")
+    anew = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait")
     log = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--follow"))
     assert "complete, 2 of 2 trials ended: 2 finished" in log
     assert re.search(r"^slow-\S+ succeeded after 0:\d\d:\d\d$", log, re.MULTILINE)
@@ -380,9 +379,9 @@ def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain
     assert [len(trial.epochs) for trial in resumed.state().trials.values()] == [8, 8]
     assert tracked("slow") == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): 2}
 
-    failed = ended(absent, code=1)
-    assert re.search(r"^absent-\S+ failed after 0:\d\d:\d\d$", failed, re.MULTILINE)
-    assert f"{clients.storage}: no sweep of the name 'absent'" in failed
+    failed = ended(anew, code=1)
+    assert re.search(r"^slow-\S+ failed after 0:\d\d:\d\d$", failed, re.MULTILINE)
+    assert "the study 'slow' has a sweep; go on with it (noisesweep resume slow --storage " in failed
 
 
 def ended_after_enter(client):
