@@ -189,8 +189,8 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
     from sweeps.console.tables import arms_table, tables, wide_console
     from sweeps.errors import printable
-    from sweeps.record.pace import Pace
     from sweeps.record.state import SweepState, trial_name
+    from sweeps.record.time_left import Pace
     from sweeps.report.page import summary_lines
     from trainables import registry
 

@@ -17,7 +17,7 @@ from sweeps.analysis.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine import ahead
-from sweeps.engine.local import ensure_ray, leave
+from sweeps.engine.ray_session import ensure_ray, leave
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, create_sweep, newest_sweep, sweep_folders

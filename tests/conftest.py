@@ -9,7 +9,7 @@ import ray
 import torch
 from xdist.scheduler import LoadScopeScheduling
 
-from sweeps.engine.local import _without_services, on_loopback
+from sweeps.engine.ray_session import _without_services, on_loopback
 from tests.curves import Curves
 from tests.made_data import write_made_data
 from tests.strict import strict_json

@@ -17,7 +17,7 @@ from sweeps.analysis.stats import (
 )
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import Claim
+from sweeps.spec.sections import Claim
 
 
 @dataclass(frozen=True)

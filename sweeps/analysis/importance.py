@@ -14,7 +14,7 @@ from optuna.distributions import (
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from sweeps.record.state import SEARCH, SweepState
-from sweeps.spec.parts import Scalar
+from sweeps.spec.sections import Scalar
 from sweeps.spec.space import SearchSpace
 
 _FEWEST_TRIALS = 4  # a forest of fewer says nothing

@@ -13,9 +13,9 @@ from sweeps.console.tables import as_is, tables, wide_console
 from sweeps.errors import printable
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
-from sweeps.record.pace import Pace
 from sweeps.record.state import ENDED, SweepState, TrialRecord
 from sweeps.record.storage import command
+from sweeps.record.time_left import Pace
 from sweeps.spec.model import Spec
 from sweeps.tracking.uris import is_default_store
 

@@ -10,7 +10,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 
 from sweeps.errors import SweepError
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import Resources
+from sweeps.spec.sections import Resources
 
 _GIB = 2**30
 _JOIN_SECONDS = 30  # a cluster that has just been started is still growing

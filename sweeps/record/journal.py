@@ -143,14 +143,7 @@ class Follower(threading.Thread):
         raise NotImplementedError
 
     def give_up(self, error: Exception) -> bool:
-        """Decide, after ``handle`` raised, whether to stop following.
-
-        Args:
-            error: What it raised.
-
-        Returns:
-            Whether to stop; it may wait before it answers.
-        """
+        """Decide, after ``handle`` raised ``error``, whether to stop following; it may wait first."""
         raise error
 
     def tick(self) -> None:

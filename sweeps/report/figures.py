@@ -10,7 +10,7 @@ from sweeps.analysis.importance import importances
 from sweeps.analysis.stats import paired_difference, reached_by, summarise
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series, Style, styles
-from sweeps.report.words import label_of
+from sweeps.report.labels import label_of
 from sweeps.spec.model import Spec
 from sweeps.spec.space import is_active
 

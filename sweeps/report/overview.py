@@ -11,9 +11,9 @@ from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_differen
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
+from sweeps.report.labels import interval, number, seeds_needed
 from sweeps.report.render import render
 from sweeps.report.tables import Table
-from sweeps.report.words import interval, number, seeds_needed
 from sweeps.spec.model import Spec
 from trainables import registry
 

@@ -13,10 +13,10 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.report.figures import figures
 from sweeps.report.html import plotly_script, to_html
+from sweeps.report.labels import headline, in_words, label_of
 from sweeps.report.png import save
 from sweeps.report.render import render
 from sweeps.report.tables import Table, arms_table, claims_table, search_table
-from sweeps.report.words import headline, in_words, label_of
 from sweeps.spec.source import dump
 
 _HOW_CLAIMS_ARE_JUDGED = (

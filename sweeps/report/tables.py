@@ -9,7 +9,7 @@ from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.stats import paired_difference, reached_by, summarise
 from sweeps.record.state import SEARCH, SweepState
-from sweeps.report.words import interval, number, seeds_needed
+from sweeps.report.labels import interval, number, seeds_needed
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from sweeps.search.configuration import OBJECTIVE
 from sweeps.search.searcher import ArmSearcher, KnownTrial
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import Dimension, Scalar
+from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import SearchSpace
 
 _STARTING_POINTS = 10  # trials that TPE draws before it learns

@@ -13,7 +13,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from sweeps.search.configuration import OBJECTIVE, TRIAL
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import ASHA, Scalar
+from sweeps.spec.sections import ASHA, Scalar
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.errors import Location, one_of, shown, unknown
-from sweeps.spec.explain import message_of
+from sweeps.spec.messages import message_of
 from sweeps.spec.model import CURVATURE, LAST_SEED, compared_values
-from sweeps.spec.parts import KINDS, MOST_TRIALS, MOST_VALUES, Claim, Dimension, Scalar, SearchStage
+from sweeps.spec.sections import KINDS, MOST_TRIALS, MOST_VALUES, Claim, Dimension, Scalar, SearchStage
 from trainables import NOISE_MODES, Trainable, registry
 
 Found = tuple[Location, str]

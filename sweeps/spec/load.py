@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from sweeps.errors import SpecError
 from sweeps.spec.checks import check
-from sweeps.spec.explain import explain
+from sweeps.spec.messages import explain
 from sweeps.spec.model import Spec
 from sweeps.spec.source import Source
 

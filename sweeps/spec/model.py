@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from sweeps.errors import Mistake, SpecError, SweepError
-from sweeps.spec.parts import (
+from sweeps.spec.sections import (
     MOST_TRIALS,
     Budget,
     Claim,

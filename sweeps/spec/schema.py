@@ -3,7 +3,7 @@
 from typing import Any
 
 from sweeps.spec.model import CURVATURE, Spec
-from sweeps.spec.parts import KINDS
+from sweeps.spec.sections import KINDS
 from trainables import registry
 
 

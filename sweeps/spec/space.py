@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import Dimension, Scalar
+from sweeps.spec.sections import Dimension, Scalar
 
 
 class Suggester(Protocol):

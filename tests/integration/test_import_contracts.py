@@ -66,5 +66,5 @@ def test_they_are_kept_and_can_be_broken(copy):
 
 def test_an_import_of_a_higher_room_breaks_their_order(copy):
     with (copy / "sweeps/record/state.py").open("a") as file:
-        file.write("\nimport sweeps.report.words\n")
+        file.write("\nimport sweeps.report.labels\n")
     assert "The rooms of sweeps, top first" in broken(copy)

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 CHECK = """
 import sys
 from sweeps import SweepError, load_spec
-from sweeps.engine import local, resources
+from sweeps.engine import ray_session, resources
 
 key, seconds = sys.argv[1:]
 resources._JOIN_SECONDS = int(seconds)
 spec = load_spec("sweeps/studies/digits.yaml", [f"resources={key}"])
 try:
-    local.ensure_ray(spec, lambda text: print(text, flush=True))
+    ray_session.ensure_ray(spec, lambda text: print(text, flush=True))
 except SweepError as error:
     sys.exit(str(error))
 """

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import load_spec
-from sweeps.record.pace import Pace, done
 from sweeps.record.state import SweepState
+from sweeps.record.time_left import Pace, done
 from tests.made_sweeps import comparison, joint
 
 TRIALS, EPOCHS = 5, 4

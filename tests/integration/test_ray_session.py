@@ -14,8 +14,8 @@ from ray._private import worker
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from sweeps.engine.local import leave, start_or_join
-from sweeps.spec.parts import Resources
+from sweeps.engine.ray_session import leave, start_or_join
+from sweeps.spec.sections import Resources
 
 start_or_join(Resources(), None)
 log = Path(worker._global_node.get_logs_dir_path(), "raylet.out")

@@ -13,7 +13,7 @@ from ray._private.node import Node
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import Resources
+from sweeps.spec.sections import Resources
 
 _OF_TRIALS = ["sweeps.engine.trial"]  # what workers take seconds to import
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
-from sweeps.spec.parts import (
+from sweeps.spec.sections import (
     ASHA,
     Budget,
     Claim,
