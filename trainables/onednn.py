@@ -27,8 +27,10 @@ _linear = F.linear
 @contextmanager
 def onednn_linear() -> Iterator[None]:
     """Replace ``F.linear``, which every linear layer calls, by ``linear`` if that is asked for."""
-    asked = os.environ.get("NOISESWEEP_ONEDNN", "0") == "1"
-    if not (asked and torch.backends.mkldnn.is_available()):
+    setting = os.environ.get("NOISESWEEP_ONEDNN") or "0"
+    if setting not in ("0", "1"):
+        raise ValueError(f"NOISESWEEP_ONEDNN must be 0 or 1, got {setting!r}")
+    if setting == "0" or not torch.backends.mkldnn.is_available():
         yield
         return
     before, F.linear = F.linear, linear
