@@ -14,10 +14,10 @@ from ray._private import worker
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from sweeps.engine.ray_session import leave, start_or_join
+from sweeps.engine.ray_session import join_or_start
 from sweeps.spec.sections import Resources
 
-start_or_join(Resources(), None)
+join_or_start(Resources(), None)
 log = Path(worker._global_node.get_logs_dir_path(), "raylet.out")
 
 
@@ -42,7 +42,7 @@ print("arenas", *set(arenas), os.environ.get("MALLOC_ARENA_MAX"))
 print("workers", log.read_text().count("Started worker process"))
 for process in psutil.Process().children(recursive=True):
     print("process", " ".join(process.cmdline()))
-leave()
+ray.shutdown()
 """
 
 
