@@ -1,8 +1,8 @@
 """2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
 
-Kernels are the forward and backward passes and optimizer steps of its training, on batches that are made
-before, and its evaluations, in plain loops, one process a core at the same time. The
-noise is no part of them: what it and the start cost is in the ratio, and measured beside it.
+The kernels are the forward and backward passes and optimizer steps of training, on batches built beforehand,
+and the evaluations. They run in plain loops, in one process per core at the same time. They do not include
+the noise: its cost and that of the start are part of the ratio, and are also measured separately.
 """
 
 import json
@@ -27,7 +27,8 @@ from trainables.loop import Training
 from trainables.onednn import onednn_linear
 from trainables.optimizers import build_optimizer
 
-_LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}  # than in the throughput benchmark: over a minute
+# Factors on the epochs of the throughput benchmark, which make a sweep last over a minute.
+_LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}
 NAMES = tuple(_LONGER)
 _ROUNDS = 3
 _STEPS = 60
@@ -39,7 +40,7 @@ def training_of(case: Case) -> Training:
 
 
 def kernel_seconds(case: Case) -> tuple[float, float]:
-    """Seconds of the kernels of one trial, and of the noise of one with mode ``all``, in this process."""
+    """Seconds of one trial's kernels, and of the noise in mode ``all``, in this process."""
     torch.set_num_threads(1)
     keep_freed_memory()
     training = training_of(case)
@@ -69,12 +70,12 @@ def kernel_seconds(case: Case) -> tuple[float, float]:
 
 
 def measure(name: str) -> list[float]:
-    """The same in one process a core at once: means over them."""
+    """Means of ``kernel_seconds`` over one process per core, all at the same time."""
     cores = len(psutil.Process().cpu_affinity())
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
-        found = pool.map(kernel_seconds, [longer(CASES[name])] * cores, chunksize=1)
+        by_core = pool.map(kernel_seconds, [longer(CASES[name])] * cores, chunksize=1)
     trials = len(CASES[name].configurations)
-    return [sum(values) / cores * trials / cores for values in zip(*found, strict=True)]
+    return [sum(values) / cores * trials / cores for values in zip(*by_core, strict=True)]
 
 
 def longer(case: Case) -> Case:
@@ -82,12 +83,12 @@ def longer(case: Case) -> Case:
 
 
 def run(names: list[str] | None = None) -> Results:
-    results = Results("limit")
+    results = Results("kernel_limit")
     for case in [CASES[name] for name in names or NAMES]:
         noise: list[float] = []
 
         def kernels(name: str = case.name, noise: list[float] = noise) -> float:
-            _, printed = run_python("-m", "benchmarks.limit", name, cwd=Path(tempfile.gettempdir()))
+            _, printed = run_python("-m", "benchmarks.kernel_limit", name, cwd=Path(tempfile.gettempdir()))
             alone, draws = json.loads(printed)
             noise.append(draws * sum(mode in ("all", "after_all") for mode in MODES) / len(MODES))
             return alone
