@@ -87,10 +87,5 @@ class CoNLL2003(TextTrainable[TextHyperparameters]):
         """Build a module from word ids (B, T) to logits (B, T, 9)."""
         hp = hyperparameters
         return BidirectionalTagger(
-            embedding,
-            cell=hp.cell,
-            hidden=hp.hidden,
-            layers=hp.layers,
-            dropout=hp.dropout,
-            classes=len(TAGS),
+            embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, dropout=hp.dropout, classes=len(TAGS)
         )

@@ -110,9 +110,6 @@ class Training:
         """Start from a freshly built task.
 
         Args:
-            task: The model and its data.
-            hyperparameters: Those of the trial.
-            seeds: Those of the trial.
             test: Whether to evaluate the test split, once, after the last epoch.
             fixed_shapes: Whether a GPU may replay a step (``Trainable.fixed_shapes``).
         """

@@ -19,14 +19,7 @@ class RecurrentClassifier(nn.Module):
     """Word vectors, recurrent layers, mean over the words, linear head."""
 
     def __init__(
-        self,
-        embedding: nn.Embedding,
-        *,
-        cell: Cell,
-        hidden: int,
-        layers: int,
-        dropout: float,
-        classes: int,
+        self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
         """Build the network.
 
@@ -56,14 +49,7 @@ class BidirectionalTagger(nn.Module):
     """Word vectors, recurrent layers in both directions, linear layer over both: logits for each word."""
 
     def __init__(
-        self,
-        embedding: nn.Embedding,
-        *,
-        cell: Cell,
-        hidden: int,
-        layers: int,
-        dropout: float,
-        classes: int,
+        self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
         """Build the network; arguments as in ``RecurrentClassifier``, H is the width of one direction."""
         super().__init__()
