@@ -19,23 +19,19 @@ class Mine(Digits):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Install a package of one module, with its metadata laid out as pip does."""
-    monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
+    """Install a package of one module: its file and its metadata, laid out as pip does."""
 
     def install(package, code=MINE, name="mine"):
         module = package.replace("-", "_")
+        monkeypatch.delitem(sys.modules, module, raising=False)
         (tmp_path / f"{module}.py").write_text(code)
         info = tmp_path / f"{module}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[noisesweep.trainables]\n{name} = {module}:Mine\n")
-        monkeypatch.syspath_prepend(tmp_path)  # makes Python look for new packages
+        monkeypatch.syspath_prepend(tmp_path)
 
-    yield install
-    for module in set(sys.modules) - before:
-        if module.startswith("package_"):
-            del sys.modules[module]
+    return install
 
 
 def error_of(name):
