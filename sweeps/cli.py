@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so that --help is quick."""
+"""The command line. Each command imports what it needs when it runs, so that ``--help`` is quick."""
 
 import atexit
 import json
@@ -27,13 +27,12 @@ Storage = Annotated[
     str | None,
     typer.Option(
         envvar="NOISESWEEP_STORAGE",
-        help="where sweeps are kept: a folder, or a URI such as s3://bucket/sweeps; "
-        "default: runs, in a Ray job ~/noisesweep",
+        help="folder or URI (such as s3://bucket/sweeps) for sweeps; default: runs, or ~/noisesweep in a Ray job",
     ),
 ]
 TrackingUri = Annotated[
     str | None,
-    typer.Option(help="MLflow store; default: MLFLOW_TRACKING_URI, else an SQLite file in the storage"),
+    typer.Option(help="MLflow store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -41,19 +40,20 @@ Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="change a key of the YAML, such as fixed.epochs=3; repeatable"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="print JSON lines, for programs")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON lines for other programs to read")]
 Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="another form of the sweep, from profiles: in its YAML")
+    str | None, typer.Option(metavar="NAME", help="variant of the sweep, listed under profiles in its YAML")
 ]
-
-Trials = Annotated[int | None, typer.Option(help="trials, of each arm in a study with stages")]
-New = Annotated[bool, typer.Option("--new", help="start another sweep of a study that has one")]
-Job = Annotated[str, typer.Argument(metavar="ID", help="id of a job, as submit printed it")]
+Trials = Annotated[
+    int | None, typer.Option(help="number of trials, or of trials per arm in a study with stages")
+]
+New = Annotated[bool, typer.Option("--new", help="start a new sweep of a study that already has one")]
+Job = Annotated[str, typer.Argument(metavar="ID", help="ID of a job, as printed by submit")]
 Address = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265",
+        help="dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, or else http://127.0.0.1:8265",
     ),
 ]
 
@@ -99,7 +99,10 @@ def run(
 @app.command()
 def resume(
     sweep: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="name of a study; or its YAML, to change resources")
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="name of a study, or its YAML to change settings such as resources"
+        ),
     ],
     profile: Profile = None,
     overrides: Overrides = None,
@@ -107,7 +110,7 @@ def resume(
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
 ) -> None:
-    """Go on with a study's newest sweep, or deliver what MLflow has not got of it."""
+    """Resume a study's latest sweep, or upload what MLflow is still missing."""
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
     if profile or overrides:
         from sweeps.spec.source import shipped_study
@@ -127,7 +130,7 @@ def resume(
 
 @app.command()
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
-    """Check a sweep's YAML: all its mistakes, or what it comes to."""
+    """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
     from sweeps.analysis.claims import undecidable
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
@@ -141,19 +144,20 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
         name: value for name, value in unsearched.items() if name not in spec.search or name in spec.fixed
     }
     if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
-        fixed["weight_decay"] = None  # that of each optimizer
+        # Each optimizer has a default of its own.
+        fixed["weight_decay"] = None
     resolved = spec.model_dump(exclude_none=True)
     if not spec.stages:
         resolved["scheduler"] = resolved.get("scheduler", "none")
     sys.stdout.write(dump({**resolved, "fixed": fixed}))
-    sys.stderr.write(f"{file}: right; {plan(spec)}\n")
+    sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
     if note := undecidable(spec):
         sys.stderr.write(f"{file}: {note}\n")
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a sweep's YAML, for editors."""
+    """Print the JSON schema of a sweep's YAML, for use in editors."""
     from sweeps.spec.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
@@ -161,7 +165,7 @@ def schema() -> None:
 
 @app.command("list")
 def list_() -> None:
-    """List trainables with their models, metrics and hyperparameters, and the studies shipped."""
+    """List trainables with their models, metrics and hyperparameters, and the shipped studies."""
     from sweeps.console.tables import wide_console
     from sweeps.spec.catalogue import print_catalogue
 
@@ -170,7 +174,7 @@ def list_() -> None:
 
 @app.command()
 def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
-    """Show how far a study's newest sweep is; with --tracking-uri, from wherever that is reached."""
+    """Show the progress of a study's latest sweep, from its storage or (with --tracking-uri) from MLflow."""
     from sweeps.record.folder import newest_sweep
     from sweeps.record.storage import open_storage
     from sweeps.tracking.remote import fetched
@@ -202,14 +206,17 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     left = pace.left(state, time.time() * 1000) if running and not state.complete else None
     about = f"; about {left} left" if left else ""
     console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
-    known = spec.trainable in registry.names()  # else what it compares by is not, either
+    # The metrics to compare by are those of the trainable, which may be registered on another machine only.
+    known = spec.trainable in registry.names()
     for table in tables(state, running=True) if known else [arms_table(state, running=True)]:
         console.print(table)
     lines = summary_lines(folder) if known else []
     for trial in state.trials.values():
-        who = trial_name(trial.number, trial.arm)
-        lines += [f"{who} {trial.status}: {trial.reason}"] * bool(trial.reason)
-        lines += [f"{who}: {remark}" for remark in trial.remarks[-1:]]
+        label = trial_name(trial.number, trial.arm)
+        if trial.reason:
+            lines.append(f"{label} {trial.status}: {trial.reason}")
+        if trial.remarks:
+            lines.append(f"{label}: {trial.remarks[-1]}")
     for line in lines:
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
@@ -217,10 +224,10 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="one table over all studies of the storage")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="one table of all studies in the storage")] = False,
     storage: Storage = None,
 ) -> None:
-    """Write the report of a study's newest sweep and log it to MLflow, or one table over all studies."""
+    """Write the report of a study's latest sweep and log it to MLflow, or one table of all studies."""
     _check_one(name, all_)
     from sweeps.record.storage import open_storage
 
@@ -240,35 +247,27 @@ def report(
 def ui(
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
-    port: Annotated[int, typer.Option(help="port on this machine")] = 5000,
+    port: Annotated[int, typer.Option(help="port to listen on")] = 5000,
 ) -> None:
-    """Open the MLflow UI on the tracking store, on this machine only."""
+    """Serve the MLflow UI of the tracking store, to this machine only."""
     from sweeps.record.storage import open_storage
     from sweeps.tracking.uris import check_database, default_tracking_uri
 
     uri = tracking_uri or default_tracking_uri(open_storage(storage))
-    refuse_credentials("tracking store", uri)  # it is printed
+    # The URI is printed.
+    refuse_credentials("tracking store", uri)
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the tracking store is a server; open {uri}")
         return
     check_database(uri)
-    page = f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"  # not MLflow's GenAI side
-    typer.echo(f"MLflow UI of {uri} (Ctrl-C ends it); when the server has started, open\n{page}")
-    arguments = [
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",  # for one person: MLflow's four and its job runners take 2 GB
-    ]
+    # Without the workflow type MLflow opens its GenAI pages.
+    page = f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"
+    typer.echo(f"MLflow UI of {uri} (stop it with Ctrl-C); when the server has started, open:\n{page}")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    # One worker and no job runners: MLflow's four workers and the runners take 2 GB.
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    os.execve(sys.executable, [sys.executable, *arguments], environment)
+    os.execve(sys.executable, command, environment)
 
 
 @app.command()
@@ -278,22 +277,24 @@ def submit(
     overrides: Overrides = None,
     trials: Trials = None,
     new: New = False,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the study's newest sweep")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="resume the study's latest sweep")] = False,
     storage: Annotated[
         str | None,
-        typer.Option(help="where sweeps are kept; default: NOISESWEEP_STORAGE there, else ~/noisesweep"),
+        typer.Option(help="storage; default: NOISESWEEP_STORAGE on the cluster, or else ~/noisesweep there"),
     ] = None,
     tracking_uri: Annotated[
         str | None,
         typer.Option(
-            help="MLflow store; default: MLFLOW_TRACKING_URI there, else an SQLite file in the storage"
+            help="MLflow store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
         ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="exit when it has ended, 0 if it succeeded")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="wait, and print its log")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="wait until the job ends; exit with 0 if it succeeded")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="wait, and print the job's log")] = False,
     address: Address = None,
 ) -> None:
-    """Run or resume a sweep as a job of a Ray cluster, with the current folder."""
+    """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
     from sweeps.spec.load import load_spec
     from sweeps.spec.source import shipped_study
 
@@ -302,11 +303,15 @@ def submit(
     spec = load_spec(file, changes, profile)
     left_out = _folders_left_out(file, spec)
     from cluster import jobs, submission
+    from cluster.client import connect
 
     options = [f"--set={change}" for change in changes]
-    options += [f"--profile={profile}"] * bool(profile) + ["--new"] * new
-    options += _places(storage, tracking_uri)
-    cluster = jobs.connect(address)
+    if profile:
+        options.append(f"--profile={profile}")
+    if new:
+        options.append("--new")
+    options += _place_options(storage, tracking_uri)
+    cluster = connect(address)
     job = submission.submit(
         cluster,
         file,
@@ -327,21 +332,23 @@ def submit(
 @app.command("jobs")
 def jobs_(address: Address = None) -> None:
     """List the jobs of a Ray cluster."""
-    from cluster import jobs
+    from cluster import client, jobs
 
-    jobs.print_jobs(jobs.connect(address))
+    jobs.print_jobs(client.connect(address))
 
 
 @app.command()
 def logs(
     job: Job,
-    follow: Annotated[bool, typer.Option("--follow", help="until it has ended, as with submit")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="wait until the job ends; exit with 0 if it succeeded")
+    ] = False,
     address: Address = None,
 ) -> None:
     """Print the log of a job."""
-    from cluster import jobs
+    from cluster import client, jobs
 
-    cluster = jobs.connect(address)
+    cluster = client.connect(address)
     if follow:
         _exit_with(jobs.wait(cluster, job, follow=True))
     jobs.print_log(cluster, job)
@@ -349,10 +356,10 @@ def logs(
 
 @app.command()
 def stop(job: Job, address: Address = None) -> None:
-    """Stop a job: its trials end, and the sweep can be resumed."""
-    from cluster import jobs
+    """Stop a job and its trials. The sweep can be resumed."""
+    from cluster import client, jobs
 
-    jobs.stop(jobs.connect(address), job)
+    jobs.stop(client.connect(address), job)
 
 
 def _log(json_lines: bool) -> "Log":
@@ -371,17 +378,17 @@ def _changes(file: Path, profile: str | None, overrides: list[str] | None, trial
 
 def _check_changes(is_file: bool, profile: str | None, overrides: list[str] | None) -> None:
     if not is_file and (profile or overrides):
-        raise typer.BadParameter("--profile and --set change a YAML: give the FILE, not the name")
+        raise typer.BadParameter("--profile and --set change a YAML: give its FILE instead of the NAME")
 
 
 def _check_one(name: str | None, all_: bool) -> None:
     if all_ == (name is not None):
-        raise typer.BadParameter("takes the NAME of a study, or --all")
+        raise typer.BadParameter("give either the NAME of a study or --all")
 
 
 def _check_either(resume: bool, new: bool) -> None:
     if resume and new:
-        raise typer.BadParameter("--resume goes on with a sweep, --new starts another")
+        raise typer.BadParameter("give either --resume for the latest sweep or --new for another one")
 
 
 def _folders_left_out(file: Path, spec: "Spec") -> list[Path]:
@@ -389,15 +396,15 @@ def _folders_left_out(file: Path, spec: "Spec") -> list[Path]:
 
     if spec.data_dir and not Path(spec.data_dir).expanduser().is_absolute():
         raise SweepError(
-            f"{file}: data_dir {spec.data_dir}: is a folder here, and data is not uploaded; give an "
-            "absolute path that every node has, or set NOISESWEEP_DATA_DIR there"
+            f"{file}: data_dir {spec.data_dir}: must be an absolute path that every node has, because data is "
+            "not uploaded; or leave it out and set NOISESWEEP_DATA_DIR on the nodes"
         )
     data = filter(None, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
     return [DEFAULT_STORAGE, *(Path(folder).expanduser() for folder in data)]
 
 
-def _places(storage: str | None, tracking_uri: str | None) -> list[str]:
-    # They stand in the job's command, which all may read.
+def _place_options(storage: str | None, tracking_uri: str | None) -> list[str]:
+    """Return ``--storage`` and ``--tracking-uri`` for a job, whose command line everybody on the cluster can read."""
     from sweeps.tracking.uris import check_scheme
 
     options = []
@@ -405,8 +412,8 @@ def _places(storage: str | None, tracking_uri: str | None) -> list[str]:
         refuse_credentials("--storage", storage)
         if "://" not in storage and not Path(storage).is_absolute():
             raise SweepError(
-                f"--storage {storage}: is relative, and the job's folder is a copy that Ray deletes; give an "
-                "absolute path that every node has, or a URI"
+                f"--storage {storage}: must be an absolute path that every node has, or a URI, because Ray "
+                "deletes the folder in which a job runs"
             )
         options.append(f"--storage={storage}")
     if tracking_uri:
@@ -421,13 +428,14 @@ def _exit_with(succeeded: bool) -> None:
 
 def _exit(result: "SweepResult") -> None:
     if not result.complete:
-        raise typer.Exit(130)  # as after Ctrl-C
+        # The exit status of a shell after Ctrl-C.
+        raise typer.Exit(130)
     if result.undelivered or result.best is None:
         raise typer.Exit(1)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is its message and exit code 1, never a traceback."""
+    """Run the command line. A user's mistake ends it with a message and exit status 1, without a traceback."""
     try:
         app()
     except SpecError as error:
@@ -439,7 +447,7 @@ def main() -> None:
 
 
 def script() -> None:
-    """Run the command line, and end without taking torch's modules apart, which takes two seconds."""
+    """Run the command line, and skip the interpreter's clean-up, which takes two seconds with torch loaded."""
     try:
         main()
         code: Any = 0
@@ -449,7 +457,8 @@ def script() -> None:
         sys.stderr.write(f"{code}\n")
         code = 1
     atexit._run_exitfuncs()
-    with suppress(OSError):  # nobody reads it any more
+    # The reader of a pipe may be gone.
+    with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code or 0)
