@@ -107,7 +107,7 @@ def _folders_left_out(file: Path, spec: "Spec") -> list[Path]:
 
 
 def _place_options(storage: str | None, tracking_uri: str | None) -> list[str]:
-    """Return the options of a job, without credentials: everybody on the cluster can read its command line."""
+    """Return a job's options, without credentials: everybody on the cluster can read the command line."""
     from sweeps.tracking.uris import check_scheme
 
     options = []
