@@ -8,10 +8,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pytest
 import requests
 from mlflow import MlflowClient
+from ray._private.runtime_env.packaging import create_package
 
 from cluster.jobs import _resume_command
 from cluster.submission import submit
@@ -106,6 +108,35 @@ def test_ignore_files_are_heeded_in_their_folders(tmp_path):
     (tmp_path / "own/.gitignore").write_text("drop.py\n")
     ignored = {".gitignore", ".rayignore", "own/.gitignore"}
     assert uploaded(tmp_path) - ignored == {"sweep.yaml", "own/keep.py", "drop.py"}
+
+
+def test_ignore_files_mean_the_same_to_the_commands_of_ray(tmp_path):
+    names = (
+        "sweep.yaml",
+        "logs/a.log",
+        "logs/keep.log",
+        "own/logs/b.txt",
+        "own/a b.txt",
+        "own/#c.txt",
+        "d.csv",
+    )
+    touch(tmp_path, *names)
+    patterns = [
+        "# comment",
+        "",
+        "*.log",
+        "!keep.log",
+        "/logs/b.txt",
+        "own/logs/",
+        "a\\ b.txt",
+        "\\#c.txt",
+        "[d].csv",
+    ]
+    (tmp_path / ".rayignore").write_text("\n".join(patterns))
+    create_package(str(tmp_path), tmp_path / "package.zip", include_gitignore=True)
+    packed = {name for name in ZipFile(tmp_path / "package.zip").namelist() if not name.endswith("/")}
+    assert uploaded(tmp_path) - {"package.zip"} == packed - {"package.zip"}
+    assert packed - {"package.zip"} == {".rayignore", "sweep.yaml", "logs/keep.log"}
 
 
 def test_data_is_left_out(tmp_path):
