@@ -8,6 +8,7 @@ import typer
 from sweeps.cli.options import File, Json, New, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
 
 if TYPE_CHECKING:
+    from sweeps.console.jsonl import Log
     from sweeps.runner import SweepResult
 
 _SWEEP = "name of a study, or its YAML to change settings such as resources"
@@ -32,7 +33,7 @@ def run(
         spec = load_spec(file, changes_of(file, profile, overrides, trials), profile)
         from sweeps.runner import run
 
-        log = "json" if json_lines else "text"
+        log: Log = "json" if json_lines else "text"
         _exit(run(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=log))
 
 
@@ -60,7 +61,7 @@ def resume(
         spec = load_spec(sweep, overrides or [], profile) if is_file else None
         from sweeps.runner import resume
 
-        log = "json" if json_lines else "text"
+        log: Log = "json" if json_lines else "text"
         _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log))
 
 
