@@ -65,14 +65,7 @@ def connect(address: str | None = None) -> Cluster:
 
 @contextmanager
 def translated_errors(address: str, missing: str = "") -> Iterator[None]:
-    """Silence the log of Ray's client, and turn its errors into a SweepError of one line.
-
-    Args:
-        missing: The message if the server answers that there is no such thing.
-
-    Raises:
-        SweepError: In place of an error of Ray, the network or the token.
-    """
+    """Silence Ray's client, and turn its errors into a SweepError of one line, ``missing`` for status 404."""
     try:
         with _silenced():
             yield

@@ -20,10 +20,7 @@ _LOG_LINES = 10
 
 
 def wait(cluster: Cluster, job: str, *, follow: bool = False) -> bool:
-    """Wait until a job has ended, and return whether it succeeded.
-
-    Args:
-        follow: Print the job's log meanwhile.
+    """Wait until a job has ended, print its log if ``follow``, and return whether it succeeded.
 
     Raises:
         SweepError: If there is no such job, or the cluster no longer answers.

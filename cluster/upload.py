@@ -10,7 +10,7 @@ from pathspec import PathSpec
 
 from sweeps.errors import SweepError
 
-# Ray's job server refuses larger requests, but only after the client has packed and sent everything.
+# Ray's job server refuses larger requests, but only after its client has packed and sent everything.
 LIMIT = 100 * 2**20
 # A folder with one of these is a virtual environment, a cache, a storage or a sweep.
 _MARKERS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG", "mlflow.db", "resolved.yaml")
