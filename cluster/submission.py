@@ -13,7 +13,7 @@ from cluster.client import Cluster, translated_errors
 from cluster.upload import check_size, find_files, formatted_size, pack
 from sweeps.errors import SweepError
 
-# By default Ray kills a job 3 seconds after the stop. Our driver needs longer to end its trials and update MLflow.
+# By default Ray kills a stopped job after 3 seconds. The driver needs longer to end trials and update MLflow.
 _STOP_SECONDS = "60"
 
 
