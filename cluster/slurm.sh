@@ -43,8 +43,8 @@ address=$("${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-addre
 steps=()
 trap 'kill "${steps[@]}" 2>/dev/null || true' EXIT
 
-# With one arena a trial, which is a thread of its worker, keeps its memory (docs/performance-history.md).
-export MALLOC_ARENA_MAX=1
+# Trials keep freed memory for their next step (docs/performance-history.md).
+export MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647
 # The cluster needs no dashboard, because nothing is submitted to it.
 "${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --head --node-ip-address="${address%:*}" --port="${address##*:}" \
