@@ -18,7 +18,6 @@ from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
-from sweeps.engine.temporary import working_directory
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, create_sweep, newest_sweep, sweep_folders
 from sweeps.record.journal import Follower
@@ -27,6 +26,7 @@ from sweeps.record.storage import in_ray_job, open_storage
 from sweeps.spec.changes import Change, changes
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
+from sweeps.temporary import working_directory
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.process import Delivery
 from sweeps.tracking.provenance import provenance

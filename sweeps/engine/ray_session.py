@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,10 +12,10 @@ import ray
 
 from sweeps.engine.ray_private import errors_on_stderr, is_ray_running, loopback_only, without_services
 from sweeps.engine.resources import check_satisfiable
-from sweeps.engine.temporary import environment, log_level
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
+from sweeps.temporary import environment, log_level, signal_handler
 
 # One arena, and freed memory kept: each epoch of a trial allocates the same sizes again. By default glibc
 # gives a trial's thread memory of its own and returns large tensors to the system after each step.
@@ -43,6 +44,7 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
         session.enter_context(errors_on_stderr())
         if not ray.is_initialized():
             session.enter_context(log_level("ray", logging.ERROR))
+            session.enter_context(signal_handler(signal.SIGTERM))
             try:
                 session.callback(_shut_down)
                 join_or_start(spec.resources, spec.budget.concurrent)

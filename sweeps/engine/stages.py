@@ -11,7 +11,6 @@ from sweeps.engine.callbacks import SweepCallback
 from sweeps.engine.ray_private import patched_tune
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
-from sweeps.engine.temporary import environment, log_level
 from sweeps.engine.trial import run_trial
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
@@ -20,6 +19,7 @@ from sweeps.search.history import known_trials, listed_trials, not_ended, report
 from sweeps.search.optuna import build_searcher
 from sweeps.search.scheduler import build_scheduler
 from sweeps.spec.model import Spec
+from sweeps.temporary import environment, log_level
 
 
 def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:

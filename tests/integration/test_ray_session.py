@@ -46,10 +46,20 @@ ray.shutdown()
 """
 
 
+def environment_of_its_own():
+    """The environment of a process that starts its own Ray, with the modules of this one."""
+    names = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    return {**names, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
-    env = {**os.environ, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
-    env.pop("MALLOC_ARENA_MAX", None)
-    done = subprocess.run([sys.executable, "-c", START], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        env=environment_of_its_own(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     found = dict(line for line in lines if line[0] in ("trials", "workers", "arenas"))
     cores = os.cpu_count()

@@ -1,7 +1,9 @@
-"""Changes to the driver's process that are undone: a sweep leaves a notebook as it found it."""
+"""Changes to the process that are undone: a sweep leaves a notebook as it found it."""
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +48,19 @@ def working_directory(path: Path) -> Iterator[None]:
     finally:
         with suppress(FileNotFoundError):
             os.chdir(before)
+
+
+@contextmanager
+def signal_handler(number: signal.Signals) -> Iterator[None]:
+    """Let others change the handler of a signal, which only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @contextmanager
