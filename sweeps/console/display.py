@@ -129,18 +129,11 @@ class Display(Follower):
 
     def _view(self) -> Group:
         left = self._pace.left(self._state, time.time() * 1000)
-        progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("trials {task.fields[left]}"),
-        )
-        progress.add_task(
-            self._spec.name,
-            total=self._state.n_trials,
-            completed=self._n_ended(),
-            left=f"about {left} left" if left else "",
-        )
+        text = TextColumn("trials {task.fields[left]}")
+        progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), text)
+        about = f"about {left} left" if left else ""
+        total, ended = self._state.n_trials, self._n_ended()
+        progress.add_task(self._spec.name, total=total, completed=ended, left=about)
         return Group(progress, self._running_table(), *tables(self._state, running=True))
 
     def _running_table(self) -> Table:

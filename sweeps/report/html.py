@@ -116,18 +116,15 @@ def _band(series: Series, points: Points) -> go.Scatter:
             x, low, high = np.repeat(x, 2)[1:], np.repeat(low, 2)[:-1], np.repeat(high, 2)[:-1]
         xs += [*x, *x[::-1], None]
         ys += [*low, *high[::-1], None]
-    return go.Scatter(
-        x=xs[:-1],
-        y=ys[:-1],
-        mode="lines",
-        line={"width": 0, "color": series.style.color},
-        fill="toself",
-        opacity=BAND_OPACITY,
-        fillcolor=series.style.color,
-        legendgroup=series.label,
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    color = series.style.color
+    look = {
+        "fill": "toself",
+        "fillcolor": color,
+        "opacity": BAND_OPACITY,
+        "line": {"width": 0, "color": color},
+    }
+    legend = {"legendgroup": series.label, "showlegend": False}
+    return go.Scatter(x=xs[:-1], y=ys[:-1], mode="lines", hoverinfo="skip", **look, **legend)
 
 
 def _layout(chart: Chart, pairs: Sequence[tuple[Series, Points]]) -> dict[str, Any]:
@@ -156,18 +153,10 @@ def _height(chart: Chart) -> float:
 
 
 def _axis(label: str, values: Sequence[np.ndarray], *, log: bool) -> dict[str, Any]:
-    axis: dict[str, Any] = {
-        "title": {"text": _escaped(label), "standoff": 10, "font": {"size": 14}},
-        "type": "log" if log else "linear",
-        "gridcolor": GRID,
-        "zeroline": False,
-        "linecolor": AXIS,
-        "showline": True,
-        "ticks": "outside",
-        "tickcolor": AXIS,
-        "automargin": True,
-        "exponentformat": "power",
-    }
+    title = {"text": _escaped(label), "standoff": 10, "font": {"size": 14}}
+    lines = {"gridcolor": GRID, "zeroline": False, "linecolor": AXIS, "showline": True}
+    ticks = {"ticks": "outside", "tickcolor": AXIS, "automargin": True, "exponentformat": "power"}
+    axis: dict[str, Any] = {"title": title, "type": "log" if log else "linear", **lines, **ticks}
     if log and values:
         # This asks for a label at each power of ten, and for labels in between if there are few powers.
         logs = np.log10(np.concatenate(values))

@@ -56,14 +56,11 @@ def figure(chart: Chart) -> Figure:
     pairs = chart.drawable()
     _set_axes(chart, axes, pairs)
     handles = _draw(chart, axes, pairs)
-    entries = [
-        (handle, _escaped(series.legend_label))
-        for handle, (series, _) in zip(handles, pairs, strict=True)
-        if series.in_legend
-    ]
-    if entries:
+    shown = [(handle, pair[0]) for handle, pair in zip(handles, pairs, strict=True) if pair[0].in_legend]
+    if shown:
+        labels = [_escaped(series.legend_label) for _, series in shown]
         look: dict[str, Any] = {"frameon": False, "fontsize": 10, "handlelength": 3}
-        result.legend(*zip(*entries, strict=True), loc="outside right upper", **look)
+        result.legend([handle for handle, _ in shown], labels, loc="outside right upper", **look)
     if not pairs:
         axes.text(0.5, 0.5, "no data", color=GREY, fontsize=14, ha="center", transform=axes.transAxes)
     result.suptitle(_escaped(wrapped(chart.title, 85)), x=0.01, ha="left", fontsize=12, weight="bold")
@@ -148,12 +145,8 @@ def _draw(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) -> l
 
 
 def _bars(chart: Chart, axes: Axes, style: Style, points: Points, width: float, bottoms: np.ndarray) -> Any:
-    look: dict[str, Any] = {
-        "color": style.color,
-        "edgecolor": "white",
-        "linewidth": 0.5,
-        "hatch": _HATCHES[style.dash],
-    }
+    look: dict[str, Any] = {"color": style.color, "edgecolor": "white", "linewidth": 0.5}
+    look["hatch"] = _HATCHES[style.dash]
     if chart.horizontal:
         return axes.barh(points.x, points.y, width, left=bottoms, **look)
     return axes.bar(points.x, points.y, width, bottom=bottoms, **look)
@@ -165,15 +158,12 @@ def _dots(chart: Chart, axes: Axes, series: Series, points: Points) -> Any:
     if points.has_interval:
         errors = {"xerr" if chart.horizontal else "yerr": points.errors}
         axes.errorbar(x, y, **errors, fmt="none", ecolor=style.color, elinewidth=1.3, capsize=3, zorder=2.5)
-    look: dict[str, Any] = {
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.6,
-        "markerfacecolor": style.color,
-    }
+    edge, width, face = ("white", 0.6, style.color)
     if series.hollow:
-        look = {"markeredgecolor": style.color, "markeredgewidth": 1.4, "markerfacecolor": "none"}
-    look |= {"marker": _SYMBOLS[style.symbol], "markersize": 7 * style.scale}
-    return axes.plot(x, y, linestyle="none", zorder=3, color=style.color, **look)[0]
+        edge, width, face = (style.color, 1.4, "none")
+    marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 7 * style.scale}
+    marker |= {"markeredgecolor": edge, "markeredgewidth": width, "markerfacecolor": face}
+    return axes.plot(x, y, linestyle="none", zorder=3, color=style.color, **marker)[0]
 
 
 def _line(axes: Axes, series: Series, points: Points) -> Any:
@@ -184,16 +174,9 @@ def _line(axes: Axes, series: Series, points: Points) -> Any:
         look: dict[str, Any] = {"color": style.color, "alpha": BAND_OPACITY, "lw": 0}
         known = np.isfinite(points.low)
         axes.fill_between(points.x, points.low, points.high, where=known, step=step, **look)
-    return axes.plot(
-        points.x,
-        points.y,
-        color=style.color,
-        linestyle=_DASHES[style.dash],
-        drawstyle="steps-post" if step else "default",
-        linewidth=1.8,
-        marker=_SYMBOLS[style.symbol],
-        markersize=5.5 * style.scale,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        markevery=math.ceil(len(points.x) / MAX_MARKERS) or 1,
-    )[0]
+    line = {"color": style.color, "linestyle": _DASHES[style.dash], "linewidth": 1.8}
+    line["drawstyle"] = "steps-post" if step else "default"
+    marker = {"marker": _SYMBOLS[style.symbol], "markersize": 5.5 * style.scale}
+    marker |= {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    marker["markevery"] = math.ceil(len(points.x) / MAX_MARKERS) or 1
+    return axes.plot(points.x, points.y, **line, **marker)[0]

@@ -16,17 +16,14 @@ _SEEDS_AND_MEANS = "Hollow markers: single seeds. Filled markers: their mean wit
 
 def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart:
     """Draw the final score of each arm, seed by seed and as a mean."""
-    metric = spec.verdict_metric
-    return Chart(
-        "scores",
-        "Score of each arm",
-        spec.compared,
-        label_of(metric),
-        _seeds_and_means(arms, metric, style_of),
+    metric, names = spec.verdict_metric, [arm.name for arm in arms]
+    series = _seeds_and_means(arms, metric, style_of)
+    caption = (
         f"{_SEEDS_AND_MEANS} The arms share seeds, so compare them by their differences, not by whether "
-        "these intervals overlap.",
-        categories=[arm.name for arm in arms],
+        "these intervals overlap."
     )
+    title, y_label = "Score of each arm", label_of(metric)
+    return Chart("scores", title, spec.compared, y_label, series, caption, categories=names)
 
 
 def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
@@ -65,16 +62,11 @@ def hessian_traces(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style
     values = [value for arm in arms for value in arm.final(metric).values()]
     if not values:
         return None
-    return Chart(
-        "hessian-trace",
-        "Flatness: trace of the Hessian",
-        spec.compared,
-        label_of(metric),
-        _seeds_and_means(arms, metric, style_of),
-        f"Hessian of the training loss after the last epoch; a lower trace is flatter. {_SEEDS_AND_MEANS}",
-        categories=[arm.name for arm in arms],
-        log_y=min(values) > 0 and max(values) > 10 * min(values),
-    )
+    series = _seeds_and_means(arms, metric, style_of)
+    caption = f"Hessian of the training loss after the last epoch; lower is flatter. {_SEEDS_AND_MEANS}"
+    names, log = [arm.name for arm in arms], min(values) > 0 and max(values) > 10 * min(values)
+    title, y_label = "Flatness: trace of the Hessian", label_of(metric)
+    return Chart("hessian-trace", title, spec.compared, y_label, series, caption, categories=names, log_y=log)
 
 
 def _seeds_and_means(arms: Sequence[Arm], metric: str, style_of: Mapping[str, Style]) -> list[Series]:
@@ -82,17 +74,10 @@ def _seeds_and_means(arms: Sequence[Arm], metric: str, style_of: Mapping[str, St
     for index, arm in enumerate(arms):
         style, values = style_of[arm.name], arm.final(metric)
         summary = summarise(list(values.values()))
+        label, hover = f"{arm.name}: each seed", [f"seed {seed}" for seed in values]
+        places, heights = [index + 0.02 + offset for offset in _offsets(len(values))], list(values.values())
         series.append(
-            Series(
-                f"{arm.name}: each seed",
-                style,
-                [index + 0.02 + offset for offset in _offsets(len(values))],
-                list(values.values()),
-                "dots",
-                hover=[f"seed {seed}" for seed in values],
-                hollow=True,
-                in_legend=False,
-            )
+            Series(label, style, places, heights, "dots", hover=hover, hollow=True, in_legend=False)
         )
         label = f"{arm.name}: mean of {summary.n} seeds"
         series.append(Series.of_means(label, style, [index - 0.25], [summary], "dots", in_legend=False))

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sweeps.analysis.importance import importances
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
@@ -23,15 +24,9 @@ def search_progress(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
         scores = [trial.last[objective.metric] for trial in trials if trial.arm == name]
         best = list(itertools.accumulate(scores, max if objective.mode == "max" else min))
         series.append(Series(name, style, range(1, len(best) + 1), best, "step"))
-    return Chart(
-        "search",
-        "Best score found by the search",
-        "trials of the arm",
-        label_of(objective.metric),
-        series,
-        "Best score so far of each arm. A flat end suggests that more trials would change little.",
-        integer_x=True,
-    )
+    title, y_label = "Best score found by the search", label_of(objective.metric)
+    caption = "Best score so far of each arm. A flat end suggests that more trials would change little."
+    return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True)
 
 
 def trial_ends(state: SweepState) -> Chart:
@@ -47,17 +42,10 @@ def trial_ends(state: SweepState) -> Chart:
     for status, color in _COLORS.items():
         if chosen := [trial for trial in trials if trial.status == status]:
             series.append(_counts(status, Style(color, "circle", "solid"), names, chosen))
-    return Chart(
-        "stopped",
-        "Trials stopped by ASHA" if stopped else "How the trials of the search ended",
-        state.spec.compared,
-        "trials",
-        series,
-        "Trials of each arm's search, by how they ended.",
-        categories=names,
-        horizontal=True,
-        stacked=True,
-    )
+    title = "Trials stopped by ASHA" if stopped else "How the trials of the search ended"
+    caption = "Trials of each arm's search, by how they ended."
+    bars: dict[str, Any] = {"categories": names, "horizontal": True, "stacked": True}
+    return Chart("stopped", title, state.spec.compared, "trials", series, caption, **bars)
 
 
 def _counts(label: str, style: Style, names: Sequence[str], trials: Sequence[TrialRecord]) -> Series:
@@ -84,13 +72,9 @@ def hyperparameter_importance(state: SweepState, style_of: Mapping[str, Style]) 
         places = [index for index, name in enumerate(categories) if name in shares]
         heights = [shares[categories[place]] for place in places]
         series.append(Series(arm, style_of[arm], places, heights, "bars"))
-    return Chart(
-        "importance",
-        "Importance of each hyperparameter in the search",
-        "hyperparameter",
-        "importance (share of the variance)",
-        series,
-        "Share of the variance of an arm's scores in the search that each hyperparameter explains (fANOVA "
-        "of Optuna; rough with few trials). An arm that searched a single hyperparameter has none.",
-        categories=categories,
+    title, y_label = "Importance of each hyperparameter in the search", "share of the variance"
+    caption = (
+        "Share of the variance of an arm's scores in the search that each hyperparameter explains (Optuna's "
+        "fANOVA; rough with few trials). An arm that searched a single hyperparameter has none."
     )
+    return Chart("importance", title, "hyperparameter", y_label, series, caption, categories=categories)

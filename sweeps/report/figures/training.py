@@ -24,15 +24,8 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
     caption = "Mean over the seeds that finished, after each epoch, with a band for its 95% interval."
     if diverged := [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]:
         caption += f" Seeds left out because they diverged: {', '.join(diverged)}."
-    return Chart(
-        "learning-curves",
-        "Learning curves",
-        "epoch",
-        label_of(metric),
-        series,
-        caption,
-        integer_x=True,
-    )
+    title, y_label = "Learning curves", label_of(metric)
+    return Chart("learning-curves", title, "epoch", y_label, series, caption, integer_x=True)
 
 
 def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
@@ -49,13 +42,9 @@ def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
         if epochs:
             curve = reached_by(epochs, arm.horizon)
             series.append(Series(arm.name, style_of[arm.name], curve.epochs, curve.fraction, "step"))
-    return Chart(
-        "convergence",
-        "Speed of convergence",
-        "epoch",
-        "fraction of seeds that reached the target",
-        series,
+    title, y_label = "Speed of convergence", "fraction of seeds that reached the target"
+    caption = (
         f"Fraction of seeds whose {label_of(metric)} has reached {target:.3g}, by epoch (Kaplan-Meier). This "
-        "target is the worst final score, so every seed that finished reaches it.",
-        integer_x=True,
+        "target is the worst final score, so every seed that finished reaches it."
     )
+    return Chart("convergence", title, "epoch", y_label, series, caption, integer_x=True)
