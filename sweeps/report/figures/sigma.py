@@ -25,10 +25,6 @@ def score_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
             series.append(_means(spec, name, style, of_arm))
         else:
             series += _trials(spec, name, style, of_arm)
-    if noiseless and noisy:
-        sigmas = [trial.hyperparameters["sigma"] for trial in noisy]
-        style = style_of.get("none") or styles(["none"])["none"]
-        series.append(_without_noise(spec, style, noiseless, [min(sigmas), max(sigmas)]))
     if spec.is_grid:
         caption = "Mean over the seeds that finished, with its 95% interval."
     else:
@@ -36,7 +32,10 @@ def score_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
             "Each marker is a trial of the search after its last epoch. Hollow: stopped early by ASHA, so "
             "scored after fewer epochs. Cross: diverged."
         )
-    if noiseless:
+    if noiseless and noisy:
+        sigmas = [trial.hyperparameters["sigma"] for trial in noisy]
+        style = style_of.get("none") or styles(["none"])["none"]
+        series.append(_without_noise(spec, style, noiseless, [min(sigmas), max(sigmas)]))
         caption += " The horizontal line is training without noise."
     x_label, y_label = "sigma (standard deviation of the noise)", label_of(spec.objective.metric)
     return Chart("sigma", "Score against sigma", x_label, y_label, series, caption, log_x=True)
