@@ -81,9 +81,7 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
 
 def empty_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
     """Return a table without rows; columns of words are aligned left, those of numbers right."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in words:
-        table.add_column(column)
+    table = Table(*words, title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in numbers:
         table.add_column(column, justify="right")
     return table

@@ -172,7 +172,7 @@ def _points(chart: Chart, series: Series) -> Points:
         kept = np.arange(len(y))
         for values in (x, y, low, high):
             values[~good] = np.nan
-    hover = [_hover_text(chart, series, i, x[i], y[i], low[i], high[i]) for i in kept]
+    hover = [_hover_text(chart, series, i, x[i], y[i], low[i], high[i]) for i in kept.tolist()]
     return Points(x[kept], y[kept], low[kept], high[kept], hover)
 
 

@@ -17,18 +17,8 @@ from sweeps.report.styles import AXIS, GREY, GRID, Style
 
 _DPI = 160
 _WIDTH, _HEIGHT = 10, 5.625  # inches
-_SYMBOLS = {
-    "circle": "o",
-    "square": "s",
-    "triangle": "^",
-    "diamond": "D",
-    "pentagon": "p",
-    "triangle_down": "v",
-    "cross": "P",
-    "x": "X",
-    "star": "*",
-    "hexagon": "h",
-}
+_SYMBOLS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "pentagon": "p"}
+_SYMBOLS |= {"triangle_down": "v", "cross": "P", "x": "X", "star": "*", "hexagon": "h"}
 _DASHES: dict[str, Any] = {
     "solid": "-",
     "dash": (0, (5, 2.5)),
@@ -76,11 +66,9 @@ def _escaped(text: str) -> str:
 
 
 def _set_axes(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) -> None:
-    x_axis, y_axis = axes.xaxis, axes.yaxis
-    set_x_scale, set_y_scale = axes.set_xscale, axes.set_yscale
-    if chart.horizontal:
-        x_axis, y_axis = y_axis, x_axis
-        set_x_scale, set_y_scale = set_y_scale, set_x_scale
+    scales = axes.set_xscale, axes.set_yscale
+    x_axis, y_axis = (axes.yaxis, axes.xaxis) if chart.horizontal else (axes.xaxis, axes.yaxis)
+    set_x_scale, set_y_scale = reversed(scales) if chart.horizontal else scales
     x_axis.set_label_text(_escaped(chart.x_label), fontsize=11)
     y_axis.set_label_text(_escaped(chart.y_label), fontsize=11)
     set_x_scale("log" if chart.log_x else "linear")
@@ -156,11 +144,11 @@ def _dots(chart: Chart, axes: Axes, series: Series, points: Points) -> Any:
     style = series.style
     x, y = (points.y, points.x) if chart.horizontal else (points.x, points.y)
     if points.has_interval:
-        errors = {"xerr" if chart.horizontal else "yerr": points.errors}
+        errors: dict[str, Any] = {"xerr" if chart.horizontal else "yerr": points.errors}
         axes.errorbar(x, y, **errors, fmt="none", ecolor=style.color, elinewidth=1.3, capsize=3, zorder=2.5)
-    edge, width, face = ("white", 0.6, style.color)
+    edge, width, face = "white", 0.6, style.color
     if series.hollow:
-        edge, width, face = (style.color, 1.4, "none")
+        edge, width, face = style.color, 1.4, "none"
     marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 7 * style.scale}
     marker |= {"markeredgecolor": edge, "markeredgewidth": width, "markerfacecolor": face}
     return axes.plot(x, y, linestyle="none", zorder=3, color=style.color, **marker)[0]
@@ -174,9 +162,9 @@ def _line(axes: Axes, series: Series, points: Points) -> Any:
         look: dict[str, Any] = {"color": style.color, "alpha": BAND_OPACITY, "lw": 0}
         known = np.isfinite(points.low)
         axes.fill_between(points.x, points.low, points.high, where=known, step=step, **look)
-    line = {"color": style.color, "linestyle": _DASHES[style.dash], "linewidth": 1.8}
+    line: dict[str, Any] = {"color": style.color, "linestyle": _DASHES[style.dash], "linewidth": 1.8}
     line["drawstyle"] = "steps-post" if step else "default"
-    marker = {"marker": _SYMBOLS[style.symbol], "markersize": 5.5 * style.scale}
+    marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 5.5 * style.scale}
     marker |= {"markeredgecolor": "white", "markeredgewidth": 0.5}
     marker["markevery"] = math.ceil(len(points.x) / MAX_MARKERS) or 1
     return axes.plot(points.x, points.y, **line, **marker)[0]

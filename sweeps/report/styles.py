@@ -5,14 +5,8 @@ from typing import NamedTuple
 
 GREY, GRID, AXIS = "#8a8a8a", "#e6e6e6", "#999999"
 # Without these factors some symbols would look smaller than a circle of the same nominal size.
-_SCALES = {
-    "triangle": 1.25,
-    "triangle_down": 1.25,
-    "diamond": 1.1,
-    "pentagon": 1.25,
-    "star": 1.6,
-    "hexagon": 1.15,
-}
+_SCALES = {"diamond": 1.1, "hexagon": 1.15, "pentagon": 1.25, "star": 1.6}
+_SCALES |= {"triangle": 1.25, "triangle_down": 1.25}
 
 
 class Style(NamedTuple):

@@ -63,8 +63,10 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
     scores = {arm.name: arm.final(metric) for arm in arms}
     summaries = [summarise(list(values.values())) for values in scores.values()]
     traces = [summarise(list(arm.final("hessian_trace").values())) for arm in arms]
+    base = scores.get(reference, {})
     differences = [
-        paired_difference(*on_shared_seeds(values, scores.get(reference, {}))) for values in scores.values()
+        "" if name == reference else interval(paired_difference(*on_shared_seeds(values, base)))
+        for name, values in scores.items()
     ]
     target = common_target(arms, objective, larger_is_better=spec.objective.mode == "max")
     lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
@@ -76,13 +78,7 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
         ("failed", [str(arm.failed) for arm in arms]),
         (f"mean {metric}{lower} [95% interval]", [interval(summary) for summary in summaries]),
         ("standard deviation", [number(summary.std) for summary in summaries]),
-        (
-            f"difference from {reference} [95% interval]",
-            [
-                "" if arm.name == reference else interval(difference)
-                for arm, difference in zip(arms, differences, strict=True)
-            ],
-        ),
+        (f"difference from {reference} [95% interval]", differences),
         (
             f"epochs to {objective} {number(target)}: median",
             ["" if target is None else _median_epochs(state, arm, target) for arm in arms],
