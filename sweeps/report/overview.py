@@ -18,14 +18,6 @@ from sweeps.spec.model import Spec
 from trainables import registry
 
 _BETTER, _WORSE = "(+)", "(-)"
-_NOTE = (
-    "Mean over seeds with its 95% interval: on the test split if the study confirms, else on validation. "
-    f"Lower losses and errors are better. {_BETTER} and {_WORSE} mark arms that are better and worse than "
-    "none (no noise), or than the first arm where there is no none, by Wilcoxon's signed-rank test on shared "
-    f"seeds, corrected by Holm for the arms of the row, at level {ALPHA:g}; diverged seeds do not count in "
-    "favour of an arm. No mark means undecided: among five arms, a mark takes at least eight seeds. Studies "
-    "are not corrected for one another. Each study is shown by its latest sweep with several seeds."
-)
 
 
 def write_overview(storage: Path) -> Path:
@@ -42,8 +34,10 @@ def write_overview(storage: Path) -> Path:
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet; run one with stages.confirm")
     page = storage / "overview.html"
+    marks = {"better": _BETTER, "worse": _WORSE, "alpha": ALPHA}
     for path in (page, page.with_suffix(".md")):
-        render(f"overview{path.suffix}.j2", path, studies=table, claims=claims)
+        text = render(f"overview{path.suffix}.j2", studies=table, claims=claims, **marks)
+        path.write_text(text, encoding="utf-8")
     return page
 
 
@@ -68,7 +62,7 @@ def overview(states: Sequence[SweepState]) -> Table:
     arms = list(dict.fromkeys(arm for _, cells in heads_and_cells for arm in cells))
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in heads_and_cells]
     columns = ["dataset", "architecture", "study", "score", *arms]
-    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4, note=_NOTE)
+    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4)
 
 
 def verdicts(states: Sequence[SweepState]) -> Table:

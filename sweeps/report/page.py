@@ -20,17 +20,6 @@ from sweeps.report.tables import arms_table, claims_table, search_table
 from sweeps.spec.source import dump
 
 _HTML, _MARKDOWN = "report.html", "report.md"
-_HOW_CLAIMS_ARE_JUDGED = (
-    "Claims are judged by Wilcoxon's signed-rank test of the paired differences (exact, zeros after Pratt), "
-    "two-sided, corrected by Holm for the number of claims ({claims}), at level {alpha:g}. A claim about "
-    "several pairs of arms is supported if all pairs support it (its p is the largest of theirs), and "
-    "contradicted if any pair is reversed (its p is the smallest times the number of pairs). A positive "
-    "advantage means that the first arm is better; lower losses, errors, traces of the Hessian and epochs "
-    "are better. Each interval is of one difference and not corrected. The effect size is the mean "
-    "difference divided by its standard deviation, corrected for few seeds (Hedges). The number of seeds "
-    "that would decide a claim is for 80% power, if these seeds show the true effect; from few seeds it is "
-    "a rough guess."
-)
 
 
 def write_report(folder: SweepFolder) -> Path:
@@ -52,10 +41,11 @@ def write_report(folder: SweepFolder) -> Path:
     for chart in charts:
         save(chart, folder.report / f"{chart.slug}.png")
     content = {**_content(state, folder), "charts": charts}
-    render("report.md.j2", folder.report / _MARKDOWN, **content)
-    page = folder.report / _HTML
-    drawn = [to_html(chart) for chart in charts]
-    render("report.html.j2", page, **content, drawn=drawn, script=plotly_script())
+    markdown = render("report.md.j2", **content)
+    (folder.report / _MARKDOWN).write_text(markdown, encoding="utf-8")
+    page, drawn = folder.report / _HTML, [to_html(chart) for chart in charts]
+    html = render("report.html.j2", **content, drawn=drawn, script=plotly_script())
+    page.write_text(html, encoding="utf-8")
     return page
 
 
@@ -132,39 +122,7 @@ def _when(milliseconds: int) -> str:
 
 def _notes(state: SweepState) -> list[str]:
     spec = state.spec
-    if not is_judgeable(state) and spec.confirms:
-        return [
-            "The search is not complete: these are its results so far, from one seed, on validation. Arms "
-            "are compared, and claims judged, once the best of each is confirmed on fresh seeds."
-        ]
-    if not is_judgeable(state):
-        return [
-            "Every trial shares one seed: these results show what the search found and are no evidence for "
-            "any arm. For evidence, give the sweep stages with confirm, or mode: grid with seeds."
-        ]
-    notes = [
-        "Arms share seeds: with the same seed, every arm starts from the same weights and sees the same "
-        "batches in the same order. Arms are compared by their differences, seed by seed."
-    ]
-    if spec.confirms:
-        notes.append(
-            "Configurations were chosen on the validation split, with one seed, and trained again on fresh "
-            "seeds; the test split was read once, after the last epoch."
-        )
-    if spec.claims:
-        notes.append(_HOW_CLAIMS_ARE_JUDGED.format(claims=len(spec.claims), alpha=ALPHA))
-    if any(claim.reach is not None for claim in spec.claims):
-        notes.append(
-            "A seed that did not reach the score counts as reaching it one epoch after its last, so "
-            "differences in epochs are lower bounds."
-        )
-    if note := undecidable(spec):
-        notes.append(f"{note[0].upper()}{note[1:]}.")
-    if subset := spec.fixed.get("train_subset"):
-        notes.append(f"Trained on only {subset:,} examples; training on all of them may give other results.")
-    once = "one split of the data" if spec.is_grid else "one split of the data and one search"
-    notes.append(
-        f"Seeds vary the initial weights, the order of batches and the noise, but there is only {once}: "
-        "verdicts are about these configurations on these data."
+    text = render(
+        "notes.txt.j2", spec=spec, judgeable=is_judgeable(state), undecidable=undecidable(spec), alpha=ALPHA
     )
-    return notes
+    return text.splitlines()

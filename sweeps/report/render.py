@@ -6,9 +6,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 
-def render(template: str, path: Path, **content: Any) -> None:
-    """Write ``template``, filled in with ``content``, to ``path``."""
-    path.write_text(_environment().get_template(template).render(content), encoding="utf-8")
+def render(template: str, **content: Any) -> str:
+    """Return a template filled in with ``content``."""
+    return _environment().get_template(template).render(content)
 
 
 def _environment() -> Environment:

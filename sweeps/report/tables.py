@@ -20,7 +20,6 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int = 1
-    note: str = ""
 
 
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
