@@ -1,5 +1,6 @@
 """Tables of arms for the terminal."""
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -42,14 +43,10 @@ def _seeds_table(state: SweepState) -> Table:
     # An arm without noise is the same at every sigma and is shown once.
     for arm in {id(arm.trials[0]): arm for arm in arms}.values():
         summary = summarise(list(arm.final(metric).values()))
-        numbers = [f"{value:.4f}" for value in (summary.mean, summary.low, summary.high)]
-        table.add_row(
-            as_is(arm.name),
-            as_is(shown_values(state.spec, arm.point)),
-            str(summary.n),
-            str(arm.diverged),
-            *("" if number == "nan" else number for number in numbers),
-        )
+        values = (summary.mean, summary.low, summary.high)
+        numbers = ["" if math.isnan(value) else f"{value:.4f}" for value in values]
+        words = as_is(arm.name), as_is(shown_values(state.spec, arm.point))
+        table.add_row(*words, str(summary.n), str(arm.diverged), *numbers)
     return table
 
 

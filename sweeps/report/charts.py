@@ -14,6 +14,7 @@ import numpy as np
 from sweeps.analysis.stats import Summary
 from sweeps.report.styles import Style
 
+Kind = Literal["line", "dots", "bars", "step"]
 BAND_OPACITY = 0.18
 MAX_MARKERS = 20  # on a line
 _LEGEND_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 36, 90  # characters
@@ -34,7 +35,7 @@ class Series:
     style: Style
     x: Sequence[float]
     y: Sequence[float]
-    kind: Literal["line", "dots", "bars", "step"]
+    kind: Kind
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     hover: Sequence[str] | None = None
@@ -43,17 +44,11 @@ class Series:
 
     @classmethod
     def of_means(
-        cls,
-        label: str,
-        style: Style,
-        x: Sequence[float],
-        summaries: Sequence[Summary],
-        kind: Literal["line", "dots"],
-        **options: Any,
+        cls, label: str, style: Style, x: Sequence[float], means: Sequence[Summary], kind: Kind, **more: Any
     ) -> Self:
-        """Return the means of ``summaries`` with their intervals."""
-        low, high = [summary.low for summary in summaries], [summary.high for summary in summaries]
-        return cls(label, style, x, [summary.mean for summary in summaries], kind, low, high, **options)
+        """Return means with their intervals."""
+        low, high = [mean.low for mean in means], [mean.high for mean in means]
+        return cls(label, style, x, [mean.mean for mean in means], kind, low, high, **more)
 
     @property
     def legend_label(self) -> str:

@@ -45,10 +45,8 @@ def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
     """Return the latest sweep that can be judged: one that has just begun does not hide its predecessor."""
     for folder in reversed(folders):
         # A trainable that only a script registers is not known here.
-        if folder.spec().trainable in registry.names():
-            state = folder.state()
-            if is_judgeable(state):
-                return state
+        if folder.spec().trainable in registry.names() and is_judgeable(state := folder.state()):
+            return state
     return None
 
 

@@ -121,8 +121,5 @@ def _when(milliseconds: int) -> str:
 
 
 def _notes(state: SweepState) -> list[str]:
-    spec = state.spec
-    text = render(
-        "notes.txt.j2", spec=spec, judgeable=is_judgeable(state), undecidable=undecidable(spec), alpha=ALPHA
-    )
-    return text.splitlines()
+    facts = {"judgeable": is_judgeable(state), "undecidable": undecidable(state.spec), "alpha": ALPHA}
+    return render("notes.txt.j2", spec=state.spec, **facts).splitlines()

@@ -24,17 +24,8 @@ class Table:
 
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """Return one row for each pair of arms that a claim compares."""
-    columns = [
-        "claim",
-        "verdict",
-        "arms",
-        "advantage of the first [95% interval]",
-        "effect size",
-        "seeds",
-        "p of the pair",
-        "p of the claim (Holm)",
-        "to decide",
-    ]
+    differences = ["advantage of the first [95% interval]", "effect size", "seeds", "p of the pair"]
+    columns = ["claim", "verdict", "arms", *differences, "p of the claim (Holm)", "to decide"]
     return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=4)
 
 
@@ -103,7 +94,8 @@ def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
 
 def search_table(state: SweepState) -> Table | None:
     """Return one row for each arm that the search has tried; None for a grid."""
-    if state.spec.is_grid:
+    spec = state.spec
+    if spec.is_grid:
         return None
     rows = []
     for arm in state.arms():
@@ -113,17 +105,8 @@ def search_table(state: SweepState) -> Table | None:
         epochs = str(sum(len(trial.epochs) for trial in trials))
         best = next(iter(state.ranking(arm, SEARCH)), None)
         score = number(state.score(best)) if best else ""
-        configuration = shown_values(state.spec, best.hyperparameters) if best else ""
+        configuration = shown_values(spec, best.hyperparameters) if best else ""
         rows.append([arm, configuration, str(len(trials)), epochs, *counts, score])
-    columns = [
-        state.spec.compared,
-        "best configuration",
-        "trials",
-        "epochs in total",
-        "finished",
-        "stopped by ASHA",
-        "diverged",
-        "failed",
-        f"best {state.spec.objective.metric}",
-    ]
+    ends, best_score = ["finished", "stopped by ASHA", "diverged", "failed"], f"best {spec.objective.metric}"
+    columns = [spec.compared, "best configuration", "trials", "epochs in total", *ends, best_score]
     return Table("The search", columns, rows, words=2)

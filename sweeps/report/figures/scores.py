@@ -1,6 +1,7 @@
 """Figures of the arms at the end of training: scores, differences, flatness."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
 from sweeps.analysis.stats import paired_difference, summarise
@@ -36,24 +37,18 @@ def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
     series = []
     for index, arm in enumerate(others):
         difference = paired_difference(*on_shared_seeds(arm.final(metric), reference.final(metric)))
-        label, hover = f"{arm.name} minus {name}", [f"paired seeds: {difference.n}"]
-        style = style_of[arm.name]
-        series.append(
-            Series.of_means(label, style, [index], [difference], "dots", hover=hover, in_legend=False)
-        )
+        label, style = f"{arm.name} minus {name}", style_of[arm.name]
+        more: dict[str, Any] = {"hover": [f"paired seeds: {difference.n}"], "in_legend": False}
+        series.append(Series.of_means(label, style, [index], [difference], "dots", **more))
     better_side = "right" if spec.directions.get(metric) == "max" else "left"
-    return Chart(
-        "differences",
-        f"Difference from {name}",
-        spec.compared,
-        f"difference in {label_of(metric)}",
-        series,
+    title, y_label = f"Difference from {name}", f"difference in {label_of(metric)}"
+    caption = (
         "Mean difference over shared seeds with its 95% interval (not corrected for the number of arms). "
-        f"An arm to the {better_side} of the line is better than {name}.",
-        categories=[arm.name for arm in others],
-        horizontal=True,
-        reference=0.0,
+        f"An arm to the {better_side} of the line is better than {name}."
     )
+    names = [arm.name for arm in others]
+    layout: dict[str, Any] = {"categories": names, "horizontal": True, "reference": 0.0}
+    return Chart("differences", title, spec.compared, y_label, series, caption, **layout)
 
 
 def hessian_traces(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:

@@ -44,8 +44,8 @@ def trial_ends(state: SweepState) -> Chart:
             series.append(_counts(status, Style(color, "circle", "solid"), names, chosen))
     title = "Trials stopped by ASHA" if stopped else "How the trials of the search ended"
     caption = "Trials of each arm's search, by how they ended."
-    bars: dict[str, Any] = {"categories": names, "horizontal": True, "stacked": True}
-    return Chart("stopped", title, state.spec.compared, "trials", series, caption, **bars)
+    layout: dict[str, Any] = {"categories": names, "horizontal": True, "stacked": True}
+    return Chart("stopped", title, state.spec.compared, "trials", series, caption, **layout)
 
 
 def _counts(label: str, style: Style, names: Sequence[str], trials: Sequence[TrialRecord]) -> Series:

@@ -35,7 +35,7 @@ def score_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
     if noiseless and noisy:
         sigmas = [trial.hyperparameters["sigma"] for trial in noisy]
         style = style_of.get("none") or styles(["none"])["none"]
-        series.append(_without_noise(spec, style, noiseless, [min(sigmas), max(sigmas)]))
+        series.append(_noiseless(spec, style, noiseless, [min(sigmas), max(sigmas)]))
         caption += " The horizontal line is training without noise."
     x_label, y_label = "sigma (standard deviation of the noise)", label_of(spec.objective.metric)
     return Chart("sigma", "Score against sigma", x_label, y_label, series, caption, log_x=True)
@@ -69,20 +69,14 @@ def _trials(spec: Spec, name: str, style: Style, trials: Sequence[TrialRecord]) 
     labels = {"finished": name, "stopped": f"{name}, stopped early", "diverged": f"{name}, diverged"}
     for status, label in labels.items():
         if chosen := [trial for trial in trials if trial.status == status]:
-            yield Series(
-                label,
-                style._replace(symbol="x") if status == "diverged" else style,
-                [trial.hyperparameters["sigma"] for trial in chosen],
-                [_score(spec, trial) for trial in chosen],
-                "dots",
-                hover=[f"trial {trial.number}, epochs: {len(trial.epochs)}" for trial in chosen],
-                hollow=status == "stopped",
-            )
+            look = style._replace(symbol="x") if status == "diverged" else style
+            sigmas = [trial.hyperparameters["sigma"] for trial in chosen]
+            scores = [_score(spec, trial) for trial in chosen]
+            hover = [f"trial {trial.number}, epochs: {len(trial.epochs)}" for trial in chosen]
+            yield Series(label, look, sigmas, scores, "dots", hover=hover, hollow=status == "stopped")
 
 
-def _without_noise(
-    spec: Spec, style: Style, trials: Sequence[TrialRecord], sigmas: Sequence[float]
-) -> Series:
+def _noiseless(spec: Spec, style: Style, trials: Sequence[TrialRecord], sigmas: Sequence[float]) -> Series:
     scores = [_score(spec, trial) for trial in trials]
     if spec.is_grid:
         return Series.of_means("none", style, sigmas, [summarise(scores)] * 2, "line")
