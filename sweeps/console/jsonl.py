@@ -56,7 +56,7 @@ class JsonLog(Follower):
 
 
 def teller(spec: Spec, log: Log) -> Callable[[str], None]:
-    """Return a function that writes messages before the sweep has a folder, and so a number."""
+    """Return a function that writes messages about a sweep that has no number yet."""
     if log == "json":
         return lambda text: _write_line({"study": spec.name, "sweep": None, **_message(text)})
     return lambda text: print(text, flush=True)

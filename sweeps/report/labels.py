@@ -80,7 +80,7 @@ def seeds_to_decide(judged: JudgedClaim) -> str:
 
 
 def verdict_line(judged: JudgedClaim) -> str:
-    """Write the verdict on a claim with its p-value, and with what would decide it or did."""
+    """Write the verdict on a claim with its p-value, and the seeds it needs or another remark."""
     line = f"claim: {judged.claim.name}: {judged.judgement.verdict}, p = {number(judged.judgement.p_value)}"
     if needed := seeds_to_decide(judged):
         return f"{line}; it would take {needed}"

@@ -13,7 +13,7 @@ def render(template: str, **content: Any) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        # A PackageLoader would find another package "sweeps" in the folder of a job.
+        # A PackageLoader could find another package "sweeps" in the folder of a job.
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,

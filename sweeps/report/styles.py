@@ -10,7 +10,7 @@ _SCALES |= {"triangle": 1.25, "triangle_down": 1.25}
 
 
 class Style(NamedTuple):
-    """How a series looks. Symbols and dashes differ in greyscale too; the dash decides the hatch of a bar.
+    """How a series looks. Symbol and dash stay distinct in greyscale; the hatch of bars follows the dash.
 
     Attributes:
         color: As ``#rrggbb``.

@@ -14,7 +14,7 @@ from sweeps.report.labels import interval, number, seeds_to_decide
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first ``words`` columns are words, the others numbers."""
+    """A table of text. The first ``words`` columns hold words, the others numbers."""
 
     title: str
     columns: Sequence[str]
@@ -40,7 +40,7 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
             arms, p_value = f"{first} over {second}", number(difference.p_value)
         advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
         rows.append(["", "", arms + where, advantage, effect, str(difference.n), p_value, "", ""])
-    # What is about the whole claim stands in its first row.
+    # Cells about the whole claim are filled in its first row only.
     rows[0][:2] = claim.name, judgement.verdict
     rows[0][-2:] = number(judgement.p_value), seeds_to_decide(judged)
     return rows
@@ -85,7 +85,7 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
 def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
     objective = state.spec.objective
     epochs = arm.reaching(objective.metric, target, larger_is_better=objective.mode == "max")
-    # No seed has ended.
+    # Before one of its seeds has ended, an arm has no curve.
     if not epochs:
         return ""
     median = reached_by(list(epochs.values()), arm.horizon).median

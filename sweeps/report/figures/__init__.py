@@ -40,5 +40,5 @@ def _at_point(chart: Chart, suffix: str) -> Chart:
 
 
 def _slug(name: str, suffix: str) -> str:
-    """Return a file name, which contains no slash and does not leave its folder."""
+    """Return a file name that has no slash and so stays in its folder."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{suffix}").rstrip("-")

@@ -16,7 +16,7 @@ _SEEDS_AND_MEANS = "Hollow markers: single seeds. Filled markers: their mean wit
 
 
 def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart:
-    """Draw the final score of each arm, seed by seed and as a mean."""
+    """Chart the final score of each arm, seed by seed and as a mean."""
     metric, names = spec.verdict_metric, [arm.name for arm in arms]
     series = _seeds_and_means(arms, metric, style_of)
     caption = (
@@ -28,7 +28,7 @@ def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Ch
 
 
 def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Draw the mean paired difference of each arm from the reference; None without both."""
+    """Chart the mean paired difference of each arm from the reference; None without both."""
     metric, name = spec.verdict_metric, reference_of(spec)
     reference = next((arm for arm in arms if arm.name == name), None)
     others = [arm for arm in arms if arm.name != name]
@@ -52,7 +52,7 @@ def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
 
 
 def hessian_traces(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Draw the trace of the Hessian after the last epoch; None if it was not measured."""
+    """Chart the trace of the Hessian after the last epoch; None if it was not measured."""
     metric = "hessian_trace"
     values = [value for arm in arms for value in arm.final(metric).values()]
     if not values:

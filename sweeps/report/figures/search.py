@@ -17,7 +17,7 @@ _COLORS = {"finished": "#009E73", "diverged": "#CC79A7", "failed": "#7F4F24"}
 
 
 def search_progress(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
-    """Draw the best score so far of each arm, by its number of trials."""
+    """Chart the best score so far of each arm, by its number of trials."""
     objective, trials = state.spec.objective, scored_trials(state)
     series = []
     for name, style in style_of.items():
@@ -30,7 +30,7 @@ def search_progress(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
 
 
 def trial_ends(state: SweepState) -> Chart:
-    """Draw how many trials of each arm finished, diverged, failed or were stopped after which epoch."""
+    """Chart how many trials of each arm finished, diverged, failed or were stopped after which epoch."""
     names = [str(arm) for arm in state.spec.arms]
     trials = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
     stopped = [trial for trial in trials if trial.status == "stopped"]
@@ -62,7 +62,7 @@ def _greys(n: int) -> Iterator[Style]:
 
 
 def hyperparameter_importance(state: SweepState, style_of: Mapping[str, Style]) -> Chart | None:
-    """Draw the importance of each hyperparameter in each arm's search; None if no arm has one."""
+    """Chart the importance of each hyperparameter in each arm's search; None if no arm has one."""
     by_arm = {name: importances(state, name) for name in style_of}
     categories = [name for name in state.spec.search if any(name in shares for shares in by_arm.values())]
     if not categories:

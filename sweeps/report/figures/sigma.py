@@ -13,7 +13,7 @@ from sweeps.spec.space import is_active
 
 
 def score_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
-    """Draw the trials of a search, or the means over the seeds of a grid."""
+    """Chart the trials of a search, or the means over the seeds of a grid."""
     spec = state.spec
     trials = scored_trials(state)
     noisy = [trial for trial in trials if _uses_sigma(spec, trial)]

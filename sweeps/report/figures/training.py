@@ -11,7 +11,7 @@ from sweeps.spec.model import Spec
 
 
 def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart:
-    """Draw the mean score of each arm after each epoch."""
+    """Chart the mean score of each arm after each epoch."""
     metric = spec.objective.metric
     series = []
     for arm in arms:
@@ -29,7 +29,7 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
 
 
 def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Draw how soon the seeds reach the worst final score; None if no seed has finished."""
+    """Chart how soon the seeds reach the worst final score; None if no seed has finished."""
     metric = spec.objective.metric
     larger_is_better = spec.objective.mode == "max"
     target = common_target(arms, metric, larger_is_better=larger_is_better)
@@ -38,7 +38,7 @@ def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
     series = []
     for arm in arms:
         epochs = list(arm.reaching(metric, target, larger_is_better=larger_is_better).values())
-        # An arm without a finished or diverged seed has no curve.
+        # Before one of its seeds has ended, an arm has no curve.
         if epochs:
             curve = reached_by(epochs, arm.horizon)
             series.append(Series(arm.name, style_of[arm.name], curve.epochs, curve.fraction, "step"))
