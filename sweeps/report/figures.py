@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sweeps.analysis.arms import Arm, arms_of, common_target, on_shared_seeds, points_of, reference_of
+from sweeps.analysis.convergence import reached_by
 from sweeps.analysis.importance import importances
-from sweeps.analysis.stats import paired_difference, reached_by, summarise
+from sweeps.analysis.stats import paired_difference, summarise
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series, Style, styles
 from sweeps.report.labels import label_of

@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.claims import judge_claims, undecidable
-from sweeps.analysis.stats import Verdict
+from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM, SweepState
 from sweeps.spec.load import load_spec
 from tests.made_sweeps import (
@@ -176,9 +176,7 @@ def test_two_arms_that_never_reach_a_score_are_not_known_to_be_equal():
     claim = same(["none", "layer"], 1, "val_accuracy", reach=0.8)
     (judged,) = judge_claims(made_speeds(claim, epochs).state)
     assert judged.judgement.verdict is UNDECIDED
-    assert (
-        judged.remark == "it would be supported, but with some seeds none and layer never reached the score"
-    )
+    assert judged.remark == "it would be supported, but some seeds of none and layer never reached the score"
     (judged,) = judge_claims(made_speeds(claim, {"none": [4] * 6}).state)
     assert (judged.judgement.verdict, judged.remark) == (SUPPORTED, "")
 
@@ -269,7 +267,7 @@ def test_diverged_seeds_never_help_an_arm(claim, expected):
     assert judged.judgement.verdict is expected
     if expected is UNDECIDED:
         would = "supported" if claim["better"] == "layer" else "contradicted"
-        why = "with some seeds layer diverged, failed, or had a score that is not finite"
+        why = "some seeds of layer diverged, failed, or had a score that is not finite"
         remark = f"it would be {would}, but {why}"
         assert judged.remark == remark
         assert judged.judgement.seeds_needed is None
@@ -350,11 +348,11 @@ def test_claims_without_hope_can_cost_another_its_verdict():
 @pytest.mark.parametrize(
     ("seeds", "claims", "note"),
     [
-        (5, 1, "with 5 seeds no result can decide a claim: it takes 6 at least"),
+        (5, 1, "with 5 seeds no result can decide a claim: use at least 6"),
         (6, 1, ""),
-        (6, 2, "with 6 seeds no result can decide 2 claims: it takes 7 at least"),
+        (6, 2, "with 6 seeds no result can decide 2 claims: use at least 7"),
         (10, 25, ""),  # 25 * 2 / 2^10 < 0.05
-        (10, 26, "with 10 seeds no result can decide 26 claims: it takes 11 at least"),
+        (10, 26, "with 10 seeds no result can decide 26 claims: use at least 11"),
         (5, 0, ""),
     ],
 )

@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from sweeps.analysis.convergence import epochs_to_reach, reached_by
 from sweeps.analysis.stats import (
     ALPHA,
+    PairedDifference,
+    holm,
+    paired_difference,
+    summarise,
+)
+from sweeps.analysis.verdicts import (
     MOST_SEEDS,
     Evidence,
-    PairedDifference,
     Verdict,
-    censored,
-    epochs_to_reach,
     equivalence,
-    holm,
     judge,
-    paired_difference,
-    reached_by,
-    summarise,
     superiority,
     wilcoxon_floor,
 )
@@ -156,6 +156,16 @@ def test_effect_size_is_unbiased():
     samples = np.random.default_rng(0).normal(truth, 1, (draws, n))
     estimates = [paired_difference(sample, np.zeros(n)).effect_size for sample in samples]
     assert abs(np.mean(estimates) - truth) < 3 * np.std(estimates) / math.sqrt(draws)
+
+
+@pytest.mark.parametrize("n", [3, 4, 10, 1000])
+def test_effect_size_is_cohens_with_hedges_correction_longhand(n):
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    m = n - 1
+    correction = math.exp(math.lgamma(m / 2) - math.lgamma((m - 1) / 2)) / math.sqrt(m / 2)
+    effect_size = paired_difference(differences, np.zeros(n)).effect_size
+    expected = correction * differences.mean() / differences.std(ddof=1)
+    assert effect_size == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [5, 10])
@@ -484,9 +494,3 @@ def test_coverage_of_the_fraction_reached(n):
         covered += inside * scipy_stats.binom.pmf(k, n, truths)
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
     assert covered.min() > 0.8
-
-
-def test_censored_runs_count_as_just_beyond_the_horizon():
-    assert censored([3, None, 1], horizon=10).tolist() == [3, 11, 1]
-    assert censored([], horizon=10).shape == (0,)
-    assert paired_difference(censored([None, 5], 9), censored([4, None], 9)).mean == 0.5
