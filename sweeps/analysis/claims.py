@@ -154,4 +154,4 @@ class _Case:
         reached = any(any(self._epochs.get(name, {}).values()) for name in self._names)
         if self._claim.reach is None or reached:
             return ""
-        return f"no seed of {', '.join(self._names)} reached the score: train longer, or claim an easier score"
+        return f"no seed of {', '.join(self._names)} reached the score: train longer or claim an easier score"

@@ -1,7 +1,4 @@
-"""Statistics of scores paired by seed: intervals, differences, signed-rank tests, several p-values.
-
-Pure functions of arrays.
-"""
+"""Statistics of scores paired by seed: intervals, differences, signed-rank tests, Holm's correction."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -97,10 +94,9 @@ def standardised(mean: float, std: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number by Holm's (1979) step-down method.
+    """Adjust p-values for their number by Holm's (1979) step-down method; return them in the same order.
 
-    The i-th smallest of m becomes the largest (m - j + 1) p_(j) over j <= i, at most 1. The order of the
-    list is kept.
+    The i-th smallest of m becomes the largest (m - j + 1) p_(j) over j <= i, at most 1.
     """
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")

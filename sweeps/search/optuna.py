@@ -21,10 +21,7 @@ _STARTING_POINTS = 10
 
 
 def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
-    """Build a spec's searcher, with a study for each arm of a comparison or one study over the joint space.
-
-    The known trials are those that earlier drivers started, in the order of their numbers.
-    """
+    """Build a spec's searcher, with a study for each arm of a comparison or one study over the joint space."""
     if not spec.stages:
         studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
     else:
@@ -71,7 +68,8 @@ class OptunaStudy:
     def __init__(self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = ()) -> None:
         """Create a study that first tries the points in ``start``; values outside its space are ignored."""
         self._seed, self._space, self._start = spec.seed, space, start
-        self._study = optuna.create_study(direction="maximize" if spec.objective.mode == "max" else "minimize")
+        larger_is_better = spec.objective.mode == "max"
+        self._study = optuna.create_study(direction="maximize" if larger_is_better else "minimize")
         self._asked: dict[str, optuna.Trial] = {}
 
     def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:

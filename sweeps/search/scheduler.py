@@ -1,7 +1,4 @@
-"""Early stopping: an ASHA for each arm, behind the one scheduler that Tune takes.
-
-Every driver rebuilds them from the reports in the journal.
-"""
+"""Early stopping: an ASHA for each arm, rebuilt by every driver from the journal, behind Tune's interface."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,11 +32,7 @@ class ArmScheduler(FIFOScheduler):
     def __init__(
         self, compared: str | None, schedulers: Mapping[Scalar, ASHAScheduler], history: Iterable[Report] = ()
     ) -> None:
-        """Replay the reports of earlier drivers, in the order of the journal.
-
-        Args:
-            schedulers: By the value of the compared hyperparameter; by None if nothing is compared.
-        """
+        """Replay earlier drivers' reports; ``schedulers`` has one for each value of ``compared``, or for None."""
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
         # By trial id: its last epoch, and the decision on it.
