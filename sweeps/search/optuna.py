@@ -21,7 +21,7 @@ _STARTING_POINTS = 10
 
 
 def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
-    """Build a spec's searcher, with a study for each arm of a comparison or one study over the joint space."""
+    """Build a spec's searcher: a study for each arm of a comparison, or a single one over the joint space."""
     if not spec.stages:
         studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
     else:

@@ -32,7 +32,7 @@ class ArmScheduler(FIFOScheduler):
     def __init__(
         self, compared: str | None, schedulers: Mapping[Scalar, ASHAScheduler], history: Iterable[Report] = ()
     ) -> None:
-        """Replay earlier drivers' reports; ``schedulers`` has one for each value of ``compared``, or for None."""
+        """Replay what earlier drivers' trials reported. Without ``compared``, the only scheduler is under None."""
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
         # By trial id: its last epoch, and the decision on it.
