@@ -5,14 +5,14 @@ from typing import Any
 
 from sweeps.spec.model import Spec
 
-# The key of a configuration under which it has its trial's id.
+# The key of the trial's id in a configuration.
 TRIAL = "trial"
 # The key under which a trial reports its score: the objective's metric, or the worst value if it diverged.
 OBJECTIVE = "objective"
 
 
 def trial_id(number: int) -> str:
-    """Return the id of a trial, such as ``0031``. Unlike Tune's ids it stays when a sweep is resumed."""
+    """Return the id of a trial, such as ``0031``. Unlike Tune's ids, it stays the same on a resume."""
     return f"{number:04d}"
 
 

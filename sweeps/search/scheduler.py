@@ -32,7 +32,7 @@ class ArmScheduler(FIFOScheduler):
     def __init__(
         self, compared: str | None, schedulers: Mapping[Scalar, ASHAScheduler], history: Iterable[Report] = ()
     ) -> None:
-        """Replay what earlier drivers' trials reported. Without ``compared``, the only scheduler is under None."""
+        """Replay earlier drivers' reports; without ``compared``, the only scheduler has the key None."""
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
         # By trial id: its last epoch, and the decision on it.
@@ -90,7 +90,7 @@ def _with_own_id(trial: Any) -> Any:
 
 
 def build_scheduler(spec: Spec, history: Iterable[Report] = ()) -> ArmScheduler | None:
-    """Build a spec's scheduler from what earlier drivers' trials reported; None for no early stopping."""
+    """Build a spec's scheduler and replay earlier drivers' reports; None for no early stopping."""
     scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
     if scheduler is None:
         return None
