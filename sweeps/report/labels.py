@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from sweeps.analysis.claims import JudgedClaim
-from sweeps.analysis.stats import MOST_SEEDS, Summary, Verdict
+from sweeps.analysis.stats import Summary
+from sweeps.analysis.verdicts import MOST_SEEDS, Verdict
 
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 _SCORES = {

@@ -110,7 +110,7 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     assert yaml.safe_load(output)["stages"]["confirm"] == {"seeds": 5, "top": 1, "curvature": "never"}
     assert errors.splitlines() == [
         f"{staged}: valid; {PLAN.format(9, 5)}",
-        f"{staged}: with 5 seeds no result can decide a claim: it takes 6 at least",
+        f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
     ]
     _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
     assert errors.splitlines() == [f"{staged}: valid; {PLAN.format(9, 6)}"]

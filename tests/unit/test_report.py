@@ -327,7 +327,7 @@ def test_what_diverged_is_counted_and_the_verdict_says_so(tmp_path):
     layer = next(row for row in report.tables["The arms"] if row["noise"] == "layer")
     assert (layer["seeds"], layer["diverged"]) == ("8", "2")
     assert report.tables["Claims"][0]["verdict"] == "undecided"
-    assert "layer is ahead: it would be supported, but with some seeds layer diverged" in report.text
+    assert "layer is ahead: it would be supported, but some seeds of layer diverged" in report.text
 
 
 def test_an_arm_that_never_gets_there_takes_more_than_all_epochs(tmp_path):
@@ -433,7 +433,7 @@ def test_a_confirmed_study_says_which_split_did_what(tmp_path):
 
 def test_too_few_seeds_are_told(tmp_path):
     report = Report(made_comparison(AHEAD, seeds=5), tmp_path)
-    assert "With 5 seeds no result can decide a claim: it takes 6 at least." in report.text
+    assert "With 5 seeds no result can decide a claim: use at least 6." in report.text
 
 
 def test_a_report_of_a_subset_says_so(tmp_path):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from sweeps.analysis.arms import Arm, common_target
-from sweeps.analysis.stats import reached_by, summarise
+from sweeps.analysis.convergence import reached_by
+from sweeps.analysis.stats import summarise
 from sweeps.report.charts import Chart, Series
 from sweeps.report.labels import label_of
 from sweeps.report.styles import Style
