@@ -1,24 +1,21 @@
-"""The files of a sweep's folder: their names, and how they are written whole or not at all."""
+"""The files of a sweep's folder: their names, and writing them whole or not at all."""
 
 import errno
 import os
 from pathlib import Path
 
 JOURNAL = "journal.jsonl"
-SWEEP = "sweep.yaml"  # as the user wrote it
-RESOLVED = "resolved.yaml"  # with overrides and defaults
-BOOKMARK = "tracking.json"  # how far delivery to MLflow got
-LEASE = "driver.json"  # in a store: which driver works on the sweep
-LOCK = ".lock"  # on a disk: likewise
+# The spec as the user wrote it, and with its overrides and defaults.
+SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
+# How much of the journal is in MLflow.
+BOOKMARK = "tracking.json"
+# Which driver works on the sweep: in an object store, and on this machine. CLAIM is the id of the latest lease that
+# was claimed from this machine.
+LEASE, LOCK, CLAIM = "driver.json", ".lock", ".claim"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a small file; it is on disk when this returns, and whole or as it was before.
-
-    Args:
-        path: The file.
-        content: Its content; text in UTF-8.
-    """
+    """Replace a small file; on return it is on disk, and a crash leaves either the old or the new content."""
     scratch = path.with_name(f"{path.name}.new")
     with scratch.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -28,14 +25,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def append_whole(path: Path, lines: bytes) -> None:
-    """Append to a file; the lines are on disk when this returns, and all of them or none.
-
-    Args:
-        path: The file; a new one if there is none.
-        lines: What to append.
+    """Append to a file, which is created if needed; on return the lines are on disk.
 
     Raises:
-        OSError: If they cannot be written, as on a full disk.
+        OSError: Nothing is appended, for example because the disk is full.
     """
     with path.open("ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
