@@ -315,6 +315,12 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> Swe
         if in_ray_job():
             os.chdir(folder.path)  # its copy of the working directory goes first when it is stopped
         with stopping(when_stuck=give_up) as stop:
+
+            def stop_for(error: SweepError) -> None:
+                stop.fault = error
+
+            if mirror:
+                mirror.on_lost = stop_for
             run_stages(folder, spec, stop)
     except Stopped:
         pass

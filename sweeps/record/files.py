@@ -2,7 +2,15 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.errors import SweepError, in_a_line
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 JOURNAL = "journal.jsonl"
 # The spec as the user wrote it, and with its overrides and defaults.
@@ -39,3 +47,19 @@ def append_whole(path: Path, lines: bytes) -> None:
         except OSError:
             file.truncate(before)
             raise
+
+
+def write_to_store(filesystem: "FileSystem", path: str, content: bytes) -> None:
+    """Replace a file in an object store; its folder is created if needed."""
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def store_errors(uri: str, problem: str) -> Iterator[None]:
+    """Raise errors of an object store as ``SweepError``; ``problem`` is such as ``cannot be read``."""
+    try:
+        yield
+    except OSError as error:
+        raise SweepError(f"storage {uri}: {problem}: {in_a_line(error)}") from None
