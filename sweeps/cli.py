@@ -171,7 +171,7 @@ def list_() -> None:
 @app.command()
 def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
     """Show how far a study's newest sweep is; with --tracking-uri, from wherever that is reached."""
-    from sweeps.record.folder import newest_sweep
+    from sweeps.record.folder import latest_sweep
     from sweeps.record.storage import open_storage
     from sweeps.tracking.remote import fetched
 
@@ -179,7 +179,7 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
         with fetched(tracking_uri, name) as (folder, running):
             _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running)
     else:
-        folder = newest_sweep(open_storage(storage), name)
+        folder = latest_sweep(open_storage(storage), name)
         _show(folder, folder.uri or str(folder.path), folder.is_running())
 
 
@@ -190,11 +190,11 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.console.tables import arms_table, tables, wide_console
     from sweeps.errors import printable
     from sweeps.record.state import SweepState, trial_name
-    from sweeps.record.time_left import Pace
+    from sweeps.record.time_left import TimeLeft
     from sweeps.report.page import summary_lines
     from trainables import registry
 
-    spec, pace, console = folder.spec(), Pace(), wide_console()
+    spec, pace, console = folder.spec(), TimeLeft(), wide_console()
     state = SweepState(spec)
     for event, _ in folder.journal.read():
         state.apply(event)
@@ -229,10 +229,10 @@ def report(
 
         page = write_overview(open_storage(storage))
     else:
-        from sweeps.record.folder import newest_sweep
+        from sweeps.record.folder import latest_sweep
         from sweeps.runner import publish_report
 
-        page = publish_report(newest_sweep(open_storage(storage), name))
+        page = publish_report(latest_sweep(open_storage(storage), name))
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
 
 

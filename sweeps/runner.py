@@ -20,7 +20,7 @@ from sweeps.engine import ahead
 from sweeps.engine.ray_session import ensure_ray, leave
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
-from sweeps.record.folder import SweepFolder, create_sweep, newest_sweep, sweep_folders
+from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Follower
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState, TrialRecord
@@ -150,7 +150,7 @@ def resume(
     """
     storage = open_storage(storage)
     name = sweep.name if isinstance(sweep, Spec) else sweep
-    folder = newest_sweep(storage, name)
+    folder = latest_sweep(storage, name)
     before = folder.spec()
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))

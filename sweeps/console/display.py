@@ -15,7 +15,7 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import ENDED, SweepState, TrialRecord
 from sweeps.record.storage import command
-from sweeps.record.time_left import Pace
+from sweeps.record.time_left import TimeLeft
 from sweeps.spec.model import Spec
 from sweeps.tracking.uris import is_default_store
 
@@ -31,7 +31,7 @@ class Display(Follower):
         self._state = SweepState(spec)
         self._spec = spec
         self._folder = folder
-        self._pace = Pace()
+        self._pace = TimeLeft()
         # What happened before a resume is known already: counted, not told again.
         for event, self.offset in folder.journal.read():
             self._state.apply(event)

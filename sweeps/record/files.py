@@ -17,9 +17,10 @@ JOURNAL = "journal.jsonl"
 SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
 # How much of the journal is in MLflow.
 BOOKMARK = "tracking.json"
-# Which driver works on the sweep: in an object store, and on this machine. CLAIM is the id of the latest lease that
-# was claimed from this machine.
-LEASE, LOCK, CLAIM = "driver.json", ".lock", ".claim"
+# Which driver works on the sweep: in an object store, and on this machine.
+LEASE, LOCK = "driver.json", ".lock"
+# The id of the latest lease that was claimed from this folder.
+CLAIM = ".claim"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -83,7 +83,7 @@ class SweepFolder:
 
     def spec(self) -> Spec:
         """Read the spec that the sweep was started with, overrides included."""
-        # It was checked when it was written, and a script that is not running may have registered its trainable.
+        # Not checked again, because its trainable may be one that only the user's script registers.
         return Spec.model_validate(Source(self.path / RESOLVED).content)
 
     def rewrite(self, spec: Spec) -> None:

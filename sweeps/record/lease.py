@@ -1,23 +1,23 @@
 """The lease on a sweep in an object store: ``driver.json``, which names the one driver that may work on it.
 
-A driver renews its lease while it works. A lease that is a minute old counts as expired. Within one machine the
-lock file of the working copy decides instead: a driver that holds the lock, and finds a lease that was claimed
-from this working copy, knows that the claimant is gone. Process ids are only shown to the user, because they are
-reused and mean nothing in another container.
+A driver renews its lease while it works; one that is a minute old has expired. Within a working copy the lock
+file decides: a driver that holds the lock, and finds a lease that was claimed from the same working copy, knows
+that the claimant is gone. Process ids are only shown to the user: they are reused, and mean nothing in another
+container.
 
-Object stores have no locks, and pyarrow has no conditional write (apache/arrow#44281). A driver therefore claims
-a lease by Fischer's algorithm: look for another driver, write its own id, wait, and look again. Of several
-claimants only the one that wrote last finds its own id, assuming that
+Object stores have no locks, and pyarrow has no conditional write (apache/arrow#44281). A driver therefore
+claims a lease by Fischer's algorithm: look for another driver, write its own id, wait, and look again. Of
+several claimants only the one that wrote last finds its own id, assuming that
 
 1. a look sees the latest finished write, as S3, Google Cloud Storage and Azure promise;
 2. each claimant takes less time from its look to the end of its write than the others wait after theirs. It
    measures this; one that was slower may have replaced the lease of a driver at work, and waits until that
-   driver has looked at the lease;
-3. a working driver's lease does not expire: the machines' clocks differ by less than 40 s, and the driver is
-   not suspended.
+   driver has looked at the lease and stopped;
+3. the lease of a driver at work does not expire: the clocks of the machines differ by less than 40 s, and the
+   driver is not suspended.
 
 Where an assumption fails, two drivers may start, but the lease names one: a driver looks at the lease before
-each write to the store, and stops if the lease is not its own.
+it copies to the store, and stops if the lease is not its own.
 """
 
 import json
@@ -120,8 +120,10 @@ class Lease:
         self._filesystem.delete_file(self._path)
 
     def _is_from_here(self, holder: Holder) -> bool:
-        # The host is compared, too, because machines can share a home directory without sharing its locks.
-        return holder.host == platform.node() and self._claim.exists() and self._claim.read_text() == holder.id
+        # The host is compared, too: machines can share a home directory without sharing its locks.
+        return (
+            holder.host == platform.node() and self._claim.exists() and self._claim.read_text() == holder.id
+        )
 
     def _read(self) -> Holder | None:
         if self._filesystem.get_file_info(self._path).type != FileType.File:

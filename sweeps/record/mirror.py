@@ -1,8 +1,8 @@
-"""Sweeps in an object store, such as ``s3://bucket/sweeps``: worked on in a local folder and copied to the store.
+"""Sweeps in an object store, such as ``s3://bucket/sweeps``, and their working copies on this machine.
 
-A journal grows line by line, but objects cannot be appended to. A sweep's own small files therefore lie in a
-working copy on this machine, and are copied to the store as they change; checkpoints go there directly. Any
-machine that reaches the store can resume a sweep whose machine is lost.
+A journal grows line by line, but objects cannot be appended to. A sweep's own small files therefore lie in the
+working copy, and are copied to the store as they change; checkpoints go there directly. Any machine that reaches
+the store can resume a sweep whose machine is lost.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ def _pull_file(filesystem: FileSystem, path: str, local: Path) -> None:
 
 
 def _small_files(filesystem: FileSystem, folder: str) -> Iterator[str]:
-    """Yield the paths of sweeps' own files, folder by folder: a recursive listing would name every checkpoint."""
+    """Yield sweeps' own files, listed folder by folder: a recursive listing would name every checkpoint."""
     for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True)):
         if info.type == FileType.File and info.base_name in _FILES:
             yield info.path

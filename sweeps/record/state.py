@@ -285,5 +285,5 @@ class SweepState:
 
 
 def charged_epochs(epochs: int) -> int:
-    """Return how much of a budget in epochs a trial uses: at least one, or failing trials would go on forever."""
+    """Charge a trial to a budget in epochs: at least one, or trials that fail would be started forever."""
     return max(1, epochs)

@@ -1,4 +1,4 @@
-"""Where sweeps are kept: a folder, or an object store behind a URI, of which this machine has a working copy."""
+"""Where sweeps are kept: a folder, or an object store with a working copy on this machine."""
 
 import os
 import shlex
@@ -19,8 +19,8 @@ def open_storage(where: str | Path | None = None) -> Path:
     """Find the folder in which sweeps are worked on: the storage itself, or a working copy for a URI.
 
     Args:
-        where: A path, or a URI that pyarrow can use. None means ``runs``; in a Ray job, whose working directory
-            is a copy that Ray deletes, it means ``noisesweep`` in the home directory.
+        where: A path, or a URI that pyarrow can use. None means ``runs``; in a Ray job, whose working
+            directory is a copy that Ray deletes, it means ``noisesweep`` in the home directory.
 
     Raises:
         SweepError: The storage cannot be read, is a file, or is relative to a job's working directory.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import SweepError
-from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
+from sweeps.record.folder import create_sweep, latest_sweep, sweep_folders
 from sweeps.spec.load import load_spec
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.uris import check_database, default_tracking_uri
@@ -33,7 +33,7 @@ def test_sweeps_are_numbered(spec, storage):
     created = [create_sweep(storage, spec) for _ in range(3)]
     assert names(created) == ["001", "002", "003"]
     assert sweep_folders(storage, "study") == created
-    assert newest_sweep(storage, "study") == created[-1]
+    assert latest_sweep(storage, "study") == created[-1]
 
 
 def test_numbers_go_on_after_999_and_after_a_gap(spec, storage):
@@ -63,17 +63,17 @@ def test_the_storage_may_be_relative(spec, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = create_sweep(Path("runs"), spec)
     assert folder.path == tmp_path / "runs" / "study" / "001"
-    assert newest_sweep(Path("runs"), "study") == folder
+    assert latest_sweep(Path("runs"), "study") == folder
 
 
 def test_an_unknown_name_says_what_there_is(spec, storage):
     with pytest.raises(SweepError) as caught:
-        newest_sweep(storage, "study")
+        latest_sweep(storage, "study")
     assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there is none yet"
     for name in ("zeta", "alpha"):
         create_sweep(storage, load_spec({**spec.model_dump(exclude_none=True), "name": name}))
     with pytest.raises(SweepError) as caught:
-        newest_sweep(storage, "study")
+        latest_sweep(storage, "study")
     assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there are alpha, zeta"
 
 
@@ -81,7 +81,7 @@ def test_an_unknown_name_says_what_there_is(spec, storage):
 def test_a_name_does_not_lead_out_of_the_storage(name, spec, tmp_path):
     create_sweep(tmp_path, spec)  # beside the storage
     with pytest.raises(SweepError, match="no sweep of the name"):
-        newest_sweep(tmp_path / "runs", name)
+        latest_sweep(tmp_path / "runs", name)
 
 
 def test_unwritable_storage(spec, tmp_path):

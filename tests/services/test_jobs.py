@@ -17,7 +17,7 @@ from cluster.jobs import _again
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, pack, shown_size
 from sweeps import SweepError, cli
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.clusters import BIN, LocalCluster, free_ports
 from tests.faults.sweep import events
 
@@ -297,7 +297,7 @@ class Clients:
         return requests.get(f"{self.cluster.dashboard_url}/api/{path}", headers=headers, timeout=30)
 
     def sweep(self, name):
-        return newest_sweep(self.storage, name)
+        return latest_sweep(self.storage, name)
 
 
 def ended(client, code=0):

@@ -13,7 +13,7 @@ from pyarrow.fs import FileSystem
 
 from sweeps import SweepError, load_spec
 from sweeps.record.files import LEASE
-from sweeps.record.folder import create_sweep, newest_sweep
+from sweeps.record.folder import create_sweep, latest_sweep
 from sweeps.record.mirror import below, lease_holder, uri_of
 from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
@@ -65,7 +65,7 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
     spec = load_spec(content(name="taken-over"))
 
     def record():
-        return [event["event"] for event, _ in newest_sweep(open_storage(bucket), spec.name).journal.read()]
+        return [event["event"] for event, _ in latest_sweep(open_storage(bucket), spec.name).journal.read()]
 
     machines("first")
     first = create_sweep(open_storage(bucket), spec)
@@ -74,7 +74,7 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
     mirror.start()
     first.journal.append("begin", versions="some")
     machines("second")
-    second = newest_sweep(open_storage(bucket), spec.name)
+    second = latest_sweep(open_storage(bucket), spec.name)
     holder = re.escape(f"{platform.node()} (process {os.getpid()})")
     assert lease_holder(second.uri) == f"{platform.node()} (process {os.getpid()})"
     claim_elsewhere = f"from sweeps.record.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"

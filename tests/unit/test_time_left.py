@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sweeps import load_spec
 from sweeps.record.state import SweepState
-from sweeps.record.time_left import Pace, done
+from sweeps.record.time_left import TimeLeft, done
 from tests.made_sweeps import comparison, joint
 
 TRIALS, EPOCHS = 5, 4
@@ -24,7 +24,7 @@ class Sweep:
     """A sweep whose drivers train one trial after the other."""
 
     def __init__(self, spec=SPEC, began=1_790_000_000_000):
-        self.state, self.pace, self.now, self.trained = SweepState(spec), Pace(), began, 0
+        self.state, self.pace, self.now, self.trained = SweepState(spec), TimeLeft(), began, 0
 
     @property
     def left(self):
