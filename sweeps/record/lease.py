@@ -1,9 +1,9 @@
 """The lease on a sweep in an object store: ``driver.json``, which names the one driver that may work on it.
 
 A driver renews its lease while it works; one that is a minute old has expired. Within a working copy the lock
-file decides: a driver that holds the lock, and finds a lease that was claimed from the same working copy, knows
-that the claimant is gone. Process ids are only shown to the user: they are reused, and mean nothing in another
-container.
+file decides: a driver that holds the lock, and finds a lease that was claimed from the same working copy,
+knows that the claimant is gone. Process ids are only shown to the user: they are reused, and mean nothing in
+another container.
 
 Object stores have no locks, and pyarrow has no conditional write (apache/arrow#44281). A driver therefore
 claims a lease by Fischer's algorithm: look for another driver, write its own id, wait, and look again. Of
@@ -121,9 +121,8 @@ class Lease:
 
     def _is_from_here(self, holder: Holder) -> bool:
         # The host is compared, too: machines can share a home directory without sharing its locks.
-        return (
-            holder.host == platform.node() and self._claim.exists() and self._claim.read_text() == holder.id
-        )
+        claimed = self._claim.read_text() if self._claim.exists() else None
+        return (holder.host, holder.id) == (platform.node(), claimed)
 
     def _read(self) -> Holder | None:
         if self._filesystem.get_file_info(self._path).type != FileType.File:

@@ -1,8 +1,8 @@
 """Sweeps in an object store, such as ``s3://bucket/sweeps``, and their working copies on this machine.
 
-A journal grows line by line, but objects cannot be appended to. A sweep's own small files therefore lie in the
-working copy, and are copied to the store as they change; checkpoints go there directly. Any machine that reaches
-the store can resume a sweep whose machine is lost.
+A journal grows line by line, but objects cannot be appended to. A sweep's own small files therefore lie in
+the working copy, and are copied to the store as they change; checkpoints go there directly. Any machine that
+reaches the store can resume a sweep whose machine is lost.
 """
 
 import hashlib
