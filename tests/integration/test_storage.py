@@ -84,12 +84,14 @@ def test_a_name_does_not_lead_out_of_the_storage(name, spec, tmp_path):
         latest_sweep(tmp_path / "runs", name)
 
 
-def test_unwritable_storage(spec, tmp_path):
+@pytest.mark.parametrize("file", ["runs", "runs/study"])
+def test_unwritable_storage(file, spec, tmp_path):
     storage = tmp_path / "runs"
-    storage.write_text("a file")
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("a file")
     with pytest.raises(SweepError) as caught:
         create_sweep(storage, spec)
-    reason = f"[Errno 20] Not a directory: '{storage / 'study'}'"
+    reason = f"[Errno 20] Not a directory: '{storage / 'study' / '001'}'"
     assert str(caught.value) == f"{storage}: cannot be written: {reason}"
 
 
