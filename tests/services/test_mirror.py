@@ -95,7 +95,7 @@ def test_a_killed_driver_is_replaced_at_once_from_its_machine_and_after_a_minute
             second = latest_sweep(open_storage(bucket), spec.name)
             assert first.is_running()
             assert second.is_running()
-            with pytest.raises(SweepError, match="this sweep is running already$"):
+            with pytest.raises(SweepError, match=r"this sweep is running already$"):
                 first.lock()
             running = f"this sweep is running already, on {platform.node()} (process {driver.pid})"
             with pytest.raises(SweepError, match=re.escape(running)):

@@ -154,5 +154,5 @@ def test_a_driver_that_lost_its_lease_neither_renews_nor_releases_it(tmp_path, m
             action()
     second.renew()
     second.release()
-    with pytest.raises(LeaseLost, match="another driver has taken over this sweep$"):
+    with pytest.raises(LeaseLost, match=r"another driver has taken over this sweep$"):
         first.renew()
