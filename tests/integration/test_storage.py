@@ -1,4 +1,4 @@
-"""Where sweeps are kept, and who may drive one."""
+"""Where sweeps are kept, and which driver may work on one."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_sweeps_are_numbered(spec, storage):
     assert latest_sweep(storage, "study") == created[-1]
 
 
-def test_numbers_go_on_after_999_and_after_a_gap(spec, storage):
+def test_numbers_continue_after_999_and_after_a_gap(spec, storage):
     create_sweep(storage, spec)
     (storage / "study" / "001").rename(storage / "study" / "999")
     assert names([create_sweep(storage, spec), create_sweep(storage, spec)]) == ["1000", "1001"]
@@ -105,7 +105,7 @@ sys.stdin.read()
 """
 
 
-def test_a_full_disk_leaves_no_half_of_a_sweep(spec, tmp_path):
+def test_a_full_disk_leaves_no_half_written_sweep(spec, tmp_path):
     storage = tmp_path / "disk"
     with small_disk(storage, "64k"):
         (storage / "ballast").write_bytes(b"0" * 2**10)
@@ -117,11 +117,12 @@ def test_a_full_disk_leaves_no_half_of_a_sweep(spec, tmp_path):
         assert create_sweep(storage, spec).path.name == "001"
 
 
-def test_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
+def test_a_user_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
     storage = tmp_path / "disk"
     with small_disk(storage, "1m"):
         folder = create_sweep(storage, spec)
-        assert not folder.is_running()  # there is no lock yet
+        # The lock does not exist yet.
+        assert not folder.is_running()
         folder.lock().release()
         subprocess.run(["mount", "-o", "remount,ro", storage], check=True)
         assert not folder.is_running()
@@ -134,7 +135,7 @@ def test_a_damaged_bookmark_is_one_error(spec, storage):
         Bookmark.read(folder)
 
 
-def test_one_driver_at_a_time_and_a_dead_one_lets_go(spec, storage):
+def test_one_driver_at_a_time_and_a_dead_one_releases_the_lock(spec, storage):
     folder = create_sweep(storage, spec)
     command = [sys.executable, "-c", HOLD, str(folder.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
