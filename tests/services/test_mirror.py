@@ -175,13 +175,8 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
     first.journal.append("begin", versions="some")
     machines("second")
     second = latest_sweep(open_storage(bucket), spec.name)
-    holder = re.escape(f"{platform.node()} (process {os.getpid()})")
-    assert second.is_running()
-    claim_elsewhere = f"from sweeps.record.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"
-    refused = subprocess.run([sys.executable, "-c", claim_elsewhere], capture_output=True, text=True)
-    assert re.search(f"SweepError: .*: this sweep is running already, on {holder}", refused.stderr)
-
-    for seconds in range(3):  # the first one ends while the second prepares its data
+    # The first driver ends while the second prepares its data.
+    for seconds in range(3):
         first.journal.append("finish", status=f"interrupted {seconds}")
     mirror.close()
     mirror.release()
