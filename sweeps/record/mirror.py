@@ -112,19 +112,16 @@ def claim(folder: Path, uri: str) -> None:
 class Mirror(Follower):
     """Copies a sweep's files to its store as its journal grows; ``offset`` is how much of that is safe there.
 
-    Args:
-        folder: The sweep's working copy.
-        uri: The sweep in the store, which this driver has claimed.
-        say: Prints a line for the user.
-
     Attributes:
-        on_lost: Called, perhaps several times, when another driver has taken the sweep over: stop this one.
-
-    Raises:
-        SweepError: The store cannot be written, or another driver has taken the sweep over.
+        on_lost: Called, perhaps several times, if another driver takes the sweep over: this one must stop.
     """
 
     def __init__(self, folder: Path, uri: str, say: Callable[[str], None]) -> None:
+        """Copy the files of a sweep that this driver has claimed; ``say`` prints a line for the user.
+
+        Raises:
+            SweepError: The store cannot be written, or another driver has taken the sweep over.
+        """
         super().__init__(Journal(folder / JOURNAL))
         self.on_lost: Callable[[SweepError], None] = lambda error: None
         self._folder, self._uri, self._say = folder, uri, say

@@ -76,10 +76,8 @@ class SweepState:
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
         self.spec = spec
         self.trials: dict[str, TrialRecord] = {}
-        self.versions: set[str] = set()
-        self.commits: set[str] = set()
-        self.fingerprints: set[str] = set()
-        self.hosts: set[str] = set()
+        self.versions, self.commits = set[str](), set[str]()
+        self.fingerprints, self.hosts = set[str](), set[str]()
         self.selected: list[dict[str, Any]] | None = None
         for event in events:
             self.apply(event)
@@ -126,18 +124,17 @@ class SweepState:
             stage=event.get("stage", SEARCH),
         )
 
-    def of_stage(self, stage: str) -> list[TrialRecord]:
-        """List the trials of ``search`` or ``confirm``, by number."""
-        trials = (trial for trial in self.trials.values() if trial.stage == stage)
-        return sorted(trials, key=lambda trial: trial.number)
-
     def counted(self) -> list[TrialRecord]:
-        """List the trials of both stages: ``search`` before ``confirm``, then by number."""
-        return [*self.of_stage(SEARCH), *self.of_stage(CONFIRM)]
+        """List the trials of both stages by number."""
+        return sorted(self.trials.values(), key=lambda trial: trial.number)
+
+    def of_stage(self, stage: str) -> list[TrialRecord]:
+        """List the trials of ``search`` or ``confirm`` by number."""
+        return [trial for trial in self.counted() if trial.stage == stage]
 
     def counts(self) -> dict[str, int]:
         """Count the trials of every status."""
-        counter = Counter(trial.status for trial in self.counted())
+        counter = Counter(trial.status for trial in self.trials.values())
         return {status: counter[status] for status in STATUSES}
 
     def _n_ended(self, stage: str) -> int:
@@ -214,9 +211,8 @@ class SweepState:
             stage: ``search`` or ``confirm``.
             running: Include running trials, and rank all trials alike.
         """
-        return self._ranked(
-            (trial for trial in self.of_stage(stage) if arm in (None, trial.arm)), running=running
-        )
+        trials = (trial for trial in self.of_stage(stage) if arm in (None, trial.arm))
+        return self._ranked(trials, running=running)
 
     def _ranked(self, trials: Iterable[TrialRecord], *, running: bool = False) -> list[TrialRecord]:
         statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
@@ -280,7 +276,7 @@ class SweepState:
                 **{name: value for name, value in trial.last.items() if name not in self.spec.space},
                 "reason": trial.reason,
             }
-            for trial in sorted(self.trials.values(), key=lambda trial: trial.number)
+            for trial in self.counted()
         )
 
 
