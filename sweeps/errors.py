@@ -23,7 +23,7 @@ _STORE_VARIABLES = (
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake; ``line`` is 0 where there is none, and ``message`` says what would be right."""
+    """One mistake; ``line`` is 0 where there is none, and ``message`` says how to fix it."""
 
     file: str
     line: int

@@ -59,7 +59,7 @@ def write_to_store(filesystem: "FileSystem", path: str, content: bytes) -> None:
 
 @contextmanager
 def store_errors(uri: str, problem: str) -> Iterator[None]:
-    """Raise errors of an object store as ``SweepError``; ``problem`` is such as ``cannot be read``."""
+    """Raise an object store's errors as ``SweepError``, with a ``problem`` such as ``cannot be read``."""
     try:
         yield
     except OSError as error:

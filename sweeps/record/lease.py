@@ -1,18 +1,18 @@
 """The lease on a sweep in an object store: ``driver.json``, which names the one driver that may work on it.
 
-A driver renews its lease while it works; one that is a minute old has expired. Within a working copy the lock
-file decides: a driver that holds the lock, and finds a lease that was claimed from the same working copy,
-knows that the claimant is gone. Process ids are only shown to the user: they are reused, and mean nothing in
-another container.
+A driver renews its lease while it works; a lease that was not renewed for a minute has expired. Within one
+working copy the lock file decides: a driver that holds the lock, and finds a lease that was claimed from the
+same working copy, knows that the claimant is gone. Process ids are only shown to the user: they are reused, and
+mean nothing in another container.
 
 Object stores have no locks, and pyarrow has no conditional write (apache/arrow#44281). A driver therefore
 claims a lease by Fischer's algorithm: look for another driver, write its own id, wait, and look again. Of
 several claimants only the one that wrote last finds its own id, assuming that
 
 1. a look sees the latest finished write, as S3, Google Cloud Storage and Azure promise;
-2. each claimant takes less time from its look to the end of its write than the others wait after theirs. It
-   measures this; one that was slower may have replaced the lease of a driver at work, and waits until that
-   driver has looked at the lease and stopped;
+2. from its look to the end of its write, a claimant takes less time than the others wait after their writes.
+   Each claimant measures this. A slower one may have replaced the lease of a driver at work, and waits until
+   that driver has looked at the lease and stopped;
 3. the lease of a driver at work does not expire: the clocks of the machines differ by less than 40 s, and the
    driver is not suspended.
 
@@ -71,7 +71,7 @@ class Lease:
         self._path = f"{path}/{LEASE}"
 
     def holder_elsewhere(self) -> Holder | None:
-        """Return the driver at work in another working copy; for this one its lock tells.
+        """Return the driver that works in another working copy; the lock tells about this one.
 
         Raises:
             SweepError: The store cannot be read.
@@ -102,7 +102,7 @@ class Lease:
         """Make sure that the lease is still this driver's.
 
         Raises:
-            LeaseLost: It is another driver's, or that driver has already ended.
+            LeaseLost: Another driver has taken the sweep over, and may have ended since.
         """
         holder = self._read()
         if holder is None or not self._is_from_here(holder):

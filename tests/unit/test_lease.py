@@ -133,7 +133,8 @@ def test_exactly_one_of_two_claimants_works_whatever_the_order_of_their_steps(ra
             made.pop()
         choices = [*(choice for choice, _ in made[:-1]), made[-1][0] + 1] if made else None
     assert winners == {(True, False), (False, True)}
-    assert orders > 70  # the ways to merge two sequences of four steps
+    # There are 70 ways to merge two sequences of four steps.
+    assert orders > 70
 
 
 def test_a_driver_that_lost_its_lease_neither_renews_nor_releases_it(tmp_path, monkeypatch):
