@@ -2,8 +2,8 @@
 
 A driver renews its lease while it works; a lease that was not renewed for a minute has expired. Within one
 working copy the lock file decides: a driver that holds the lock, and finds a lease that was claimed from the
-same working copy, knows that the claimant is gone. Process ids are only shown to the user: they are reused, and
-mean nothing in another container.
+same working copy, knows that the claimant is gone. Process ids are only shown to the user: they are reused,
+and mean nothing in another container.
 
 Object stores have no locks, and pyarrow has no conditional write (apache/arrow#44281). A driver therefore
 claims a lease by Fischer's algorithm: look for another driver, write its own id, wait, and look again. Of
