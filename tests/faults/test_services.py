@@ -5,7 +5,7 @@ import platform
 import random
 import shutil
 
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.clusters import LocalCluster
 from tests.disks import fill, small_disk
 from tests.faults.sweep import Driver, events, verify, write
@@ -116,7 +116,7 @@ def test_the_data_are_missing_or_damaged(store, record, tmp_path):
             shutil.move(tmp_path / "whole", data / "mnist")
             Driver("resume", "faults", "--storage", storage, **on_cluster).finish()
         injected += 1
-        found = verify(storage, newest_sweep(tmp_path / "reference", "reference"))
+        found = verify(storage, latest_sweep(tmp_path / "reference", "reference"))
     record("dataset missing or damaged", injected, found)
 
 
