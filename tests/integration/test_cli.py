@@ -222,7 +222,7 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(noisesweep, tmp_
     assert "mine" in output
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert "trains 'curves', which is not known here; register it in a script that calls" in errors
+    assert "the trainable 'curves' is not registered here; register it in a script that calls" in errors
     register(Curves)
 
 

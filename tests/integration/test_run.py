@@ -289,7 +289,7 @@ def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(searched, ray
     storage = shutil.copytree(first.path.parents[1], tmp_path / "runs")
     spec = content(budget={"trials": 1})
     with pytest.raises(
-        SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
+        SweepError, match=r"has a sweep; resume it \(noisesweep resume test-curves --storage .*--new"
     ):
         run(spec, storage=storage)
     again = resume("test-curves", storage=storage)
