@@ -142,7 +142,7 @@ def test_run_shows_what_the_yaml_has_changed_and_how_to_go_on(noisesweep, folder
     before = on_disk(tmp_path)
     code, output, errors = noisesweep("run", file, *changed("seeds=3", "resources.cpu=2", "fixed.epochs=4"))
     assert (code, output) == (1, "")
-    advice = "go on with it (noisesweep resume test-changes) or start another (run with --new)"
+    advice = "resume it (noisesweep resume test-changes) or start another (run with --new)"
     assert errors.splitlines() == [
         f"noisesweep: {folder.path}: the study 'test-changes' has a sweep; {advice}",
         "  fixed.epochs: 1 in the sweep, 4 now",
@@ -176,8 +176,10 @@ def test_resume_refuses_what_would_not_compare(overrides, shown, noisesweep, fol
     code, output, errors = noisesweep("resume", file, *changed(*overrides))
     first, *lines = errors.splitlines()
     assert (code, output) == (1, "")
-    advice = "take these back, or start another sweep (run with --new)"
-    assert first == f"noisesweep: {folder.path}: its trials would not compare with those to come; {advice}"
+    advice = "revert these changes, or start another sweep (run with --new):"
+    assert (
+        first == f"noisesweep: {folder.path}: new trials would not be comparable with existing ones; {advice}"
+    )
     assert lines == [f"  {line}" for line in shown]
     assert on_disk(tmp_path) == before
 

@@ -110,7 +110,7 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     assert yaml.safe_load(output)["stages"]["confirm"] == {"seeds": 5, "top": 1, "curvature": "never"}
     assert errors.splitlines() == [
         f"{staged}: valid; {PLAN.format(9, 5)}",
-        f"{staged}: with 5 seeds no result can decide a claim: it takes 6 at least",
+        f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
     ]
     _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
     assert errors.splitlines() == [f"{staged}: valid; {PLAN.format(9, 6)}"]
@@ -222,7 +222,7 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(noisesweep, tmp_
     assert "mine" in output
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert "trains 'curves', which is not known here; register it in a script that calls" in errors
+    assert "the trainable 'curves' is not registered here; register it in a script that calls" in errors
     register(Curves)
 
 

@@ -537,7 +537,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(
         monkeypatch.setenv(variable, address)
     code, output, errors = noisesweep(*(word.format(address, file=file) for word in words))
     assert code == 1
-    assert re.search("must not have a password|is no address", errors)
+    assert re.search("must not have a password|is not an address", errors)
     assert len(errors.splitlines()) == 1
     assert PASSWORD not in output + errors
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
