@@ -55,7 +55,7 @@ def get(name: str) -> type[Trainable]:
 
     Raises:
         KeyError: If the name is unknown.
-        RegistryError: If an installed package defines it and is broken, or has taken a name in use.
+        RegistryError: If the package that defines it cannot be imported, or several packages define it.
     """
     if name in _registered:
         return _registered[name]
