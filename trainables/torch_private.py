@@ -1,6 +1,6 @@
 """Private names of torch that the trainables use, because no public name does the same.
 
-All of them work in torch 2.11 and 2.15. ``tests/unit/test_torch_private.py`` fails if a new version changes one.
+All of them work in torch 2.11 and 2.15. ``tests/unit/test_torch_private.py`` fails if a version changes one.
 """
 
 import torch
