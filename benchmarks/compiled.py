@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, run_python, seconds
 from benchmarks.noise_overhead import MODELS, training_of
-from sweeps.engine.allocator import keep_freed_memory
+from sweeps.engine.ray_session import ALLOCATOR
 
 NAMES = ("MLP shallow", "CNN2", "LSTM")
 _ROUNDS = 3
@@ -20,7 +20,6 @@ _EPOCHS = 6
 
 def main(model: str, way: str) -> None:
     """Print the seconds of the first epoch, compilation included, and of one after it."""
-    keep_freed_memory()
     with one_thread():
         training = training_of(model, "all")
         if way == "compiled":
@@ -33,7 +32,9 @@ def main(model: str, way: str) -> None:
 def measure(model: str, way: str, cache: Path) -> tuple[float, float]:
     """Milliseconds per step, and the extra seconds of the first epoch."""
     arguments = ("-m", "benchmarks.compiled", model, way)
-    _, printed = run_python(*arguments, cwd=cache, TORCHINDUCTOR_CACHE_DIR=str(cache / "compiler"))
+    _, printed = run_python(
+        *arguments, cwd=cache, TORCHINDUCTOR_CACHE_DIR=str(cache / "compiler"), **ALLOCATOR
+    )
     first, after = json.loads(printed.splitlines()[-1])
     return 1000 * after / MODELS[model][2], first - after
 

@@ -15,7 +15,6 @@ from pyhessian import hessian
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
 from trainables.curvature import Hessian, hutchinson_trace
 from trainables.loop import Training
@@ -60,7 +59,6 @@ def theirs(training: Training, criterion: nn.Module, at_once: bool, errors: list
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("curvature")
-    keep_freed_memory()
     for model in names or MODELS:
         training = training_of(model)
         next(iter(training))

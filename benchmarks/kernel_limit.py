@@ -21,7 +21,7 @@ from benchmarks.cases import CASES, MODES, Case
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 from benchmarks.startup import parts
 from benchmarks.throughput import ours
-from sweeps.engine.allocator import keep_freed_memory
+from sweeps.engine.ray_session import ALLOCATOR
 from trainables import get
 from trainables.loop import Training
 from trainables.onednn import onednn_linear
@@ -42,7 +42,6 @@ def training_of(case: Case) -> Training:
 def kernel_seconds(case: Case) -> tuple[float, float]:
     """Seconds of one trial's kernels, and of the noise in mode ``all``, in this process."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     training = training_of(case)
     task, hp = training.task, get(case.trainable).Hyperparameters(**case.fixed)
     optimizer = build_optimizer(list(task.model.parameters()), hp)
@@ -88,7 +87,9 @@ def run(names: list[str] | None = None) -> Results:
         noise: list[float] = []
 
         def kernels(name: str = case.name, noise: list[float] = noise) -> float:
-            _, printed = run_python("-m", "benchmarks.kernel_limit", name, cwd=Path(tempfile.gettempdir()))
+            _, printed = run_python(
+                "-m", "benchmarks.kernel_limit", name, cwd=Path(tempfile.gettempdir()), **ALLOCATOR
+            )
             alone, draws = json.loads(printed)
             noise.append(draws * sum(mode in ("all", "after_all") for mode in MODES) / len(MODES))
             return alone

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.engine.allocator import keep_freed_memory
 from trainables import NOISE_MODES, get
 from trainables.loop import Training
 from trainables.onednn import onednn_linear
@@ -72,7 +71,6 @@ def an_epoch(training: Training) -> float:
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("noise_overhead")
-    keep_freed_memory()
     for model in names or MODELS:
         steps = MODELS[model][2]
         with one_thread():
