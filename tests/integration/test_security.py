@@ -271,7 +271,7 @@ TENFOLD = "".join(f"  {name}: {{grid: {[*range(2, 102)]}}}\n" for name in DIMENS
         (
             "budget: {trials: 3}",
             SEEDS + "  ",
-            "7: stages.confirm: must come to at most 100,000 trials, got 5 x 1,000 x 1,000",
+            "7: stages.confirm: must give at most 100,000 trials, got 5 x 1,000 x 1,000",
         ),
     ],
 )
@@ -286,9 +286,9 @@ def test_an_absurd_size(old, new, line, tmp_path):
         ("seeds: 1000000000\n", "7: seeds: must be less than or equal to 100000, got 1000000000"),
         (
             TENFOLD,
-            "4: search: must come to at most 100,000 trials, got 1 x 100 x 100 x 100 x 100 x 100 x 100 x 1",
+            "4: search: must give at most 100,000 trials, got 1 x 100 x 100 x 100 x 100 x 100 x 100 x 1",
         ),
-        ("seeds: 60000\n", "4: search: must come to at most 100,000 trials, got 2 x 60,000"),
+        ("seeds: 60000\n", "4: search: must give at most 100,000 trials, got 2 x 60,000"),
     ],
 )
 def test_an_absurd_grid(new, line, tmp_path):
