@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
 
-# How pydantic reports a value that fits no member of a union: once for each member, whose name ends the location.
+# pydantic reports a value that fits no member of a union once for each, whose name ends the location.
 _MEMBERS = {"bool", "int", "float", "str", "none"}
 _MEMBER_ERRORS = {"bool_type", "int_type", "int_from_float", "float_type", "string_type", "none_required"}
 

@@ -39,8 +39,7 @@ class Spec(Model):
     """A sweep."""
 
     name: str = Field(
-        pattern=NAME,
-        description="name of the study: letters, digits, and - _ . inside, at most 64",
+        pattern=NAME, description="name of the study: letters, digits, and - _ . inside, at most 64"
     )
     question: str = Field("", description="what the study asks, for its report")
     trainable: str = Field(description="dataset and architectures to train")
@@ -161,12 +160,7 @@ class Spec(Model):
         return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
 
     def refused(self, hyperparameter: str | None, message: str) -> SweepError:
-        """Return the error that refuses the sweep.
-
-        Args:
-            hyperparameter: The one that is wrong, for its place in the file; None if it is something else.
-            message: What would be right.
-        """
+        """Return the error that refuses the sweep, at the place of the wrong hyperparameter if there is one."""
         if hyperparameter is None:
             return SweepError(message)
         place = self._places.get(hyperparameter, Mistake("", 0, hyperparameter, ""))
@@ -198,11 +192,7 @@ class Spec(Model):
 def compared_values(
     compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]
 ) -> list[Scalar]:
-    """List the arms of a comparison, given ``compare`` as in the YAML.
-
-    Returns:
-        The values listed there, or else all that the hyperparameter can have; empty if they cannot be listed.
-    """
+    """List the values in ``compare``, or else all that the hyperparameter can have; empty for a number."""
     if not isinstance(compare, str):
         return list(next(iter(compare.values()), []))
     field = trainable.Hyperparameters.model_fields.get(compare)

@@ -57,8 +57,8 @@ class Dimension(Model):
         if self.bounds:
             low, high = self.bounds
             if low >= high:
-                bounds = ", ".join(_plain(bound) for bound in self.bounds)
-                raise ValueError(f"{self.kind} [{bounds}] is empty: the first bound must be the lower")
+                got = f"{self.kind} [{low:.15g}, {high:.15g}]"
+                raise ValueError(f"{got} is empty: the first bound must be the lower")
             if self.log_uniform and low <= 0:
                 raise ValueError(f"log_uniform must start above 0, got {low:g}")
         elif has_duplicates(self.values):
@@ -93,10 +93,6 @@ class Dimension(Model):
 def has_duplicates(values: Sequence[Scalar]) -> bool:
     """Whether a value is listed twice; true is not 1."""
     return len({(isinstance(value, bool), value) for value in values}) < len(values)
-
-
-def _plain(bound: float) -> str:
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 class Objective(Model):
@@ -219,8 +215,7 @@ class Claim(Model):
         None, gt=0, description="difference below which arms count as equal; in epochs with reach"
     )
     reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
-        None,
-        description="compare the epochs until metric is this good; common: as good as every seed becomes",
+        None, description="compare epochs until metric is this good; common: as good as every seed becomes"
     )
     epoch: int | None = Field(None, ge=1, description="compare metric after this epoch instead of the last")
     where: dict[str, Scalar] = Field({}, description="in a grid: the point that the claim is about")

@@ -30,16 +30,10 @@ class Source:
         overrides: Sequence[str] = (),
         profile: str | None = None,
     ) -> None:
-        """Read a spec.
-
-        Args:
-            source: A YAML file, the name of a shipped study, or a mapping of the same form.
-            overrides: ``key=value`` with a dotted key and a YAML value.
-            profile: One of the mappings under ``profiles``, applied before the overrides.
+        """Read a spec, given as to ``load_spec``.
 
         Raises:
-            SpecError: If the file cannot be read or is not a YAML mapping, or if the profile or an override
-                is wrong.
+            SpecError: If the file is not a readable YAML mapping, or the profile or an override is wrong.
         """
         # Changed locations, latest first, each with the location in the profile that changed it.
         self._changed: list[tuple[Location, Location | None]] = []
@@ -55,9 +49,8 @@ class Source:
             self.text = self._read(path)
             content = self._parse()
         if not isinstance(content, Mapping):
-            raise SpecError(
-                [Mistake(self.name, 1, "", "must be a mapping of keys such as name: and search:")]
-            )
+            mistake = Mistake(self.name, 1, "", "must be a mapping of keys such as name: and search:")
+            raise SpecError([mistake])
         self.content: dict[str, Any] = _copied(content)
         if profile is not None:
             self._apply(profile)
@@ -90,9 +83,7 @@ class Source:
                 # A device such as /dev/zero has no size, and no end.
                 content = file.read(LARGEST + 1)
             if len(content) > LARGEST:
-                raise SpecError(
-                    [Mistake(self.name, 0, "", f"is too large for a sweep: at most {LARGEST // 2**20} MiB")]
-                )
+                raise _error(self.name, 0, "", f"is too large for a sweep: at most {LARGEST // 2**20} MiB")
             return content.decode()
         except FileNotFoundError:
             reason = "no such file"
@@ -102,15 +93,15 @@ class Source:
             reason = "is a folder; name the file in it"
         except (OSError, UnicodeDecodeError) as error:
             reason = f"cannot be read: {error}"
-        raise SpecError([Mistake(self.name, 0, "", reason)])
+        raise _error(self.name, 0, "", reason)
 
     def _parse(self) -> Any:
         try:
             document = parse(self.text)
         except Refused as error:
-            raise SpecError([Mistake(self.name, error.line, dotted(error.location), error.message)]) from None
+            raise _error(self.name, error.line, dotted(error.location), error.message) from None
         if document.root is None:
-            raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
+            raise _error(self.name, 1, "", "the file is empty")
         self._root = document.root
         for line, location in document.twice:
             self.mistakes.append(Mistake(self.name, line, dotted(location), "is given twice; keep one"))
@@ -136,17 +127,13 @@ class Source:
         key, equals, text = override.partition("=")
         location = tuple(key.strip().split("."))
         if not equals or not all(location) or len(key) > LONGEST_KEY:
-            raise SpecError(
-                [Mistake("--set", 0, "", f"{shown(override)} is not key=value, such as fixed.epochs=3")]
-            )
+            raise _error("--set", 0, "", f"{shown(override)} is not key=value, such as fixed.epochs=3")
         try:
             value = parse(text).content
         except Malformed:
-            raise SpecError([Mistake("--set", 0, key, f"{shown(text)} is not a YAML value")]) from None
+            raise _error("--set", 0, key, f"{shown(text)} is not a YAML value") from None
         except Refused as error:
-            raise SpecError(
-                [Mistake("--set", 0, dotted((*location, *error.location)), error.message)]
-            ) from None
+            raise _error("--set", 0, dotted((*location, *error.location)), error.message) from None
         self._change(location, value, None)
 
     def _apply(self, profile: str) -> None:
@@ -154,11 +141,11 @@ class Source:
         profiles = profiles if isinstance(profiles, dict) else {}
         if profile not in profiles:
             message = unknown(profile, list(profiles)) if profiles else f"{self.name} has no profiles"
-            raise SpecError([Mistake("--profile", 0, "", message)])
+            raise _error("--profile", 0, "", message)
         location, changes = ("profiles", profile), profiles[profile]
         if not isinstance(changes, dict):
             message = f"must be a mapping of keys to values, such as fixed.epochs: 1, got {shown(changes)}"
-            raise SpecError([Mistake(self.name, self._line(location), dotted(location), message)])
+            raise _error(self.name, self._line(location), dotted(location), message)
         self._change(("name",), f"{self.content.get('name')}-{profile}", location)
         for key, value in changes.items():
             self._change(tuple(key.split(".")), value, (*location, key))
@@ -179,6 +166,10 @@ def shipped_study(source: str | Path) -> Path | None:
     study = STUDIES / f"{source}.yaml"
     is_name = "/" not in str(source) and not Path(source).is_file()
     return study if is_name and study.is_file() else None
+
+
+def _error(file: str, line: int, key: str, message: str) -> SpecError:
+    return SpecError([Mistake(file, line, key, message)])
 
 
 def _copied(value: Any) -> Any:

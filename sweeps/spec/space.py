@@ -19,24 +19,18 @@ class Suggester(Protocol):
 
 
 class SearchSpace:
-    """The sampled dimensions of a spec as an Optuna define-by-run space."""
+    """The sampled dimensions of a spec as an Optuna define-by-run space.
+
+    ``arm`` is the compared hyperparameter with its value; without it all arms are searched together.
+    """
 
     def __init__(self, spec: Spec, arm: Mapping[str, Scalar] | None = None) -> None:
-        """Describe the space.
-
-        Args:
-            arm: The compared hyperparameter with its value in this arm; None searches all arms together.
-        """
         self._spec = spec
         self._arm = dict(arm or {})
         self._names = in_order(spec.search)
 
     def __call__(self, trial: Suggester) -> dict[str, Any]:
-        """Suggest every dimension that applies.
-
-        Returns:
-            The part of the configuration that is not suggested: the arm, and the seed that all trials share.
-        """
+        """Suggest every dimension that applies, and return the rest: the arm, and the seed of all trials."""
         chosen: dict[str, Any] = dict(self._arm)
         for name in self._names:
             dimension = self._spec.search[name]
@@ -70,11 +64,7 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
 
 def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
-    """Whether every hyperparameter in a dimension's ``when`` has one of the values there.
-
-    Args:
-        chosen: Values of the dimensions before it that apply.
-    """
+    """Whether a dimension applies, given the values chosen for the dimensions in its ``when``."""
     if not dimension.when:
         return True
     values = spec.hyperparameters(chosen)

@@ -22,13 +22,7 @@ _INTEGER_BITS = 63
 
 
 class Refused(Exception):
-    """YAML that is too large, too deep, or not safe to read.
-
-    Attributes:
-        line: The line, from 1; 0 for the whole text.
-        location: The key there.
-        message: What would be right.
-    """
+    """YAML that is too large, too deep, or not safe to read; ``line`` is 0 for the text as a whole."""
 
     def __init__(self, line: int, location: Location, message: str) -> None:
         super().__init__(message)
@@ -41,16 +35,11 @@ class Malformed(Refused):
 
 @dataclass(frozen=True)
 class Document:
-    """Parsed YAML.
-
-    Attributes:
-        root: The root node; None for empty text.
-        content: Its value.
-        twice: Keys that are given twice, with the line of the second.
-    """
+    """Parsed YAML; ``root`` is None for empty text."""
 
     root: yaml.Node | None
     content: Any
+    # Keys that are given twice, with the line of the second.
     twice: list[tuple[int, Location]]
 
 

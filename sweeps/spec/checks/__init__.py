@@ -12,17 +12,7 @@ from sweeps.spec.checks.trials import check_budget, check_objective, check_sched
 from sweeps.spec.sections import Dimension
 from trainables import registry
 
-_CHECKS = (
-    check_stages,
-    check_seeds,
-    check_size,
-    check_conditions,
-    check_sigma,
-    check_objective,
-    check_budget,
-    check_scheduler,
-    check_claims,
-)
+_TRIAL_CHECKS = (check_seeds, check_size, check_objective, check_budget, check_scheduler)
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
@@ -54,12 +44,12 @@ def _problems(draft: Draft) -> Iterator[Problem]:
     in_comparison = list(check_comparison(draft))
     yield from in_comparison
     _add_arms(draft, are_right=not in_comparison)
-    for find in _CHECKS:
+    for find in (check_stages, check_conditions, check_sigma, *_TRIAL_CHECKS, check_claims):
         yield from find(draft)
 
 
 def _add_arms(draft: Draft, *, are_right: bool) -> None:
-    """Let the arms be a dimension like the others, or mark the compared hyperparameter as broken."""
+    """Add the arms to the dimensions, or mark the compared hyperparameter as broken."""
     if draft.compared and are_right:
         if draft.compared not in draft.search:
             draft.dimensions[draft.compared] = Dimension(choice=draft.arms)

@@ -1,13 +1,12 @@
 """Checks of claims: that their arms, metrics, epochs and points exist, and can be judged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from sweeps.errors import one_of, shown, unknown
 from sweeps.spec.checks.draft import Draft, Problem, is_among
 from sweeps.spec.model import CURVATURE
 from sweeps.spec.sections import Claim
-from trainables.base import Direction
 
 
 def check_claims(draft: Draft) -> Iterator[Problem]:
@@ -28,7 +27,7 @@ def check_claims(draft: Draft) -> Iterator[Problem]:
         if first != index:
             yield ("claims", index, "name"), f"{shown(claim.name)} is already the name of claims[{first}]"
         if draft.is_grid or has_confirm:
-            for find in (_arms, _metric, _epochs, _point if draft.is_grid else _no_point):
+            for find in (_arms, _metric, _epochs, _point):
                 for location, message in find(draft, claim):
                     yield ("claims", index, *location), message
 
@@ -51,9 +50,7 @@ def _arms(draft: Draft, claim: Claim) -> Iterator[Problem]:
 
 def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
     every_epoch, only_confirm = draft.trainable.metrics(), draft.trainable.test_metrics()
-    known: Mapping[str, Direction | None] = {**every_epoch, **CURVATURE}
-    if not draft.is_grid:
-        known = {**known, **only_confirm}
+    known = every_epoch | dict(CURVATURE) | ({} if draft.is_grid else only_confirm)
     if claim.metric not in known:
         problem = "is reported only by a confirm stage" if claim.metric in only_confirm else "is not known"
         yield ("metric",), unknown(claim.metric, list(known), problem)
@@ -61,18 +58,13 @@ def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
     if known[claim.metric] is None and (claim.better or claim.reach is not None):
         judged = [name for name, direction in known.items() if direction]
         yield ("metric",), f"has no better direction; this claim can be about {one_of(judged)}"
-    if claim.metric in CURVATURE and not _measures_curvature(draft):
+    when = draft.section("stages", "confirm").get("curvature", draft.fixed.get("curvature", "never"))
+    if claim.metric in CURVATURE and when == "never" and "curvature" not in draft.search:
         yield ("metric",), f"needs curvature: end, in {'fixed' if draft.is_grid else 'stages.confirm'}"
     for key in ("reach", "epoch"):
         if claim.metric not in every_epoch and getattr(claim, key) is not None:
             possible = one_of(name for name, direction in every_epoch.items() if direction)
             yield (key,), f"needs a metric of every epoch: {possible}"
-
-
-def _measures_curvature(draft: Draft) -> bool:
-    confirm = draft.section("stages", "confirm")
-    when = confirm.get("curvature", draft.fixed.get("curvature", "never"))
-    return when != "never" or "curvature" in draft.search
 
 
 def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
@@ -97,18 +89,15 @@ def _number(value: Any) -> float:
     return value if isinstance(value, int | float) else 0
 
 
-def _no_point(draft: Draft, claim: Claim) -> Iterator[Problem]:
-    if claim.where:
-        yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
-
-
 def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
-    """Check that a claim says which point of the grid it is about."""
+    """Check that a claim says which point of a grid it is about."""
+    if not draft.is_grid:
+        if claim.where:
+            yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
+        return
     compared = draft.compared or "noise"
     listed = {
-        name: dimension.values
-        for name, dimension in draft.dimensions.items()
-        if name != compared and dimension.values
+        name: item.values for name, item in draft.dimensions.items() if name != compared and item.values
     }
     for name, value in claim.where.items():
         if name == compared:

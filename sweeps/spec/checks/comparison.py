@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.checks.draft import Draft, Problem
@@ -31,15 +32,13 @@ def check_comparison(draft: Draft) -> Iterator[Problem]:
         yield location, "must be the same for all arms: put it in stages.confirm, and compare something else"
     else:
         for index, arm in enumerate(arms):
-            if problem := value_problem(draft.fields[name], arm) or _spelling(draft, name, arm):
+            if problem := value_problem(draft.fields[name], arm) or _spelling(draft.fields[name], arm):
                 yield (*location, index), problem
 
 
-def _spelling(draft: Draft, name: str, arm: Any) -> str | None:
-    annotation: Any = draft.fields[name].annotation
-    value = TypeAdapter(annotation).validate_python(arm)
-    is_exact = str(value) == str(arm)
-    return None if is_exact else f"must be written {value}, because arms are named by their text"
+def _spelling(field: FieldInfo, arm: Any) -> str | None:
+    text = str(TypeAdapter[Any](field.annotation).validate_python(arm))
+    return None if text == str(arm) else f"must be written {text}, because arms are named by their text"
 
 
 def check_stages(draft: Draft) -> Iterator[Problem]:
@@ -51,8 +50,7 @@ def check_stages(draft: Draft) -> Iterator[Problem]:
         yield ("stages",), "leave it out: mode: grid runs every point with every seed"
     elif draft.stages:
         yield from _search_stage(draft)
-        yield from _curvature(draft)
-        yield from _replaced_by_stages(draft)
+        yield from _beside_stages(draft)
 
 
 def _search_stage(draft: Draft) -> Iterator[Problem]:
@@ -71,14 +69,12 @@ def _search_stage(draft: Draft) -> Iterator[Problem]:
             yield ("stages", "confirm", "top"), f"must be at most the {most} {key}, got {top}"
 
 
-def _curvature(draft: Draft) -> Iterator[Problem]:
+def _beside_stages(draft: Draft) -> Iterator[Problem]:
     if "curvature" in draft.fixed and "curvature" in draft.section("stages", "confirm"):
         yield ("stages", "confirm", "curvature"), "is already in fixed; keep one"
     if "curvature" in draft.search:
         yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
 
-
-def _replaced_by_stages(draft: Draft) -> Iterator[Problem]:
     if draft.valid(None, "budget", "trials") is not None:
         yield ("budget", "trials"), "leave it out: stages.search sets the budget"
     if draft.content.get("scheduler") not in (None, "none"):

@@ -44,15 +44,11 @@ class Draft:
         self.compared: str | None = compare if isinstance(compare, str) else None
         if isinstance(compare, Mapping) and len(compare) == 1:
             self.compared = next(iter(compare))
-        is_comparison = self.compares and self._is_valid(("compare",))
-        self.arms: list[Any] = compared_values(compare, trainable) if is_comparison else []
-        claims = content.get("claims")
-        self.has_claims = isinstance(claims, list) and bool(claims)
-        self.claims = {
-            index: Claim.model_validate(raw)
-            for index, raw in enumerate(claims if isinstance(claims, list) else [])
-            if self._is_valid(("claims", index))
-        }
+        is_right = self.compares and self._is_valid(("compare",))
+        self.arms: list[Any] = compared_values(compare, trainable) if is_right else []
+        claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
+        self.has_claims = bool(claims)
+        self.claims = {at: Claim.model_validate(raw) for at, raw in claims if self._is_valid(("claims", at))}
 
     def section(self, *location: str) -> Mapping[str, Any]:
         """The mapping at a location as written; empty where there is none."""
