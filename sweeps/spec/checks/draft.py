@@ -39,7 +39,7 @@ class Draft:
         self.is_grid = content.get("mode") == "grid"
         self.stages = self.section("stages")
         self.has_stages = content.get("stages") is not None
-        compare = content.get("compare")
+        compare: Any = content.get("compare")
         self.compares = compare is not None
         self.compared: str | None = compare if isinstance(compare, str) else None
         if isinstance(compare, Mapping) and len(compare) == 1:
