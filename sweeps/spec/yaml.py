@@ -46,8 +46,8 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """A SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text.
 
-    It refuses text that exceeds the limits at the first value too many. Aliases are counted without building
-    the values that they stand for, so that nested ones cannot exhaust the memory.
+    It stops at the first value beyond the limits. Aliases are counted without building the values that they
+    stand for, so that nested aliases cannot exhaust the memory.
     """
 
     def __init__(self, text: str) -> None:

@@ -37,7 +37,8 @@ def check_comparison(draft: Draft) -> Iterator[Problem]:
 
 
 def _spelling(field: FieldInfo, arm: Any) -> str | None:
-    text = str(TypeAdapter[Any](field.annotation).validate_python(arm))
+    annotation: Any = field.annotation
+    text = str(TypeAdapter(annotation).validate_python(arm))
     return None if text == str(arm) else f"must be written {text}, because arms are named by their text"
 
 
