@@ -50,7 +50,8 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             return f"is missing: {description or 'see `noisesweep schema`'}" if field else "is missing"
         case "value_error":
             return str(item["ctx"]["error"])
-        case "string_pattern_mismatch" if name == "[key]":  # of profiles
+        case "string_pattern_mismatch" if name == "[key]":
+            # Of all mappings, only that of profiles has a pattern for its keys.
             return f"the name of a profile has letters, digits, and - _ . inside, at most 64{got}"
         case "string_pattern_mismatch" if field:
             return f"must be a {description}{got}"
@@ -74,7 +75,7 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
 
 
 def _model_at(location: Location) -> type[BaseModel] | None:
-    """The model of the section at a location; None if it is no section."""
+    """The model of the section at a location; None if there is no section."""
     kind: Any = Spec
     for key in location:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -1,4 +1,4 @@
-"""The spec of a sweep: its YAML as a pydantic model, and what follows from it."""
+"""The spec of a sweep: its YAML as a pydantic model, and what is derived from it."""
 
 import itertools
 from collections import ChainMap

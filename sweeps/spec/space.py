@@ -92,10 +92,7 @@ def _with_dimension(spec: Spec, name: str, points: list[dict[str, Any]]) -> Iter
 
 
 def grid_trials(spec: Spec) -> list[dict[str, Any]]:
-    """List every point of a grid with every seed; all points come with one seed before the next.
-
-    An interrupted grid then has as many seeds for each point, give or take one.
-    """
+    """List every point of a grid with every seed, seed by seed, so that an interrupted grid is balanced."""
     seeds = range(spec.seed, spec.seed + spec.seeds)
     return [{**point, "seed": seed} for seed, point in itertools.product(seeds, grid_points(spec))]
 

@@ -1,4 +1,4 @@
-"""A spec under check: what of it has the right form, so that one mistake never hides another."""
+"""The parts of a spec whose form is right: the checks use these, so that no mistake hides another."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class Draft:
-    """A spec as written, with the parts whose form pydantic found right.
+    """A spec that may have mistakes, with the parts whose form pydantic found right.
 
     Attributes:
         fields: The trainable's hyperparameters.
         dimensions: The searched hyperparameters whose form is right, and the arms if they are.
         broken: Hyperparameters with a mistake; checks skip what depends on them.
         compared: The compared hyperparameter; None without a comparison.
-        claims: The claims whose form is right, by their place in the list.
+        claims: The claims whose form is right, by their index.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Draft:
         self.arms: list[Any] = compared_values(compare, trainable) if is_right else []
         claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
         self.has_claims = bool(claims)
-        self.claims = {at: Claim.model_validate(raw) for at, raw in claims if self._is_valid(("claims", at))}
+        self.claims = {i: Claim.model_validate(raw) for i, raw in claims if self._is_valid(("claims", i))}
 
     def section(self, *location: str) -> Mapping[str, Any]:
-        """The mapping at a location as written; empty where there is none."""
+        """The mapping at a location as written; empty if there is none."""
         section: Any = self.content
         for key in location:
             section = section.get(key)
@@ -60,16 +60,17 @@ class Draft:
         return section
 
     def valid(self, default: T, *location: str) -> T:
-        """The value at a location; the default where there is none, or one whose form is wrong."""
+        """The value at a location; the default if there is none, or if its form is wrong."""
         *above, key = location
         value: T = self.section(*above).get(key, default)
         return value if self._is_valid(location) else default
 
     def _is_valid(self, location: Location) -> bool:
+        """Whether pydantic found no mistake at a location, in it, or in what contains it."""
         return all(wrong[: len(location)] != location[: len(wrong)] for wrong in self._wrong)
 
     def possible(self, name: str) -> list[Any]:
-        """The values that a hyperparameter can have in this sweep; none for a range."""
+        """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
         if dimension is None:
             return [self._unsearched(name)]
