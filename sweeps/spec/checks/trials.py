@@ -26,7 +26,7 @@ def check_size(draft: Draft) -> Iterator[Problem]:
         yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
     location = ("stages", "confirm")
     yield from _too_many(
-        location, len(draft.arms), draft.valid(1, *location, "top"), draft.valid(0, *location, "seeds")
+        location, len(draft.arms) or 1, draft.valid(1, *location, "top"), draft.valid(0, *location, "seeds")
     )
 
 
