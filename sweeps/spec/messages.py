@@ -52,7 +52,7 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             return str(item["ctx"]["error"])
         case "string_pattern_mismatch" if name == "[key]":
             # Of all mappings, only that of profiles has a pattern for its keys.
-            return f"the name of a profile has letters, digits, and - _ . inside, at most 64{got}"
+            return f"a profile's name has letters, digits, and - _ . inside, at most 64{got}"
         case "string_pattern_mismatch" if field:
             return f"must be a {description}{got}"
         case "model_type" | "model_attributes_type" | "dict_type":

@@ -206,7 +206,7 @@ TENFOLD = "".join(f"  {name}: {{grid: {[*range(2, 102)]}}}\n" for name in DIMENS
         (
             "epochs: 4",
             f"epochs: {'9' * 4900}",
-            f"3: is not valid YAML: '{'9' * 56}... is no int; write it in quotes if it is text",
+            f"3: is not valid YAML: '{'9' * 56}... is not a valid int; write it in quotes if it is text",
         ),
         (
             "epochs: 4",
