@@ -289,6 +289,14 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
             "can be curvature, seeds or top"
         ),
     ),
+    # A key whose form is wrong does not hide a mistake in the key beside it.
+    (
+        "{trials_per_arm: 3}\n  confirm: {seeds: 2}",
+        "{trials_per_arm: 1, scheduler: asha}\n  confirm: {seeds: 1, top: 2}",
+        f"8: stages.search.scheduler: {SCHEDULER}",
+        "9: stages.confirm.seeds: must be greater than or equal to 2, got 1",
+        "9: stages.confirm.top: must be at most the 1 trials_per_arm, got 2",
+    ),
     (
         "claims:\n",
         "budget: {trials: 3}\nclaims:\n",

@@ -378,6 +378,13 @@ ELSEWHERE = [
     ("metric: val_accuracy", "metric: val_loss", "9: objective.mode: must be min for val_loss"),
     ("mode: max", "mode: up", "9: objective.mode: must be 'min' or 'max', got 'up'"),
     (", mode: max", "", "9: objective.mode: is missing: which direction is better"),
+    # A key whose form is wrong does not hide a mistake in the key beside it.
+    (
+        "{metric: val_accuracy, mode: max}",
+        "{metric: val_acc, mode: up}",
+        "9: objective.mode: must be 'min' or 'max', got 'up'",
+        "9: objective.metric: 'val_acc' is not known; did you mean 'val_accuracy'? it can be " + METRICS,
+    ),
     (
         "metric: val_accuracy",
         "metric: val_acc",
