@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
 
-# pydantic reports a value that fits no member of a union once for each, whose name ends the location.
+# pydantic reports a value that fits no member of a union once for each member; its name ends the location.
 _MEMBERS = {"bool", "int", "float", "str", "none"}
 _MEMBER_ERRORS = {"bool_type", "int_type", "int_from_float", "float_type", "string_type", "none_required"}
 
@@ -51,7 +51,7 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
         case "value_error":
             return str(item["ctx"]["error"])
         case "string_pattern_mismatch" if name == "[key]":
-            # Of all mappings, only that of profiles has a pattern for its keys.
+            # Only the mapping of profiles has a pattern for its keys.
             return f"a profile's name has letters, digits, and - _ . inside, at most 64{got}"
         case "string_pattern_mismatch" if field:
             return f"must be a {description}{got}"
@@ -82,7 +82,7 @@ def _model_at(location: Location) -> type[BaseModel] | None:
             field = kind.model_fields.get(str(key))
             kind = field.annotation if field else None
         else:
-            # The items of a list, or the values of a mapping.
+            # The last argument is the type of a list's items, or of a mapping's values.
             kind = (get_args(kind) or (None,))[-1]
         if isinstance(kind, UnionType):
             kind = next(option for option in get_args(kind) if option is not NoneType)

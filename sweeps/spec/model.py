@@ -30,7 +30,7 @@ from trainables import Hyperparameters, Trainable, registry
 from trainables.base import Direction
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-# Metrics of claims beside those of the trainable; a flatter loss counts as better.
+# Claims can be about these metrics too; a flatter loss counts as better.
 CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
 LAST_SEED = 2**32 - 1
 
@@ -72,7 +72,7 @@ class Spec(Model):
     )
 
     _text: str = PrivateAttr("")
-    # Where each hyperparameter is written, for mistakes that only the data show.
+    # The place of each hyperparameter in the file, for mistakes that only the data show.
     _places: dict[str, Mistake] = PrivateAttr({})
 
     @override

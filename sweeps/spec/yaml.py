@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from sweeps.errors import Location, shown
 
-# Bytes of a file, and characters of a value on the command line.
+# The limit for a file in bytes, and for a value on the command line in characters.
 LARGEST = 2**20
-# Keys and values, with aliases written out.
+# The limit for keys and values together, with aliases written out.
 _MOST = 10_000
 _DEEPEST = 20
 _LONGEST = 5_000  # characters
@@ -39,7 +39,7 @@ class Document:
 
     root: yaml.Node | None
     content: Any
-    # Keys that are given twice, with the line of the second.
+    # The keys that are given twice, with the line of the second.
     twice: list[tuple[int, Location]]
 
 

@@ -54,7 +54,7 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
     """Say what is wrong with the value of a hyperparameter; None if nothing is."""
     annotation: Any = field.annotation
     if field.metadata:
-        # The bounds of a number.
+        # The metadata are the bounds of a number.
         annotation = Annotated[annotation, *field.metadata]
     try:
         TypeAdapter(annotation).validate_python(value, strict=True)

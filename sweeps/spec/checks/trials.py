@@ -11,7 +11,7 @@ from sweeps.spec.sections import MOST_TRIALS
 
 def check_seeds(draft: Draft) -> Iterator[Problem]:
     left = LAST_SEED - draft.valid(0, "seed")
-    # The confirm stage begins one after the seed, a grid with it.
+    # The seeds of a confirm stage begin at seed + 1, those of a grid at seed.
     for location, most in ((("stages", "confirm", "seeds"), left), (("seeds",), left + 1)):
         count = draft.valid(0, *location)
         if count > most:
