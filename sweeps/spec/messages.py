@@ -32,17 +32,12 @@ def messages_of(error: ValidationError) -> dict[Location, str]:
 
 
 def message_of(location: Location, item: dict[str, Any]) -> str:
-    """Say what would be right at a location, and what was given.
-
-    Args:
-        item: One of ``ValidationError.errors()``.
-    """
+    """Say what would be right at a location; ``item`` is one of ``ValidationError.errors()``."""
     *above, name = location or ("",)
     model = _model_at(tuple(above))
     field = model.model_fields.get(str(name)) if model else None
     description = field.description if field else None
     got = f", got {shown(item['input'])}"
-    is_range = str(name).endswith("uniform")
     match item["type"]:
         case "extra_forbidden":
             return unknown(name, list(model.model_fields) if model else [])
@@ -57,13 +52,8 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             return f"must be a {description}{got}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"must be a mapping of keys{got}"
-        case "too_short" | "too_long" if is_range:
-            return f"must have [lowest, highest]{got}"
-        case "too_long":
-            return f"must have at most {item['ctx']['max_length']:,} values, got {len(item['input']):,}"
-        case "too_short":
-            least = "two values or more" if item["ctx"]["min_length"] == 2 else "at least one value"
-            return f"must have {least}{got}"
+        case "too_short" | "too_long":
+            return _length_message(item, is_range=str(name).endswith("uniform"))
         case "string_too_short":
             return f"must not be empty: {description}" if field else "must not be empty"
         case "int_type" | "int_from_float":
@@ -72,6 +62,16 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             is_plain = isinstance(item["input"], bool | int | float | date)
             return f"must be text{got}{'; write it in quotes' if is_plain else ''}"
     return item["msg"].replace("Input should", "must").replace("must be a valid", "must be a") + got
+
+
+def _length_message(item: dict[str, Any], *, is_range: bool) -> str:
+    limits, value = item["ctx"], item["input"]
+    if is_range:
+        return f"must have [lowest, highest], got {shown(value)}"
+    if item["type"] == "too_long":
+        return f"must have at most {limits['max_length']:,} values, got {len(value):,}"
+    least = "two values or more" if limits["min_length"] == 2 else "at least one value"
+    return f"must have {least}, got {shown(value)}"
 
 
 def _model_at(location: Location) -> type[BaseModel] | None:
