@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
+from sweeps.spec.model import trainable_of
 from sweeps.spec.source import STUDIES, Source
 from trainables import Hyperparameters, registry
 from trainables.curvature import CURVATURE_METRICS
@@ -20,7 +21,7 @@ def print_catalogue(console: Console) -> None:
     console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
     console.print(_table(Hyperparameters.model_fields))
     for name in registry.names():
-        trainable = registry.get(name)
+        trainable = trainable_of(name)
         summary = (trainable.__doc__ or "").strip().partition("\n")[0]
         console.print(f"[bold]{name}[/bold]  {summary}")
         console.print(f"  metrics: {', '.join(with_prefix('validation', dict(trainable.scores)))}")

@@ -35,6 +35,18 @@ CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigen
 LAST_SEED = 2**32 - 1
 
 
+def trainable_of(name: str) -> type[Trainable]:
+    """Look up a trainable by its name.
+
+    Raises:
+        SweepError: If the package that defines it cannot be used.
+    """
+    try:
+        return registry.get(name)
+    except registry.RegistryError as error:
+        raise SweepError(str(error)) from None
+
+
 class Spec(Model):
     """A sweep."""
 
@@ -139,7 +151,7 @@ class Spec(Model):
 
     @cached_property
     def trainable_class(self) -> type[Trainable]:
-        return registry.get(self.trainable)
+        return trainable_of(self.trainable)
 
     @property
     def directions(self) -> dict[str, Direction | None]:

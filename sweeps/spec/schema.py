@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweeps.spec.model import CURVATURE, Spec
+from sweeps.spec.model import CURVATURE, Spec, trainable_of
 from sweeps.spec.sections import KINDS
 from trainables import registry
 
@@ -17,7 +17,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    trainable = registry.get(name)
+    trainable = trainable_of(name)
     described = trainable.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]

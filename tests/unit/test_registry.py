@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from sweeps.errors import SpecError, SweepError
 from sweeps.spec.load import load_spec
+from sweeps.spec.schema import json_schema
 from trainables import get, names, register
 from trainables.digits import Digits
 from trainables.registry import BUILT_IN, RegistryError, _registered
@@ -118,3 +120,13 @@ def test_two_packages_with_one_name_are_named(install):
     assert error_of("mine").startswith(
         "trainable 'mine' is defined by several packages (package-one, package-two); rename it in package-one"
     )
+
+
+def test_a_sweep_or_schema_with_a_broken_package_says_so_in_a_line(install):
+    install("broken", "import missing_module")
+    reason = "package broken: trainable 'mine' .* cannot be imported"
+    spec = {"name": "study", "trainable": "mine", "objective": {"metric": "val_loss", "mode": "min"}}
+    with pytest.raises(SpecError, match=f"trainable: {reason}"):
+        load_spec(spec)
+    with pytest.raises(SweepError, match=reason):
+        json_schema()

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sweeps.errors import Location, unknown
+from sweeps.errors import Location, SweepError, unknown
 from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.comparison import check_comparison, check_stages
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.hyperparameters import check_conditions, check_names, check_sigma, check_values
 from sweeps.spec.checks.trials import check_budget, check_objective, check_scheduler, check_seeds, check_size
+from sweeps.spec.model import trainable_of
 from sweeps.spec.sections import Dimension
 from trainables import registry
 
@@ -30,9 +31,13 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
         return []
     if name not in registry.names():
         return [(("trainable",), unknown(name, registry.names()))]
+    try:
+        draft = Draft(content, trainable_of(name), wrong)
+    except SweepError as error:
+        return [(("trainable",), str(error))]
     return [
         (location, message)
-        for location, message in _problems(Draft(content, registry.get(name), wrong))
+        for location, message in _problems(draft)
         if not any(location[:length] in wrong for length in range(1, len(location) + 1))
     ]
 
