@@ -29,7 +29,7 @@ from sweeps.spec.changes import Change, changes
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.process import Delivery
+from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
@@ -192,9 +192,9 @@ def publish_report(folder: SweepFolder) -> Path:
 @contextmanager
 def _getting_ready(
     spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
-) -> Iterator[Delivery]:
+) -> Iterator[PublisherClient]:
     # What takes seconds goes side by side: imports, here and there, and Ray.
-    delivery = Delivery(uri, spec.name)
+    delivery = PublisherClient(uri, spec.name)
     try:
         if to_run:
             with ThreadPoolExecutor(1) as beside:
@@ -265,7 +265,7 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
 
 
 def _open(
-    folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log
+    folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log
 ) -> tuple[Display | JsonLog, Mirror | None]:
     folder.claim()
     folder.journal.repair()
@@ -282,7 +282,7 @@ def _open(
     return display, mirror
 
 
-def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
     from sweeps.engine.stages import run_stages
 
     lock = folder.lock()
@@ -291,7 +291,7 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> Swe
     except BaseException:
         lock.release()
         raise
-    followers: list[Follower | Delivery] = [display, *filter(None, [mirror]), delivery]
+    followers: list[Follower | PublisherClient] = [display, *filter(None, [mirror]), delivery]
     for follower in followers:
         follower.start()
 
