@@ -111,6 +111,8 @@ class PublisherClient:
         uploaded_before = -1
         while not self._talk():
             if self._abandoned.is_set():
+                # This process may have been started after the one that was abandoned.
+                self._process.kill()
                 return
             exited, uploaded = self._kill_and_describe(), self._uploaded()
             if uploaded == uploaded_before:
@@ -127,10 +129,10 @@ class PublisherClient:
                 return
 
     def _talk(self) -> bool:
-        """Return whether the process closed the sweep; False if it died before."""
+        """Return whether the process closed the sweep; False if it died or was abandoned before."""
         connection, close_sent = self._process.connection, False
         try:
-            while self._undelivered is None:
+            while self._undelivered is None and not self._abandoned.is_set():
                 # Read whether to close before the mirror's offset, which is final by then: Close comes last.
                 closing = self._closing.is_set()
                 if self._mirror and self._mirror.offset != self._safe:
@@ -143,7 +145,7 @@ class PublisherClient:
                     self._handle(connection.recv())
         except (EOFError, OSError):
             return False
-        return True
+        return self._undelivered is not None
 
     def _handle(self, message: Say | Closed) -> None:
         if isinstance(message, Closed):

@@ -207,7 +207,7 @@ def test_a_sweep_with_mistakes_is_not_submitted(refused):
     [
         (["--storage", "here"], r"--storage here: is relative, and the job's folder is a copy .*"),
         (["--storage", "s3://a:hidden@bucket"], r"--storage s3://\.\.\.@bucket: must not have a password.*"),
-        (["--tracking-uri", "mlflow.db"], r"mlflow\.db: is no tracking store; .*"),
+        (["--tracking-uri", "mlflow.db"], r"mlflow\.db: not a tracking store; .*"),
         (["--tracking-uri", "http://a:hidden@host"], r".* http://\.\.\.@host: must not have a password.*"),
     ],
 )
