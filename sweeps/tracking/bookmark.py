@@ -18,7 +18,6 @@ class Bookmark:
     """Which MLflow runs are a sweep's, and how much of its journal they hold.
 
     Attributes:
-        uri: The tracking store.
         id: Tag of the sweep's parent run.
         parent: Id of the parent run; empty while it is being created.
         offset: Bytes of the journal that the store has.
@@ -31,11 +30,7 @@ class Bookmark:
 
     @classmethod
     def read(cls, folder: SweepFolder) -> Self | None:
-        """Return the sweep's bookmark, None before the first upload.
-
-        Raises:
-            SweepError: If it is damaged.
-        """
+        """Return the sweep's bookmark, None before the first upload; raise SweepError if it is damaged."""
         try:
             fields = json.loads(folder.bookmark.read_text())
             uri = own_store(folder.storage) if fields["uri"] == _OWN_STORE else fields["uri"]

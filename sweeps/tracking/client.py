@@ -33,11 +33,7 @@ class PublisherClient:
         self._process = publisher_process()
 
     def open(self) -> None:
-        """Open the store.
-
-        Raises:
-            SweepError: If it cannot be reached or written, or the experiment is deleted.
-        """
+        """Open the store; raise SweepError if it cannot be reached or written."""
         self._request(OpenStore(self.uri, self._study))
 
     def follow(
@@ -47,16 +43,10 @@ class PublisherClient:
         say: Callable[[str], None],
         mirror: "Mirror | None" = None,
     ) -> None:
-        """Open a sweep's parent run.
+        """Open a sweep's parent run; raise SweepError if MLflow cannot be written.
 
-        Args:
-            trainable: May be registered in this process only.
-            say: Tells the user that the publisher died, or that MLflow cannot be written or can again.
-            mirror: Copies the journal to an object store. Only events that are there are uploaded: a later
-                driver on another machine would not know the runs of others.
-
-        Raises:
-            SweepError: If MLflow cannot be written.
+        With a mirror, only events that it has copied are uploaded: MLflow must not have runs that the next
+        driver, perhaps on another machine, does not know.
         """
         self._folder, self._trainable, self._say, self._mirror = folder, trainable, say, mirror
         self._follow()
@@ -142,16 +132,14 @@ class PublisherClient:
                     connection.send(Close())
                     close_sent = True
                 if connection.poll(_POLL_SECONDS):
-                    self._handle(connection.recv())
+                    message: Say | Closed = connection.recv()
+                    if isinstance(message, Closed):
+                        self._undelivered = message.undelivered
+                    else:
+                        self._say(message.text)
         except (EOFError, OSError):
             return False
         return self._undelivered is not None
-
-    def _handle(self, message: Say | Closed) -> None:
-        if isinstance(message, Closed):
-            self._undelivered = message.undelivered
-        else:
-            self._say(message.text)
 
     def _kill_and_describe(self) -> str:
         return f"the MLflow publisher for {self.uri} exited with status {self._process.kill()}"

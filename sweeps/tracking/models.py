@@ -22,11 +22,7 @@ NAME = "best_model"
 
 
 def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best: TrialRecord) -> None:
-    """Log the best trial's last checkpoint as ``runs:/RUN/best_model``, unless the run has it.
-
-    Raises:
-        SweepError: If the checkpoint is gone.
-    """
+    """Log the best trial's network as ``runs:/RUN/best_model``; raise SweepError without its checkpoint."""
     if client.get_run(run_id).data.tags.get("model_trial") == best.id:
         return
     checkpoints = folder.checkpoints(best.id)
@@ -45,12 +41,7 @@ def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best:
 def save_model(
     path: Path, trainable: Trainable, hyperparameters: Mapping[str, Any], state: Mapping[str, Tensor]
 ) -> None:
-    """Save a trained network as an exported graph, which loads without pickle and without this package.
-
-    Args:
-        path: A folder that does not exist yet.
-        state: The network's ``state_dict``.
-    """
+    """Save a trained network as an exported graph, which loads without pickle and without this package."""
     values = trainable.Hyperparameters(**hyperparameters)
     network = trainable.model(values)
     network.load_state_dict(state)

@@ -43,11 +43,6 @@ class Publisher(Follower):
     """
 
     def __init__(self, folder: SweepFolder, store: Store, say: Callable[[str], None]) -> None:
-        """Open the sweep's parent run.
-
-        Args:
-            say: Tells the user that MLflow cannot be written, or can again.
-        """
         super().__init__(folder.journal)
         self._uri, self._client = store.uri, store.client
         self._say = say
@@ -79,7 +74,7 @@ class Publisher(Follower):
             if event["event"] == "finish":
                 self._finish(event)
         if self._away_since is not None:
-            self._say(f"MLflow can be written again at {self._uri}")
+            self._say(f"resumed uploading to MLflow at {self._uri}")
             self._away_since = None
 
     def _upload(self, trial: TrialRecord, events: list[Event]) -> None:
@@ -90,7 +85,7 @@ class Publisher(Follower):
         params, metrics, tags = [], [], {"status": trial.status}
         for event in events:
             if event["event"] == "start":
-                # Also for a run that exists: it may have been created by a call whose reply was lost.
+                # Set these at every start: the server may have gone away right after it created the run.
                 params = [Param(key, str(value)) for key, value in event["hyperparameters"].items()]
             elif event["event"] == "epoch":
                 values = event["metrics"].items()
@@ -106,12 +101,12 @@ class Publisher(Follower):
 
     @override
     def tick(self) -> None:
-        # On a full disk: what is uploaded twice changes nothing.
+        # If the disk is full, the next driver uploads some events twice, which changes nothing.
         with suppress(OSError):
             self._runs.save(self.offset)
         is_due = time.monotonic() - self._journal_logged_at > _JOURNAL_SECONDS
         if is_due and self._journal_offset != self.offset:
-            # If it fails, the next one includes it.
+            # If this fails, the next upload of the journal includes it.
             with suppress(Exception):
                 self._log_journal()
 
@@ -128,7 +123,7 @@ class Publisher(Follower):
         if self._finished:
             return
         running = [trial for trial in self._state.trials.values() if trial.status == "running"]
-        # The store may be unreachable as well.
+        # The server may still be away.
         with suppress(Exception):
             for run in filter(None, map(self._runs.child, running)):
                 self._client.set_terminated(run, "KILLED")
@@ -143,7 +138,7 @@ class Publisher(Follower):
             self._away_since = now
             self._say(
                 f"cannot write to MLflow at {self._uri} ({in_a_line(error)}); events are kept in "
-                f"{self._journal.path} and uploaded when it can be written again"
+                f"{self._journal.path} and uploaded later"
             )
         if not self._closing.is_set():
             self._closing.wait(min(30.0, 1.0 + (now - self._away_since) / 4))
@@ -191,18 +186,14 @@ class Publisher(Follower):
             return
         try:
             log_best_model(self._client, self.parent, self._folder, best)
-        # The checkpoint is gone for good, so do not try again.
+        # The checkpoint is gone, so do not try again.
         except SweepError as error:
             self._say(f"the best network is not logged: {error}")
         self._model_trial = best.id
 
 
 def send_report(folder: SweepFolder) -> None:
-    """Log a sweep's report to its parent run, if the sweep has been uploaded.
-
-    Raises:
-        SweepError: If MLflow cannot be reached or written.
-    """
+    """Log a sweep's report if the sweep is in MLflow; raise SweepError if MLflow cannot be written."""
     bookmark = Bookmark.read(folder)
     if bookmark is None:
         return

@@ -22,13 +22,8 @@ from sweeps.tracking.uris import check_database
 def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
     """Download the record of a study's latest sweep.
 
-    Args:
-        uri: The tracking store.
-        name: The study's name.
-
     Yields:
-        A folder with the sweep's YAML and its journal, up to half a minute old; whether its parent run is
-        running.
+        A folder with the sweep's YAML and its journal, up to half a minute old; whether the sweep is running.
 
     Raises:
         SweepError: If the store cannot be reached, or does not have the sweep.
@@ -38,9 +33,14 @@ def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
         with mlflow_settings():
             client = connect(uri)
             run = _latest_parent(client, uri, name)
-            folder = Path(scratch, name, _number(run, uri, name))
+            folder = Path(scratch, name, run.data.tags["sweep"])
             folder.mkdir(parents=True)
-            _download(client, run, folder, uri, name)
+            try:
+                for file in (RESOLVED, JOURNAL):
+                    client.download_artifacts(run.info.run_id, file, str(folder))
+            except (MlflowException, OSError) as error:
+                reason = in_a_line(error)
+                raise SweepError(f"{uri}: the record of {name!r} is not uploaded yet: {reason}") from None
         yield SweepFolder(folder), run.info.status == "RUNNING"
 
 
@@ -51,21 +51,8 @@ def _latest_parent(client: MlflowClient, uri: str, name: str) -> Run:
     )
     if not runs:
         raise SweepError(f"{uri}: no sweep of the name {name!r}")
-    return runs[0]
-
-
-def _number(run: Run, uri: str, name: str) -> str:
-    number: str = run.data.tags["sweep"]
-    # Do not trust the server: both become part of a path.
+    number = runs[0].data.tags["sweep"]
+    # Name and number become parts of a path, so do not trust the server.
     if not (re.fullmatch(NAME, name) and number.isdecimal()):
         raise SweepError(f"{uri}: the run of {name!r} is not a sweep: its number is {number!r}")
-    return number
-
-
-def _download(client: MlflowClient, run: Run, folder: Path, uri: str, name: str) -> None:
-    try:
-        for file in (RESOLVED, JOURNAL):
-            client.download_artifacts(run.info.run_id, file, str(folder))
-    except (MlflowException, OSError) as error:
-        reason = in_a_line(error)
-        raise SweepError(f"{uri}: the record of {name!r} is not uploaded yet: {reason}") from None
+    return runs[0]

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -36,8 +35,8 @@ class SweepRuns:
     def __init__(self, folder: SweepFolder, store: Store, tags: Mapping[str, str]) -> None:
         """Open the parent run of the folder's bookmark, or create one; every run gets the tags."""
         self._folder, self._spec = folder, folder.spec()
-        self._client: MlflowClient = store.client
-        self._experiment, self._uri, self._tags = store.experiment, store.uri, tags
+        self._client, self._experiment, self._uri = store.client, store.experiment, store.uri
+        self._tags = tags
         self._children: dict[str, str | None] | None = None
         # Trials whose run was created here and has not been ended here: MLflow has it as RUNNING.
         self._running: set[str] = set()
@@ -45,9 +44,9 @@ class SweepRuns:
         if bookmark is None or bookmark.uri != store.uri:
             bookmark = Bookmark(store.uri, id=uuid.uuid4().hex, parent="", offset=0)
         self._id = bookmark.id
-        self.parent, self.uploaded = self._find_parent(), bookmark.offset
+        self.parent = self._find_parent()
+        self.uploaded = bookmark.offset if self.parent == bookmark.parent else 0
         if not self.parent:
-            self.uploaded = 0
             # Save the id first: if this driver is killed after creating the run, the next one finds the run.
             self.save(0)
             self.parent = self._create_parent()

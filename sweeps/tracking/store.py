@@ -49,11 +49,7 @@ def mlflow_settings() -> Iterator[None]:
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return a client of a tracking store that has answered; to be called within ``mlflow_settings``.
-
-    Raises:
-        SweepError: If the store cannot be reached.
-    """
+    """Return the client of a store, within ``mlflow_settings``; raise SweepError if it does not respond."""
     check_scheme(uri)
     try:
         with _database_created(uri):
@@ -76,11 +72,7 @@ class Store:
 
 
 def open_store(uri: str, study: str) -> Store:
-    """Open a tracking store, and the study's experiment in it, created if it does not exist.
-
-    Raises:
-        SweepError: If the store cannot be reached or written, or the experiment is deleted.
-    """
+    """Open or create the study's experiment; raise SweepError if it is deleted or cannot be created."""
     client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
@@ -119,10 +111,7 @@ def _database_created(uri: str) -> Iterator[None]:
 
 
 def _create_database(database: Path) -> None:
-    """Create the database in memory and copy it: it is complete or absent, and there in a third of the time.
-
-    MLflow creates table after table, and waits for the disk each time.
-    """
+    """Create the database in memory and copy it: MLflow waits for the disk after each of its many tables."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
         scratch = Path(folder, "new.db")
         MlflowClient(f"{SQLITE}{scratch}").search_experiments(max_results=1)

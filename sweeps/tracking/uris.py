@@ -12,11 +12,7 @@ SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "datab
 
 
 def default_tracking_uri(storage: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, else the SQLite file in the storage.
-
-    Raises:
-        SweepError: If the storage is an object store, which cannot hold an SQLite file.
-    """
+    """Return ``MLFLOW_TRACKING_URI``, else an SQLite file in the storage; an object store cannot hold one."""
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
     if remote := uri_of(storage):
@@ -41,12 +37,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def check_scheme(uri: str) -> None:
-    """Refuse a URI that cannot be a tracking store's.
-
-    Raises:
-        SweepError: If MLflow has no such kind of store, or the URI has a password in it, or is relative to a
-            job's working directory.
-    """
+    """Raise SweepError if MLflow has no such store, or the URI has a password or is relative in a job."""
     refuse_credentials("tracking store", uri)
     if not uri.startswith(SCHEMES):
         raise SweepError(f"{uri}: not a tracking store; use sqlite:///FILE or a server's http:// address")
@@ -56,11 +47,7 @@ def check_scheme(uri: str) -> None:
 
 
 def check_database(uri: str) -> None:
-    """Refuse an SQLite store that does not exist; MLflow would create an empty one.
-
-    Raises:
-        SweepError: If the URI is refused by ``check_scheme``, or its file does not exist.
-    """
+    """Raise SweepError if an SQLite store does not exist, since MLflow would create it."""
     check_scheme(uri)
     database = sqlite_file(uri)
     if database and not database.exists():

@@ -123,7 +123,7 @@ class Messages:
         self.away, self.back = threading.Event(), threading.Event()
 
     def __call__(self, text):
-        (self.back if "can be written again" in text else self.away).set()
+        (self.back if "resumed uploading" in text else self.away).set()
 
 
 SPEC = content(budget={"trials": 3})
@@ -169,11 +169,11 @@ def delivered(folder, uri, parent):
     experiment = client.get_experiment_by_name(folder.spec().name).experiment_id
     runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
     by_trial = {}
-    for run in runs:
-        points = client.get_metric_history(run.info.run_id, "train_loss")
-        trial = run.data.tags["trial"]
+    for child in runs:
+        points = client.get_metric_history(child.info.run_id, "train_loss")
+        trial = child.data.tags["trial"]
         assert trial not in by_trial, "a trial has two runs"
-        by_trial[trial] = (run.info.status, sorted((point.step, point.value) for point in points))
+        by_trial[trial] = (child.info.status, sorted((point.step, point.value) for point in points))
     return by_trial
 
 
