@@ -21,6 +21,11 @@ from trainables import Trainable
 NAME = "best_model"
 
 
+def warm_up_export() -> None:
+    """Export a tiny network: the first export of a process takes seconds longer than the next ones."""
+    torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(1, 1),))
+
+
 def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best: TrialRecord) -> None:
     """Log the best trial's network as ``runs:/RUN/best_model``; raise SweepError without its checkpoint."""
     if client.get_run(run_id).data.tags.get("model_trial") == best.id:

@@ -35,6 +35,7 @@ def main(descriptor: int) -> None:
     driver: Connection[Any, Any] = Connection(descriptor)
     messages: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(driver, messages), daemon=True).start()
+    from sweeps.tracking.models import warm_up_export
     from sweeps.tracking.store import mlflow_settings
 
     with mlflow_settings():
@@ -42,8 +43,8 @@ def main(descriptor: int) -> None:
         publisher.start()
         # Leave the processors to the trials.
         os.nice(_NICENESS)
-        # Saving the best model imports torch's compiler, which takes seconds; do it while trials still run.
-        import_module("torch._dynamo")
+        # Do this while trials run, since the driver waits for the best model at the end.
+        warm_up_export()
         while isinstance(message := messages.get(), SafeUpTo):
             publisher.limit = message.offset
         publisher.close()
