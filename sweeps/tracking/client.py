@@ -3,16 +3,16 @@
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import cloudpickle
 
 from sweeps.errors import SweepError
+from sweeps.record.folder import SweepFolder
+from sweeps.record.mirror import Mirror
+from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.process import publisher_process
 from sweeps.tracking.protocol import Close, Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
-
-if TYPE_CHECKING:
-    from sweeps.record.folder import SweepFolder
-    from sweeps.record.mirror import Mirror
-    from trainables import Trainable
+from trainables import Trainable
 
 _POLL_SECONDS = 0.1
 
@@ -38,10 +38,10 @@ class PublisherClient:
 
     def follow(
         self,
-        folder: "SweepFolder",
-        trainable: "type[Trainable]",
+        folder: SweepFolder,
+        trainable: type[Trainable],
         say: Callable[[str], None],
-        mirror: "Mirror | None" = None,
+        mirror: Mirror | None = None,
     ) -> None:
         """Open a sweep's parent run; raise SweepError if MLflow cannot be written.
 
@@ -86,8 +86,6 @@ class PublisherClient:
         raise SweepError(f"cannot write to MLflow at {self.uri}: {answer.text}{remedy}")
 
     def _follow(self) -> None:
-        import cloudpickle
-
         self._safe = self._mirror.offset if self._mirror else math.inf
         request = FollowSweep(self._folder, cloudpickle.dumps(self._trainable), self._safe)
         self.parent = self._request(request, self._remedy).parent
@@ -101,7 +99,7 @@ class PublisherClient:
         uploaded_before = -1
         while not self._talk():
             if self._abandoned.is_set():
-                # This process may have been started after the one that was abandoned.
+                # abandon() may have killed the process that this one has just replaced.
                 self._process.kill()
                 return
             exited, uploaded = self._kill_and_describe(), self._uploaded()
@@ -145,7 +143,5 @@ class PublisherClient:
         return f"the MLflow publisher for {self.uri} exited with status {self._process.kill()}"
 
     def _uploaded(self) -> int:
-        from sweeps.tracking.bookmark import Bookmark
-
         bookmark = Bookmark.read(self._folder)
         return bookmark.offset if bookmark else 0
