@@ -17,22 +17,20 @@ from sweeps.record.files import write_whole
 from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
 
 _MEMORY = "/dev/shm"
-# MLflow reads these whenever it needs them. Users may set the first two.
-_DEFAULTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-_FORCED = {
-    # If the reply to a create-run call is lost, MLflow's own retry creates a second run. The publisher
-    # retries instead, after checking what arrived.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-# MLflow logs every database error with its traceback, also those that we report in one line.
+# MLflow logs database errors with their traceback, although we report them in one line.
 _DATABASE_LOGGER = logging.getLogger("mlflow.store.db.utils")
 
 
 @contextmanager
 def mlflow_settings() -> Iterator[None]:
     """Make MLflow quiet and leave retries to us; restore the environment and its log level afterwards."""
-    settings = {name: os.environ.get(name, value) for name, value in _DEFAULTS.items()} | _FORCED
+    settings = {
+        # If the reply to a create-run call is lost, MLflow's own retry creates a second run. The publisher
+        # retries instead, after checking what arrived.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }
     before = {name: os.environ.get(name) for name in settings}
     level = _DATABASE_LOGGER.level
     os.environ.update(settings)
