@@ -443,7 +443,7 @@ def test_mlflow_does_not_log_database_errors(tmp_path, caplog):
         logger.setLevel(logging.NOTSET)
         with pytest.raises(MlflowException, match="no such table"):
             client.search_experiments()
-        assert len(caplog.records) == 1
+        assert caplog.records != []
     finally:
         logger.removeHandler(caplog.handler)
 
