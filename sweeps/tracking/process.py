@@ -1,6 +1,6 @@
-"""Starts the process that uploads a sweep to MLflow, which is too slow for the thread of Tune's loop.
+"""Starts the publisher process, which uploads a sweep to MLflow beside Tune's loop.
 
-MLflow takes seconds to import, and then ten milliseconds of Python per trial.
+MLflow takes seconds to import, and then ten milliseconds of Python per trial, for which the loop would wait.
 """
 
 import os
