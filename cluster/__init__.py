@@ -1,1 +1,1 @@
-"""Where a sweep runs."""
+"""Sweeps as jobs of a Ray cluster, and the files that start clusters."""

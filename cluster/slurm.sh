@@ -1,11 +1,11 @@
 #!/bin/bash
-# A sweep on a Ray cluster of its own in a Slurm allocation. From the root of the checkout, on a file system that
-# all nodes share, with the environment activated that has noisesweep (docs/clusters.md):
+# Run a sweep on a Ray cluster of its own in a Slurm allocation. Submit it at the root of the checkout, on a file system
+# that all nodes share, with the environment of noisesweep activated (docs/clusters.md):
 #
 #   sbatch cluster/slurm.sh run sweeps/studies/fmnist-shallow.yaml
-#   sbatch cluster/slurm.sh resume fmnist-shallow      # goes on where the time limit ended it
+#   sbatch cluster/slurm.sh resume fmnist-shallow      # from where the time limit ended it
 #
-# The time limit interrupts the sweep 120 seconds before; `scancel --batch --signal=TERM JOB` does so by hand.
+# Slurm interrupts the sweep 120 seconds before the time limit; `scancel --batch --signal=TERM JOB` does so by hand.
 #SBATCH --job-name=noisesweep
 #SBATCH --output=noisesweep-%j.log
 #SBATCH --nodes=2
@@ -16,7 +16,7 @@
 #SBATCH --exclusive
 #SBATCH --time=04:00:00
 #SBATCH --signal=B:TERM@120
-# --exclusive: Ray's ports are fixed, so that two Rays on a node would be in each other's way.
+# --exclusive: Ray's ports are fixed, so two Ray clusters on one node would conflict.
 
 set -euo pipefail
 
@@ -27,7 +27,7 @@ if [ -f cluster/nodes.env ]; then
   set +a
 fi
 
-# Ray reads the token from the home that the nodes share; it is on no command line and in no log.
+# Ray reads the token from the home directory, which the nodes share, so it is on no command line and in no log.
 token=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
 if [ ! -s "$token" ] || [ "$(stat -c %a "$token")" != 600 ]; then
   echo "$token: no token with mode 600; make one: (umask 077; ray get-auth-token --generate >/dev/null)" >&2
@@ -43,8 +43,9 @@ address=$("${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-addre
 steps=()
 trap 'kill "${steps[@]}" 2>/dev/null || true' EXIT
 
-export MALLOC_ARENA_MAX=1 # a trial, which is a thread of its worker, keeps its memory (docs/performance.md)
-# No dashboard: nothing is submitted to this cluster.
+# Trials keep freed memory for their next step (docs/performance-history.md).
+export MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647
+# The cluster needs no dashboard, because nothing is submitted to it.
 "${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --head --node-ip-address="${address%:*}" --port="${address##*:}" \
   --num-cpus="$SLURM_CPUS_PER_TASK" --include-dashboard=false --block &
@@ -61,14 +62,15 @@ if [ "$workers" -gt 0 ]; then
   steps+=($!)
 fi
 
-# Only the driver, then the newest process, gets the signal: Ray must live until the sweep has put itself away.
+# Pass the signal only to the driver, which is the last process started: Ray must live until the sweep has ended.
 signalled=
 trap 'signalled=1; kill -TERM "$!" 2>/dev/null || true' TERM
 RAY_ADDRESS=$address noisesweep "$@" &
 driver=$!
 status=0
 wait "$driver" || status=$?
-while [ -n "$signalled" ]; do # the signal ended the wait, not the driver
+# The signal ends the wait, but not the driver.
+while [ -n "$signalled" ]; do
   signalled=
   status=0
   wait "$driver" || status=$?

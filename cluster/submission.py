@@ -1,20 +1,19 @@
-"""A sweep becomes a job of a Ray cluster."""
+"""Submit a sweep as a job of a Ray cluster."""
 
 import os
 import secrets
 import shlex
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cluster.jobs import Cluster, one_line
-from cluster.upload import check_size, find_files, pack, shown_size
+from cluster.client import Cluster, translated_errors
+from cluster.upload import check_size, find_files, formatted_size, pack
 from sweeps.errors import SweepError
 
-# Ray kills a stopped job after 3 seconds otherwise; ours ends its trials and delivers the rest to MLflow.
+# By default Ray kills a stopped job after 3 seconds. The driver needs longer to end trials and update MLflow.
 _STOP_SECONDS = "60"
 
 
@@ -28,37 +27,30 @@ def submit(
     left_out: Iterable[Path] = (),
     shipped: bool = False,
 ) -> str:
-    """Submit a sweep as a job, which has the current folder with it.
+    """Submit a sweep as a job with a copy of the current folder, and return the job's ID.
 
     Args:
-        cluster: Where.
-        file: The sweep's YAML, in the current folder.
-        study: Name of the study.
         action: ``run`` or ``resume``.
-        options: Those of that command.
-        left_out: Folders that stay here, such as data and storages.
+        options: The options of that command.
+        left_out: Folders that are not uploaded, such as data and storages.
         shipped: Whether ``file`` is the name of a shipped study, which the cluster has.
-
-    Returns:
-        The job's id.
 
     Raises:
         SweepError: If the folder cannot be uploaded, or Ray refuses the job.
     """
-    folder, name = Path.cwd(), file if shipped else _inside(file)
-    files = find_files(folder, left_out)
-    if not shipped and folder / name not in files:
-        raise SweepError(
-            f"{file}: would not be uploaded: .gitignore or .rayignore names it, or its folder is a storage, "
-            "a cache or an environment; move it"
-        )
-    check_size(files, folder)
+    folder = Path.cwd()
     job = f"{study}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     with tempfile.TemporaryDirectory() as scratch:
         package = Path(scratch, "upload.zip")
-        size = pack(files, folder, package)
-        print(f"uploading {shown_size(size)} in {len(files)} file{'s' if len(files) > 1 else ''}", flush=True)
-        with one_line(cluster.address):
+        try:
+            files = find_files(folder, left_out)
+            name = file if shipped else _relative(file, folder, files)
+            check_size(files, folder)
+            size = formatted_size(pack(files, folder, package))
+        except OSError as error:
+            raise SweepError(f"{folder}: cannot be uploaded: {error}") from None
+        print(f"uploading {size} in {len(files)} file{'s' if len(files) > 1 else ''}", flush=True)
+        with translated_errors(cluster.address):
             cluster.client.submit_job(
                 entrypoint=shlex.join(["noisesweep", action, str(name), *options]),
                 submission_id=job,
@@ -68,19 +60,25 @@ def submit(
     return job
 
 
-def _inside(file: Path) -> Path:
+def _relative(file: Path, folder: Path, files: Sequence[Path]) -> Path:
     relative = Path(os.path.relpath(file))
     if ".." in relative.parts:
         raise SweepError(
-            f"{file}: is not in {Path.cwd()}, the folder that is uploaded; submit from its folder"
+            f"{file}: must be in the folder that is uploaded; submit from its folder, not from: {folder}"
+        )
+    if folder / relative not in files:
+        raise SweepError(
+            f"{file}: would not be uploaded, because .gitignore or .rayignore names it or its folder is "
+            "a storage, a cache or an environment; move it to another folder"
         )
     return relative
 
 
 def _environment() -> dict[str, str]:
-    found = {"RAY_JOB_STOP_WAIT_TIME_S": _STOP_SECONDS}
-    git = shutil.which("git") or "false"
-    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if commit.returncode == 0:
-        found["NOISESWEEP_GIT_COMMIT"] = commit.stdout.strip()  # the copy there has no history
-    return found
+    variables = {"RAY_JOB_STOP_WAIT_TIME_S": _STOP_SECONDS}
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return variables
+    # The uploaded copy has no history to read the commit from.
+    return {**variables, "NOISESWEEP_GIT_COMMIT": git.stdout.strip()}

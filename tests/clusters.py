@@ -1,4 +1,4 @@
-"""Real Ray clusters on this machine: a head and more nodes, whose processes are killed as a machine dies."""
+"""Real Ray clusters on this machine, with nodes whose processes can be killed as if a machine had failed."""
 
 import json
 import os
@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 
 
 def free_ports(n: int) -> list[int]:
-    """Find ports that nobody listens on."""
+    """Find free ports."""
     sockets = [socket.socket() for _ in range(n)]
     try:
         for each in sockets:
@@ -47,7 +47,7 @@ class Node:
             )
 
     def kill(self) -> None:
-        """End all its processes at once."""
+        """Kill all its processes at once."""
         with suppress(psutil.NoSuchProcess):
             parent = psutil.Process(self.process.pid)
             for process in [*parent.children(recursive=True), parent]:
@@ -57,7 +57,7 @@ class Node:
 
 
 class LocalCluster:
-    """A head with a job server, behind a token, and what nodes are added; ``with`` ends every process."""
+    """A head with a job server and a token, and the nodes that are added; ``with`` ends every process."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LocalCluster:
         head_env: dict[str, str] | None = None,
         autoscaling: dict[str, Any] | None = None,
     ) -> None:
-        # Short: the paths of sockets may have 107 characters.
+        # The folder needs a short name: paths of sockets may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="nsr", dir="/tmp"))
         self.token = secrets.token_hex(32)
         own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "PATH": f"{BIN}:{os.environ['PATH']}"}
@@ -105,7 +105,7 @@ class LocalCluster:
 
     def add_node(self, *, cpus: int = 1, env: dict[str, str] | None = None) -> Node:
         """Start a node that joins the head."""
-        # A folder of its own, as on a machine of its own: a node that joins clears it, with what jobs run in.
+        # Each node needs its own folder: a node that joins clears the folder, and jobs run in it.
         own = f"--temp-dir={self.folder}/{len(self.nodes)}"
         return self._start(f"--address={self.address}", f"--num-cpus={cpus}", own, env=env)
 

@@ -9,7 +9,7 @@ import ray
 import torch
 from xdist.scheduler import LoadScopeScheduling
 
-from sweeps.engine.ray_session import _without_services, on_loopback
+from sweeps.engine.ray_private import loopback_only, without_services
 from tests.curves import Curves
 from tests.made_data import write_made_data
 from tests.strict import strict_json
@@ -82,7 +82,7 @@ def data_dir(made_data, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def ray_session():
     """Start one Ray for all sweeps of the session."""
-    with on_loopback(), _without_services():  # as that of a sweep on one machine
+    with loopback_only(), without_services():  # as that of a sweep on one machine
         ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()

@@ -9,6 +9,7 @@ import numpy as np
 
 from sweeps.record.folder import SweepFolder, create_sweep
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.search.configuration import trial_id
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 
@@ -92,7 +93,7 @@ class MadeSweep:
         self.spec = content if isinstance(content, Spec) else load_spec(content)
         self.events: list[dict[str, Any]] = []
         self._trials = 0
-        self._write("begin", versions="python 3.11, torch 2")
+        self._write("begin", versions="python 3.11, torch 2", git_commit=None)
 
     def trial(
         self,
@@ -106,7 +107,7 @@ class MadeSweep:
     ) -> str:
         """Add a trial with its metrics by epoch; ``running`` has no end yet."""
         self._trials += 1
-        name = f"t{self._trials:05d}"
+        name = trial_id(self._trials)
         found = hyperparameters or self.spec.hyperparameters(searched).model_dump()
         about = {"stage": stage, "arm": str(found[self.spec.compared]), "seed": seed}
         self._write("start", trial=name, number=self._trials, hyperparameters=found, **about)
@@ -114,7 +115,7 @@ class MadeSweep:
             tags = {"host": "made", "data_fingerprint": "made"}
             self._write("epoch", trial=name, epoch=index + 1, metrics=dict(metrics), tags=tags)
         if status != "running":
-            self._write("end", trial=name, status=status, reason="", folder="")
+            self._write("end", trial=name, status=status, reason="")
         return name
 
     def select(self) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""What the trials of a sweep say: arms, statistics, claims, importance."""
+"""Evaluates the trials of a sweep: arms, statistics, claims, importance of hyperparameters."""

@@ -1,4 +1,4 @@
-"""Which trials an arm is judged by, and what they came to."""
+"""The arms of a study: which trials each is judged by, and their scores."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.analysis.stats import epochs_to_reach
+from sweeps.analysis.convergence import epochs_to_reach
 from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.spec.space import is_active
@@ -17,12 +17,9 @@ from sweeps.spec.space import is_active
 
 @dataclass(frozen=True)
 class Arm:
-    """One configuration of an arm, trained with several seeds.
+    """One configuration of an arm, trained with several seeds: one trial per seed, in the order of the seeds.
 
-    Attributes:
-        name: The value of what is compared.
-        point: Its searched hyperparameters, the arm included.
-        trials: One a seed, in the order of the seeds.
+    ``point`` holds the searched hyperparameters, and the compared one, whose value is the name.
     """
 
     name: str
@@ -30,87 +27,55 @@ class Arm:
     trials: Sequence[TrialRecord]
 
     def final(self, metric: str, epoch: int | None = None) -> dict[int, float]:
-        """Take a metric after the last epoch.
+        """Return a metric's finite values by seed, of trials that finished, after the last or given epoch."""
+        return {seed: value for seed, value in self._measured(metric, epoch) if math.isfinite(value)}
 
-        Args:
-            metric: Its name.
-            epoch: Or after this one.
-
-        Returns:
-            Finite values by seed; trials that did not finish have none.
-        """
-        values = {
-            trial.seed: (trial.epochs.get(epoch, {}) if epoch else trial.last).get(metric, math.nan)
-            for trial in self.trials
-            if trial.status == "finished"
-        }
-        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+    def _measured(self, metric: str, epoch: int | None) -> list[tuple[int, float]]:
+        finished = [trial for trial in self.trials if trial.status == "finished"]
+        metrics = [(trial.seed, trial.epochs.get(epoch, {}) if epoch else trial.last) for trial in finished]
+        return [(seed, values[metric]) for seed, values in metrics if metric in values]
 
     def reaching(self, metric: str, target: float, *, larger_is_better: bool) -> dict[int, int | None]:
-        """Take the epochs until a metric was as good as a target.
+        """Return by seed the first epoch at which a metric was at least as good as the target.
 
-        Args:
-            metric: A metric of every epoch.
-            target: What to reach.
-            larger_is_better: Its direction.
-
-        Returns:
-            First such epoch by seed; None for a trial that never was, or diverged.
+        It is None if the trial never reached the target or diverged. Failed and open trials are left out.
         """
-        return {
-            trial.seed: epochs_to_reach(
-                [trial.epochs[epoch].get(metric, math.nan) for epoch in sorted(trial.epochs)],
-                target,
-                larger_is_better,
-            )
-            if trial.status == "finished"
-            else None
-            for trial in self.trials
-            if trial.status in ("finished", "diverged")
-        }
+        epochs: dict[int, int | None] = {}
+        for trial in self.trials:
+            if trial.status == "finished":
+                scores = [trial.epochs[epoch].get(metric, math.nan) for epoch in sorted(trial.epochs)]
+                epochs[trial.seed] = epochs_to_reach(scores, target, larger_is_better)
+            elif trial.status == "diverged":
+                epochs[trial.seed] = None
+        return epochs
 
     def is_unsound(self, metric: str, epoch: int | None = None) -> bool:
-        """Tell whether seeds are missing from a metric because training went wrong.
-
-        Args:
-            metric: Its name.
-            epoch: After this epoch; None: after the last.
-
-        Returns:
-            Whether it diverged or failed with a seed, or finished with a metric that is not finite.
-        """
-        finished = [trial for trial in self.trials if trial.status == "finished"]
-        values = [
-            (trial.epochs.get(epoch, {}) if epoch else trial.last).get(metric, 0.0) for trial in finished
-        ]
+        """Whether a seed diverged, failed, or finished with a value of the metric that is not finite."""
+        values = [value for _, value in self._measured(metric, epoch)]
         return self.diverged + self.failed > 0 or not all(map(math.isfinite, values))
 
     @property
     def failed(self) -> int:
-        """Seeds with which its trial failed for good."""
+        """Number of seeds whose trial failed."""
         return sum(trial.status == "failed" for trial in self.trials)
 
     @property
     def diverged(self) -> int:
-        """Seeds with which it diverged."""
+        """Number of seeds whose trial diverged."""
         return sum(trial.status == "diverged" for trial in self.trials)
 
     @property
     def horizon(self) -> int:
-        """Epochs of its longest trial."""
+        """Number of epochs of the longest trial."""
         return max(trial.hyperparameters["epochs"] for trial in self.trials)
 
 
 def arms_of(state: SweepState, where: Mapping[str, Any] | None = None) -> list[Arm]:
-    """List what each arm is judged by.
+    """List the arms with the trials that each is judged by.
 
-    Args:
-        state: The sweep.
-        where: In a grid, the point: hyperparameters that apply to an arm must have these values.
-
-    Returns:
-        In a study with a confirm stage, each arm's configuration with the best mean objective on validation;
-        in a grid, each arm at the point; in another search none, as its trials share one seed.
+    In a study with a confirm stage, they are those of the arm's configuration with the best mean objective on
+    validation. In a grid, they are those with the values ``where``, except for hyperparameters that do not
+    apply to the arm. The list is empty for any other search, as its trials share one seed.
     """
     if state.spec.confirms:
         return _confirmed_arms(state)
@@ -123,7 +88,8 @@ def _confirmed_arms(state: SweepState) -> list[Arm]:
         name = str(point[state.spec.compared])
         if trials := state.confirmed(point):
             candidates.setdefault(name, []).append(Arm(name, point, trials))
-    # The same number for every arm: the best of more, chosen by the seeds that judge it, would look better.
+    # Every arm gets the same number of candidates: the best of more would look better by chance, as the seeds
+    # that choose it also judge it.
     n = min(map(len, candidates.values()), default=0)
     return [_best(state.spec, candidates[str(arm)][:n]) for arm in state.spec.arms if str(arm) in candidates]
 
@@ -141,8 +107,8 @@ def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
 def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
     arms = []
     for value in state.spec.arms:
-        trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == str(value)]
-        trials = [trial for trial in trials if _is_at(state.spec, trial, where)]
+        of_arm = (trial for trial in state.of_stage(SEARCH) if trial.arm == str(value))
+        trials = [trial for trial in of_arm if _is_at(state.spec, trial, where)]
         if trials:
             point = state.spec.searched_of(trials[0].hyperparameters)
             arms.append(Arm(str(value), point, sorted(trials, key=lambda trial: trial.seed)))
@@ -158,14 +124,7 @@ def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
 
 
 def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
-    """List the points of a grid at which arms are compared.
-
-    Args:
-        spec: The sweep.
-
-    Returns:
-        A suffix for titles, and the values; one point with nothing in it where there is no grid.
-    """
+    """List the points of a grid at which arms are compared, with titles; without a grid an empty point."""
     if not spec.is_grid:
         return [("", {})]
     several = {
@@ -178,16 +137,7 @@ def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
 
 
 def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:
-    """Find a score that every seed of every arm comes to, to compare how soon.
-
-    Args:
-        arms: The arms.
-        metric: A metric of every epoch.
-        larger_is_better: Its direction.
-
-    Returns:
-        The worst after the last epoch; None if no seed has finished.
-    """
+    """Return the worst final score of all arms' seeds, which every seed reaches; None without scores."""
     scores = [score for arm in arms for score in arm.final(metric).values()]
     if not scores:
         return None
@@ -195,39 +145,17 @@ def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -
 
 
 def reference_of(spec: Spec) -> str:
-    """Say which arm the others are compared with.
-
-    Args:
-        spec: The sweep.
-
-    Returns:
-        ``none``, or else the first arm.
-    """
+    """Return the arm that the others are compared with: ``none`` if there is one, otherwise the first."""
     names = [str(arm) for arm in spec.arms]
     return "none" if "none" in names else names[0]
 
 
 def on_shared_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Pair the values of two arms.
-
-    Args:
-        first: Values by seed.
-        second: Likewise.
-
-    Returns:
-        Both arms' values of the seeds that both have, in the order of the seeds.
-    """
+    """Pair two arms' values by seed, and drop seeds that only one has."""
     seeds = sorted(first.keys() & second.keys())
     return np.array([first[seed] for seed in seeds]), np.array([second[seed] for seed in seeds])
 
 
 def is_judgeable(state: SweepState) -> bool:
-    """Tell whether there is anything to judge by.
-
-    Args:
-        state: The sweep.
-
-    Returns:
-        Whether several seeds of one configuration have ended.
-    """
+    """Whether several seeds train one configuration: in a confirm stage that has begun, or in a grid."""
     return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and state.spec.seeds > 1)

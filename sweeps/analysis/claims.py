@@ -1,20 +1,10 @@
-"""What the trials of a study say of each of its claims."""
+"""Judges the claims of a study by its trials."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import combinations, product
 
-from sweeps.analysis.arms import Arm, arms_of, common_target, on_shared_seeds
-from sweeps.analysis.stats import (
-    ALPHA,
-    Evidence,
-    Judgement,
-    Verdict,
-    censored,
-    equivalence,
-    judge,
-    superiority,
-    wilcoxon_floor,
-)
+from sweeps.analysis.arms import arms_of, common_target, on_shared_seeds
+from sweeps.analysis.verdicts import Evidence, Judgement, Verdict, equivalence, judge, min_seeds, superiority
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Claim
@@ -22,19 +12,17 @@ from sweeps.spec.sections import Claim
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim and what became of it.
+    """A claim with its verdict.
 
     Attributes:
-        claim: The claim.
-        pairs: Names of the arms behind each of the evidence's differences: the first is to be better.
-        evidence: Its tests; differences are positive where the first of the pair is better.
-        judgement: The verdict.
-        unit: Of the differences.
-        remark: What else decided; may be empty.
+        pairs: Names of the two arms of each difference in the evidence; the first is claimed to be better.
+        evidence: The tests; differences are positive where the first of the pair is better.
+        unit: The unit of the differences: epochs, or a metric.
+        remark: Why the claim is undecided, where the tests do not show it; may be empty.
     """
 
     claim: Claim
-    pairs: Sequence[tuple[str, str]]
+    pairs: list[tuple[str, str]]
     evidence: Evidence
     judgement: Judgement
     unit: str
@@ -42,175 +30,128 @@ class JudgedClaim:
 
 
 def judge_claims(state: SweepState) -> list[JudgedClaim]:
-    """Judge the claims of a study, together: p-values are corrected for their number.
-
-    Args:
-        state: The sweep.
-
-    Returns:
-        One result a claim, in their order.
-    """
-    gathered = [_gather(state, claim) for claim in state.spec.claims]
-    judgements = judge([evidence for evidence, _, _ in gathered])
-    return [
-        _qualified(state, JudgedClaim(claim, pairs, evidence, judgement, unit))
-        for claim, (evidence, pairs, unit), judgement in zip(
-            state.spec.claims, gathered, judgements, strict=True
-        )
-    ]
-
-
-def _gather(state: SweepState, claim: Claim) -> tuple[Evidence, list[tuple[str, str]], str]:
-    names = [str(name) for name in claim.arms]
-    arms = {arm.name: arm for arm in arms_of(state, claim.where)}
-    if claim.equal:
-        pairs = [(first, second) for index, first in enumerate(names) for second in names[index + 1 :]]
-    else:
-        pairs = [(str(better), str(worse)) for better in claim.better or [] for worse in claim.worse or []]
-    values = _oriented(state, claim, list(arms.values()))
-    paired = [on_shared_seeds(values.get(first, {}), values.get(second, {})) for first, second in pairs]
-    unit = "epochs" if claim.reach is not None else claim.metric
-    if claim.equal:
-        return equivalence(paired, claim.within or 0.0), pairs, unit
-    return superiority(paired), pairs, unit
-
-
-def _oriented(state: SweepState, claim: Claim, arms: Sequence[Arm]) -> dict[str, dict[int, float]]:
-    # By arm and seed; of these the larger is the better. What has no direction stays as it is.
-    larger_is_better = state.spec.directions.get(claim.metric) != "min"
-    sign = 1.0 if larger_is_better else -1.0
-    if claim.reach is None:
-        return {
-            arm.name: {seed: sign * value for seed, value in arm.final(claim.metric, claim.epoch).items()}
-            for arm in arms
-        }
-    target = target_of(claim, arms, larger_is_better=larger_is_better)
-    if target is None or not arms:
-        return {}
-    horizon = min(arm.horizon for arm in arms)  # an arm that trains longer gains nothing by that
-    epochs = {
-        arm.name: {
-            seed: epoch if epoch and epoch <= horizon else None
-            for seed, epoch in arm.reaching(claim.metric, target, larger_is_better=larger_is_better).items()
-        }
-        for arm in arms
-    }
-    return {
-        name: dict(zip(by_seed, -censored(list(by_seed.values()), horizon).astype(float), strict=True))
-        for name, by_seed in epochs.items()
-    }
-
-
-def target_of(claim: Claim, arms: Sequence[Arm], *, larger_is_better: bool) -> float | None:
-    """Say which score a claim about speed is to reach.
-
-    Args:
-        claim: One with ``reach``.
-        arms: The arms that it is judged by.
-        larger_is_better: The metric's direction.
-
-    Returns:
-        The score; None if it is ``common`` and there is none.
-    """
-    if isinstance(claim.reach, float | int):
-        return float(claim.reach)
-    return common_target(arms, claim.metric, larger_is_better=larger_is_better)
-
-
-def _qualified(state: SweepState, judged: JudgedClaim) -> JudgedClaim:
-    # What the tests do not see: arms without a score, seeds that diverged, seeds that never reached a score.
-    arms = {arm.name: arm for arm in arms_of(state, judged.claim.where)}
-    verdict = judged.judgement.verdict
-    if verdict is Verdict.UNDECIDED:
-        missing = _what_is_missing(state, judged.claim, arms)
-        return replace(judged, remark=missing or _out_of_reach(state, judged.claim, arms))
-    why = _doubt(state, judged, arms)
-    if not why:
-        return judged
-    judgement = Judgement(Verdict.UNDECIDED, judged.judgement.p_value, None)
-    return replace(judged, judgement=judgement, remark=f"it would be {verdict}, but {why}")
-
-
-def _doubt(state: SweepState, judged: JudgedClaim, arms: Mapping[str, Arm]) -> str:
-    claim, verdict = judged.claim, judged.judgement.verdict
-    if unsound := _unsound_for(claim, verdict, arms):
-        names = " and ".join(unsound)
-        return f"with some seeds {names} diverged, failed, or had a score that is not finite"
-    if claim.equal and verdict is Verdict.SUPPORTED:
-        if claim.reach is not None and (never := _never_reaching(state, claim, arms)):
-            return f"with some seeds {' and '.join(never)} never reached the score"
-        if not _is_within(judged):
-            return "an interval reaches beyond the margin"
-    return ""
-
-
-def _is_within(judged: JudgedClaim) -> bool:
-    # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
-    margin = judged.claim.within or 0.0
-    return all(-margin < found.low and found.high < margin for found in judged.evidence.differences)
-
-
-def _unsound_for(claim: Claim, verdict: Verdict, arms: Mapping[str, Arm]) -> list[str]:
-    # A run without a score cannot be tested, but it must not speak for its arm by being absent.
-    helped = [*(claim.better or []), *(claim.equal or [])] if verdict is Verdict.SUPPORTED else claim.worse
-    names = map(str, helped or [])
-    if claim.reach is not None:  # one that diverged counts as one that never reached it
-        return [name for name in names if name in arms and arms[name].failed]
-    return [name for name in names if name in arms and arms[name].is_unsound(claim.metric, claim.epoch)]
-
-
-def _never_reaching(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> list[str]:
-    return [name for name in map(str, claim.equal or []) if None in _reaching(state, claim, arms, name)]
-
-
-def _out_of_reach(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> str:
-    names = [str(name) for name in claim.arms]
-    if claim.reach is None or any(set(_reaching(state, claim, arms, name)) - {None} for name in names):
-        return ""
-    return f"no seed of {', '.join(names)} reached the score: train longer, or claim one that is easier"
-
-
-def _reaching(state: SweepState, claim: Claim, arms: Mapping[str, Arm], name: str) -> list[int | None]:
-    larger_is_better = state.spec.directions.get(claim.metric) != "min"
-    target = target_of(claim, list(arms.values()), larger_is_better=larger_is_better)
-    if target is None or name not in arms:
-        return []
-    return list(arms[name].reaching(claim.metric, target, larger_is_better=larger_is_better).values())
-
-
-def _what_is_missing(state: SweepState, claim: Claim, arms: Mapping[str, Arm]) -> str:
-    missing: dict[str, list[str]] = {}
-    for name in dict.fromkeys(map(str, claim.arms)):
-        if why := _missing(state, claim, name, arms.get(name)):
-            missing.setdefault(why, []).append(name)
-    return "; ".join(f"{', '.join(names)}: {why}" for why, names in missing.items())
-
-
-def _missing(state: SweepState, claim: Claim, name: str, arm: Arm | None) -> str:
-    left_out = name not in {str(point[state.spec.compared]) for point in state.selected or []}
-    if state.spec.confirms and left_out:
-        return "not confirmed, as no trial of the search had a score"
-    if arm is None or all(trial.status not in ("finished", "diverged") for trial in arm.trials):
-        return "no seed has finished"
-    if claim.reach is None and arm.diverged and not arm.final(claim.metric, claim.epoch):
-        return "no score, as every seed diverged"
-    if claim.reach is None and not arm.final(claim.metric, claim.epoch):
-        return f"no {claim.metric}"
-    return ""
+    """Judge the claims of a study together: p-values are corrected for their number."""
+    cases = [_Case(state, claim) for claim in state.spec.claims]
+    evidence = [case.evidence() for case in cases]
+    judged = zip(cases, evidence, judge(evidence), strict=True)
+    return [case.judged(found, judgement) for case, found, judgement in judged]
 
 
 def undecidable(spec: Spec) -> str:
-    """Say where no result could decide the claims, as there are too few seeds.
-
-    Args:
-        spec: The sweep.
-
-    Returns:
-        A note; empty where there are enough.
-    """
+    """Return a note if there are too few seeds for any result to decide the claims; empty otherwise."""
     seeds = len(spec.confirm_seeds) if spec.confirms else spec.seeds
-    if not spec.claims or wilcoxon_floor(seeds) * len(spec.claims) <= ALPHA:
+    if not spec.claims or seeds >= min_seeds(len(spec.claims)):
         return ""
-    enough = next(n for n in range(1, 100) if wilcoxon_floor(n) * len(spec.claims) <= ALPHA)
     claims = "a claim" if len(spec.claims) == 1 else f"{len(spec.claims)} claims"
-    return f"with {seeds} seeds no result can decide {claims}: it takes {enough} at least"
+    return f"with {seeds} seeds no result can decide {claims}: use at least {min_seeds(len(spec.claims))}"
+
+
+class _Case:
+    """A claim with the results that it is judged by."""
+
+    def __init__(self, state: SweepState, claim: Claim) -> None:
+        spec = state.spec
+        self._claim = claim
+        self._names = list(dict.fromkeys(map(str, claim.arms)))
+        self._arms = {arm.name: arm for arm in arms_of(state, claim.where)}
+        # A metric without a direction keeps its sign.
+        self._larger_is_better = larger_is_better = spec.directions.get(claim.metric) != "min"
+        target = claim.reach
+        if isinstance(target, str):
+            arms = list(self._arms.values())
+            target = common_target(arms, claim.metric, larger_is_better=larger_is_better)
+        # For a claim about speed: by arm and seed, the first epoch at which the target was reached, or None.
+        self._epochs: dict[str, dict[int, int | None]] = {}
+        if target is not None:
+            for name, arm in self._arms.items():
+                self._epochs[name] = arm.reaching(claim.metric, target, larger_is_better=larger_is_better)
+        selected = {str(point[spec.compared]) for point in state.selected or []}
+        self._unconfirmed = [name for name in self._names if spec.confirms and name not in selected]
+        self._pairs = list(product(map(str, claim.better or []), map(str, claim.worse or [])))
+        if claim.equal:
+            self._pairs = list(combinations(map(str, claim.equal), 2))
+
+    def evidence(self) -> Evidence:
+        values = self._values() if self._claim.reach is None else self._negated_epochs()
+        paired = [on_shared_seeds(values.get(one, {}), values.get(other, {})) for one, other in self._pairs]
+        if self._claim.equal:
+            return equivalence(paired, self._claim.within or 0.0)
+        return superiority(paired)
+
+    def _values(self) -> dict[str, dict[int, float]]:
+        """Return the metric by arm and seed, with the sign for which larger is better."""
+        sign = 1.0 if self._larger_is_better else -1.0
+        values = {name: arm.final(self._claim.metric, self._claim.epoch) for name, arm in self._arms.items()}
+        return {name: {seed: sign * x for seed, x in by_seed.items()} for name, by_seed in values.items()}
+
+    def _negated_epochs(self) -> dict[str, dict[int, float]]:
+        """Return minus the epochs by arm and seed; a run that never reached the target has horizon + 1.
+
+        That is the least it can be, so a difference from such a run is a lower bound.
+        """
+        # The shortest horizon counts for every arm: one that trains longer gains nothing by that.
+        censored = 1.0 + min((arm.horizon for arm in self._arms.values()), default=0)
+        return {
+            name: {seed: -min(epoch or censored, censored) for seed, epoch in by_seed.items()}
+            for name, by_seed in self._epochs.items()
+        }
+
+    def judged(self, evidence: Evidence, judgement: Judgement) -> JudgedClaim:
+        """Add a remark, and withdraw a verdict that ignores missing scores or outliers."""
+        remark = ""
+        if judgement.verdict is Verdict.UNDECIDED:
+            remark = self._missing() or self._out_of_reach()
+        elif doubt := self._doubt(judgement.verdict, evidence):
+            remark = f"it would be {judgement.verdict}, but {doubt}"
+            judgement = Judgement(Verdict.UNDECIDED, judgement.p_value, None)
+        unit = self._claim.metric if self._claim.reach is None else "epochs"
+        return JudgedClaim(self._claim, self._pairs, evidence, judgement, unit, remark)
+
+    def _doubt(self, verdict: Verdict, evidence: Evidence) -> str:
+        """Return why the verdict of the tests must not stand; empty if it may."""
+        if names := self._unsound(verdict):
+            return f"some seeds of {' and '.join(names)} diverged, failed, or had a score that is not finite"
+        if self._claim.equal and verdict is Verdict.SUPPORTED:
+            if names := [name for name in self._names if None in self._epochs.get(name, {}).values()]:
+                return f"some seeds of {' and '.join(names)} never reached the score"
+            # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
+            margin = self._claim.within or 0.0
+            if not all(-margin < pair.low and pair.high < margin for pair in evidence.differences):
+                return "an interval reaches beyond the margin"
+        return ""
+
+    def _unsound(self, verdict: Verdict) -> list[str]:
+        """List the arms that the verdict favours although some of their seeds have no score."""
+        favoured = self._claim.worse or []
+        if verdict is Verdict.SUPPORTED:
+            favoured = [*(self._claim.better or []), *(self._claim.equal or [])]
+        arms = [self._arms[name] for name in map(str, favoured) if name in self._arms]
+        if self._claim.reach is not None:
+            # A seed that diverged counts as one that never reached the score.
+            return [arm.name for arm in arms if arm.failed]
+        return [arm.name for arm in arms if arm.is_unsound(self._claim.metric, self._claim.epoch)]
+
+    def _missing(self) -> str:
+        """Return which arms have no score, and why; empty if all have one."""
+        names_by_reason: dict[str, list[str]] = {}
+        for name in self._names:
+            if reason := self._why_missing(name):
+                names_by_reason.setdefault(reason, []).append(name)
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in names_by_reason.items())
+
+    def _why_missing(self, name: str) -> str:
+        if name in self._unconfirmed:
+            return "not confirmed, as no trial of the search had a score"
+        arm = self._arms.get(name)
+        if arm is None or all(trial.status not in ("finished", "diverged") for trial in arm.trials):
+            return "no seed has finished"
+        if self._claim.reach is not None or arm.final(self._claim.metric, self._claim.epoch):
+            return ""
+        return "no score, as every seed diverged" if arm.diverged else f"no {self._claim.metric}"
+
+    def _out_of_reach(self) -> str:
+        """Return a remark if no seed reached the score of a claim about speed; empty otherwise."""
+        reached = any(any(self._epochs.get(name, {}).values()) for name in self._names)
+        if self._claim.reach is None or reached:
+            return ""
+        return f"no seed of {', '.join(self._names)} reached the score: train longer or claim an easier score"

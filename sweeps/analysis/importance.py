@@ -1,83 +1,53 @@
-"""Which hyperparameter mattered in an arm's search, by Optuna's functional ANOVA."""
+"""Importance of the hyperparameters in an arm's search, by Optuna's functional ANOVA."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FixedTrial, FrozenTrial, create_trial
 
 from sweeps.record.state import SEARCH, SweepState
-from sweeps.spec.sections import Scalar
 from sweeps.spec.space import SearchSpace
+from sweeps.temporary import log_level
 
-_FEWEST_TRIALS = 4  # a forest of fewer says nothing
-
-
-class _Replay:
-    """Answers a search space with what a trial had, and keeps the distributions it is asked about."""
-
-    def __init__(self, hyperparameters: Mapping[str, Any]) -> None:
-        self._values = hyperparameters
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def _answer(self, name: str, distribution: BaseDistribution) -> Any:
-        self.distributions[name] = distribution
-        return self._values[name]
-
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any:
-        return self._answer(name, CategoricalDistribution(choices))
-
-    def suggest_int(self, name: str, low: int, high: int) -> int:
-        return int(self._answer(name, IntDistribution(low, high)))
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        return float(self._answer(name, FloatDistribution(low, high, log=log)))
+# A random forest fitted to fewer trials is meaningless.
+_FEWEST_TRIALS = 4
 
 
 def importances(state: SweepState, arm: str) -> dict[str, float]:
-    """Share out the variance of an arm's search among its hyperparameters.
+    """Return each hyperparameter's share of the variance of the scores in an arm's search.
 
-    Args:
-        state: The sweep.
-        arm: The arm.
-
-    Returns:
-        Shares that sum to 1, of the hyperparameters that all its trials have; empty for fewer than two of
-        them, for few trials, or where every trial scores the same. Of trials that finished or were stopped:
-        what diverged has no score.
+    The shares sum to 1. Only trials that finished or were stopped count, as a diverged trial has no score,
+    and only hyperparameters that all of them have. Empty for fewer than two hyperparameters, for fewer than
+    four trials, or if every trial has the same score.
     """
-    spec = state.spec
-    chosen = {spec.compared: next(value for value in spec.arms if str(value) == arm)}
-    space = SearchSpace(spec, chosen if spec.stages else None)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
-    study = optuna.create_study(direction="maximize" if spec.objective.mode == "max" else "minimize")
-    for trial in state.of_stage(SEARCH):
-        score = state.score(trial)
-        if (
-            trial.arm == arm
-            and trial.status in ("finished", "stopped")
-            and score is not None
-            and math.isfinite(score)
-        ):
-            replay = _Replay(trial.hyperparameters)
-            space(replay)
-            params = {name: trial.hyperparameters[name] for name in replay.distributions}
-            study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=replay.distributions, value=score)
-            )
-    common = set.intersection(*(set(trial.params) for trial in study.trials)) if study.trials else set()
-    # In one order in every process, or the forest differs.
-    searched = [name for name in spec.search if name in common]
-    varied = [name for name in searched if len({trial.params[name] for trial in study.trials}) > 1]
-    scores = {trial.value for trial in study.trials}
-    if len(study.trials) < _FEWEST_TRIALS or len(varied) < 2 or len(scores) < 2:
+    trials = _scored_trials(state, arm)
+    if len(trials) < _FEWEST_TRIALS or len({trial.value for trial in trials}) < 2:
         return {}
-    found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
-    return {name: found[name] for name in varied}
+    # Names are in the order of the spec, since the forest depends on it: the order of a set would differ from
+    # process to process.
+    common = [name for name in state.spec.search if all(name in trial.params for trial in trials)]
+    varied = [name for name in common if len({trial.params[name] for trial in trials}) > 1]
+    if len(varied) < 2:
+        return {}
+    with log_level("optuna", logging.WARNING):  # Optuna logs a line for each study.
+        study = optuna.create_study(
+            direction="maximize" if state.spec.objective.mode == "max" else "minimize"
+        )
+    study.add_trials(trials)
+    shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
+    return {name: shares[name] for name in varied}
+
+
+def _scored_trials(state: SweepState, arm: str) -> list[FrozenTrial]:
+    spec = state.spec
+    compared = {spec.compared: next(value for value in spec.arms if str(value) == arm)}
+    space = SearchSpace(spec, compared if spec.stages else None)
+    trials = []
+    for record in sorted(state.ranking(arm, SEARCH), key=lambda record: record.number):
+        # The space asks for the hyperparameters that apply, and FixedTrial keeps their distributions.
+        asked = FixedTrial(record.hyperparameters)
+        space(asked)
+        score = state.score(record)
+        trials.append(create_trial(params=asked.params, distributions=asked.distributions, value=score))
+    return trials

@@ -1,1 +1,1 @@
-"""What a person or a program reads while a sweep runs."""
+"""Shows a running sweep to people and programs."""

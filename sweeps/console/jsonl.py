@@ -1,4 +1,4 @@
-"""What a sweep says, as JSON lines for programs: its journal's events as they come, and messages."""
+"""A sweep as JSON lines for programs: the events of its journal as they happen, and messages."""
 
 import json
 import math
@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
+
+from typing_extensions import override
 
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
@@ -16,60 +18,45 @@ Log = Literal["text", "json"]
 
 
 class JsonLog(Follower):
-    """Writes each event of a sweep to standard output, with the names of study and sweep."""
+    """Writes each event to standard output, with the names of study and sweep.
+
+    Events from before a resume are not written again.
+    """
 
     def __init__(self, spec: Spec, folder: SweepFolder) -> None:
         super().__init__(folder.journal)
         self._sweep = {"study": spec.name, "sweep": folder.path.name}
-        for _, self.offset in folder.journal.read():  # what happened before a resume is not told again
-            pass
+        for _, offset in folder.journal.read():
+            self.offset = offset
 
+    @override
     def handle(self, events: list[Event]) -> None:
-        """Write events.
-
-        Args:
-            events: In order.
-        """
         for event in events:
             self._write(event)
 
     def say(self, text: str) -> None:
-        """Write a message.
-
-        Args:
-            text: The message.
-        """
+        """Write a message."""
         self._write(_message(text))
 
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:
-        """Write how the sweep ended.
-
-        Args:
-            state: Its trials.
-            tracking_uri: The MLflow store.
-            undelivered: Writes that the store has not got.
-            findings: Lines that say what it found.
-        """
-        ended = {"complete": state.complete, "trials": state.counts(), "findings": list(findings)}
-        delivered = {"tracking_uri": tracking_uri, "undelivered": undelivered}
-        self._write({"event": "summary", "time": int(time.time() * 1000), **ended, **delivered})
+        """Write how the sweep ended; ``undelivered`` counts the events that MLflow is still missing."""
+        summary = {
+            "complete": state.complete,
+            "trials": state.counts(),
+            "findings": list(findings),
+            "tracking_uri": tracking_uri,
+            "undelivered": undelivered,
+        }
+        self._write({"event": "summary", "time": int(time.time() * 1000), **summary})
 
     def _write(self, entry: dict[str, Any]) -> None:
         _write_line({**self._sweep, **entry})
 
 
 def teller(spec: Spec, log: Log) -> Callable[[str], None]:
-    """Choose how messages are written before there is a sweep.
-
-    Args:
-        spec: Its spec.
-        log: What is printed: ``text`` for people, ``json`` lines for programs.
-
-    Returns:
-        Writes a message; of a JSON line's ``sweep`` there is no number yet.
-    """
+    """Return a function that writes messages about a sweep that has no number yet."""
     if log == "json":
         return lambda text: _write_line({"study": spec.name, "sweep": None, **_message(text)})
     return lambda text: print(text, flush=True)
@@ -85,7 +72,7 @@ def _write_line(entry: dict[str, Any]) -> None:
 
 
 def _finite(value: Any) -> Any:
-    # Null for NaN and infinities, as of a diverged trial: JSON has none, and most parsers refuse them.
+    """Replace NaN and infinities by None: JSON has neither, and most parsers refuse them."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

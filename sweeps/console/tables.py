@@ -1,4 +1,7 @@
-"""Tables of arms in the terminal."""
+"""Tables of arms for the terminal."""
+
+import math
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -12,74 +15,54 @@ from sweeps.record.state import SEARCH, SweepState
 
 
 def wide_console() -> Console:
-    """Make a console that does not squeeze tables into 80 columns when there is no terminal.
+    """Return a console on standard output that is 160 columns wide when there is no terminal.
 
-    Returns:
-        A console on standard output.
+    A notebook gets plain lines too.
     """
-    console = Console(force_jupyter=False)  # a notebook takes plain lines, too
+    console = Console(force_jupyter=False)
     return console if console.is_terminal else Console(force_jupyter=False, width=160)
 
 
 def tables(state: SweepState, *, running: bool = False) -> list[Table]:
-    """Tabulate the arms, stage by stage.
+    """Return a table of the search or grid, and one of the seeds if there are several.
 
     Args:
-        state: The sweep.
-        running: Let running trials be the best.
-
-    Returns:
-        One table a stage that has trials.
+        running: Whether running trials can be the best of their arm.
     """
-    confirmed = [seeds_table(state)] if is_judgeable(state) else []
-    return [arms_table(state, running=running), *confirmed]
+    first = arms_table(state, running=running)
+    return [first, _seeds_table(state)] if is_judgeable(state) else [first]
 
 
-def seeds_table(state: SweepState) -> Table:
-    """Tabulate arms over their seeds.
-
-    Args:
-        state: A sweep with a confirm stage, or a grid.
-
-    Returns:
-        The mean score of each arm with its 95% interval; in a grid at every point.
-    """
+def _seeds_table(state: SweepState) -> Table:
+    """Return the mean score of each arm with its 95% interval, in a grid at every point."""
     metric, compared = state.spec.verdict_metric, state.spec.compared
-    how = "confirmed on fresh seeds" if state.spec.confirms else "over seeds"
-    title = f"{how}: mean {metric} and its 95% interval"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in (compared, "with", "seeds", "diverged", "mean", "from", "to"):
-        table.add_column(column, justify="left" if column in (compared, "with") else "right")
+    seeds = "confirmed on fresh seeds" if state.spec.confirms else "over seeds"
+    title = f"{seeds}: mean {metric} and its 95% interval"
+    table = empty_table(title, [compared, "with"], ["seeds", "diverged", "mean", "from", "to"])
     arms = [arm for _, where in points_of(state.spec) for arm in arms_of(state, where)]
-    for arm in {id(arm.trials[0]): arm for arm in arms}.values():  # none has no sigma: once is enough
+    # An arm without noise is the same at every sigma and is shown once.
+    for arm in {id(arm.trials[0]): arm for arm in arms}.values():
         summary = summarise(list(arm.final(metric).values()))
-        numbers = [f"{value:.4f}" for value in (summary.mean, summary.low, summary.high)]
-        table.add_row(
-            as_is(arm.name),
-            as_is(shown_values(state.spec, arm.point)),
-            str(summary.n),
-            str(arm.diverged),
-            *(number if number != "nan" else "" for number in numbers),
-        )
+        values = (summary.mean, summary.low, summary.high)
+        numbers = ["" if math.isnan(value) else f"{value:.4f}" for value in values]
+        words = as_is(arm.name), as_is(shown_values(state.spec, arm.point))
+        table.add_row(*words, str(summary.n), str(arm.diverged), *numbers)
     return table
 
 
 def arms_table(state: SweepState, *, running: bool = False) -> Table:
-    """Tabulate the arms of a search or grid.
+    """Return the trials of a search or grid by status, and the best of each arm.
 
     Args:
-        state: The sweep.
-        running: Let running trials be the best.
-
-    Returns:
-        Trials by status and the best trial of each arm.
+        running: Whether running trials are counted and can be the best.
     """
     metric, compared = state.spec.objective.metric, state.spec.compared
     title = "noise modes" if compared == "noise" else f"arms of {compared}"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    counted = [*(["running"] if running else []), "stopped", "diverged", "failed"]
-    for column in (compared, "trials", *counted, f"best {metric}", "after", "with"):
-        table.add_column(column, justify="left" if column in (compared, "with") else "right")
+    counted = ["stopped", "diverged", "failed"]
+    if running:
+        counted.insert(0, "running")
+    table = empty_table(title, [compared], ["trials", *counted, f"best {metric}", "after"])
+    table.add_column("with")
     ranking = state.ranking(None, SEARCH, running=running)
     for arm in state.arms():
         trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == arm]
@@ -88,20 +71,19 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
         score = f"{state.score(best):.4f}" if best else ""
         after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""
         style = "bold" if best and best is ranking[0] else None
-        about = describe(state.spec, best) if best else ""
-        table.add_row(
-            as_is(arm), str(len(trials)), *map(str, counts), score, after, as_is(about), style=style
-        )
+        name, about = as_is(arm), as_is(describe(state.spec, best) if best else "")
+        table.add_row(name, str(len(trials)), *map(str, counts), score, after, about, style=style)
+    return table
+
+
+def empty_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Return a table without rows; columns of words are aligned left, those of numbers right."""
+    table = Table(*words, title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in numbers:
+        table.add_column(column, justify="right")
     return table
 
 
 def as_is(text: str) -> Text:
-    """Keep a text from being read as markup, which a plain string's [brackets] would be.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text, for a table or a console.
-    """
+    """Keep [brackets] from being interpreted as markup, as they would be in a plain string."""
     return Text(printable(text))

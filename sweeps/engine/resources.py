@@ -1,57 +1,53 @@
-"""What a trial takes of a node, held against the nodes that there are or could be."""
+"""The resources of a trial, compared with those of nodes that are there or could be added."""
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from math import isclose
 
 import ray
-from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
+from ray.core.generated.autoscaler_pb2 import GangResourceRequest
 from ray.util.placement_group import placement_group, remove_placement_group
 
+from sweeps.engine.ray_private import cluster_status
 from sweeps.errors import SweepError
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
 
 _GIB = 2**30
-_JOIN_SECONDS = 30  # a cluster that has just been started is still growing
+_JOIN_SECONDS = 30  # Nodes of a cluster that was just started are still joining.
 
 
-def wanted(resources: Resources) -> dict[str, float]:
-    """Say in Ray's terms what a trial takes.
-
-    Args:
-        resources: As in the YAML.
-
-    Returns:
-        Amounts by Ray's names, those of nothing left out; memory in bytes.
-    """
-    named = {
+def as_ray_resources(resources: Resources) -> dict[str, float]:
+    """Name a trial's resources as Ray does, without those that are zero; memory in bytes."""
+    amounts = {
         "CPU": resources.cpu,
         "GPU": resources.gpu,
         "memory": resources.memory * _GIB,
         **resources.custom,
     }
-    return {name: amount for name, amount in named.items() if amount}
+    return {name: amount for name, amount in amounts.items() if amount}
 
 
 def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:
-    """Refuse what no node could ever give: Ray would wait for it for ever.
+    """Refuse resources that no node can ever give: Ray itself would wait for them forever.
 
     Args:
         spec: The sweep, with Ray running.
-        say: Tells the user what is waited for.
+        say: Tells the user what the sweep waits for.
 
     Raises:
-        SweepError: If no node that there is, joins within half a minute, or could be added by the autoscaler
-            has enough.
+        SweepError: If no node has enough, none joins that does, and the autoscaler cannot add one.
     """
-    needed = wanted(spec.resources)
-    if any(_has(node, needed) for node in _nodes()) or (_others_may_join() and _will_come(needed, say)):
+    needed = as_ray_resources(spec.resources)
+    if any(_has(node, needed) for node in _nodes()):
+        return
+    if _others_may_join() and _will_come(needed, say):
         return
     profiles = "".join(f" or --profile {name}" for name in spec.profiles)
+    most = {name: max((node.get(name, 0) for node in _nodes()), default=0) for name in needed}
     raise SweepError(
-        f"resources: a trial asks for {_shown(needed)} on one node; nodes have at most "
-        f"{_shown(_most(_nodes(), needed))} (change resources{profiles})"
+        f"resources: a trial asks for {_text(needed)} on one node; nodes have at most {_text(most)} "
+        f"(change resources{profiles})"
     )
 
 
@@ -63,25 +59,25 @@ def _others_may_join() -> bool:
     host = ray.get_runtime_context().gcs_address.rpartition(":")[0].strip("[]")
     try:
         return not ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return True
 
 
 def _will_come(needed: Mapping[str, float], say: Callable[[str], None]) -> bool:
-    # A place for one trial: it is made as soon as a node has joined, and the autoscaler says what it can do.
-    say(f"no node has {_shown(needed)} yet: waiting up to {_JOIN_SECONDS} s for one to join")
+    """Wait for a place for one trial: on a node that joins, or that the autoscaler is about to add."""
+    say(f"no node has {_text(needed)} yet: waiting up to {_JOIN_SECONDS} s for one to join")
     place = placement_group([dict(needed)])
-    asked: int | None = None  # the version of the cluster's demands in which this one was first seen
+    version: int | None = None  # of the cluster's demands, once they include this place
     try:
         for _ in range(_JOIN_SECONDS):
             if place.wait(timeout_seconds=1):
                 return True
-            status = _autoscaling()
+            status = cluster_status()
             demands, answer = status.cluster_resource_state, status.autoscaling_state
-            if asked is None and _among(demands.pending_gang_resource_requests, needed):
-                asked = demands.cluster_resource_state_version
-            answered = asked is not None and answer.last_seen_cluster_resource_state_version >= asked
-            if answered and not _among(answer.infeasible_gang_resource_requests, needed):
+            if version is None and _includes(demands.pending_gang_resource_requests, needed):
+                version = demands.cluster_resource_state_version
+            answered = version is not None and answer.last_seen_cluster_resource_state_version >= version
+            if answered and not _includes(answer.infeasible_gang_resource_requests, needed):
                 say("the autoscaler is about to add one")
                 return True
         return False
@@ -89,37 +85,26 @@ def _will_come(needed: Mapping[str, float], say: Callable[[str], None]) -> bool:
         remove_placement_group(place)
 
 
-def _autoscaling() -> GetClusterStatusReply:
-    # Not in Ray's public interface. Its autoscaler is asked in the second version, which `ray up` and KubeRay
-    # take; without it nothing is ever answered.
-    gcs = ray._private.worker.global_worker.gcs_client
-    return GetClusterStatusReply.FromString(gcs.get_cluster_status())
-
-
-def _among(demands: Iterable[GangResourceRequest], needed: Mapping[str, float]) -> bool:
-    bundles = (request.resources_bundle for demand in demands for request in demand.requests)
+def _includes(requests: Iterable[GangResourceRequest], needed: Mapping[str, float]) -> bool:
+    bundles = (request.resources_bundle for gang in requests for request in gang.requests)
     return any(_same(bundle, needed) for bundle in bundles)
 
 
 def _same(bundle: Mapping[str, float], needed: Mapping[str, float]) -> bool:
-    # Ray rounds amounts, to a ten-thousandth.
-    amounts = needed.items()
-    return bundle.keys() == needed.keys() and all(isclose(bundle[k], v, rel_tol=1e-3) for k, v in amounts)
+    """Compare amounts, which Ray rounds to a ten-thousandth."""
+    return bundle.keys() == needed.keys() and all(
+        isclose(bundle[name], amount, rel_tol=1e-3) for name, amount in needed.items()
+    )
 
 
 def _has(node: Mapping[str, float], needed: Mapping[str, float]) -> bool:
     return all(node.get(name, 0) >= amount for name, amount in needed.items())
 
 
-def _most(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> dict[str, float]:
-    nodes = list(nodes)
-    return {name: max((node.get(name, 0) for node in nodes), default=0) for name in needed}
-
-
-def _shown(amounts: Mapping[str, float]) -> str:
-    plain = {"CPU": "cpu", "GPU": "gpu"}
-    parts = [
-        f"{amount / _GIB:.3g} GiB memory" if name == "memory" else f"{amount:g} {plain.get(name, name)}"
+def _text(amounts: Mapping[str, float]) -> str:
+    names = {"CPU": "cpu", "GPU": "gpu"}
+    *head, last = [
+        f"{amount / _GIB:.3g} GiB memory" if name == "memory" else f"{amount:g} {names.get(name, name)}"
         for name, amount in amounts.items()
     ]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return f"{', '.join(head)} and {last}" if head else last

@@ -1,16 +1,15 @@
 """The stages of a sweep, each a run of Ray Tune that begins with what the journal knows."""
 
 import logging
-import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
-import optuna
 from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.engine.callbacks import SweepCallback
-from sweeps.engine.patches import mend_tune
-from sweeps.engine.resources import wanted
+from sweeps.engine.ray_private import patched_tune
+from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
 from sweeps.engine.trial import run_trial
 from sweeps.errors import SweepError
@@ -20,10 +19,11 @@ from sweeps.search.history import known_trials, listed_trials, not_ended, report
 from sweeps.search.optuna import build_searcher
 from sweeps.search.scheduler import build_scheduler
 from sweeps.spec.model import Spec
+from sweeps.temporary import environment, log_level
 
 
 def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
-    """Run what is left of a sweep.
+    """Run the rest of a sweep.
 
     Args:
         folder: The sweep.
@@ -32,32 +32,30 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
 
     Raises:
         SweepError: If Tune fails, or the journal cannot be written.
-        Stopped: If the user has asked for it.
+        Stopped: If the user has asked to stop.
     """
-    _quiet()
-    mend_tune()
-    if not folder.state().searched:
-        _fit(folder, spec, SEARCH, stop)
-        stop.check()
-    state = folder.state()
-    if spec.confirms and state.searched:
-        if state.selected is None:
-            state.apply(folder.journal.append("select", points=state.select()))
-        if state.selected and not state.complete:
-            _fit(folder, spec, CONFIRM, stop)
+    with _quiet_libraries(), patched_tune():
+        if not folder.state().searched:
+            _fit(folder, spec, SEARCH, stop)
+            stop.check()
+        state = folder.state()
+        if spec.confirms and state.searched:
+            if state.selected is None:
+                state.apply(folder.journal.append("select", points=state.select()))
+            if state.selected and not state.complete:
+                _fit(folder, spec, CONFIRM, stop)
 
 
 def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
-    # Tune is started anew each time, with what the journal knows: its own record is written now and then, in
-    # several files, and a driver that is killed meanwhile would lose trials, or all of them.
+    """Start Tune afresh from the journal: Tune's own record lacks trials if a driver is killed."""
     filesystem, path = FileSystem.from_uri(folder.tune_root)
-    with suppress(OSError):  # there is none yet
+    with suppress(OSError):  # The folder does not exist yet.
         filesystem.delete_dir(path)
     try:
         _tuner(folder, spec, stage, stop).fit()
     except (SweepError, Stopped):
         raise
-    except Exception as error:  # Tune has fallen over
+    except Exception as error:
         stop.check()
         logging.getLogger(__name__).exception("Ray Tune failed")
         reason = (str(error).splitlines() or [type(error).__name__])[-1]
@@ -78,7 +76,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
             test=stage == CONFIRM,
             judged=scheduler is not None,
         ),
-        wanted(spec.resources),
+        as_ray_resources(spec.resources),
     )
     tune_config = tune.TuneConfig(
         search_alg=None if listed else build_searcher(spec, known_trials(state)),
@@ -99,11 +97,18 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
     return tune.Tuner(trainable, param_space=space, tune_config=tune_config, run_config=run_config)
 
 
-def _quiet() -> None:
-    """Keep to one display, and one record: the journal's."""
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours also takes SIGTERM
-    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # the journal is the record
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Leave the display, the record and the signals of a sweep to us."""
+    with ExitStack() as settings:
+        settings.enter_context(
+            environment(
+                RAY_AIR_NEW_OUTPUT="0",
+                TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+                TUNE_DISABLE_SIGINT_HANDLER="1",  # Tune's does not handle SIGTERM.
+                TUNE_GLOBAL_CHECKPOINT_S="inf",  # The journal is the record.
+            )
+        )
+        settings.enter_context(log_level("ray.tune", logging.CRITICAL))
+        settings.enter_context(log_level("optuna", logging.WARNING))
+        yield

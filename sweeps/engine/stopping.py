@@ -1,4 +1,4 @@
-"""Stopping a sweep in good order: Ctrl-C, and the SIGTERM that a stopped job or a batch system sends."""
+"""Stops a sweep in good order on Ctrl-C, or on the SIGTERM that a stopped job or a batch system sends."""
 
 import signal
 import threading
@@ -12,15 +12,15 @@ _PATIENCE_SECONDS = 15.0
 
 
 class Stopped(Exception):
-    """The user has asked to stop."""
+    """The user asked to stop."""
 
 
 class Stop:
-    """Whether, and why, what runs is to end.
+    """A request to end the sweep.
 
     Attributes:
-        asked: The user has asked for it.
-        fault: Something that the user has to put right first.
+        asked: Whether the user has asked to stop.
+        fault: An error that ends the sweep, and that the user has to fix before resuming it.
     """
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class Stop:
         self.fault: SweepError | None = None
 
     def check(self) -> None:
-        """End what runs if it is to end.
+        """End the sweep if that was requested.
 
         Raises:
-            Stopped: The user has asked for it.
+            Stopped: If the user has asked to stop.
             SweepError: The fault.
         """
         if self.fault:
@@ -42,14 +42,14 @@ class Stop:
 
 @contextmanager
 def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
-    """Take Ctrl-C and SIGTERM as a request, the first time; a second one acts as ever.
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one has its usual effect.
 
     Args:
-        when_stuck: Called from a thread when the request has not been met for long: with SIGTERM to all of a
-            machine Ray is gone, and waiting for it takes minutes.
+        when_stuck: Called from a thread if the sweep does not stop in time: after a SIGTERM to every process
+            of a machine, Ray is gone and waiting for it takes minutes.
 
     Yields:
-        Whether it came. Only the main thread gets signals: elsewhere it never does.
+        The request. Outside the main thread, which alone receives signals, it is never made.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

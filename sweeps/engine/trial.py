@@ -1,16 +1,15 @@
-"""What runs in a worker: one trial, reported as its epochs end."""
+"""One trial, as it runs in a worker and reports its epochs."""
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from ray import tune
 
-from sweeps.engine.allocator import keep_freed_memory
-from sweeps.engine.compiler import defer_compiler
+from sweeps.errors import in_a_line
 from sweeps.record.checkpoints import Checkpoints
 from sweeps.search.configuration import OBJECTIVE, split_config, worst
 from sweeps.spec.model import Spec
@@ -18,8 +17,10 @@ from trainables import Trainable, registry
 from trainables.data import DataError
 from trainables.loop import Training
 
-# Short epochs are reported, and saved, several at a time: each takes the driver's answer and a file.
-_TOGETHER_SECONDS = 0.5
+# Short epochs are reported and saved together, as each report waits for the driver and each save for a file.
+_REPORT_SECONDS = 0.5
+
+EpochReport = dict[str, Any]
 
 
 def run_trial(
@@ -30,77 +31,102 @@ def run_trial(
     test: bool = False,
     judged: bool = False,
 ) -> None:
-    """Train one configuration, from its last checkpoint if there is one.
+    """Train one configuration, from its latest checkpoint if there is one.
 
     Args:
-        config: The searched hyperparameters that apply, the seed and the trial's id; where trials are listed,
-            under ``point``.
+        config: The active searched hyperparameters, the seed and the trial's id; under ``point`` if the
+            stage's trials are listed.
         spec: The sweep.
         trainable_class: Its trainable, which may be registered on the driver only.
-        checkpoints: Where the checkpoints of all trials are.
-        test: Read the test split, after the last epoch.
-        judged: A scheduler may end the trial after any epoch, so that each is reported by itself.
+        checkpoints: Root folder of all trials' checkpoints.
+        test: Read the test split after the last epoch.
+        judged: A scheduler may stop the trial after any epoch, so each epoch is reported by itself.
     """
-    keep_freed_memory()
-    defer_compiler()
     registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     trial, searched, seed = split_config(config)
-    with _naming_host():
-        trainable, hyperparameters = spec.build_trainable(), spec.hyperparameters(searched)
+    with _host_in_data_errors():
+        hyperparameters = spec.hyperparameters(searched)
         device = "cuda" if spec.resources.gpu else "cpu"
-        training = trainable.start(hyperparameters, seed=seed, device=device, test=test)
-        kept = Checkpoints(checkpoints, trial)
-        reported: list[dict[str, Any]] = []
-        if content := kept.load():
-            training.load_state_dict(content["training"])
-            reported = content["reported"]
-        # A driver that was killed may have missed some.
-        for part in [[report] for report in reported] if judged else [reported] * bool(reported):
-            _report(part)
-        waiting: list[dict[str, Any]] = []
-        began = time.monotonic()
+        training = spec.build_trainable().start(hyperparameters, seed=seed, device=device, test=test)
+        run = _TrialRun(spec, training, Checkpoints(checkpoints, trial), each_epoch=judged)
+        run.restore()
+        run.train(hyperparameters.epochs)
+
+
+class _TrialRun:
+    """Trains, saves checkpoints, and reports epochs to the driver."""
+
+    def __init__(self, spec: Spec, training: Training, checkpoints: Checkpoints, *, each_epoch: bool) -> None:
+        self._spec, self._training, self._checkpoints = spec, training, checkpoints
+        self._each_epoch = each_epoch
+        self._reported: list[EpochReport] = []
+        self._waiting: list[EpochReport] = []
+
+    def restore(self) -> None:
+        """Continue from the latest checkpoint, and report its epochs again: a killed driver may lack some."""
+        content = self._checkpoints.load()
+        if content is None:
+            return
+        self._training.load_state_dict(content["training"])
+        self._reported = content["reported"]
+        if self._each_epoch:
+            for epoch in self._reported:
+                _report([epoch])
+        else:
+            _report(self._reported)
+
+    def train(self, last_epoch: int) -> None:
+        """Train to the end; epochs before a failure are reported too."""
+        last_report = time.monotonic()
         try:
-            for metrics in training:
-                waiting.append(_epoch_report(training, metrics, spec))
-                over = training.diverged or training.epoch == hyperparameters.epochs
-                if judged or over or time.monotonic() - began >= _TOGETHER_SECONDS:
-                    reported += waiting
-                    _report(waiting, "" if training.diverged else _save(kept, training, reported))
-                    waiting, began = [], time.monotonic()
+            for metrics in self._training:
+                self._waiting.append(self._epoch_report(metrics))
+                is_over = self._training.diverged or self._training.epoch == last_epoch
+                is_due = self._each_epoch or time.monotonic() - last_report >= _REPORT_SECONDS
+                if is_over or is_due:
+                    self._save_and_report()
+                    last_report = time.monotonic()
         except Exception:
-            if waiting:
-                _report(waiting)
+            if self._waiting:
+                _report(self._waiting)
             raise
 
+    def _epoch_report(self, metrics: dict[str, float]) -> EpochReport:
+        training, spec = self._training, self._spec
+        return {
+            "epoch": training.epoch,
+            "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
+            "diverged": training.diverged,
+            "data_fingerprint": training.data_fingerprint,
+            OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
+        }
 
-def _epoch_report(training: Training, metrics: dict[str, float], spec: Spec) -> dict[str, Any]:
-    return {
-        "epoch": training.epoch,
-        "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
-        "diverged": training.diverged,
-        "data_fingerprint": training.data_fingerprint,
-        OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],
-    }
+    def _save_and_report(self) -> None:
+        self._reported += self._waiting
+        remark = "" if self._training.diverged else self._save()
+        waiting, self._waiting = self._waiting, []
+        _report(waiting, remark)
+
+    def _save(self) -> str:
+        """Save a checkpoint; return a remark if the disk is full, as the results do not depend on it."""
+        try:
+            self._checkpoints.save(
+                self._training.epoch, {"training": self._training.state_dict(), "reported": self._reported}
+            )
+        except OSError as error:
+            return f"no checkpoint could be written: {in_a_line(error)}"
+        return ""
 
 
-def _report(epochs: Sequence[dict[str, Any]], remark: str = "") -> None:
-    tune.report({**epochs[-1], "epochs": list(epochs), "remark": remark})
+def _report(epochs: list[EpochReport], remark: str = "") -> None:
+    tune.report({**epochs[-1], "epochs": epochs, "remark": remark})
 
 
 @contextmanager
-def _naming_host() -> Iterator[None]:
-    # Which node lacks the data.
+def _host_in_data_errors() -> Iterator[None]:
+    """Name the node that lacks the data."""
     try:
         yield
     except DataError as error:
         raise DataError(f"on {platform.node()}: {error.message}", error.hyperparameter) from None
-
-
-def _save(kept: Checkpoints, training: Training, reported: list[dict[str, Any]]) -> str:
-    # A full disk costs the checkpoint, not the trial: its results follow from its seed.
-    try:
-        kept.save(training.epoch, {"training": training.state_dict(), "reported": reported})
-    except OSError as error:
-        return f"no checkpoint could be written: {' '.join(str(error).split())}"
-    return ""

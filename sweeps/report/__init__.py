@@ -1,1 +1,1 @@
-"""The report of a sweep, and the overview of all studies: figures, tables, pages."""
+"""The report of a sweep and the overview of all studies: figures, tables, pages."""

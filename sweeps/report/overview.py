@@ -1,4 +1,4 @@
-"""One table across studies: dataset and architecture by arm, as a conclusion would have it."""
+"""One table of all studies: datasets and architectures by arm."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,28 +11,17 @@ from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_differen
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
-from sweeps.report.labels import interval, number, seeds_needed
+from sweeps.report.labels import interval, number, seeds_to_decide
 from sweeps.report.render import render
 from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
 from trainables import registry
 
-BETTER, WORSE = "(+)", "(-)"
-_NOTE = (
-    "Mean over seeds with its 95% interval, on the test split where a study confirms, else on validation; "
-    f"for losses and errors less is better. {BETTER} and {WORSE}: better and worse than none (no noise), or "
-    "than the first arm where there is no none (Wilcoxon's signed-rank test on shared seeds, corrected by "
-    f"Holm for the arms of the row, at {ALPHA:g}; no arm gains by seeds that diverged). No mark means not "
-    "known: beside four others an arm can have one with eight seeds or more. Studies are not corrected for "
-    "one another. Of a study that was run more than once: its newest sweep with such seeds."
-)
+_BETTER, _WORSE = "(+)", "(-)"
 
 
 def write_overview(storage: Path) -> Path:
     """Write the table of all studies of a storage.
-
-    Args:
-        storage: The storage folder.
 
     Returns:
         The page, ``overview.html``; ``overview.md`` is beside it.
@@ -40,68 +29,49 @@ def write_overview(storage: Path) -> Path:
     Raises:
         SweepError: If no study there has arms with several seeds.
     """
-    states = [state for name in study_names(storage) if (state := _state(sweep_folders(storage, name)))]
+    states = [state for name in study_names(storage) if (state := _latest(sweep_folders(storage, name)))]
     table, claims = overview(states), verdicts(states)
     if not table.rows:
-        raise SweepError(f"{storage}: no study has arms with several seeds yet: run one with stages.confirm")
+        raise SweepError(f"{storage}: no study has arms with several seeds yet; run one with stages.confirm")
     page = storage / "overview.html"
+    marks = {"better": _BETTER, "worse": _WORSE, "alpha": ALPHA}
     for path in (page, page.with_suffix(".md")):
-        render(f"overview{path.suffix}.j2", path, it=table, claims=claims)
+        text = render(f"overview{path.suffix}.j2", studies=table, claims=claims, **marks)
+        path.write_text(text, encoding="utf-8")
     return page
 
 
-def _state(folders: Sequence[SweepFolder]) -> SweepState | None:
-    # The newest with anything to compare: one that has just begun does not hide the one before it.
+def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
+    """Return the latest sweep that can be judged: one that has just begun does not hide its predecessor."""
     for folder in reversed(folders):
-        if folder.spec().trainable not in registry.names():
-            continue  # one that only a script registers cannot be read here
-        state = folder.state()
-        if is_judgeable(state):
+        # A trainable that only a script registers is not known here.
+        if folder.spec().trainable in registry.names() and is_judgeable(state := folder.state()):
             return state
     return None
 
 
 def overview(states: Sequence[SweepState]) -> Table:
-    """Tabulate studies by arm.
-
-    Args:
-        states: The studies.
-
-    Returns:
-        One row a study, or a point of a grid.
-    """
-    found: list[tuple[list[str], dict[str, str]]] = []
+    """Return one row for each study, or for each point of a grid."""
+    heads_and_cells: list[tuple[list[str], dict[str, str]]] = []
     for state in states:
         for suffix, where in points_of(state.spec):
-            if cells := _cells(state, arms_of(state, where)):
-                found.append((_head(state, suffix, where), cells))
-    arms = list(dict.fromkeys(arm for _, cells in found for arm in cells))
-    rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in found]
+            if cells := _cells(state.spec, arms_of(state, where)):
+                heads_and_cells.append((_head(state, suffix, where), cells))
+    arms = list(dict.fromkeys(arm for _, cells in heads_and_cells for arm in cells))
+    rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in heads_and_cells]
     columns = ["dataset", "architecture", "study", "score", *arms]
-    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4, note=_NOTE)
+    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4)
 
 
 def verdicts(states: Sequence[SweepState]) -> Table:
-    """Tabulate the claims of studies.
-
-    Args:
-        states: The studies.
-
-    Returns:
-        One row a claim.
-    """
-    rows = [
-        [
-            state.spec.name,
-            each.claim.name,
-            each.judgement.verdict,
-            str(min(found.n for found in each.evidence.differences)),
-            number(each.judgement.p_value),
-            seeds_needed(each) or each.remark,
-        ]
-        for state in states
-        for each in judge_claims(state)
-    ]
+    """Return one row for each claim."""
+    rows = []
+    for state in states:
+        for judged in judge_claims(state):
+            verdict, p_value = judged.judgement.verdict, number(judged.judgement.p_value)
+            seeds = min(difference.n for difference in judged.evidence.differences)
+            needed = seeds_to_decide(judged) or judged.remark
+            rows.append([state.spec.name, judged.claim.name, verdict, str(seeds), p_value, needed])
     columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "to decide"]
     return Table("Their claims", columns, rows, words=3)
 
@@ -115,39 +85,44 @@ def _head(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[str]
 
 
 def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
-    chosen = spec.hyperparameters(where)
-    name = next((name for name in ("model", "cell") if hasattr(chosen, name)), "")
+    hyperparameters = spec.hyperparameters(where)
+    name = next((name for name in ("model", "cell") if hasattr(hyperparameters, name)), "")
     if name == spec.compared:
         return "compared"
     if name in spec.search and len(spec.search[name].values) > 1 and name not in where:
         return "searched"
-    return str(getattr(chosen, name, ""))
+    return str(getattr(hyperparameters, name, ""))
 
 
-def _cells(state: SweepState, arms: Sequence[Arm]) -> dict[str, str]:
-    metric, reference = state.spec.verdict_metric, reference_of(state.spec)
+def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
+    metric, reference = spec.verdict_metric, reference_of(spec)
     scores = {arm.name: arm.final(metric) for arm in arms}
     base = scores.get(reference, {})
-    differences = {}
-    for name, values in scores.items():
-        if name != reference and values.keys() & base.keys():
-            differences[name] = paired_difference(*on_shared_seeds(values, base))
-    adjusted = dict(zip(differences, holm([found.p_value for found in differences.values()]), strict=True))
+    differences = {
+        name: paired_difference(*on_shared_seeds(values, base))
+        for name, values in scores.items()
+        if name != reference and values.keys() & base.keys()
+    }
+    adjusted = holm([difference.p_value for difference in differences.values()])
+    significant = {name for name, p_value in zip(differences, adjusted, strict=True) if p_value <= ALPHA}
     unsound = {arm.name for arm in arms if arm.is_unsound(metric)}
     cells = {}
     for arm in arms:
         text = interval(summarise(list(scores[arm.name].values())))
         if arm.diverged:
             text += f", {arm.diverged} diverged"
-        if adjusted.get(arm.name, 1.0) <= ALPHA:
-            text += _mark(differences[arm.name], state.spec.objective.mode, arm.name, reference, unsound)
+        if arm.name in significant:
+            text += _mark(differences[arm.name], spec.objective.mode, arm.name, reference, unsound)
         cells[arm.name] = text
     return cells
 
 
-def _mark(found: PairedDifference, mode: str, arm: str, reference: str, unsound: AbstractSet[str]) -> str:
-    # By the test, not the mean, which one seed can turn; seeds that diverged do not help by being absent.
-    better = (found.p_greater < found.p_less) == (mode == "max")
+def _mark(
+    difference: PairedDifference, mode: str, arm: str, reference: str, unsound: AbstractSet[str]
+) -> str:
+    # A single seed can turn the mean, but not the test.
+    better = (difference.p_greater < difference.p_less) == (mode == "max")
+    # Diverged seeds are missing from the test, which must not help their arm.
     if (arm if better else reference) in unsound:
         return ""
-    return f" {BETTER if better else WORSE}"
+    return f" {_BETTER if better else _WORSE}"

@@ -1,11 +1,11 @@
-"""The report of a sweep: one page of HTML, one of Markdown, and the figures as PNG."""
+"""The report of a sweep: a page of HTML, one of Markdown, and the figures as PNGs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.arms import is_judgeable, points_of
-from sweeps.analysis.claims import judge_claims, undecidable
+from sweeps.analysis.claims import JudgedClaim, judge_claims, undecidable
 from sweeps.analysis.descriptions import plan, progress_line
 from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
@@ -13,33 +13,20 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.report.figures import figures
 from sweeps.report.html import plotly_script, to_html
-from sweeps.report.labels import headline, in_words, label_of
+from sweeps.report.labels import headline, label_of, verdict_line
 from sweeps.report.png import save
 from sweeps.report.render import render
-from sweeps.report.tables import Table, arms_table, claims_table, search_table
+from sweeps.report.tables import arms_table, claims_table, search_table
 from sweeps.spec.source import dump
 
-_HOW_CLAIMS_ARE_JUDGED = (
-    "A claim is judged by Wilcoxon's signed-rank test of the differences (exact, zeros after Pratt), "
-    "two-sided, corrected by Holm for the number of claims ({claims}), at {alpha:g}. One that names several "
-    "arms is supported if all of its pairs are (its p is the largest of theirs), and contradicted if any "
-    "pair is the other way round (its p is the smallest times the number of pairs). An advantage is "
-    "positive where the first arm is the better: lower losses, errors, traces of the Hessian and epochs "
-    "are better. Intervals are of one difference each, not corrected. The effect size is the mean "
-    "difference over its standard deviation, corrected for few seeds (Hedges). What it would take to "
-    "decide is for 80% power, if what these seeds show is so; from few seeds it is a rough guess."
-)
-HTML, MARKDOWN = "report.html", "report.md"
+_HTML, _MARKDOWN = "report.html", "report.md"
 
 
 def write_report(folder: SweepFolder) -> Path:
-    """Write a sweep's report, in its folder.
-
-    Args:
-        folder: The sweep, complete or not.
+    """Write the report of a sweep, complete or not, into its folder.
 
     Returns:
-        The page; ``report.md`` and the figures are beside it.
+        The page of HTML; ``report.md`` and the figures are beside it.
 
     Raises:
         SweepError: If no trial has an epoch yet.
@@ -53,60 +40,46 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in charts:
         save(chart, folder.report / f"{chart.slug}.png")
-    content = {**gather(state, folder), "charts": charts}
-    render("report.md.j2", folder.report / MARKDOWN, **content)
-    page = folder.report / HTML
-    render("report.html.j2", page, **content, drawn=to_html(charts), script=plotly_script())
+    content = {**_content(state, folder), "charts": charts}
+    markdown = render("report.md.j2", **content)
+    (folder.report / _MARKDOWN).write_text(markdown, encoding="utf-8")
+    page, drawn = folder.report / _HTML, [to_html(chart) for chart in charts]
+    html = render("report.html.j2", **content, drawn=drawn, script=plotly_script())
+    page.write_text(html, encoding="utf-8")
     return page
 
 
-def gather(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
-    """Gather what both pages say.
+def summary_lines(folder: SweepFolder) -> list[str]:
+    """Return a line for each claim that can be judged, and one for the report if there is one."""
+    lines = [verdict_line(claim) for claim in _judged(folder.state())]
+    page = folder.report / _HTML
+    if page.exists():
+        lines.append(f"Report: {page}")
+    return lines
 
-    Args:
-        state: The sweep.
-        folder: Its folder.
 
-    Returns:
-        Values of the templates.
-    """
-    spec = state.spec
-    judged = judge_claims(state) if spec.claims and is_judgeable(state) else []
+def _judged(state: SweepState) -> list[JudgedClaim]:
+    return judge_claims(state) if is_judgeable(state) else []
+
+
+def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
+    """Return what both templates show."""
+    spec, judged = state.spec, _judged(state)
+    tables = [arms_table(state, suffix, where) for suffix, where in points_of(spec)]
     return {
         "name": spec.name,
         "sweep": folder.path.name,
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": headline(judged),
-        "claims": [claims_table(judged)] if judged else [],
-        "remarks": [f"{each.claim.name}: {each.remark}" for each in judged if each.remark],
-        "arms": _arms_tables(state),
+        "claims": claims_table(judged) if judged else None,
+        "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
+        "arms": [table for table in tables if table.rows],
         "search": search_table(state),
         "setup": _setup(state),
         "notes": _notes(state),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),
     }
-
-
-def _arms_tables(state: SweepState) -> list[Table]:
-    return [
-        table for suffix, where in points_of(state.spec) if (table := arms_table(state, suffix, where)).rows
-    ]
-
-
-def summary_lines(folder: SweepFolder) -> list[str]:
-    """Say in lines what became of the claims, and where the report is.
-
-    Args:
-        folder: The sweep.
-
-    Returns:
-        A line for each claim that can be judged, and one for the report if it is written.
-    """
-    state = folder.state()
-    judged = judge_claims(state) if is_judgeable(state) else []
-    lines = [f"claim: {each.claim.name}: {', '.join(filter(None, in_words(each)))}" for each in judged]
-    return lines + [f"Report: {folder.report / HTML}"] * (folder.report / HTML).exists()
 
 
 def _setup(state: SweepState) -> list[tuple[str, str]]:
@@ -120,19 +93,19 @@ def _setup(state: SweepState) -> list[tuple[str, str]]:
         ("chosen by", "" if spec.is_grid else f"{spec.objective.metric} ({spec.objective.mode}), last epoch"),
         ("compared by", spec.verdict_metric),
         ("seeds", _seeds(state)),
-        ("run", f"{_when(first)} to {_when(last)}"),
-        ("data", ", ".join(sorted(state.fingerprints)) or "unknown"),
-        ("on", ", ".join(sorted(state.hosts)) or "unknown"),
-        ("with", "; ".join(sorted(state.versions)) or "unknown"),
+        ("time", f"{_when(first)} to {_when(last)}"),
+        ("data fingerprint", ", ".join(sorted(state.fingerprints)) or "unknown"),
+        ("hosts", ", ".join(sorted(state.hosts)) or "unknown"),
+        ("versions", "; ".join(sorted(state.versions)) or "unknown"),
         ("git commit", ", ".join(sorted(state.commits))),
     ]
-    return [(key, value) for key, value in facts if value]
+    return [(name, value) for name, value in facts if value]
 
 
 def _range(dimension: Any) -> str:
     values = dimension.values or dimension.bounds
     text = f"{dimension.kind} {', '.join(map(str, values))}"
-    return f"{text} (where {', '.join(dimension.when)} allows)" if dimension.when else text
+    return f"{text} (depending on {', '.join(dimension.when)})" if dimension.when else text
 
 
 def _seeds(state: SweepState) -> str:
@@ -148,41 +121,5 @@ def _when(milliseconds: int) -> str:
 
 
 def _notes(state: SweepState) -> list[str]:
-    spec, notes = state.spec, []
-    if not is_judgeable(state) and spec.confirms:
-        return [
-            "The search is not over: what is shown is what it has found so far, with one seed, on "
-            "validation. Arms are compared, and claims judged, once the best of each is confirmed on fresh "
-            "seeds."
-        ]
-    if not is_judgeable(state):
-        return [
-            "Every trial shares one seed: what is shown is what a search found, not evidence for an arm. "
-            "Give the sweep stages with confirm, or mode: grid with seeds."
-        ]
-    notes.append(
-        "Arms share seeds: with one seed every arm starts from the same weights and sees the same batches in "
-        "the same order. Comparisons are of the differences, seed by seed."
-    )
-    if spec.confirms:
-        notes.append(
-            "Configurations were chosen on the validation split, with one seed, and trained again on fresh "
-            "seeds; the test split was read once, after the last epoch."
-        )
-    if spec.claims:
-        notes.append(_HOW_CLAIMS_ARE_JUDGED.format(claims=len(spec.claims), alpha=ALPHA))
-    if any(claim.reach is not None for claim in spec.claims):
-        notes.append(
-            "An epoch that a seed did not reach counts as the one after the last: differences in epochs are "
-            "then lower bounds."
-        )
-    if note := undecidable(spec):
-        notes.append(f"{note[0].upper()}{note[1:]}.")
-    if spec.fixed.get("train_subset"):
-        notes.append(f"Trained on {spec.fixed['train_subset']:,} examples alone: full training may differ.")
-    once = "split of the data is one" if spec.is_grid else "split of the data and the search are one each"
-    notes.append(
-        f"Seeds vary the initial weights, the order of batches and the noise. The {once}: verdicts are about "
-        "these configurations on these data."
-    )
-    return notes
+    facts = {"judgeable": is_judgeable(state), "undecidable": undecidable(state.spec), "alpha": ALPHA}
+    return render("notes.txt.j2", spec=state.spec, **facts).splitlines()

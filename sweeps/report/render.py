@@ -1,4 +1,4 @@
-"""The templates of reports, filled in."""
+"""Fills in the templates of reports."""
 
 from pathlib import Path
 from typing import Any
@@ -6,26 +6,25 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 
-def render(template: str, path: Path, **content: Any) -> None:
-    """Fill in a template.
-
-    Args:
-        template: Its name.
-        path: What to write.
-        **content: Its values.
-    """
-    path.write_text(_environment().get_template(template).render(content), encoding="utf-8")
+def render(template: str, **content: Any) -> str:
+    """Return a template filled in with ``content``."""
+    return _environment().get_template(template).render(content)
 
 
 def _environment() -> Environment:
     environment = Environment(
-        # Not by the package's name: a job's folder may have a folder of that name.
+        # A PackageLoader could find another package "sweeps" in the folder of a job.
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = lambda text: str(text).replace("<", "&lt;").replace("\n", " ")
-    environment.filters["cell"] = lambda text: environment.filters["plain"](text).replace("|", "\\|")
+    environment.filters["plain"] = _plain
+    environment.filters["cell"] = lambda text: _plain(text).replace("|", "\\|")
     return environment
+
+
+def _plain(text: object) -> str:
+    """Keep a text on one line of Markdown and free of HTML."""
+    return str(text).replace("<", "&lt;").replace("\n", " ")

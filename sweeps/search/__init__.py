@@ -1,1 +1,1 @@
-"""What chooses the trials of a search, and stops some early: Optuna and ASHA, one of each for every arm."""
+"""Chooses the trials of a search with Optuna and stops some early with ASHA, separately for every arm."""

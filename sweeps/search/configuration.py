@@ -1,47 +1,30 @@
-"""The configuration of a trial, and the keys by which the driver and its worker speak of it."""
+"""The configuration of a trial, as the driver passes it to the worker. Loads neither Optuna nor Tune."""
 
 import sys
 from typing import Any
 
 from sweeps.spec.model import Spec
 
-TRIAL = "trial"  # the key of a configuration that names its trial
-# What a trial reports for the search and ASHA: the objective's metric, or the worst value when diverged.
+# The key of the trial's id in a configuration.
+TRIAL = "trial"
+# The key under which a trial reports its score: the objective's metric, or the worst value if it diverged.
 OBJECTIVE = "objective"
 
 
 def trial_id(number: int) -> str:
-    """Name a trial, for good: Tune's own names change when a sweep is resumed.
-
-    Args:
-        number: Its number, from 1.
-
-    Returns:
-        Such as ``0031``.
-    """
+    """Return the id of a trial, such as ``0031``. Unlike Tune's ids, it stays the same on a resume."""
     return f"{number:04d}"
 
 
 def split_config(config: dict[str, Any]) -> tuple[str, dict[str, Any], int]:
-    """Take a Tune configuration apart.
-
-    Args:
-        config: As ``run_trial`` gets it.
-
-    Returns:
-        The trial's id, the searched hyperparameters, and the seed.
-    """
+    """Split a Tune configuration into the trial's id, the searched hyperparameters and the seed."""
     searched = dict(config.get("point", config))
     return searched.pop(TRIAL), searched, searched.pop("seed")
 
 
 def worst(spec: Spec) -> float:
-    """Score a diverged trial, so that the search avoids its like: samplers ignore trials without a score.
+    """Return the score of a diverged trial: 0 where more is better, the largest finite number where less is.
 
-    Args:
-        spec: The sweep.
-
-    Returns:
-        0 where more is better (scores are fractions), the largest finite number where less is.
+    Without a score, a sampler would ignore the trial and try similar ones again.
     """
     return 0.0 if spec.objective.mode == "max" else sys.float_info.max

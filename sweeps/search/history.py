@@ -1,11 +1,11 @@
-"""What a driver learns from the journal of those before it: what was tried, with what outcome."""
+"""Reads from the journal what a new driver needs: known trials, their reports, trials still to run."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sweeps.record.journal import Event
-from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
+from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id, worst
 from sweeps.search.scheduler import Report
 from sweeps.search.searcher import KnownTrial
@@ -14,14 +14,7 @@ from sweeps.spec.space import grid_trials
 
 
 def known_trials(state: SweepState) -> list[KnownTrial]:
-    """List the trials of the search for its searcher.
-
-    Args:
-        state: The sweep.
-
-    Returns:
-        In the order of their numbers.
-    """
+    """List the trials of the search for its searcher, in the order of their numbers."""
     arms = [str(arm) for arm in state.spec.arms] if state.spec.stages else []
     return [
         KnownTrial(
@@ -30,45 +23,29 @@ def known_trials(state: SweepState) -> list[KnownTrial]:
             point=state.spec.searched_of(trial.hyperparameters),
             epochs=len(trial.epochs),
             ended=trial.status in ENDED,
-            score=None if trial.status == "failed" else _ranked(state.spec, trial.last),
+            score=None if trial.status == "failed" else _score(state.spec, trial.last),
         )
         for trial in state.of_stage(SEARCH)
     ]
 
 
 def reports(spec: Spec, events: Iterable[Event]) -> Iterator[Report]:
-    """List what the trials of a search have reported, for its scheduler.
-
-    Args:
-        spec: The sweep.
-        events: Its journal.
-
-    Yields:
-        In the order in which they were reported.
-    """
+    """Yield the reports of the search's trials for its scheduler, in the order of the journal."""
     state = SweepState(spec)
     for event in events:
         state.apply(event)
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
-            result = {"epoch": event["epoch"], OBJECTIVE: _ranked(spec, event["metrics"])}
+            result = {"epoch": event["epoch"], OBJECTIVE: _score(spec, event["metrics"])}
             yield Report(trial.id, spec.searched_of(trial.hyperparameters), result)
 
 
-def _ranked(spec: Spec, metrics: Mapping[str, float]) -> float:
+def _score(spec: Spec, metrics: Mapping[str, float]) -> float:
     score = metrics.get(spec.objective.metric, math.nan)
     return score if math.isfinite(score) else worst(spec)
 
 
 def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
-    """List the trials of a grid, or of the confirm stage.
-
-    Args:
-        state: The sweep.
-        stage: ``search`` or ``confirm``.
-
-    Returns:
-        Their configurations, each with its seed and id; empty for a search.
-    """
+    """List the configurations, with seed and trial id, of a grid or the confirm stage; none for a search."""
     spec, first = state.spec, 1
     if stage == CONFIRM:
         listed = _confirm_trials(state)
@@ -79,7 +56,7 @@ def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
 
 
 def _confirm_trials(state: SweepState) -> list[dict[str, Any]]:
-    # Every point with the first seed before any with the second: a partial run is balanced.
+    """List every point with the first seed before any with the second: a partial run is balanced."""
     spec = state.spec
     confirm = spec.stages.confirm if spec.stages else None
     changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
@@ -88,17 +65,6 @@ def _confirm_trials(state: SweepState) -> list[dict[str, Any]]:
 
 
 def not_ended(state: SweepState, listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what needs no more.
-
-    Args:
-        state: The sweep.
-        listed: What ``listed_trials`` gave.
-
-    Returns:
-        The configurations of trials that were not started, or were interrupted.
-    """
-
-    def open_(trial: TrialRecord | None) -> bool:
-        return trial is None or trial.status not in ENDED
-
-    return [point for point in listed if open_(state.trials.get(point[TRIAL]))]
+    """Keep the configurations of trials that have not started or were interrupted."""
+    ended = {trial.id for trial in state.trials.values() if trial.status in ENDED}
+    return [point for point in listed if point[TRIAL] not in ended]

@@ -14,11 +14,10 @@ from mlflow.exceptions import MlflowException
 
 from sweeps.errors import SweepError, in_a_line
 from sweeps.record.files import write_whole
+from sweeps.temporary import environment, log_level
 from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
 
 _MEMORY = "/dev/shm"
-# MLflow logs database errors with their traceback, although we report them in one line.
-_DATABASE_LOGGER = logging.getLogger("mlflow.store.db.utils")
 
 
 @contextmanager
@@ -31,19 +30,9 @@ def mlflow_settings() -> Iterator[None]:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
-    before = {name: os.environ.get(name) for name in settings}
-    level = _DATABASE_LOGGER.level
-    os.environ.update(settings)
-    _DATABASE_LOGGER.setLevel(logging.CRITICAL)
-    try:
+    # MLflow logs database errors with their traceback, although we report them in one line.
+    with environment(**settings), log_level("mlflow.store.db.utils", logging.CRITICAL):
         yield
-    finally:
-        _DATABASE_LOGGER.setLevel(level)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def connect(uri: str) -> MlflowClient:

@@ -19,7 +19,7 @@ WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_D
 
 @pytest.fixture
 def noisesweep(monkeypatch, capsys, tmp_path):
-    """Call the command line; gives exit code, output and errors."""
+    """Call the command line; returns its exit status, output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NOISESWEEP_STORAGE", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -43,7 +43,7 @@ def file(tmp_path):
     return path
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_no_large_library():
     code = (
         "import sys\nsys.argv = ['noisesweep', '--help']\nfrom sweeps import cli\ntry: cli.main()\nfinally: "
     )
@@ -109,11 +109,11 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     assert code == 0
     assert yaml.safe_load(output)["stages"]["confirm"] == {"seeds": 5, "top": 1, "curvature": "never"}
     assert errors.splitlines() == [
-        f"{staged}: right; {PLAN.format(9, 5)}",
-        f"{staged}: with 5 seeds no result can decide a claim: it takes 6 at least",
+        f"{staged}: valid; {PLAN.format(9, 5)}",
+        f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
     ]
     _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
-    assert errors.splitlines() == [f"{staged}: right; {PLAN.format(9, 6)}"]
+    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format(9, 6)}"]
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):
@@ -128,7 +128,7 @@ def test_nothing_to_report(noisesweep, staged, tmp_path):
     for arguments in ((), ("test-curves", "--all")):
         code, _, errors = noisesweep("report", *arguments)
         assert code == 2
-        assert "takes the NAME of a study, or --all" in errors
+        assert "give either the NAME of a study or --all" in errors
     code, output, errors = noisesweep("report", "--all")
     assert (code, output) == (1, "")
     assert len(errors.strip().splitlines()) == 1
@@ -149,7 +149,7 @@ def test_ui_without_a_store(noisesweep, tmp_path):
 
 def test_ui_of_a_server_names_it(noisesweep):
     code, output, _ = noisesweep("ui", "--tracking-uri", "http://mlflow.example:5000")
-    assert (code, output) == (0, "the tracking store is a server; open http://mlflow.example:5000\n")
+    assert (code, output) == (0, "the tracking store is a server; open: http://mlflow.example:5000\n")
 
 
 def test_schema_is_json(noisesweep):

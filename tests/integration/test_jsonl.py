@@ -1,4 +1,4 @@
-"""What programs read of a sweep: JSON lines, and its record in the tracking store."""
+"""What programs can read about a sweep: JSON lines, and its record in the tracking store."""
 
 import json
 import os
@@ -37,7 +37,7 @@ REASON = "failed: ValueError: no luck with this one"
 
 @pytest.fixture(scope="module")
 def ran(ray_session, tmp_path_factory):
-    """Run a sweep; gives its storage, and the lines of its standard output."""
+    """Run a sweep; return its storage and the lines of its standard output."""
     register(Curves)
     folder = tmp_path_factory.mktemp("log")
     file, output = folder / "sweep.yaml", folder / "output"
@@ -53,7 +53,7 @@ def ran(ray_session, tmp_path_factory):
 
 @contextmanager
 def to_file(path):
-    """Take standard output, also of what is no Python."""
+    """Redirect standard output to a file, including output of code that is not Python."""
     before = os.dup(1)
     with path.open("w") as file, redirect_stdout(file):
         os.dup2(file.fileno(), 1)
@@ -90,7 +90,7 @@ def test_the_lines_are_the_journal_in_order_and_last_the_summary(ran):
     assert isinstance(summary["findings"], list)
 
 
-def test_what_happened_before_a_resume_is_not_told_again(ran, curves, capsys):
+def test_a_resume_writes_only_new_events(ran, curves, capsys):
     resume("test-log", storage=ran[0], log="json")
     lines = [strict_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["begin", "finish", "summary"]
@@ -109,7 +109,7 @@ class Slow(Curves):
 
 
 @pytest.mark.parametrize("log", ["json", "text"])
-def test_what_is_said_before_there_is_a_sweep_is_a_message(log, curves, monkeypatch, capsys):
+def test_a_message_before_there_is_a_sweep(log, curves, monkeypatch, capsys):
     monkeypatch.setattr(runner, "_NOTICE_SECONDS", 0)
     spec = load_spec(STUDY)
     monkeypatch.setitem(spec.__dict__, "trainable_class", Slow)
@@ -123,18 +123,18 @@ def test_what_is_said_before_there_is_a_sweep_is_a_message(log, curves, monkeypa
         assert line == text
 
 
-# Looked at from elsewhere
+# Status from another machine
 
 
 def arms(output):
-    """What is shown, but where the sweep and its report are."""
+    """Return what ``status`` shows except the places of the sweep and its report."""
     first, *lines = output.splitlines()
     return first[first.index(": ") :], [line for line in lines if not line.startswith("Report: ")]
 
 
 @pytest.fixture
 def store():
-    """The session's, which the command line's fixture hides."""
+    """Return the tracking store of the session, which the fixture ``noisesweep`` hides."""
     return os.environ["MLFLOW_TRACKING_URI"]
 
 

@@ -14,10 +14,10 @@ from ray._private import worker
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from sweeps.engine.ray_session import leave, start_or_join
+from sweeps.engine.ray_session import join_or_start
 from sweeps.spec.sections import Resources
 
-start_or_join(Resources(), None)
+join_or_start(Resources(), None)
 log = Path(worker._global_node.get_logs_dir_path(), "raylet.out")
 
 
@@ -42,14 +42,24 @@ print("arenas", *set(arenas), os.environ.get("MALLOC_ARENA_MAX"))
 print("workers", log.read_text().count("Started worker process"))
 for process in psutil.Process().children(recursive=True):
     print("process", " ".join(process.cmdline()))
-leave()
+ray.shutdown()
 """
 
 
+def environment_of_its_own():
+    """The environment of a process that starts its own Ray, with the modules of this one."""
+    names = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    return {**names, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
-    env = {**os.environ, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
-    env.pop("MALLOC_ARENA_MAX", None)
-    done = subprocess.run([sys.executable, "-c", START], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        env=environment_of_its_own(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     found = dict(line for line in lines if line[0] in ("trials", "workers", "arenas"))
     cores = os.cpu_count()

@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -15,10 +16,12 @@ import yaml
 from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
+from sweeps.engine import ray_session as ray_session_module
 from sweeps.record.folder import newest_sweep
 from sweeps.record.journal import Journal
 from tests.curves import Curves, content
 from tests.integration.test_cli import noisesweep as noisesweep
+from tests.made_sweeps import made_comparison
 from tests.runs import children, history
 from tests.threaded import publish_in_a_thread
 from trainables import register, registry
@@ -38,16 +41,31 @@ def searched(ray_session, tmp_path_factory):
     register(Curves)
     storage, seen = tmp_path_factory.mktemp("searched"), []
 
-    def leave():
-        (journal,) = storage.rglob("journal.jsonl")
-        seen.append((journal.read_text().splitlines()[-1], {each.name for each in threading.enumerate()}))
+    @contextmanager
+    def watched(*arguments):
+        with ray_session_module.ray_session(*arguments):
+            yield
+            (journal,) = storage.rglob("journal.jsonl")
+            seen.append((journal.read_text().splitlines()[-1], {each.name for each in threading.enumerate()}))
 
     with pytest.MonkeyPatch.context() as patch:
         publish_in_a_thread(patch)
-        patch.setattr(runner, "leave", leave)
+        patch.setattr(runner, "ray_session", watched)
         scheduler = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
         spec = content(scheduler=scheduler, budget={"trials": 12, "concurrent": 1})
         return run(spec, storage=storage), seen
+
+
+def test_made_sweeps_have_the_events_of_real_ones(searched):
+    result, _ = searched
+    real = [event for event, _ in Journal(result.path / "journal.jsonl").read()]
+    made = made_comparison().events
+    fields = {event["event"]: event.keys() for event in real}
+    for event in made:
+        if event["event"] != "select":  # of a study with stages, which ``searched`` is not
+            assert event.keys() == fields[event["event"]]
+    trials = {event["trial"] for event in real if "trial" in event}
+    assert trials <= {event["trial"] for event in made if "trial" in event}
 
 
 def test_a_sweep_is_in_mlflow_whole(searched):

@@ -244,7 +244,7 @@ def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):
         patch.setattr(stages, "SweepCallback", Interrupter)
         patch.setattr(stopping, "_PATIENCE_SECONDS", 300)  # after that it would end this process
         before = run(spec, storage=tmp_path).state
-    assert f"Go on with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
+    assert f"Resume with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
     assert (before.selected, before.of_stage(CONFIRM)) == (None, [])
     assert_resumed(newest_sweep(tmp_path, "interrupted"), before)
 

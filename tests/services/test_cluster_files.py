@@ -1,4 +1,4 @@
-"""The files that start Ray clusters: valid by their own schemas, behind a token, dashboards not published."""
+"""The files that start Ray clusters are valid by their schemas, require a token and publish no dashboard."""
 
 import copy
 import json
@@ -20,7 +20,8 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 CLUSTER = Path(__file__).parents[2] / "cluster"
 KUBERNETES = "1.34"
-IGNORED = {"secrets", "dist", "nodes.env", "__pycache__"}  # by git; they may hold secrets
+# Git ignores these, and they may hold secrets.
+IGNORED = {"secrets", "dist", "nodes.env", "__pycache__"}
 TEXT_FILES = [
     path
     for path in sorted(CLUSTER.rglob("*"))
@@ -36,14 +37,14 @@ LAUNCHERS = ["on-premise.yaml", "aws.yaml"]
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_ray_takes_the_launcher_file(name):
+def test_ray_accepts_the_launcher_file(name):
     prepared = prepare_config(launcher(name))
     validate_config(prepared)
     assert prepared["max_workers"] > 0
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_nothing_is_set_up_but_what_the_file_says(name):
+def test_only_what_the_file_says_is_set_up(name):
     config = launcher(name)
     prepared = prepare_config(launcher(name))
     setup = config["setup_commands"]
@@ -59,7 +60,7 @@ def test_ray_refuses_a_misspelt_key_of_the_launcher_file(name):
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_every_node_asks_for_the_token_and_the_dashboard_is_on_loopback(name):
+def test_every_node_requires_the_token_and_the_dashboard_is_on_loopback(name):
     config = launcher(name)
     (head,) = [line for line in config["head_start_ray_commands"] if "ray start" in line]
     (worker,) = [line for line in config["worker_start_ray_commands"] if "ray start" in line]
@@ -79,7 +80,7 @@ def test_the_environment_that_nodes_read_is_copied_to_them(name):
         assert f"set -a; . {copied}; set +a;" in line or "ray stop" in line
 
 
-def test_aws_starts_gpu_workers_as_trials_ask_for_them():
+def test_aws_starts_gpu_workers_when_trials_need_them():
     config = prepare_config(launcher("aws.yaml"))
     gpu, head = config["available_node_types"]["gpu"], config["available_node_types"]["head"]
     assert (gpu["min_workers"], gpu["max_workers"]) == (0, config["max_workers"])
@@ -88,8 +89,9 @@ def test_aws_starts_gpu_workers_as_trials_ask_for_them():
     assert all(disk["Ebs"]["Encrypted"] for disk in gpu["node_config"]["BlockDeviceMappings"])
 
 
-def test_aws_knows_the_instances_and_only_ssh_is_let_in(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))  # where Ray keeps the key that it makes
+def test_aws_knows_the_instances_and_only_ssh_is_open(tmp_path, monkeypatch):
+    # Ray keeps the key that it makes in the home directory.
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "simulated")
     (tmp_path / ".ssh").mkdir()
@@ -116,7 +118,7 @@ SCHEMA = Draft202012Validator(
 
 
 def pod_templates(manifest):
-    """Every pod template in a RayCluster or RayJob."""
+    """Return every pod template in a RayCluster or RayJob."""
     spec = manifest["spec"]
     cluster = spec.get("rayClusterSpec", spec)
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
@@ -130,13 +132,13 @@ def check_pod(template):
 
 
 @pytest.mark.parametrize("manifest", [RAYCLUSTER, RAYJOB], ids=["RayCluster", "RayJob"])
-def test_kuberay_takes_the_manifest(manifest):
+def test_kuberay_accepts_the_manifest(manifest):
     SCHEMA.validate(manifest)
     for template in pod_templates(manifest):
         check_pod(template)
 
 
-def test_kubernetes_takes_what_they_share():
+def test_kubernetes_accepts_the_shared_resources():
     kinds = []
     for manifest in manifests("shared.yaml"):
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
@@ -145,7 +147,7 @@ def test_kubernetes_takes_what_they_share():
 
 
 def misspelt(manifest, *path):
-    """A copy with the last key of a path misspelt."""
+    """Return a copy with the last key of a path misspelt."""
     changed = copy.deepcopy(manifest)
     place = changed
     for key in path[:-1]:
@@ -183,7 +185,7 @@ def test_the_job_runs_on_the_same_cluster():
     assert RAYJOB["spec"]["rayClusterSpec"] == RAYCLUSTER["spec"]
 
 
-def test_ray_on_kubernetes_asks_for_the_token_and_stays_inside_the_cluster():
+def test_ray_on_kubernetes_requires_the_token_and_stays_inside_the_cluster():
     spec = RAYCLUSTER["spec"]
     assert spec["authOptions"] == {"mode": "token"}
     assert spec["headGroupSpec"]["serviceType"] == "ClusterIP"
@@ -206,7 +208,7 @@ def test_pods_run_without_privileges():
         }
 
 
-def test_workers_have_gpus_and_come_as_trials_ask_for_them():
+def test_workers_have_gpus_and_start_when_trials_need_them():
     (group,) = RAYCLUSTER["spec"]["workerGroupSpecs"]
     (container,) = group["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
@@ -215,31 +217,30 @@ def test_workers_have_gpus_and_come_as_trials_ask_for_them():
     assert RAYCLUSTER["spec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
 
-def test_a_job_does_not_take_the_secrets_of_the_checkout_along(tmp_path):
-    secret = ["nodes.env", "services/secrets/postgres_password", "services/secrets/s3.json"]
+def test_a_job_does_not_upload_the_secrets_of_the_checkout(tmp_path):
+    secrets = ["nodes.env", "services/secrets/postgres_password", "services/secrets/s3.json"]
     copied = [path.relative_to(CLUSTER) for path in [*TEXT_FILES, CLUSTER / ".gitignore"]]
-    for path in {*map(str, copied), *secret}:
+    for path in {*map(str, copied), *secrets}:
         file = tmp_path / "checkout" / "cluster" / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes((CLUSTER / path).read_bytes() if path not in secret else b"secret")
+        file.write_bytes((CLUSTER / path).read_bytes() if path not in secrets else b"secret")
     package = tmp_path / "package.zip"
     create_package(str(tmp_path / "checkout"), package, include_gitignore=True)
     uploaded = ZipFile(package).namelist()
     assert "cluster/aws.yaml" in uploaded
-    assert [path for path in uploaded if path.removeprefix("cluster/") in secret] == []
+    assert [path for path in uploaded if path.removeprefix("cluster/") in secrets] == []
 
 
 def test_the_image_does_not_hold_the_secrets_of_the_checkout():
     left_out = (CLUSTER / "Dockerfile.dockerignore").read_text().splitlines()
     assert left_out[0] == "*"
     last = max(index for index, line in enumerate(left_out) if line.startswith("!"))
-    assert {"cluster/nodes.env", "cluster/services/secrets"} <= set(
-        left_out[last + 1 :]
-    )  # the last rule counts
+    # The last rule that matches counts.
+    assert {"cluster/nodes.env", "cluster/services/secrets"} <= set(left_out[last + 1 :])
 
 
-def secrets_given(text):
-    """What stands as the value of a variable that holds a secret, but for other variables."""
+def secret_values(text):
+    """Return the values of variables that hold secrets, without references to other variables."""
     name = r"[A-Z_]*(?:PASSWORD|TOKEN|ACCESS_KEY|ACCESS_KEY_ID)"
     return re.findall(rf"""\b{name}["']?(?:=|:[ ]+|,?\s+value:[ ]*)["']?([^\s$"'].*)""", text)
 
@@ -255,10 +256,10 @@ def secrets_given(text):
     ],
 )
 def test_a_secret_in_a_file_would_be_found(text):
-    (found,) = secrets_given(text)
-    assert found.startswith("abc")
+    (value,) = secret_values(text)
+    assert value.startswith("abc")
 
 
 @pytest.mark.parametrize("path", TEXT_FILES, ids=[str(path.relative_to(CLUSTER)) for path in TEXT_FILES])
-def test_no_secret_stands_in_a_file(path):
-    assert secrets_given(path.read_text()) == []
+def test_no_file_has_a_secret(path):
+    assert secret_values(path.read_text()) == []

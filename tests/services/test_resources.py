@@ -22,7 +22,8 @@ key, seconds = sys.argv[1:]
 resources._JOIN_SECONDS = int(seconds)
 spec = load_spec("sweeps/studies/digits.yaml", [f"resources={key}"])
 try:
-    ray_session.ensure_ray(spec, lambda text: print(text, flush=True))
+    with ray_session.ray_session(spec, lambda text: print(text, flush=True)):
+        pass
 except SweepError as error:
     sys.exit(str(error))
 """

@@ -1,4 +1,4 @@
-"""The compose file of the shared services: pinned, watched, on loopback, and no password in it."""
+"""The compose file of the shared services: pinned images, health checks, loopback only, and no password."""
 
 import json
 import os
@@ -13,11 +13,12 @@ import yaml
 
 SERVICES = Path(__file__).parents[2] / "cluster" / "services"
 COMPOSE = yaml.safe_load((SERVICES / "compose.yaml").read_text())
-IMAGE = r"[\w./-]+:\d+\.\d[\w.-]*"  # with a version: neither latest nor a major version alone
+# The tag is a version: neither latest nor a major version alone.
+IMAGE = r"[\w./-]+:\d+\.\d[\w.-]*"
 
 
 def compose_client():
-    """The compose client of this machine: Docker's plugin, or the older program."""
+    """Return this machine's compose client: Docker's plugin, or the older program."""
     for client in (["docker", "compose"], ["docker-compose"]):
         if (
             shutil.which(client[0])
@@ -28,7 +29,7 @@ def compose_client():
 
 
 @pytest.mark.parametrize("service", COMPOSE["services"].values(), ids=COMPOSE["services"].keys())
-def test_every_service_is_pinned_watched_and_takes_its_passwords_from_files(service):
+def test_every_service_is_pinned_has_a_health_check_and_reads_passwords_from_files(service):
     assert re.fullmatch(IMAGE, service["image"])
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["healthcheck"]["retries"] > 1
@@ -59,15 +60,15 @@ def test_the_image_is_named_after_the_mlflow_that_is_pinned():
     assert COMPOSE["services"]["mlflow"]["image"] == f"noisesweep-mlflow:{version}"
 
 
-def test_make_secrets_makes_random_ones_that_others_cannot_reach_and_keeps_them(tmp_path):
-    def made(folder):
+def test_make_secrets_writes_random_private_secrets_and_keeps_them(tmp_path):
+    def make(folder):
         folder.mkdir(exist_ok=True)
         shutil.copy(SERVICES / "make-secrets", folder)
         subprocess.run([folder / "make-secrets"], check=True)
         assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
         return {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
 
-    first, other = made(tmp_path / "a"), made(tmp_path / "b")
+    first, other = make(tmp_path / "a"), make(tmp_path / "b")
     assert first.keys() == COMPOSE["secrets"].keys()
     assert {source["file"] for source in COMPOSE["secrets"].values()} == {f"secrets/{name}" for name in first}
     keys = json.loads(first["s3.json"])["identities"][0]["credentials"][0]
@@ -75,11 +76,11 @@ def test_make_secrets_makes_random_ones_that_others_cannot_reach_and_keeps_them(
     assert len(passwords) == 3
     assert all(re.fullmatch("[0-9a-f]{48}", password) for password in passwords)
     assert not any(password in text for password in passwords for text in other.values())
-    assert made(tmp_path / "a") == first
+    assert make(tmp_path / "a") == first
 
 
 @pytest.mark.parametrize("address", [None, "10.0.0.5"])
-def test_docker_compose_takes_it(address):
+def test_docker_compose_accepts_the_file(address):
     client = compose_client()
     if client is None:
         pytest.skip("needs a Docker client with compose")

@@ -1,4 +1,4 @@
-"""The Slurm script, with stand-ins for Slurm's commands, Ray and the driver that say how they were called."""
+"""The Slurm script, with stand-ins for Slurm's commands, Ray and the driver that print their arguments."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "cluster" / "slurm.sh"
 TOKEN = "0123456789abcdef"
 COMMANDS = {
-    # Runs what follows its options here, as one task.
+    # Runs the command that follows its options as one local task.
     "srun": 'echo "srun $*" >&2; while [[ $1 == -* ]]; do shift; done; exec "$@"',
     "scontrol": "printf 'one\\ntwo\\nthree\\n'",
     "hostname": "echo 10.9.8.7 fe80::1",
@@ -22,7 +22,7 @@ COMMANDS = {
         trap 'echo "ray ended"; kill $!; exit' TERM
         echo >nodes; wait
     """,
-    # Waits for both steps, so that what is said has an order.
+    # Waits for both steps, so that the order of the output is fixed.
     "noisesweep": """
         exec 3<>nodes; read -r -u 3; read -r -u 3
         sleep infinity >/dev/null &
@@ -36,7 +36,7 @@ COMMANDS = {
 
 @pytest.fixture
 def slurm(tmp_path):
-    """A folder to submit from and an environment as in an allocation of three nodes."""
+    """Return a folder to submit from and the environment of an allocation of three nodes."""
     (tmp_path / "bin").mkdir()
     for name, body in COMMANDS.items():
         path = tmp_path / "bin" / name
@@ -84,7 +84,8 @@ def test_shellcheck_finds_nothing():
 
 def test_the_first_node_is_the_head_and_the_job_ends_as_the_driver_does(slurm):
     job = submit(slurm, "resume", "my-sweep")
-    said, _ = job.communicate(timeout=60)  # until every process has ended
+    # The output ends when every process has ended.
+    said, _ = job.communicate(timeout=60)
     assert job.returncode == 3
     start = "srun --cpus-per-task=8 --kill-on-bad-exit"
     lines = said.splitlines()
@@ -98,7 +99,8 @@ def test_the_first_node_is_the_head_and_the_job_ends_as_the_driver_does(slurm):
 
 def test_before_the_time_limit_the_driver_is_interrupted_and_ray_lives_until_it_has_ended(slurm):
     job = submit(slurm, "run", "sweep.yaml")
-    assert any(line.startswith("noisesweep run") for line in job.stdout)  # reads until it has started
+    # Read until the driver has started.
+    assert any(line.startswith("noisesweep run") for line in job.stdout)
     job.send_signal(signal.SIGTERM)
     said, _ = job.communicate(timeout=60)
     assert job.returncode == 130
@@ -106,7 +108,7 @@ def test_before_the_time_limit_the_driver_is_interrupted_and_ray_lives_until_it_
 
 
 @pytest.mark.parametrize("mode", [None, 0o644])
-def test_without_a_token_of_ones_own_nothing_starts(slurm, mode):
+def test_without_a_private_token_nothing_starts(slurm, mode):
     token = slurm[0] / ".ray" / "auth_token"
     if mode is None:
         token.unlink()

@@ -1,4 +1,4 @@
-"""Both renderers show what a chart says."""
+"""Plotly and Matplotlib draw the same chart."""
 
 import base64
 import dataclasses
@@ -14,10 +14,15 @@ from matplotlib.image import imread
 
 from sweeps.report import html as charts_html
 from sweeps.report import png as charts_png
-from sweeps.report.charts import Chart, Series, drawn, style_of, styles, whole_step
+from sweeps.report.charts import Chart, Series, integer_step
+from sweeps.report.styles import styles
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NAN = float("nan")
+
+
+def style_of(arm):
+    return styles([arm])[arm]
 
 
 def series(arm="none", x=(1, 2, 3), y=(0.1, 0.2, 0.4), kind="line", **more):
@@ -33,13 +38,13 @@ def banded(kind, **more):
 
 
 def on_page(shown):
-    """What Plotly is given: traces by name, less the bands."""
+    """Return the named traces that Plotly draws, which bands are not, and the whole figure."""
     figure = json.loads(charts_html.figure(shown).to_json())
     return [trace for trace in figure["data"] if "name" in trace], figure
 
 
 def values(data):
-    """An array as Plotly's JSON has it: a list, or bytes in base64."""
+    """Return an array from Plotly's JSON: a list, or bytes in base64."""
     if isinstance(data, dict):
         return np.frombuffer(base64.b64decode(data["bdata"]), data["dtype"])
     return np.array(data, dtype=float)
@@ -101,7 +106,8 @@ def test_a_band_belongs_to_its_line(kind):
     assert isinstance(area, FillBetweenPolyCollection)
     corners = {(x, y) for x, y in zip(band["x"], band["y"], strict=True)}
     assert corners == set(map(tuple, area.get_paths()[0].vertices.tolist()))
-    assert ((2, 0.05) in corners) == (kind == "step")  # a value holds until the next
+    # A value of a step holds until the next one.
+    assert ((2, 0.05) in corners) == (kind == "step")
 
 
 def test_a_band_with_a_gap_is_two():
@@ -112,10 +118,9 @@ def test_a_band_with_a_gap_is_two():
     assert len(in_picture(shown)[0].collections[0].get_paths()) == 2
 
 
-@pytest.mark.parametrize("kind", ["dots", "bars"])
 @pytest.mark.parametrize("horizontal", [False, True])
-def test_error_bars_are_the_interval(kind, horizontal):
-    shown = chart(banded(kind), horizontal=horizontal)
+def test_error_bars_are_the_interval(horizontal):
+    shown = chart(banded("dots"), horizontal=horizontal)
     (trace,), _ = on_page(shown)
     bars = trace["error_x" if horizontal else "error_y"]
     np.testing.assert_allclose(values(bars["array"]), [0.1, 0.1, 0.1])
@@ -143,7 +148,7 @@ def test_log_axes_leave_out_what_is_not_positive():
 
 def test_an_interval_that_reaches_zero_on_a_log_axis_ends_below_all_else():
     shown = chart(series(y=(1, 10, 100), kind="dots", low=(-1, 5, 50), high=(2, 20, 200)), log_y=True)
-    ((_, points),) = drawn(shown)
+    ((_, points),) = shown.drawable()
     assert points.low.tolist() == [0.5, 5, 50]
     assert points.hover[0].endswith("from -1 to 2")
 
@@ -221,7 +226,7 @@ def test_hovering_tells_label_values_interval_and_text():
 @pytest.mark.parametrize(("last", "step"), [(1, 1), (12, 1), (20, 2), (50, 5), (1000, 100)])
 def test_epochs_have_ticks_at_whole_numbers(last, step):
     shown = chart(series(x=(0, last), y=(0, 1)), integer_x=True)
-    assert whole_step(drawn(shown)) == step
+    assert integer_step(shown.drawable()) == step
     assert charts_html.figure(shown).layout.xaxis.dtick == step
     axes, _ = in_picture(shown)
     assert np.diff(axes.get_xticks())[0] == step
@@ -233,13 +238,14 @@ def test_a_noise_mode_always_looks_the_same():
     assert {mode: together[mode] for mode in MODES} == {mode: style_of(mode) for mode in MODES}
     assert len(set(together.values())) == 41
     assert styles(others) == styles(tuple(others))
-    for field in range(3):  # each of colour, symbol and dash alone tells the modes apart
+    # Colour, symbol and dash each suffice to tell the modes apart.
+    for field in range(3):
         assert len({style_of(mode)[field] for mode in MODES}) == 5
 
 
 @pytest.mark.parametrize("arm", [*MODES, *(f"arm {i}" for i in range(6))])
 @pytest.mark.parametrize("kind", ["line", "dots", "bars"])
-def test_both_know_every_style(arm, kind):
+def test_plotly_and_matplotlib_know_every_style(arm, kind):
     style = styles([f"arm {i}" for i in range(6)] + MODES)[arm]
     shown = chart(Series(arm, style, [0], [1], kind))
     charts_html.figure(shown)
@@ -255,12 +261,13 @@ def test_a_picture_is_a_picture(tmp_path):
     assert 5_000 < path.stat().st_size < 1_000_000
     assert len(np.unique(pixels[::4].sum(axis=2))) > 20
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    assert (edge[:, :3] == 1).all()  # nothing is cut off
+    # Nothing is cut off at the edges.
+    assert (edge[:, :3] == 1).all()
 
 
 def test_a_page_needs_nothing_from_elsewhere():
-    fragments = charts_html.to_html([chart(series()), dataclasses.replace(chart(series()), slug="two")])
-    assert len(fragments) == 2
+    shown = chart(series())
+    fragments = [charts_html.to_html(shown), charts_html.to_html(dataclasses.replace(shown, slug="two"))]
     assert all("http" not in fragment and "src=" not in fragment for fragment in fragments)
     assert 'id="a-chart"' in fragments[0]
     assert all('"showSendToCloud": false' in fragment for fragment in fragments)
@@ -274,7 +281,7 @@ def test_texts_are_no_markup():
     evil = "<b>&x $a$ %{y}</script>"
     part = Series(evil, style_of("none"), [0], [1], "dots", hover=[evil])
     shown = Chart('a"b', evil, evil, evil, [part], caption=evil, categories=[evil])
-    (fragment,) = charts_html.to_html([shown])
+    fragment = charts_html.to_html(shown)
     (trace,), figure = on_page(shown)
     escaped = "&lt;b&gt;&amp;x $a$ %{y}&lt;/script&gt;"
     assert trace["name"] == figure["layout"]["xaxis"]["title"]["text"] == escaped
@@ -285,5 +292,6 @@ def test_texts_are_no_markup():
     assert fragment.count("</script>") == 1
     assert "<b>&" not in fragment.replace("\\u003c", "<")
     axes, names = in_picture(shown)
-    assert names == [evil.replace("$", r"\$")]  # no formula
+    # Matplotlib would read the text between dollar signs as a formula.
+    assert names == [evil.replace("$", r"\$")]
     axes.figure.draw_without_rendering()

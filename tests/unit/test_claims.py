@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.claims import judge_claims, undecidable
-from sweeps.analysis.stats import Verdict
+from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM, SweepState
 from sweeps.spec.load import load_spec
 from tests.made_sweeps import (
@@ -95,7 +95,7 @@ def test_equal_compares_all_pairs_and_keeps_the_sign_of_what_has_no_direction():
 
 
 def test_a_claim_can_be_about_an_epoch_before_the_last():
-    # Ahead after the second epoch, behind after the last.
+    # The arm is ahead after the second epoch and behind after the last.
     sweep = made_swapped(order("all", "none", "val_accuracy", epoch=2), order("all", "none", "val_accuracy"))
     early, late = judge_claims(sweep.state)
     assert early.judgement.verdict is SUPPORTED
@@ -156,7 +156,7 @@ def test_what_never_reaches_counts_as_the_epoch_after_the_last():
 
 
 def test_common_is_what_the_worst_seed_ends_with():
-    # After the last epoch: 0.9 for none, 0.8 for layer, 0.75 with its last seed. There none is sooner.
+    # After the last epoch none has 0.9, and layer 0.8, but 0.75 with its last seed. none reaches 0.75 sooner.
     claim = order("none", "layer", "val_accuracy", reach="common")
     sweep = MadeSweep(comparison(claim, seeds=6))
     search(sweep, TRUTH)
@@ -176,9 +176,7 @@ def test_two_arms_that_never_reach_a_score_are_not_known_to_be_equal():
     claim = same(["none", "layer"], 1, "val_accuracy", reach=0.8)
     (judged,) = judge_claims(made_speeds(claim, epochs).state)
     assert judged.judgement.verdict is UNDECIDED
-    assert (
-        judged.remark == "it would be supported, but with some seeds none and layer never reached the score"
-    )
+    assert judged.remark == "it would be supported, but some seeds of none and layer never reached the score"
     (judged,) = judge_claims(made_speeds(claim, {"none": [4] * 6}).state)
     assert (judged.judgement.verdict, judged.remark) == (SUPPORTED, "")
 
@@ -269,7 +267,7 @@ def test_diverged_seeds_never_help_an_arm(claim, expected):
     assert judged.judgement.verdict is expected
     if expected is UNDECIDED:
         would = "supported" if claim["better"] == "layer" else "contradicted"
-        why = "with some seeds layer diverged, failed, or had a score that is not finite"
+        why = "some seeds of layer diverged, failed, or had a score that is not finite"
         remark = f"it would be {would}, but {why}"
         assert judged.remark == remark
         assert judged.judgement.seeds_needed is None
@@ -336,7 +334,7 @@ def test_before_a_seed_has_finished_nothing_is_decided():
 
 
 def test_claims_without_hope_can_cost_another_its_verdict():
-    # Six seeds: 2 / 2^6 = 0.031 is enough for one claim, and for one of two no more.
+    # The smallest p-value of six seeds, 2 / 2^6 = 0.031, is enough for a single claim but not for one of two.
     one = [order("none", "after_all")]
     (alone,) = judge_claims(made_comparison(*one, seeds=6).state)
     assert alone.judgement.verdict is SUPPORTED
@@ -350,11 +348,11 @@ def test_claims_without_hope_can_cost_another_its_verdict():
 @pytest.mark.parametrize(
     ("seeds", "claims", "note"),
     [
-        (5, 1, "with 5 seeds no result can decide a claim: it takes 6 at least"),
+        (5, 1, "with 5 seeds no result can decide a claim: use at least 6"),
         (6, 1, ""),
-        (6, 2, "with 6 seeds no result can decide 2 claims: it takes 7 at least"),
+        (6, 2, "with 6 seeds no result can decide 2 claims: use at least 7"),
         (10, 25, ""),  # 25 * 2 / 2^10 < 0.05
-        (10, 26, "with 10 seeds no result can decide 26 claims: it takes 11 at least"),
+        (10, 26, "with 10 seeds no result can decide 26 claims: use at least 11"),
         (5, 0, ""),
     ],
 )
@@ -373,7 +371,8 @@ def test_of_the_top_configurations_validation_picks_and_never_the_test_split(mod
     search(sweep, TRUTH)
     points = sweep.select()
     assert len(points) == 10
-    for index, point in enumerate(points):  # the second of each arm is better on validation, worse on test
+    # The second configuration of each arm is better on validation and worse on the test split.
+    for index, point in enumerate(points):
         second = index >= 5
         for seed in range(1, 7):
             last = {"test_accuracy": 0.5 if second else 0.9, "test_loss": 0.5 if second else 0.1}
@@ -384,7 +383,7 @@ def test_of_the_top_configurations_validation_picks_and_never_the_test_split(mod
 
 
 def test_without_a_difference_few_studies_have_any_verdict():
-    # Wilcoxon with eight seeds, two claims of other arms: Holm keeps the chance of any false verdict at 5%.
+    # With two claims about different arms, Holm's method keeps the chance of any false verdict at 5%.
     studies, seeds, false = 200, 8, 0
     spec = load_spec(comparison(order("layer", "none"), order("all", "after_all"), seeds=seeds))
     points = [{"noise": arm, "sigma": 0.1, "lr": 0.01} for arm in ("none", "all", "layer", "after_all")]
@@ -404,7 +403,7 @@ def test_without_a_difference_few_studies_have_any_verdict():
     assert 0 < false / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
 
 
-# What would look better than it is
+# Results that would look better than they are
 
 
 def test_an_arm_that_trains_longer_gains_no_speed_by_that():
@@ -414,7 +413,8 @@ def test_an_arm_that_trains_longer_gains_no_speed_by_that():
         for seed in range(6):
             sweep.trial({"epochs": epochs}, seed, [{"val_accuracy": 0.5, "val_loss": 0.5}] * epochs)
     (judged,) = judge_claims(sweep.state)
-    assert judged.evidence.differences[0].mean == 0  # the epoch after the fourth, for both
+    # Both arms count as reaching the score in the epoch after the fourth.
+    assert judged.evidence.differences[0].mean == 0
     assert judged.remark.startswith("no seed of 4, 10 reached the score")
 
 
@@ -455,7 +455,8 @@ def test_arms_are_picked_from_as_many_configurations_each(candidates):
             sweep.trial(point, seed, curve(0.5 + 0.01 * rank), stage=CONFIRM)
     layer = next(arm for arm in arms_of(sweep.state) if arm.name == "layer")
     ranked = [point for point in kept if point["noise"] == "layer"]
-    assert layer.point == ranked[candidates - 1]  # the second looks better, where none has a second
+    # The second candidate looks better, but counts only if every arm has a second.
+    assert layer.point == ranked[candidates - 1]
 
 
 def test_seeds_that_failed_do_not_help_their_arm():
@@ -484,6 +485,7 @@ def test_a_trial_that_was_stopped_early_is_not_selected_before_one_that_finished
     stopped.epochs[max(stopped.epochs)]["val_accuracy"] = 0.999
     ranked = state.ranking(stopped.arm, "search")
     statuses = [trial.status for trial in ranked]
-    assert statuses == sorted(statuses)  # finished, then stopped
+    # "finished" sorts before "stopped".
+    assert statuses == sorted(statuses)
     assert state.select()[0] != stopped.hyperparameters
     assert ranked[statuses.index("stopped")] is stopped

@@ -1,4 +1,4 @@
-"""What is shown, from events alone."""
+"""The terminal display of a sweep, from journal events alone."""
 
 import io
 
@@ -80,19 +80,19 @@ def test_a_terminal_shows_progress_what_runs_and_the_best_of_each_mode(shown):
     assert "0.4000" in best.split("layer")[1]
 
 
-def test_the_summary_says_how_to_go_on(shown, folder):
+def test_the_summary_says_how_to_resume(shown, folder):
     display, output = shown()
     display.handle(list(events(1, "layer", [0.1], "interrupted")))
     state = display._state
     display.summarise(state, "sqlite:///elsewhere.db", 2)
     text = output.getvalue()
     assert "interrupted, 0 of 4 trials ended: 1 interrupted" in text
-    assert f"Go on with: noisesweep resume test-curves --storage {folder.storage}" in text
-    assert f"not in MLflow yet: 2 events, which are kept in {folder.journal.path}" in text
+    assert f"Resume with: noisesweep resume test-curves --storage {folder.storage}" in text
+    assert f"not in MLflow yet: 2 events, which are kept in {folder.journal.path}; upload them with:" in text
     assert "noisesweep ui --tracking-uri sqlite:///elsewhere.db" in text
 
 
-def test_a_resumed_sweep_tells_only_what_is_new(shown, folder):
+def test_a_resumed_sweep_prints_only_new_events(shown, folder):
     for event in events(1, "layer", [0.1], "interrupted"):
         folder.journal.append(event.pop("event"), **event)
     display, output = shown()
@@ -105,7 +105,7 @@ def test_a_resumed_sweep_tells_only_what_is_new(shown, folder):
     assert "finished after 4 of 4 epochs" in ends[0]
 
 
-# Arms and stages.
+# Arms and stages
 
 STAGED = {
     "compare": {"noise": ["none", "layer", "all"]},

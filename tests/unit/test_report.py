@@ -1,4 +1,4 @@
-"""Reports of made sweeps: whole for any state of a sweep, and true to its numbers."""
+"""Reports of made sweeps are complete in any state of a sweep, and their numbers are right."""
 
 import html
 import math
@@ -10,10 +10,15 @@ import pytest
 from scipy import stats as scipy_stats
 
 from sweeps.analysis.importance import importances
+from sweeps.analysis.stats import summarise
 from sweeps.errors import SweepError
 from sweeps.record.state import CONFIRM
+from sweeps.report.figures import figures
+from sweeps.report.figures.sigma import score_against_sigma
+from sweeps.report.labels import interval
 from sweeps.report.overview import overview, write_overview
 from sweeps.report.page import write_report
+from sweeps.report.styles import styles
 from tests.made_sweeps import (
     MODES,
     NOISY,
@@ -35,13 +40,14 @@ ODD = "a | b <i>c</i> & \"d\" 'e' </script>"
 NAN = float("nan")
 SEARCHED = {"search", "stopped", "sigma", "importance"}
 JUDGED = {"scores", "differences", "learning-curves", "convergence"}
-DRAWN = ("complete", "during confirm", "all diverged", "not finite", "grid")  # others: see ``sketches``
+# Pictures are drawn in these states only: see ``sketches``.
+DRAWN = ("complete", "during confirm", "all diverged", "not finite", "grid")
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
 
 @pytest.fixture(autouse=True)
 def sketches(monkeypatch):
-    """Put a stub in the place of each picture: they take most of a report's time."""
+    """Replace each picture by a stub: drawing takes most of a report's time."""
     monkeypatch.setattr("sweeps.report.page.save", lambda chart, path: path.write_bytes(b"\x89PNG"))
 
 
@@ -231,7 +237,8 @@ def test_a_report_of_any_state_is_whole(state, tmp_path, monkeypatch):
     assert on_disk.keys() == figures
     assert all(content.startswith(b"\x89PNG") for content in on_disk.values())
     assert report.page.tags.count("figure") == len(figures)
-    assert report.page.addresses == []  # self-contained
+    # The page loads nothing.
+    assert report.page.addresses == []
     assert not re.search(r"@import|url\(", re.sub(r"<script.*?</script>", "", report.html, flags=re.DOTALL))
     assert report.tables.keys() <= {"Claims", "The search"} | {t for t in report.tables if "The arms" in t}
     for line in report.markdown.splitlines():
@@ -274,7 +281,7 @@ def test_the_numbers_are_those_of_a_calculation_by_hand(tmp_path):
     assert float(layer["standard deviation"]) == pytest.approx(scores["layer"].std(ddof=1), rel=0.01)
     difference = scores["layer"] - scores["none"]
     low, high = scipy_stats.ttest_1samp(difference, 0).confidence_interval(0.95)
-    told = numbers(layer["difference to none [95% interval]"])
+    told = numbers(layer["difference from none [95% interval]"])
     assert told == pytest.approx([difference.mean(), low, high], abs=6e-5)
     (claim,) = report.tables["Claims"]
     assert (claim["claim"], claim["verdict"], claim["arms"]) == (
@@ -311,7 +318,7 @@ def test_the_search_counts_what_was_stopped(tmp_path):
     assert [found["all"][name] for name in ("trials", "finished", "stopped by ASHA", "diverged")] == list(
         "5005"
     )
-    assert found["layer"]["epochs in all"] == str(3 * 6 + 2 + 4)
+    assert found["layer"]["epochs in total"] == str(3 * 6 + 2 + 4)
     assert found["all"]["best val_accuracy"] == ""
 
 
@@ -320,7 +327,7 @@ def test_what_diverged_is_counted_and_the_verdict_says_so(tmp_path):
     layer = next(row for row in report.tables["The arms"] if row["noise"] == "layer")
     assert (layer["seeds"], layer["diverged"]) == ("8", "2")
     assert report.tables["Claims"][0]["verdict"] == "undecided"
-    assert "layer is ahead: it would be supported, but with some seeds layer diverged" in report.text
+    assert "layer is ahead: it would be supported, but some seeds of layer diverged" in report.text
 
 
 def test_an_arm_that_never_gets_there_takes_more_than_all_epochs(tmp_path):
@@ -329,6 +336,51 @@ def test_an_arm_that_never_gets_there_takes_more_than_all_epochs(tmp_path):
     row = next(row for row in Report(sweep, tmp_path).tables["The arms"] if row["noise"] == "after_all")
     (speed,) = [value for name, value in row.items() if name.startswith("epochs to")]
     assert speed == "more than 6"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([], "no seeds"),
+        ([3.0], "3 epochs"),
+        ([3.0, 3.0], "3 epochs with every seed"),
+        ([1.0, 2.0, 3.0], "2.0 [-0.5, 4.5] epochs"),
+    ],
+)
+def test_the_unit_of_an_interval_follows_its_numbers(values, text):
+    assert interval(summarise(values), "epochs") == text
+
+
+# Figures
+
+
+def test_the_figures_of_a_search_show_how_trials_ended():
+    # Each arm has one trial that finished, one that was stopped after two epochs, one that diverged and one
+    # that failed.
+    charts = {chart.slug: chart for chart in figures(joint_search().state)}
+    looks = {
+        series.label: (series.hollow, series.style.symbol, len(series.x))
+        for series in charts["sigma"].series
+        if series.label.startswith("layer")
+    }
+    assert looks == {
+        "layer": (False, "triangle", 1),
+        "layer, stopped early": (True, "triangle", 1),
+        "layer, diverged": (False, "x", 1),
+    }
+    assert charts["stopped"].title == "Trials stopped by ASHA"
+    counts = {series.label: list(series.y) for series in charts["stopped"].series}
+    assert counts == dict.fromkeys(["stopped after epoch 2", "finished", "diverged", "failed"], [1] * 5)
+
+
+def test_the_name_of_an_arm_does_not_change_its_markers():
+    state = joint_search().state
+    for trial in state.trials.values():
+        trial.arm = "early"
+    chart = score_against_sigma(state, styles(["early"]))
+    hollow = {series.label: series.hollow for series in chart.series}
+    assert hollow["early"] is False
+    assert hollow["early, stopped early"] is True
 
 
 # Words
@@ -359,6 +411,7 @@ def test_a_grid_has_no_test_split_and_no_search(tmp_path):
 def test_a_joint_search_says_that_it_is_no_evidence(tmp_path):
     report = Report(joint_search(), tmp_path)
     assert "Every trial shares one seed" in report.text
+    assert "give the sweep stages with confirm" in report.text
     assert "Holm" not in report.text
     assert "test split" not in report.text
 
@@ -366,7 +419,7 @@ def test_a_joint_search_says_that_it_is_no_evidence(tmp_path):
 def test_a_study_cut_short_before_its_confirm_stage_says_what_is_to_come(tmp_path):
     report = Report(before_confirm(), tmp_path)
     assert "once the best of each is confirmed on fresh seeds" in report.text
-    assert "Give the sweep stages" not in report.text
+    assert "give the sweep stages" not in report.text
     assert "test split" not in report.text
 
 
@@ -374,18 +427,18 @@ def test_a_confirmed_study_says_which_split_did_what(tmp_path):
     report = Report(made_comparison(AHEAD), tmp_path)
     assert "Configurations were chosen on the validation split" in report.text
     assert "the test split was read once, after the last epoch" in report.text
-    assert "corrected by Holm for the number of claims (1), at 0.05" in report.text
-    assert "did not reach" not in report.text
+    assert "corrected by Holm for the number of claims (1), at level 0.05" in report.text
+    assert "did not reach the score" not in report.text
 
 
 def test_too_few_seeds_are_told(tmp_path):
     report = Report(made_comparison(AHEAD, seeds=5), tmp_path)
-    assert "With 5 seeds no result can decide a claim: it takes 6 at least." in report.text
+    assert "With 5 seeds no result can decide a claim: use at least 6." in report.text
 
 
 def test_a_report_of_a_subset_says_so(tmp_path):
     report = Report(made_comparison(fixed={"epochs": 6, "train_subset": 1000}), tmp_path)
-    assert "Trained on 1,000 examples alone" in report.text
+    assert "Trained on only 1,000 examples" in report.text
 
 
 # Importance
@@ -447,7 +500,7 @@ def test_importance_leaves_out_what_diverged_or_runs():
     assert importances(sweep.state, "layer") == found
 
 
-# Across studies
+# The overview of all studies
 
 
 def cells(table):
@@ -461,7 +514,7 @@ def test_one_row_a_study_with_marks_for_what_the_truth_is():
     assert marks == {"none": "", "all": "", "layer": "(+)", "after_all": "(-)", "after_layer": "(-)"}
 
 
-def test_of_a_loss_less_is_better():
+def test_a_lower_loss_is_better():
     sweep = made_comparison(objective={"metric": "val_loss", "mode": "min"})
     (row,) = cells(overview([sweep.state]))
     assert row["score"] == "test_loss"
@@ -498,7 +551,8 @@ def test_no_arm_is_marked_better_by_seeds_that_diverged():
     assert row["after_all"].endswith("], 1 diverged (-)")
     (row,) = cells(overview([made_comparison(diverged={"none": [3]}).state]))
     assert row["layer"].endswith("(+)")
-    assert row["after_all"].endswith("]")  # none is not known to be better
+    # A diverged seed does not speak for none.
+    assert row["after_all"].endswith("]")
 
 
 def test_marks_follow_the_test_where_one_seed_turns_the_mean():
@@ -512,10 +566,11 @@ def test_marks_follow_the_test_where_one_seed_turns_the_mean():
     assert row["layer"].endswith("(+)")
 
 
-def test_the_overview_is_of_the_newest_sweeps_that_can_be_compared(tmp_path):
+def test_the_overview_shows_the_latest_sweeps_that_can_be_compared(tmp_path):
     sweep = made_comparison()
     sweep.write(tmp_path)
-    before_confirm().write(tmp_path)  # another sweep of the study, which has just begun
+    # Another sweep of the study, which has just begun, does not hide the first.
+    before_confirm().write(tmp_path)
     joint_search().write(tmp_path)
     made_grid().write(tmp_path)
     (tmp_path / "notes" / "mine").mkdir(parents=True)
@@ -532,7 +587,7 @@ def test_an_interrupted_study_is_in_the_overview_as_such():
     assert row["study"] == "made-comparison (not complete)"
 
 
-def test_what_a_script_registered_is_passed_over(tmp_path, curves):
+def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, curves):
     made_comparison().write(tmp_path)
     MadeSweep(comparison(name="scripted", trainable="curves")).write(tmp_path)
     registered = registry._registered.pop("curves")

@@ -1,4 +1,4 @@
-"""The search: its space, the order of its suggestions, what it learns, and what ASHA stops."""
+"""The search: its space, the order of its suggestions, its learning, and early stopping by ASHA."""
 
 import math
 from collections import Counter
@@ -12,8 +12,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.search.configuration import worst
-from sweeps.search.optuna import OBJECTIVE, OptunaStudy, build_searcher, starting_points
+from sweeps.search.configuration import OBJECTIVE, worst
+from sweeps.search.optuna import OptunaStudy, build_searcher, starting_points
 from sweeps.search.scheduler import Report, build_scheduler
 from sweeps.search.searcher import ArmSearcher, KnownTrial
 from sweeps.spec.load import load_spec
@@ -35,7 +35,7 @@ def sampled(search, **keys) -> Spec:
 
 
 def compared(search=None, *, fixed=None, **stage) -> Spec:
-    """A study of every noise mode, unless it says what else."""
+    """A study of every noise mode, by default over sigma and the learning rate."""
     search = {name: MAIN[name] for name in ("sigma", "lr")} if search is None else search
     return spec_of(search, compare="noise", stages={"search": stage}, fixed=fixed or {})
 
@@ -67,7 +67,7 @@ def conditional_searches(draw):
     search = {}
     for name in draw(st.permutations([*CHOICES, *RANGES])):
         dimension = {"choice": CHOICES[name]} if name in CHOICES else dict(RANGES[name])
-        # A sigma that leaves out a mode, or is searched for none, is refused.
+        # A spec is refused if sigma applies to the mode none, or not to another mode.
         parents = [parent for parent in search if parent in CHOICES and (name, parent) != ("sigma", "noise")]
         chosen = draw(st.lists(st.sampled_from(parents), max_size=2, unique=True)) if parents else []
         if chosen:
@@ -102,7 +102,8 @@ def test_dimensions_that_apply_are_suggested_and_no_others(search, seed):
         for name, chosen in trial.params.items():
             (bounds,) = RANGES.get(name, {"": None}).values()
             assert chosen in CHOICES[name] if bounds is None else bounds[0] <= chosen <= bounds[1]
-        spec.hyperparameters(trial.params)  # takes them, types included
+        # The trainable accepts the values and their types.
+        spec.hyperparameters(trial.params)
 
 
 def test_without_noise_there_is_no_sigma():
@@ -183,12 +184,12 @@ def test_the_search_learns_from_diverged_trials(mode):
 
     def bad(told):
         def outcome(configuration):
-            # The same for all that converge, so that nothing but divergence speaks against a large lr.
+            # All that converge have the same score, so that only divergence speaks against a large lr.
             return told if diverges(configuration) else 0.5
 
         return sum(map(diverges, drive(build_searcher(spec), range(60), outcome)[30:]))
 
-    # Of the last 30 of 60, with a seed; 60% of the range diverges. Without a score they come again.
+    # These count diverging trials among the last 30 of 60; 60% of the range of lr diverges.
     assert bad(told=worst(spec)) <= 6
     assert bad(told=None) >= 12
 
@@ -202,7 +203,7 @@ def test_the_search_learns_from_diverged_trials(mode):
     ],
     ids=["joint", "trials", "epochs"],
 )
-def test_a_searcher_that_is_told_what_is_known_goes_on_as_the_one_before_it(spec, first):
+def test_a_rebuilt_searcher_suggests_what_the_original_would_have_suggested(spec, first):
     spec = spec()
     searcher = build_searcher(spec)
 
@@ -217,15 +218,16 @@ def test_a_searcher_that_is_told_what_is_known_goes_on_as_the_one_before_it(spec
     ]
     resumed = build_searcher(spec, known)
     for each in (searcher, resumed):
-        assert each.suggest("pending") == pending  # the one has it already, the other begins with it
+        # The original has this trial running, and the rebuilt searcher resumes it first.
+        assert each.suggest("pending") == pending
         finish(each, "pending", score(pending))
     more = range(first, first + 10)
-    going_on = drive(searcher, more, sometimes_fails)
-    assert drive(resumed, more, sometimes_fails) == going_on
+    expected = drive(searcher, more, sometimes_fails)
+    assert drive(resumed, more, sometimes_fails) == expected
     # A searcher that starts over, or has not learned, suggests others: the test can fail.
-    assert drive(build_searcher(spec), more, sometimes_fails) != going_on
+    assert drive(build_searcher(spec), more, sometimes_fails) != expected
     unlearned = build_searcher(spec, [replace(trial, score=0.5, ended=True) for trial in known])
-    assert drive(unlearned, more, sometimes_fails) != going_on
+    assert drive(unlearned, more, sometimes_fails) != expected
 
 
 def known_trial(spec, configuration, final, *, ended):
@@ -236,7 +238,7 @@ def known_trial(spec, configuration, final, *, ended):
     )
 
 
-# Arms: a searcher each.
+# A study for each arm.
 
 
 def test_every_arm_gets_as_many_trials_in_turn():
@@ -287,7 +289,8 @@ def spend(searcher, lengths, concurrent):
             if epoch + 1 < length:
                 searcher.on_trial_result(trial_id, {"epoch": epoch + 1})
                 running[trial_id] = (arm, length, epoch + 1)
-            else:  # Tune tells the last epoch of a trial that ASHA stops only with its end
+            else:
+                # Tune passes the last epoch of a trial that ASHA stops only with its end.
                 last = {"epoch": length, OBJECTIVE: 0.5} if length else None
                 searcher.on_trial_complete(trial_id, last, error=length == 0)
                 charged[arm] += max(1, length)
@@ -303,7 +306,7 @@ def spend(searcher, lengths, concurrent):
 )
 def test_a_budget_in_epochs_is_spent_by_every_arm_and_little_more(lengths, concurrent, budget):
     studies = [Named(arm) for arm in lengths]
-    searcher = ArmSearcher(studies, metric=OBJECTIVE, trials=None, epochs=budget, longest=9)
+    searcher = ArmSearcher(studies, trials=None, epochs=budget, longest=9)
     charged = spend(searcher, lengths, concurrent)
     assert set(charged) == set(lengths)
     assert all(budget <= spent < budget + 9 for spent in charged.values())
@@ -344,7 +347,7 @@ def test_each_arm_is_searched_as_if_it_were_alone():
             alone.append(lone.ask(str(number)))
             lone.tell(str(number), score(alone[-1]))
         assert [without_name(configuration) for configuration in of_arm(together, arm)] == alone
-    # What TPE chooses depends on what it is told: were another arm's results told, it would show.
+    # TPE's choices depend on the scores that it is told, so scores of another arm would show.
     other = drive(build_searcher(spec), range(5 * 16), lambda configuration: 1 - score(configuration))
     assert of_arm(other, "all")[:10] == of_arm(together, "all")[:10]
     assert of_arm(other, "all")[10:] != of_arm(together, "all")[10:]
@@ -444,7 +447,8 @@ def test_asha_stops_the_bad_and_none_before_its_grace(mode):
     assert ran[max(qualities)] == 27
     worst_third = sorted(qualities)[:9]
     assert sum(ran[quality] == 3 for quality in worst_third) >= 7
-    assert sum(ran.values()) < 0.5 * 27 * 27  # what it is for
+    # ASHA saves more than half of the epochs.
+    assert sum(ran.values()) < 0.5 * 27 * 27
 
 
 def test_no_scheduler():
@@ -463,10 +467,11 @@ def test_no_scheduler():
 def test_asha_lets_the_longest_trial_finish(keys, most):
     search = keys.get("search", {"lr": [0.1, 0.2]})
     spec = sampled(search, fixed=keys.get("fixed", {}), scheduler={"asha": {"grace_epochs": 2}})
-    assert stopped_after(spec, [1.0], epochs=20) == {1.0: most}  # alone it is never behind
+    # A single trial is never behind another.
+    assert stopped_after(spec, [1.0], epochs=20) == {1.0: most}
 
 
-# Arms: an ASHA each.
+# An ASHA for each arm.
 
 ASHA_KEYS = {"grace_epochs": 3, "reduction_factor": 3}
 KEYS = [(arm, (7 * number) % 27) for number in range(27) for arm in ("none", "all")]
@@ -518,7 +523,7 @@ def test_each_arm_is_judged_as_if_it_were_alone():
         )
 
 
-def test_a_scheduler_that_is_told_the_history_judges_as_the_one_before_it():
+def test_a_rebuilt_scheduler_decides_as_the_original_would_have_decided():
     keys = [(name, quality) for name in ("none", "all") for quality in range(26, -1, -1)]
     asha = {"asha": {"grace_epochs": 1, "reduction_factor": 3}}
     spec = compared(fixed={"epochs": 27}, trials_per_arm=1, scheduler=asha)
@@ -540,7 +545,8 @@ def test_a_scheduler_that_is_told_the_history_judges_as_the_one_before_it():
     assert decided(told) == decided(scheduler)
     assert "STOP" in decided(told)
     assert decided(build_scheduler(spec))[0] != "STOP"
-    # An epoch that comes again is decided as it was, though more is known now; one before it goes on.
+    # A repeated epoch gets its first decision although more is known by then; a trial continues after an
+    # earlier epoch.
     again = [
         told.on_trial_result(None, trials[key], history[-len(keys) + n].result) for n, key in enumerate(keys)
     ]
@@ -555,7 +561,6 @@ def test_schedulers_take_trials_that_end_or_never_run():
     scheduler.on_trial_remove(None, trials[KEYS[0]])
     scheduler.on_trial_error(None, trials[KEYS[1]])
     assert scheduler.set_search_properties(None, None)
-    assert scheduler.debug_string().startswith("none: Using ")
     assert side_by_side(scheduler, {KEYS[2]: trials[KEYS[2]]}, late_bloomer, range(1, 3)) == {KEYS[2]: 2}
 
 

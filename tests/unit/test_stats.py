@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from sweeps.analysis.convergence import epochs_to_reach, reached_by
 from sweeps.analysis.stats import (
     ALPHA,
+    PairedDifference,
+    holm,
+    paired_difference,
+    summarise,
+)
+from sweeps.analysis.verdicts import (
     MOST_SEEDS,
     Evidence,
-    PairedDifference,
     Verdict,
-    censored,
-    epochs_to_reach,
     equivalence,
-    holm,
     judge,
-    paired_difference,
-    reached_by,
-    summarise,
     superiority,
     wilcoxon_floor,
 )
@@ -135,7 +135,7 @@ def test_differences_follow_shift_and_scale_and_swap(pairs, shift, scale):
 
 
 def test_a_larger_sample_is_not_less_significant():
-    # Pratt's example: dropping the zero makes it so, with 0.0171 for the larger.
+    # In Pratt's example, dropping the zero makes the larger sample less significant (0.0171).
     larger = np.array([0, 2, 3, 4, 6, 7, 8, 9, 11, 14, 15, 17, -18])
     p, dropped, smaller = (
         paired_difference(each, np.zeros(len(each))).p_greater for each in (larger, larger[1:], larger - 0.5)
@@ -156,6 +156,16 @@ def test_effect_size_is_unbiased():
     samples = np.random.default_rng(0).normal(truth, 1, (draws, n))
     estimates = [paired_difference(sample, np.zeros(n)).effect_size for sample in samples]
     assert abs(np.mean(estimates) - truth) < 3 * np.std(estimates) / math.sqrt(draws)
+
+
+@pytest.mark.parametrize("n", [3, 4, 10, 1000])
+def test_effect_size_is_cohens_with_hedges_correction_longhand(n):
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    m = n - 1
+    correction = math.exp(math.lgamma(m / 2) - math.lgamma((m - 1) / 2)) / math.sqrt(m / 2)
+    effect_size = paired_difference(differences, np.zeros(n)).effect_size
+    expected = correction * differences.mean() / differences.std(ddof=1)
+    assert effect_size == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [5, 10])
@@ -300,9 +310,12 @@ def test_any_false_verdict_among_claims_is_as_rare_as_of_one():
     for _ in range(draws):
         claims = [
             superiority(arms(rng, n, 0)),
-            superiority(arms(rng, n, 0, 3)),  # not every better is
-            superiority(arms(rng, n, 4)),  # true, and found, which relaxes Holm's levels for the rest
-            equivalence(arms(rng, n, 1), 1.0),  # the margin's edge
+            # Only one of the two pairs differs.
+            superiority(arms(rng, n, 0, 3)),
+            # A true claim that is found relaxes Holm's levels for the rest.
+            superiority(arms(rng, n, 4)),
+            # The difference is just the margin.
+            equivalence(arms(rng, n, 1), 1.0),
         ]
         verdicts = [judgement.verdict for judgement in judge(claims)]
         wrong += any(verdicts[i] != "undecided" for i in (0, 1, 3)) or verdicts[2] == "contradicted"
@@ -333,7 +346,8 @@ def test_power_rises_with_seeds():
     found = [
         rate(Verdict.SUPPORTED, 200, lambda n=n: superiority(arms(rng, n, 0.8))) for n in (5, 10, 20, 40)
     ]
-    assert found[0] == 0  # five seeds cannot: the floor is 2 / 2^5 > 0.05
+    # Five seeds can support nothing: the smallest p-value is 2 / 2^5 > 0.05.
+    assert found[0] == 0
     assert found[0] < found[1] < found[2] < found[3]
     assert found[3] > 0.95
 
@@ -475,7 +489,7 @@ def test_fractions_are_kaplan_and_meiers(epochs, horizon):
 
 @pytest.mark.parametrize("n", [5, 10])
 def test_coverage_of_the_fraction_reached(n):
-    # Exact: every number of runs that may reach the score, by its chance.
+    # The coverage is exact: it sums over every number of runs that may reach the score.
     truths = np.linspace(0.05, 0.95, 19)
     covered = np.zeros_like(truths)
     for k in range(n + 1):
@@ -484,9 +498,3 @@ def test_coverage_of_the_fraction_reached(n):
         covered += inside * scipy_stats.binom.pmf(k, n, truths)
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
     assert covered.min() > 0.8
-
-
-def test_censored_runs_count_as_just_beyond_the_horizon():
-    assert censored([3, None, 1], horizon=10).tolist() == [3, 11, 1]
-    assert censored([], horizon=10).shape == (0,)
-    assert paired_difference(censored([None, 5], 9), censored([4, None], 9)).mean == 0.5

@@ -10,38 +10,24 @@ import boto3
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """Read the passwords of PostgreSQL and S3.
-
-    Args:
-        folder: Holds ``postgres_password``, and ``s3.json`` in SeaweedFS's form.
-
-    Returns:
-        The environment variables by which libpq and boto3 take them.
-
-    Raises:
-        SystemExit: If one is empty.
-    """
+    """Return the passwords of PostgreSQL and S3 as the environment variables that libpq and boto3 read."""
     postgres = (folder / "postgres_password").read_text().strip()
     keys = json.loads((folder / "s3.json").read_text())["identities"][0]["credentials"][0]
-    found = {
+    variables = {
         "PGPASSWORD": postgres,
         "AWS_ACCESS_KEY_ID": keys["accessKey"],
         "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
     }
-    if not all(found.values()):
-        raise SystemExit(f"{folder}: a secret is empty; make-secrets writes them")
-    return found
+    if not all(variables.values()):
+        raise SystemExit(f"{folder}: a secret is empty; delete its file and run make-secrets")
+    return variables
 
 
 def make_bucket(artifacts: str) -> None:
-    """Make the bucket of the artifacts where there is none: MLflow does not.
-
-    Args:
-        artifacts: Their address, ``s3://BUCKET/...``.
-    """
+    """Create the bucket of ``s3://BUCKET/...`` if there is none; MLflow does not."""
     s3 = boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
     bucket = urlparse(artifacts).netloc
-    if bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]:
+    if bucket not in [existing["Name"] for existing in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=bucket)
 
 

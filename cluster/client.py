@@ -1,0 +1,111 @@
+"""A connection to the job server of a Ray cluster."""
+
+import logging
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import requests
+from aiohttp import ClientError
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobDetails, JobSubmissionClient
+
+from sweeps.errors import SweepError, refuse_credentials
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+_ADDRESS = "RAY_API_SERVER_ADDRESS"
+_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or the file ~/.ray/auth_token"
+_LOGGERS = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The job server of a Ray cluster, and the command-line options that lead to it."""
+
+    client: JobSubmissionClient
+    options: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        return str(self.client.get_address())
+
+    def command(self, *words: str) -> str:
+        """Return the command line that runs a NoiseSweep command on this cluster."""
+        return shlex.join(["noisesweep", *words, *self.options])
+
+    def info(self, job: str) -> JobDetails:
+        """Return what Ray knows about a job; raise SweepError if there is no such job."""
+        missing = f"no job {job!r}; list the jobs with: {self.command('jobs')}"
+        if not job:
+            raise SweepError(missing)
+        with translated_errors(self.address, missing):
+            return self.client.get_job_info(quote(job, safe=""))
+
+
+def connect(address: str | None = None) -> Cluster:
+    """Connect to a cluster's job server.
+
+    Args:
+        address: The URL of the dashboard. Defaults to ``RAY_API_SERVER_ADDRESS``, or else to this machine's.
+
+    Raises:
+        SweepError: If the server does not answer or refuses the token.
+    """
+    url = (address or os.environ.get(_ADDRESS) or DEFAULT_ADDRESS).rstrip("/")
+    refuse_credentials("--address", url)
+    if not url.startswith(("http://", "https://")):
+        raise SweepError(f"--address {url}: must be the dashboard's URL, such as http://HEAD:8265")
+    with translated_errors(url), _exported(url):
+        client = JobSubmissionClient(url)
+    return Cluster(client, ("--address", url) if address else ())
+
+
+@contextmanager
+def translated_errors(address: str, missing: str = "") -> Iterator[None]:
+    """Silence Ray's client, and turn its errors into a SweepError of one line, ``missing`` for status 404."""
+    try:
+        with _silenced():
+            yield
+    except AuthenticationError as error:
+        problem = "refuses the token" if "invalid" in str(error).lower() else "requires a token"
+        raise SweepError(f"{address}: {problem}; {_TOKEN}") from None
+    except (ConnectionError, requests.RequestException, ClientError) as error:
+        raise SweepError(
+            f"{address}: no Ray job server answers ({type(error).__name__}); check that the "
+            "cluster is up, that the dashboard's port is forwarded and that --address is right"
+        ) from None
+    except RuntimeError as error:
+        if missing and "status code 404" in str(error):
+            raise SweepError(missing) from None
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise SweepError(f"{address}: {lines[0][:300] if lines else type(error).__name__}") from None
+
+
+@contextmanager
+def _exported(url: str) -> Iterator[None]:
+    """Set the environment variable that Ray's client prefers to its argument, and restore it."""
+    before = os.environ.get(_ADDRESS)
+    os.environ[_ADDRESS] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_ADDRESS]
+        else:
+            os.environ[_ADDRESS] = before
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Let Ray's loggers print nothing but errors."""
+    levels = [(logger, logger.level) for logger in map(logging.getLogger, _LOGGERS)]
+    try:
+        for logger, _ in levels:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)

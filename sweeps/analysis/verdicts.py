@@ -1,0 +1,159 @@
+"""Verdicts on the claims of a study, judged together, and the seeds that would decide a claim."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike
+
+from sweeps.analysis.stats import ALPHA, PairedDifference, holm, margin_tests, paired_difference, standardised
+
+POWER = 0.8
+MOST_SEEDS = 10_000
+# Asymptotic relative efficiency of the signed-rank test to the t test for normal differences.
+_EFFICIENCY = 3 / np.pi
+
+Pairs = Sequence[tuple[ArrayLike, ArrayLike]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence."""
+
+    p_support: float
+    p_contradict: float
+    differences: tuple[PairedDifference, ...]
+    margin: float | None
+
+
+class Verdict(StrEnum):
+    """Whether the seeds decide a claim, and which way."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its Holm-adjusted p-value.
+
+    ``seeds_needed``, the present ones included, would probably decide an undecided claim; None if it is
+    decided, or if no number up to ``MOST_SEEDS`` would. ``leaning`` is the verdict that it would then have.
+    """
+
+    verdict: Verdict
+    p_value: float
+    seeds_needed: int | None
+    leaning: Verdict | None = None
+
+
+def superiority(pairs: Pairs) -> Evidence:
+    """Weigh the claim that every ``better`` exceeds its ``worse``.
+
+    It is supported if each of the k one-sided tests is (intersection-union test, Berger 1982: the largest p),
+    and contradicted if one reversed test is (Bonferroni: k times the smallest p). Each pair has the scores
+    (better, worse) over the same seeds, oriented so that larger is better.
+    """
+    differences = tuple(paired_difference(better, worse) for better, worse in pairs)
+    return _evidence([(pair.p_greater, pair.p_less) for pair in differences], differences, None)
+
+
+def equivalence(pairs: Pairs, margin: float) -> Evidence:
+    """Weigh the claim that the arms of each pair differ by less than a margin, in units of the score.
+
+    Each pair has two one-sided tests (``margin_tests``). As for superiority, all must hold to support the
+    claim, and one of the 2k reversed tests contradicts it.
+
+    Raises:
+        ValueError: No pairs, margin not above 0, or as ``paired_difference``.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin must be above 0, not {margin}")
+    tests = [test for first, second in pairs for test in margin_tests(first, second, margin)]
+    return _evidence(tests, tuple(paired_difference(*pair) for pair in pairs), margin)
+
+
+def judge(evidence: Sequence[Evidence], alpha: float = ALPHA) -> list[Judgement]:
+    """Judge all claims of a study together.
+
+    A claim's p-value is that of its stronger side, doubled since there are two; Holm's method over the claims
+    keeps the chance of any false verdict at alpha (Holm 1979; wrong directions count: Shaffer 1980).
+
+    For an undecided claim, the number of seeds is planned that would decide it with power 0.8 at level
+    alpha / claims if the observed means and deviations were the truth: that of t tests (noncentral t), times
+    pi / 3 for the efficiency of signed ranks.
+    """
+    adjusted = holm([min(1.0, 2 * min(each.p_support, each.p_contradict)) for each in evidence])
+    return [_judgement(each, p, alpha, len(evidence)) for each, p in zip(evidence, adjusted, strict=True)]
+
+
+def wilcoxon_floor(n: int) -> float:
+    """Return the smallest two-sided p-value of n pairs, when all differences have one sign: 2 / 2^n."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def min_seeds(claims: int) -> int:
+    """Return the fewest seeds n that can decide one of several claims: 2 / 2^n * claims <= alpha."""
+    return math.ceil(1 + math.log2(claims / ALPHA))
+
+
+def _evidence(
+    tests: Sequence[tuple[float, float]], differences: tuple[PairedDifference, ...], margin: float | None
+) -> Evidence:
+    """Combine one-sided tests, each (p for, p against), that must all hold for the claim to hold."""
+    if not tests:
+        raise ValueError("a claim needs at least one pair of arms")
+    contradict = min(1.0, len(tests) * min(p for _, p in tests))
+    return Evidence(max(p for p, _ in tests), contradict, differences, margin)
+
+
+def _judgement(evidence: Evidence, p_value: float, alpha: float, claims: int) -> Judgement:
+    if p_value > alpha:
+        leaning = Verdict.SUPPORTED if _effects(evidence).min() >= 0 else Verdict.CONTRADICTED
+        needed = _seeds_needed(evidence, leaning, alpha / claims / 2)
+        return Judgement(Verdict.UNDECIDED, p_value, needed, leaning)
+    supported = evidence.p_support < evidence.p_contradict
+    return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
+
+
+def _effects(evidence: Evidence) -> np.ndarray:
+    """Return mean / std for each of the tests that must all hold for the claim to hold."""
+    margin, effects = evidence.margin, []
+    for pair in evidence.differences:
+        means = [pair.mean] if margin is None else [margin + pair.mean, margin - pair.mean]
+        effects += [standardised(mean, pair.std) for mean in means]
+    return np.array(effects)
+
+
+def _seeds_needed(evidence: Evidence, leaning: Verdict, level: float) -> int | None:
+    """Plan the seeds for the verdict that the observed means lean to.
+
+    Tests that must all hold do so with a chance of at least 1 minus the sum of their type II errors; where
+    one is enough, the most powerful counts. The level must be within reach of n differences of one sign.
+    """
+    effects, supports = _effects(evidence), leaning is Verdict.SUPPORTED
+    if not supports:
+        effects, level = -effects, level / len(effects)
+
+    def suffices(n: int) -> bool:
+        powers = _power(effects, n * _EFFICIENCY, level)
+        power = 1 - np.sum(1 - powers) if supports else powers.max()
+        return bool(power >= POWER and wilcoxon_floor(n) <= 2 * level)
+
+    candidates = range(max(2, 1 + max(pair.n for pair in evidence.differences)), MOST_SEEDS + 1)
+    index = bisect_left(candidates, True, key=suffices)
+    return candidates[index] if index < len(candidates) else None
+
+
+def _power(effects: np.ndarray, n: float, level: float) -> np.ndarray:
+    """Return P(T > t(1 - level, n - 1)) for T noncentral t with noncentrality effect * sqrt(n).
+
+    The noncentrality is cut at 40, where the power is 0 or 1 and SciPy still exact.
+    """
+    noncentrality = np.clip(effects * n**0.5, -40, 40)
+    return np.asarray(scipy.stats.nct.sf(scipy.stats.t.isf(level, n - 1), n - 1, noncentrality))

@@ -1,0 +1,65 @@
+"""The command line. Each command imports what it needs when it runs, so that ``--help`` is quick."""
+
+import atexit
+import os
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from sweeps.cli.job_commands import jobs, logs, stop, submit
+from sweeps.cli.sweep_commands import resume, run, validate
+from sweeps.cli.view_commands import list_, report, schema, status, ui
+from sweeps.errors import SpecError, SweepError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+# Help lists the commands in this order.
+for command in (run, resume, validate, schema, list_, status, report, ui, submit, jobs, logs, stop):
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"noisesweep {version('noisesweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def noisesweep(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Sweep noise injected into gradient descent: modes, sigmas, architectures."""
+
+
+def main() -> None:
+    """Run the command line. A user's mistake ends it with a message and exit status 1, not a traceback."""
+    try:
+        app()
+    except SpecError as error:
+        sys.stderr.write(f"{error}\n")
+        count = len(error.mistakes)
+        sys.exit(f"{count} mistake{'s' if count > 1 else ''}; nothing was run")
+    except SweepError as error:
+        sys.exit(f"noisesweep: {error}")
+
+
+def script() -> None:
+    """Run the command line without Python's final clean-up, which takes two seconds with torch loaded."""
+    try:
+        main()
+        code: Any = 0
+    except SystemExit as ended:
+        code = ended.code
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    atexit._run_exitfuncs()
+    # The reader of the output may be gone.
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code or 0)

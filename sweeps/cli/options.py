@@ -1,0 +1,37 @@
+"""The arguments and options that commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+_STORAGE = "folder or URI (such as s3://bucket/sweeps) of sweeps; default: runs, or ~/noisesweep in a Ray job"
+_TRACKING = "MLflow store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
+_CHANGE = "change a key of the YAML, such as fixed.epochs=3; repeatable"
+_PROFILE = "variant of the sweep, listed under profiles in its YAML"
+_TRIALS = "number of trials, or of trials per arm in a study with stages"
+_NEW = "start a new sweep of a study that already has one"
+_DASHBOARD = "dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, or else http://127.0.0.1:8265"
+
+File = Annotated[Path, Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study")]
+Name = Annotated[str, Argument(metavar="NAME", help="name of a study, as in its YAML")]
+Storage = Annotated[str | None, Option(envvar="NOISESWEEP_STORAGE", help=_STORAGE)]
+TrackingUri = Annotated[str | None, Option(help=_TRACKING)]
+Overrides = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help=_CHANGE)]
+Profile = Annotated[str | None, Option(metavar="NAME", help=_PROFILE)]
+Trials = Annotated[int | None, Option(help=_TRIALS)]
+New = Annotated[bool, Option("--new", help=_NEW)]
+Json = Annotated[bool, Option("--json", help="print JSON lines for other programs to read")]
+Job = Annotated[str, Argument(metavar="ID", help="ID of a job, as printed by submit")]
+Address = Annotated[str | None, Option(metavar="URL", help=_DASHBOARD)]
+
+
+def changes_of(file: Path, profile: str | None, overrides: list[str] | None, trials: int | None) -> list[str]:
+    """Return the values of ``--set``, with ``--trials`` as a change of the key that the sweep has for it."""
+    from sweeps.spec.source import Source
+
+    changes = overrides or []
+    if trials is None:
+        return changes
+    staged = "stages" in Source(file, changes, profile).content
+    return [*changes, f"{'stages.search.trials_per_arm' if staged else 'budget.trials'}={trials}"]

@@ -1,0 +1,97 @@
+"""Commands that run a sweep or check its YAML."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeps.cli.options import File, Json, New, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
+
+if TYPE_CHECKING:
+    from sweeps.console.jsonl import Log
+    from sweeps.runner import SweepResult
+
+_SWEEP = "name of a study, or its YAML to change settings such as resources"
+
+
+def run(
+    file: File,
+    profile: Profile = None,
+    overrides: Overrides = None,
+    trials: Trials = None,
+    new: New = False,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    json_lines: Json = False,
+) -> None:
+    """Run a sweep."""
+    from sweeps.tracking.process import started_ahead
+
+    with started_ahead():
+        from sweeps.spec.load import load_spec
+
+        spec = load_spec(file, changes_of(file, profile, overrides, trials), profile)
+        from sweeps.runner import run
+
+        log: Log = "json" if json_lines else "text"
+        _exit(run(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=log))
+
+
+def resume(
+    sweep: Annotated[str, typer.Argument(metavar="NAME|FILE", help=_SWEEP)],
+    profile: Profile = None,
+    overrides: Overrides = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    json_lines: Json = False,
+) -> None:
+    """Resume a study's latest sweep, or upload what MLflow is still missing."""
+    is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
+    if profile or overrides:
+        from sweeps.spec.source import shipped_study
+
+        is_file = is_file or shipped_study(sweep) is not None
+        if not is_file:
+            raise typer.BadParameter("--profile and --set change a YAML: give its FILE instead of the NAME")
+    from sweeps.tracking.process import started_ahead
+
+    with started_ahead():
+        from sweeps.spec.load import load_spec
+
+        spec = load_spec(sweep, overrides or [], profile) if is_file else None
+        from sweeps.runner import resume
+
+        log: Log = "json" if json_lines else "text"
+        _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log))
+
+
+def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
+    """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
+    from sweeps.analysis.claims import undecidable
+    from sweeps.analysis.descriptions import plan
+    from sweeps.spec.load import load_spec
+    from sweeps.spec.source import dump
+
+    spec = load_spec(file, overrides or [], profile)
+    for other in spec.profiles:
+        load_spec(file, overrides or [], other)
+    defaults = spec.hyperparameters({}).model_dump()
+    fixed = {name: value for name, value in defaults.items() if name not in spec.search or name in spec.fixed}
+    if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
+        # Each optimizer has a default of its own.
+        fixed["weight_decay"] = None
+    resolved = spec.model_dump(exclude_none=True)
+    if not spec.stages:
+        resolved["scheduler"] = resolved.get("scheduler", "none")
+    sys.stdout.write(dump({**resolved, "fixed": fixed}))
+    sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
+    if note := undecidable(spec):
+        sys.stderr.write(f"{file}: {note}\n")
+
+
+def _exit(result: "SweepResult") -> None:
+    if not result.complete:
+        # A shell has the same status after Ctrl-C.
+        raise typer.Exit(130)
+    if result.undelivered or result.best is None:
+        raise typer.Exit(1)

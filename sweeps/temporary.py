@@ -1,0 +1,75 @@
+"""Changes to the process that are undone: a sweep leaves a notebook as it found it."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set environment variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def attributes(owner: object, **values: Any) -> Iterator[None]:
+    """Set attributes of a module or class."""
+    before = {name: getattr(owner, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)
+
+
+@contextmanager
+def working_directory(path: Path) -> Iterator[None]:
+    """Change to a folder, and back if the previous one still exists."""
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            os.chdir(before)
+
+
+@contextmanager
+def signal_handler(number: signal.Signals) -> Iterator[None]:
+    """Let others change the handler of a signal, which only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextmanager
+def log_level(name: str, level: int) -> Iterator[None]:
+    """Set the level of a logger."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
