@@ -1,1 +1,1 @@
-"""Speed, as ratios measured side by side in one run: ``make bench``, or ``python -m benchmarks NAME ...``."""
+"""Speed ratios, measured side by side in one run: ``make bench``, or ``python -m benchmarks NAME ...``."""

@@ -1,4 +1,4 @@
-"""The sweeps of the throughput benchmark: 16 fixed configurations each, no early stopping."""
+"""The sweeps of the throughput benchmark: 16 fixed configurations each, without early stopping."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ SIGMA = 0.01
 
 @dataclass(frozen=True)
 class Case:
-    """A dataset with an architecture, and how long each of the 16 trains."""
+    """A dataset, an architecture and the length of training."""
 
     name: str
     trainable: str
@@ -25,13 +25,13 @@ class Case:
 
     @property
     def configurations(self) -> list[dict[str, Any]]:
-        """Noise mode and learning rate of each; sigma is the same in all."""
+        """Noise mode and learning rate of each configuration; all have the same sigma."""
         return [
             {"noise": noise, "lr": lr, "sigma": SIGMA} for noise, lr in itertools.product(MODES, self.rates)
         ]
 
     def write_spec(self, path: Path) -> None:
-        """Write the same as a sweep's YAML."""
+        """Write the case as the YAML of a sweep."""
         spec = {
             "name": self.name,
             "trainable": self.trainable,
@@ -72,7 +72,7 @@ CASES = {
         ),
     )
 }
-# Where the start counts for less.
+# A longer sweep, in which the start-up matters less.
 CASES["fmnist-long"] = replace(
     CASES["fmnist"],
     name="fmnist-long",

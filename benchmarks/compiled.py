@@ -1,29 +1,26 @@
-"""9. torch.compile: a training step compiled and as written, and what its first epoch takes more than others.
+"""9. torch.compile: an eager and a compiled training step, and the extra time of the first compiled epoch.
 
-One thread, mode ``all``, each in a process of its own; cold and warm are the compiler's caches.
+One thread, mode ``all``, each measurement in its own process, with cold and warm caches of the compiler.
 """
 
 import json
 import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, run_python, seconds
 from benchmarks.noise_overhead import MODELS, training_of
-from sweeps.engine.allocator import keep_freed_memory
-from trainables.onednn import onednn_linear
+from sweeps.engine.ray_session import ALLOCATOR
 
 NAMES = ("MLP shallow", "CNN2", "LSTM")
 _ROUNDS = 3
-_EPOCHS = 6  # of which the fastest counts
+# The fastest of these epochs counts.
+_EPOCHS = 6
 
 
 def main(model: str, way: str) -> None:
     """Print the seconds of the first epoch, compilation included, and of one after it."""
-    keep_freed_memory()
-    # The compiler takes oneDNN's linear layers for inference alone, and refuses ours.
-    with one_thread(), nullcontext() if way == "compiled" else onednn_linear():
+    with one_thread():
         training = training_of(model, "all")
         if way == "compiled":
             training.task.model.compile()
@@ -33,9 +30,11 @@ def main(model: str, way: str) -> None:
 
 
 def measure(model: str, way: str, cache: Path) -> tuple[float, float]:
-    """Give milliseconds a step, and the seconds that the first epoch takes more."""
+    """Milliseconds per step, and the extra seconds of the first epoch."""
     arguments = ("-m", "benchmarks.compiled", model, way)
-    _, printed = run_python(*arguments, cwd=cache, TORCHINDUCTOR_CACHE_DIR=str(cache / "compiler"))
+    _, printed = run_python(
+        *arguments, cwd=cache, TORCHINDUCTOR_CACHE_DIR=str(cache / "compiler"), **ALLOCATOR
+    )
     first, after = json.loads(printed.splitlines()[-1])
     return 1000 * after / MODELS[model][2], first - after
 
@@ -52,8 +51,8 @@ def run(names: list[str] | None = None) -> Results:
         def compiled(model: str = model, cold: list[float] = cold, warm: list[float] = warm) -> float:
             with tempfile.TemporaryDirectory() as folder:
                 cold.append(measure(model, "compiled", Path(folder))[1])
-                step, more = measure(model, "compiled", Path(folder))
-            warm.append(more)
+                step, extra = measure(model, "compiled", Path(folder))
+            warm.append(extra)
             return step
 
         taken = interleaved({"as written": written, "compiled": compiled}, _ROUNDS)

@@ -1,7 +1,7 @@
-"""4. Control plane: sweeps of a trainable that does nothing, against plain Tune without tracking.
+"""4. Control plane: sweeps of a trainable that does nothing, compared with plain Tune without tracking.
 
-A trial of either reports once. A grid is a list of trials; a search asks Optuna for each. Imports and the
-start of Ray are in the time of both; tracking, the report and the saved model in that of NoiseSweep alone.
+A trial of either reports once. A grid is a list of trials; a search asks Optuna for each trial. Both times
+include imports and the start of Ray; only NoiseSweep's includes tracking, the report and the saved model.
 """
 
 import json
@@ -16,20 +16,21 @@ from typing import Any
 
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 
-SIZES = {64: 3, 512: 3, 2048: 1}  # trials, and rounds
+# Rounds by number of trials.
+SIZES = {64: 3, 512: 3, 2048: 1}
 NAMES = ("grid", "search")
 
 
 def ours(kind: str, trials: int) -> None:
-    from benchmarks.nothing import Nothing
+    from benchmarks.empty_trainable import EmptyTrainable
     from sweeps.runner import run
     from sweeps.spec.load import load_spec
     from trainables import registry
 
-    registry.register(Nothing)
+    registry.register(EmptyTrainable)
     spec: dict[str, Any] = {
-        "name": "nothing",
-        "trainable": "nothing",
+        "name": "empty",
+        "trainable": "empty",
         "fixed": {"epochs": 1},
         "objective": {"metric": "val_loss", "mode": "min"},
         "resources": {"cpu": 1},
@@ -48,7 +49,8 @@ def plain(kind: str, trials: int) -> None:
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # without tracking
+    # Turn off Tune's own loggers.
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -78,7 +80,7 @@ def main(who: str, kind: str, trials: int) -> None:
 
 
 def peak_memory() -> float:
-    """GiB that this process held at most; ``ru_maxrss`` also counts what the one that started it held."""
+    """Peak memory of this process in GiB; ``ru_maxrss`` would include the parent process's peak."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 2**20
 

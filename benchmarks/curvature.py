@@ -1,8 +1,8 @@
-"""7. Curvature: seconds of a Hessian trace to one standard error, against PyHessian on the same examples.
+"""7. Curvature: seconds of a Hessian trace to one standard error, compared with PyHessian.
 
-Both draw signs, so that a draw has the same variance in either: equal draws are an equal standard error,
-which what they gave is held against. PyHessian has two ways: all examples at once, whose gradient it keeps,
-and a loader of batches, whose gradients it takes again for each draw.
+Both draw signs, so that a draw has the same variance in both, and equal numbers of draws give equal standard
+errors; the measured standard errors check this. PyHessian has two modes: all examples at once, whose gradient
+it keeps, and a loader of batches, whose gradients it computes again for each draw.
 """
 
 import math
@@ -15,7 +15,6 @@ from pyhessian import hessian
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.engine.allocator import keep_freed_memory
 from trainables import get
 from trainables.curvature import Hessian, hutchinson_trace
 from trainables.loop import Training
@@ -53,13 +52,13 @@ def theirs(training: Training, criterion: nn.Module, at_once: bool, errors: list
         given = {"data": tuple(torch.cat(parts) for parts in zip(*batches, strict=True))}
     draws = hessian(task.model, criterion, **given, cuda=False).trace(maxIter=_DRAWS, tol=-math.inf)
     for parameter in task.model.parameters():
-        parameter.grad = None  # which holds on to its graph
+        # The gradient would keep its graph alive.
+        parameter.grad = None
     errors.append(float(np.std(draws, ddof=1)) / math.sqrt(_DRAWS))
 
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("curvature")
-    keep_freed_memory()  # as in a trial
     for model in names or MODELS:
         training = training_of(model)
         next(iter(training))

@@ -1,4 +1,4 @@
-"""6. ASHA's worth: epochs spent and best score with and without, the same configurations, several seeds."""
+"""6. What ASHA saves: epochs and best score with and without it, for the same configurations and seeds."""
 
 import json
 import sys
@@ -9,12 +9,13 @@ from typing import Any
 
 from benchmarks.measure import Results, interleaved, ratios, run_python
 
-NAMES = ("0", "1", "2")  # seeds
+# The seeds.
+NAMES = ("0", "1", "2")
 _EPOCHS = 18
 
 
 def spec_of(seed: int, asha: bool) -> dict[str, Any]:
-    """A grid over sigma and learning rate, of which ASHA stops what is behind."""
+    """A grid over sigma and learning rate."""
     return {
         "name": "digits-asha",
         "trainable": "digits",
@@ -41,7 +42,7 @@ def measure(seed: int, asha: bool, found: dict[str, list[float]]) -> float:
 
 
 def main(spec: str) -> None:
-    """Run a sweep and print the epochs that it took and its best score."""
+    """Run a sweep and print its number of epochs and its best score."""
     from sweeps.runner import run
 
     state = run(spec, storage=Path.cwd(), log="json").state
@@ -70,8 +71,8 @@ def run(names: list[str] | None = None) -> Results:
     results.add(case, "epochs with / without", ratios(with_asha["epochs"], without["epochs"]))
     results.add(case, "seconds with / without", ratios(times["with"], times["without"]))
     results.add(case, "best val_accuracy without", without["best"])
-    losses = [a - b for a, b in zip(with_asha["best"], without["best"], strict=True)]
-    results.add(case, "best val_accuracy, with less without", losses)
+    differences = [a - b for a, b in zip(with_asha["best"], without["best"], strict=True)]
+    results.add(case, "best val_accuracy, with minus without", differences)
     return results
 
 

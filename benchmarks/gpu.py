@@ -1,8 +1,8 @@
-"""8. On a GPU: examples a second of one trial beside the published way on it, and what noise costs.
+"""8. On a GPU: examples per second of one trial compared with the published way, and the cost of noise.
 
-The published way is as in the throughput benchmark, with its loader in the process and in eight. Ours is
-measured with steps as they are written and replayed as CUDA graphs, and in each precision. The first epoch
-of each is left out.
+The published way is as in the throughput benchmark, with its loader in the training process or in eight
+others. Ours is measured with eager steps, with steps replayed as CUDA graphs, and in each precision. The
+first epoch of each is left out.
 """
 
 import statistics
@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from benchmarks import published
+from benchmarks import published_way
 from benchmarks.cases import CASES, Case
 from benchmarks.measure import Results, interleaved, note, ratios
 from trainables import NOISE_MODES, Hyperparameters, get
@@ -24,14 +24,14 @@ _WORKERS = 8
 
 
 def an_epoch(ends: list[float]) -> float:
-    """Seconds an epoch, validation included, from the ends of epochs."""
+    """Seconds per epoch, validation included, from the times at which epochs ended."""
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
 def theirs(case: Case, workers: int) -> float:
     ends: list[float] = []
     lasting = {"num_workers": workers, "persistent_workers": True} if workers else {}
-    published.train(
+    published_way.train(
         replace(case, fixed={**case.fixed, "epochs": _EPOCHS["published"]}),
         case.configurations[-1],
         lambda *_: ends.append(time.perf_counter()),

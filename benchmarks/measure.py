@@ -1,4 +1,4 @@
-"""Timing side by side, and the tables that are kept."""
+"""Timing side by side, and the tables of results."""
 
 import csv
 import os
@@ -23,17 +23,17 @@ COLUMNS = ("date", "commit", "machine", "case", "measure", "median", "lowest", "
 
 
 def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measure each contender once a round, in an order that turns round each time.
+    """Measure each contender once per round, reversing the order after each round.
 
-    Returns what each gave, in the order of the rounds: the nth of two contenders are a pair.
+    The nth values of two contenders, from the same round, are a pair.
     """
-    given: dict[str, list[float]] = {name: [] for name in contenders}
+    measured: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         names = list(contenders)
         for name in names if number % 2 == 0 else reversed(names):
-            given[name].append(contenders[name]())
-            note(f"round {number + 1} of {rounds}: {name}: {given[name][-1]:.3g}")
-    return given
+            measured[name].append(contenders[name]())
+            note(f"round {number + 1} of {rounds}: {name}: {measured[name][-1]:.3g}")
+    return measured
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -49,9 +49,9 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 def run_python(*arguments: str, cwd: Path, **environment: str) -> tuple[float, str]:
-    """Run this Python with arguments, start to end. Returns seconds and what it printed.
+    """Run this Python with arguments; return the seconds from start to end and the output.
 
-    A contender that fails ends the benchmark, with what it said.
+    If it fails, its output is printed and the benchmark ends.
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     started = time.perf_counter()
@@ -63,7 +63,7 @@ def run_python(*arguments: str, cwd: Path, **environment: str) -> tuple[float, s
 
 
 class Results:
-    """The rows of one benchmark: printed as a table, and added to a CSV with commit and machine."""
+    """Rows of one benchmark, to print as a table and append to a CSV with commit and machine."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -75,13 +75,13 @@ class Results:
         }
 
     def add(self, case: str, measure: str, values: Sequence[float]) -> None:
-        """Add a measurement, taken once or several times."""
+        """Add the values of one measure."""
         low, high = min(values), max(values)
         row = {"case": case, "measure": measure, "median": median(values), "lowest": low, "highest": high}
         self._rows.append({**self._made_by, **row, "n": len(values)})
 
     def keep(self) -> None:
-        """Print the table and add it to the file."""
+        """Print the table and append it to the file."""
         if not self._rows:
             return
         shown = COLUMNS[3:]
@@ -104,7 +104,7 @@ def _text(value: Any) -> str:
 
 
 def commit() -> str:
-    """Name what is measured; with a plus where the code differs from the commit."""
+    """Short hash of the commit; a plus marks uncommitted changes."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -132,18 +132,18 @@ def _cpu() -> str:
     except OSError:
         return platform.processor()
     known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    # Machines of clouds have names that say little.
+    # In a cloud, the name of a model is often not specific.
     return f"{known.get('model name', 'CPU')} (family {known.get('cpu family')} model {known.get('model')})"
 
 
 def note(text: str) -> None:
-    """Say how far a benchmark is."""
+    """Print progress to stderr."""
     sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread, as each trial has on this machine."""
+    """Use one thread, as each trial on a CPU does."""
     import torch
 
     before = torch.get_num_threads()

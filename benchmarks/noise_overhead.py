@@ -1,4 +1,4 @@
-"""3. Noise overhead: an epoch's steps in each mode over those without noise, per model, one thread."""
+"""3. Noise overhead: time of a step in each mode over a step without noise, per model, one thread."""
 
 from functools import partial
 from typing import Any
@@ -7,13 +7,12 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from sweeps.engine.allocator import keep_freed_memory
 from trainables import NOISE_MODES, get
 from trainables.loop import Training
 from trainables.onednn import onednn_linear
 
 _ROUNDS = 7
-# Trainable, hyperparameters, and steps between two looks at the clock.
+# Trainable, hyperparameters, and steps per timed epoch.
 MODELS: dict[str, tuple[str, dict[str, Any], int]] = {
     "MLP shallow": ("fmnist", {"model": "shallow"}, 40),
     "MLP wide": ("fmnist", {"model": "wide"}, 2),
@@ -31,7 +30,7 @@ NAMES = tuple(MODELS)
 
 
 class Longhand:
-    """The paper's listing for ``all``: remember each parameter, add noise to each, put each back."""
+    """The paper's listing for ``all``: copy each parameter, add noise to it, restore it."""
 
     def __init__(self, parameters: list[nn.Parameter], sigma: float) -> None:
         self.parameters, self.sigma = parameters, sigma / len(parameters) ** 0.5
@@ -72,7 +71,6 @@ def an_epoch(training: Training) -> float:
 
 def run(names: list[str] | None = None) -> Results:
     results = Results("noise_overhead")
-    keep_freed_memory()  # as in a trial
     for model in names or MODELS:
         steps = MODELS[model][2]
         with one_thread():
@@ -84,7 +82,8 @@ def run(names: list[str] | None = None) -> Results:
 
             contenders = {mode: partial(an_epoch, training) for mode, training in by_mode.items()}
             with onednn_linear():
-                interleaved(contenders, 1)  # to be warm
+                # Warm up.
+                interleaved(contenders, 1)
                 taken = interleaved({**contenders, "draw": draw}, _ROUNDS)
         results.add(model, "none, ms a step", [1000 * value / steps for value in taken["none"]])
         for mode in (*NOISE_MODES[1:], "longhand"):

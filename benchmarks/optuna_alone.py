@@ -1,4 +1,4 @@
-"""Contender (c), Optuna alone: ``n_jobs`` threads in one process, tensors in memory, a core a trial."""
+"""Contender (c), Optuna alone: ``n_jobs`` threads in one process, tensors in memory, one core per trial."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 import torch
 
-from benchmarks import plain
+from benchmarks import plain_pytorch as plain
 from benchmarks.cases import CASES, Case
 
 

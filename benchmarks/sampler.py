@@ -1,4 +1,4 @@
-"""10. Optuna's sampler at thousands of trials: a suggestion of ours, and by its default settings."""
+"""10. Optuna's sampler at thousands of trials: time of a suggestion with our settings and its defaults."""
 
 from functools import partial
 from typing import Any
@@ -14,7 +14,8 @@ from sweeps.spec.model import Spec
 from sweeps.spec.space import SearchSpace
 
 _ROUNDS = 5
-_ASKED = 32  # suggestions between two looks at the clock
+# Suggestions per timing.
+_ASKED = 32
 _EARLIER = (128, 512, 2048)
 NOISY = ["layer", "all", "after_layer", "after_all"]
 SPACES: dict[str, dict[str, Any]] = {
@@ -49,7 +50,7 @@ class Ours:
         self._n = 0
 
     def trial(self, score: float, point: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask and tell; a point that is known is taken as it is, as where a sweep is resumed."""
+        """Ask and tell; a known point is used as it is, as when a sweep is resumed."""
         self._n += 1
         found = self._study.ask(f"{self._n}", point)
         self._study.tell(f"{self._n}", score)
@@ -57,7 +58,7 @@ class Ours:
 
 
 class Plain:
-    """The same of a study with a sampler of Optuna's own settings."""
+    """A study with Optuna's default sampler, or another one."""
 
     def __init__(self, spec: Spec, sampler: BaseSampler | None = None) -> None:
         self._space = SearchSpace(spec)
@@ -73,13 +74,13 @@ class Plain:
 
 
 def told(study: Ours | Plain, points: list[dict[str, Any]], scores: list[float]) -> None:
-    """Fill a study with trials that are known."""
+    """Fill a study with known trials."""
     for point, score in zip(points, scores, strict=True):
         study.trial(score, point)
 
 
 def asked(study: Ours | Plain, scores: list[float]) -> float:
-    """Milliseconds a trial that the study suggests and is told the score of."""
+    """Milliseconds to suggest a trial and record its score, on average."""
     return 1000 * seconds(lambda: [study.trial(score) for score in scores]) / len(scores)
 
 

@@ -1,4 +1,4 @@
-"""5. Start-up: from the command to the first finished epoch, taken apart; cold and warm cache of data."""
+"""5. Start-up: parts of the time from the command to the first finished epoch, with cold and warm data."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ _ROUNDS = 5
 
 
 def parts(case: Case, **environment: str) -> dict[str, float]:
-    """Run a sweep; return the seconds of each part, and those since the command when each was over."""
+    """Run a sweep; return the seconds of each part, and until the first trial and its first epoch."""
     with tempfile.TemporaryDirectory() as folder:
         case.write_spec(Path(folder, "sweep.yaml"))
         started = time.time()
@@ -35,10 +35,11 @@ def parts(case: Case, **environment: str) -> dict[str, float]:
 
 
 def main(spec: str) -> None:
-    """Run a sweep as the command does, and print when each part was over."""
+    """Run a sweep as the command does, and print when each part ended."""
     from sweeps.tracking.process import started_ahead
 
-    with started_ahead():  # as the command does before it imports
+    # The command does this before it imports the rest.
+    with started_ahead():
         _run(spec)
 
 

@@ -1,4 +1,4 @@
-"""1. Sweep throughput: 16 configurations from command to end, against three other ways to run them."""
+"""1. Sweep throughput: 16 configurations from command to end, compared with three other ways to run them."""
 
 import json
 import tempfile
@@ -10,11 +10,12 @@ from benchmarks.cases import CASES, Case
 from benchmarks.measure import Results, interleaved, note, ratios, run_python
 
 OTHERS = {
-    "published way": "benchmarks.published",
+    "published way": "benchmarks.published_way",
     "Ray Tune recipe": "benchmarks.tune_recipe",
     "Optuna alone": "benchmarks.optuna_alone",
 }
-COMMAND = "from sweeps.cli import script; script()"  # what the script ``noisesweep`` does
+# The script ``noisesweep`` does this.
+COMMAND = "from sweeps.cli import script; script()"
 NAMES = tuple(CASES)
 _ROUNDS = 3
 
@@ -38,7 +39,7 @@ def ours(case: Case) -> float:
 
 
 def final_losses(printed: str) -> list[float]:
-    """Take the val_loss of each trial's last epoch from JSON lines."""
+    """The val_loss of each trial's last epoch, from JSON lines."""
     last: dict[str, float] = {}
     for line in printed.splitlines():
         event = json.loads(line)

@@ -1,7 +1,7 @@
 """Contender (b), the standard Ray Tune recipe for PyTorch.
 
-A function trainable with a DataLoader that reports and saves a checkpoint each epoch, a core a trial, and
-Ray's MLflow callback on an SQLite store.
+It has a function trainable with a DataLoader that reports and saves a checkpoint each epoch, one core per
+trial, and Ray's MLflow callback with an SQLite store.
 """
 
 import json
@@ -18,7 +18,7 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from torch import nn
 
 from benchmarks.cases import CASES
-from benchmarks.published import train
+from benchmarks.published_way import train
 
 
 def trainable(config: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
-from sweeps.record.folder import SweepFolder, create_sweep, newest_sweep, sweep_folders
+from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Follower
 from sweeps.record.state import SweepState, TrialRecord
 from sweeps.record.storage import in_ray_job, open_storage
@@ -148,7 +148,7 @@ def resume(
     """
     storage = open_storage(storage)
     name = sweep.name if isinstance(sweep, Spec) else sweep
-    folder = newest_sweep(storage, name)
+    folder = latest_sweep(storage, name)
     before = folder.spec()
     spec = _located(sweep) if isinstance(sweep, Spec) else before
     _check_harmless(folder, found := changes(before, spec))
@@ -282,6 +282,8 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
         _begin(folder, display)
         try:
             with stopping(when_stuck=give_up) as stop:
+                if mirror:
+                    mirror.on_lost = stop.fail
                 run_stages(folder, spec, stop)
         except Stopped:
             pass

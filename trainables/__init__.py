@@ -1,7 +1,7 @@
-"""What one trial does: the noise-step core, the training loop, and one trainable per dataset.
+"""What one trial does: noise injection, the training loop, and one trainable per dataset.
 
-Public names: ``NoiseInjector`` for a training loop of your own; ``Trainable``, ``Hyperparameters`` and
-``register`` for a dataset of your own; ``get`` and ``names`` to look trainables up.
+Use ``NoiseInjector`` in a training loop of your own; ``Trainable``, ``Hyperparameters`` and ``register`` to
+add a dataset of your own; ``get`` and ``names`` to look trainables up.
 """
 
 from trainables.base import Trainable

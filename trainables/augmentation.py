@@ -1,4 +1,4 @@
-"""Random changes of training images, a batch at a time on its device.
+"""Random changes to training images, a batch at a time, on the batch's device.
 
 Shapes: B batch, K channels, H height, W width.
 """
@@ -11,17 +11,17 @@ PADDING = 4
 
 
 def crop_and_flip(pixels: Tensor, order: torch.Generator) -> Tensor:
-    """Pad each image with 4 black pixels, crop it at random to its size, and mirror every second one.
+    """Pad with 4 black pixels, crop at random to the original size, and mirror with probability 1/2.
 
     Args:
         pixels: (B, K, H, W), as stored.
         order: Source of the crops and flips, on the CPU.
 
     Returns:
-        (B, K, H, W); each image moved by -4 to 4 pixels either way, and mirrored left to right or not.
+        (B, K, H, W); each image is shifted by -4 to 4 pixels in each direction.
     """
     n, _, height, width = pixels.shape
-    # One draw, so that one transfer brings it to the device.
+    # All random numbers go to the device in one transfer.
     draws = torch.stack(
         [
             *torch.randint(2 * PADDING + 1, (2, n), generator=order),

@@ -1,4 +1,4 @@
-"""What a trainable is: a dataset with its architectures, ready to be trained with noise."""
+"""The base class of trainables: a dataset with its architectures, ready to be trained with noise."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,21 +17,19 @@ H = TypeVar("H", bound=Hyperparameters)
 
 
 class Trainable(ABC, Generic[H]):
-    """One dataset and its architectures. Subclass, fill in the attributes, and build the task.
+    """One dataset and its architectures. A subclass sets the attributes and builds the task.
 
     ``H`` is the class of its hyperparameters.
 
     Attributes:
-        name: What a YAML calls it.
-        Hyperparameters: Its hyperparameters with their defaults; where it has several architectures,
+        name: Name in a YAML.
+        Hyperparameters: Its hyperparameters with their defaults. If there are several architectures,
             ``model`` is a Literal of their names.
-        scores: What its task's ``evaluate`` gives beside ``loss``, such as ``accuracy``, and which direction
-            is better; None for one that is there to compare with. One where more is better is a fraction: 0
-            is the worst.
-        data_hyperparameters: The hyperparameters that ``prepare`` looks at.
-        fixed_shapes: Whether all full batches have one shape and the loss of one does nothing but tensor
-            operations, always the same, none of which reads a tensor back: then a GPU replays a step as a
-            CUDA graph.
+        scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
+            better direction, or None for a reference value. A score to maximise is a fraction: 0 is worst.
+        data_hyperparameters: The hyperparameters that ``prepare`` depends on.
+        fixed_shapes: Whether a GPU may replay a training step as a CUDA graph. It may if all full batches
+            have one shape, and the loss always runs the same tensor operations and reads no tensor back.
     """
 
     name: ClassVar[str]
@@ -41,7 +39,7 @@ class Trainable(ABC, Generic[H]):
     fixed_shapes: ClassVar[bool] = False
 
     def __init__(self, data_dir: Path | None = None) -> None:
-        """Make a trainable; nothing is loaded yet.
+        """Load nothing yet.
 
         Args:
             data_dir: Folder with local copies of datasets; ``NOISESWEEP_DATA_DIR`` when None.
@@ -50,21 +48,13 @@ class Trainable(ABC, Generic[H]):
 
     @classmethod
     def metrics(cls) -> dict[str, Direction | None]:
-        """Every metric reported each epoch, and the better direction where there is one.
-
-        Returns:
-            Directions by name; None where neither is better.
-        """
+        """Metrics reported every epoch, each with its better direction, or None if it has none."""
         train_loss: dict[str, Direction | None] = {"train_loss": "min"}
         return dict.fromkeys(LOOP_METRICS) | train_loss | cls._evaluated("validation")
 
     @classmethod
     def test_metrics(cls) -> dict[str, Direction | None]:
-        """Every metric that the last epoch reports of the test split, where a trial is to read it.
-
-        Returns:
-            Directions by name; None where neither is better.
-        """
+        """Metrics of the test split that the last epoch adds in a trial that reads it, as ``metrics``."""
         return cls._evaluated("test")
 
     @classmethod
@@ -73,62 +63,34 @@ class Trainable(ABC, Generic[H]):
 
     @abstractmethod
     def prepare(self, hyperparameters: H, *, test: bool = False) -> None:
-        """Download and decode what trials need, once per machine, and refuse what the data cannot give.
+        """Download and decode the data, once per machine, and check that they suffice.
 
         Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-            test: Whether trials will read the test split too.
+            hyperparameters: Those of a trial.
+            test: Whether trials will also read the test split.
 
         Raises:
-            DataError: If the data cannot be had, or are too few.
+            DataError: If the data cannot be obtained or are too few.
         """
 
     @abstractmethod
     def task(self, hyperparameters: H, device: torch.device) -> Task:
-        """Build the freshly initialised model and load its data.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-            device: Where to train.
-        """
+        """Load the data and build the freshly initialised model on the device to train on."""
 
     @abstractmethod
     def model(self, hyperparameters: H) -> nn.Module:
-        """Build the freshly initialised architecture.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-        """
+        """Build the freshly initialised architecture."""
 
     def serving(self, model: nn.Module, hyperparameters: H) -> nn.Module:
-        """Put around a trained network what its inputs and outputs need, to save it for use elsewhere.
-
-        Args:
-            model: What ``model`` built.
-            hyperparameters: An instance of ``self.Hyperparameters``.
-
-        Returns:
-            A module that takes the data as they are stored.
-        """
+        """Wrap a network that ``model`` built for use elsewhere: the result takes the data as stored."""
         return model
 
     @abstractmethod
     def example_input(self, hyperparameters: H) -> Tensor:
-        """Inputs of ``serving``, a batch of two, for the signature of a saved model.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-        """
+        """Inputs of ``serving``, a batch of two, for the signature of a saved model."""
 
     def companions(self, hyperparameters: H) -> Sequence[Path]:
-        """List files without which a saved model cannot be used, such as its vocabulary.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-
-        Returns:
-            Files.
-        """
+        """Files without which a saved model cannot be used, such as its vocabulary."""
         return ()
 
     def start(self, hyperparameters: H, *, seed: int, device: str = "cpu", test: bool = False) -> Training:
@@ -136,12 +98,12 @@ class Trainable(ABC, Generic[H]):
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
-            seed: Decides init, data order and noise.
-            device: Where to train.
-            test: Whether to read the test split, once, after the last epoch.
+            seed: Determines initialisation, data order and noise.
+            device: Device to train on.
+            test: Whether to evaluate the test split, once, after the last epoch.
 
         Returns:
-            The trial, to be iterated over.
+            The trial; iterate over it to train.
         """
         seeds = Seeds.of(seed)
         torch.manual_seed(seeds.init)

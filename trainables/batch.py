@@ -1,4 +1,4 @@
-"""What a step trains on."""
+"""A batch of examples."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """Inputs and targets of one step; ``weight`` is the number of terms that its mean loss is over."""
+    """Inputs and targets of one step; ``weight`` is the number of terms in its mean loss."""
 
     inputs: Tensor
     targets: Tensor

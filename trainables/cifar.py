@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 50,000 training and 10,000 test images of 32x32, in colour."""
+"""CIFAR-10 and CIFAR-100: 50,000 training and 10,000 test images of 32x32 in colour."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The loss and the scores of classifiers, whatever they classify.
+"""Loss and scores shared by all classifiers.
 
 Shapes: B batch, C classes.
 """
@@ -15,39 +15,25 @@ from trainables.data.splits import EvaluationSplit
 
 
 class ClassifierTask(ABC):
-    """The part of a task that classifiers share; what their examples are is a subclass's to say."""
+    """The part of a task that classifiers share; a subclass supplies the examples."""
 
     model: nn.Module
 
     @abstractmethod
     def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
-        """Yield a whole split, every example once.
-
-        Args:
-            split: Which; ``test`` is loaded only here, when it is asked for.
-        """
+        """Yield every example of a split once; the test split is loaded here, not before."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of a batch; targets of -100 do not count.
+        """Mean cross-entropy in nats, a scalar; targets of -100 do not count.
 
         Args:
-            batch: Targets (B, ...) and inputs that the model makes into logits (B, ..., C).
-
-        Returns:
-            A scalar, in nats.
+            batch: Targets (B, ...), and inputs that the model maps to logits (B, ..., C).
         """
         return F.cross_entropy(self.model(batch.inputs).flatten(0, -2), batch.targets.flatten())
 
     @torch.inference_mode()
     def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
-        """Score a whole split.
-
-        Args:
-            split: Which.
-
-        Returns:
-            ``loss`` (mean cross-entropy, nats) and ``accuracy`` (fraction correct).
-        """
+        """``loss`` (mean cross-entropy, nats) and ``accuracy`` (fraction correct) of a whole split."""
         sums = torch.zeros(2, dtype=torch.float64, device=next(self.model.parameters()).device)
         n_examples: Tensor | int = 0
         for batch in self.evaluation_batches(split):

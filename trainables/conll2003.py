@@ -7,6 +7,7 @@ import torch
 from nervaluate import Evaluator
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from trainables.data.padding import IGNORED
 from trainables.data.splits import EvaluationSplit
@@ -19,47 +20,42 @@ TAGS = ("O", *(f"{place}-{entity}" for entity in ENTITIES for place in "BI"))  #
 
 
 class TaggingTask(TextTask):
-    """A tagger of words; its scores, like its loss, do not count padding."""
+    """A tagger of words; neither its loss nor its scores count padding."""
 
+    @override
     @torch.inference_mode()
     def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
-        """Score a whole split.
-
-        Args:
-            split: Which.
+        """Scores of a whole split.
 
         Returns:
-            ``loss`` (mean cross-entropy over words, nats), ``token_accuracy`` (fraction of words) and ``f1``
-            (of entities, right only with their exact words and kind).
+            ``loss`` (mean cross-entropy over words, nats), ``token_accuracy`` (fraction of words) and
+            ``f1`` (of ``entity_f1``).
         """
-        losses, gold, found, lengths = [], [], [], []
+        losses, gold, predicted, lengths = [], [], [], []
         for batch in self.evaluation_batches(split):
             logits, targets = self.model(batch.inputs).flatten(0, 1), batch.targets.flatten()
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
             gold.append(targets)
-            found.append(logits.argmax(1))
+            predicted.append(logits.argmax(1))
             lengths.append((batch.targets != IGNORED).sum(1))
-        targets, chosen = torch.cat(gold), torch.cat(found)
+        targets, chosen = torch.cat(gold), torch.cat(predicted)
         is_word = targets != IGNORED
-        gold_tags, found_tags = targets[is_word], chosen[is_word]
+        gold_tags, predicted_tags = targets[is_word], chosen[is_word]
         return {
             "loss": float(torch.stack(losses).sum()) / len(gold_tags),
-            "token_accuracy": float((gold_tags == found_tags).double().mean()),
-            "f1": entity_f1(*(_sentences(tags, torch.cat(lengths)) for tags in (gold_tags, found_tags))),
+            "token_accuracy": float((gold_tags == predicted_tags).double().mean()),
+            "f1": entity_f1(*(_sentences(tags, torch.cat(lengths)) for tags in (gold_tags, predicted_tags))),
         }
 
 
-def entity_f1(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> float:
-    """Score entities as CoNLL-2003 does: one counts only with its exact words and kind.
+def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
+    """F1 over all entities, 0 to 1, as in CoNLL-2003: both the words and the kind of one must match exactly.
 
     Args:
-        gold: Right tags of each sentence, IOB2.
-        found: Predicted tags, likewise.
-
-    Returns:
-        F1 over all entities, 0 to 1.
+        gold: The true tags of each sentence, IOB2.
+        predicted: The predicted tags, IOB2.
     """
-    evaluator = Evaluator(gold, found, tags=list(ENTITIES), loader="list")
+    evaluator = Evaluator(gold, predicted, tags=list(ENTITIES), loader="list")
     return float(evaluator.evaluate()["overall"]["strict"].f1)
 
 
@@ -73,7 +69,7 @@ class CoNLL2003(TextTrainable[TextHyperparameters]):
     name = "conll2003"
     Hyperparameters = TextHyperparameters
     scores: ClassVar = {"f1": "max", "token_accuracy": "max"}
-    # Published in words, and with capitals, which names need; nothing is changed.
+    # The published words are used as they are: their capitals mark names.
     dataset = TextDataset(
         "eriktks/conll2003",
         text="tokens",
@@ -86,22 +82,10 @@ class CoNLL2003(TextTrainable[TextHyperparameters]):
     vector_epochs = 20
     Task = TaggingTask
 
+    @override
     def network(self, hyperparameters: TextHyperparameters, embedding: nn.Embedding) -> nn.Module:
-        """Build the freshly initialised tagger.
-
-        Args:
-            hyperparameters: ``cell``, ``hidden``, ``layers`` and ``dropout`` are used.
-            embedding: Word vectors (V, E), the first of them padding's.
-
-        Returns:
-            A module from word ids (B, T) to logits (B, T, 9).
-        """
+        """Build a module from word ids (B, T) to logits (B, T, 9)."""
         hp = hyperparameters
         return BidirectionalTagger(
-            embedding,
-            cell=hp.cell,
-            hidden=hp.hidden,
-            layers=hp.layers,
-            dropout=hp.dropout,
-            classes=len(TAGS),
+            embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, dropout=hp.dropout, classes=len(TAGS)
         )

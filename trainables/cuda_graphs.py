@@ -1,7 +1,6 @@
-"""A training step as CUDA graphs: a GPU runs its kernels in one launch, not Python one by one.
+"""A training step as CUDA graphs: one launch runs all its kernels.
 
-The kernels, their order and their random numbers are those of the step as it is written, and so are the
-results, bit for bit.
+The results equal those of the eager step bit for bit: kernels, order and random numbers are the same.
 """
 
 import gc
@@ -15,17 +14,15 @@ from torch.optim import Optimizer
 from trainables.batch import Batch
 from trainables.noise import NoiseInjector
 
-_WARM_UP = 3  # steps until libraries and the optimizer's state are set up, which must not be captured
+# The first steps set up libraries and the optimizer's state, which must not be captured.
+_WARM_UP_STEPS = 3
 
 
 class StepGraphs:
-    """Runs a training step on a CUDA device: the first times as written, then by replaying captured graphs.
+    """Runs a training step on a CUDA device: a few times eagerly, then by replaying captured graphs.
 
-    One graph is captured for each set of groups that noise is put on: G of them in the ``layer`` modes. A
-    batch of another shape or weight than the first, such as the last of an epoch, runs as written.
-
-    Attributes:
-        captured: Number of graphs so far.
+    One graph is captured for each set of groups that gets noise: G of them in the ``layer`` modes. A batch
+    whose shape or weight differs from the first one's, such as the last of an epoch, runs eagerly.
     """
 
     def __init__(self, noise: NoiseInjector, optimizer: Optimizer) -> None:
@@ -33,30 +30,31 @@ class StepGraphs:
 
         Args:
             noise: The noise that the step enters.
-            optimizer: The fused optimizer of the step, of one parameter group. Its learning rate may change
+            optimizer: The step's fused optimizer, with one parameter group. Its learning rate may change
                 between steps.
         """
         self._noise, self._optimizer = noise, optimizer
         self._device = noise.parameters[0].device
         self._lr = torch.empty((), device=self._device)
-        self._batch: Batch | None = None  # what the graphs read
+        # All graphs read their batch from these tensors.
+        self._batch: Batch | None = None
         self._graphs: dict[tuple[int, ...], torch.cuda.CUDAGraph] = {}
         self._steps = 0
-        # Nothing outlives a step in it, so that all graphs can share it.
+        # The graphs can share one pool of memory, because nothing in it outlives a step.
         self._memory = torch.cuda.graph_pool_handle()
 
     @property
     def captured(self) -> int:
-        """Number of graphs so far."""
+        """Number of graphs captured so far."""
         return len(self._graphs)
 
     def run(self, step: Callable[[Batch], None], batch: Batch) -> None:
         """Run one step.
 
         Args:
-            step: The same each time. It enters the noise once, launches kernels and reads nothing back; what
-                it updates lives from step to step in the same tensors.
-            batch: Its batch.
+            step: The same each time. It enters the noise once, reads nothing back, and keeps its state in
+                the same tensors from step to step.
+            batch: The batch to pass to it.
 
         Raises:
             RuntimeError: If the step cannot be captured.
@@ -65,7 +63,7 @@ class StepGraphs:
         if self._batch is None:
             self._batch = _clone(batch)
         self._steps += 1
-        if self._steps <= _WARM_UP or not _alike(batch, self._batch):
+        if self._steps <= _WARM_UP_STEPS or not _alike(batch, self._batch):
             with self._lr_on_device():
                 step(batch)
             return
@@ -78,7 +76,7 @@ class StepGraphs:
         self._graphs[groups].replay()
 
     def _capture(self, step: Callable[[Batch], None], batch: Batch) -> torch.cuda.CUDAGraph:
-        # What Python does in the step, it does now; the kernels wait for the replay.
+        """Capture a step: its Python code runs now, its kernels run in the replay."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._noise.generator)
         try:
@@ -89,17 +87,21 @@ class StepGraphs:
             ):
                 step(batch)
         except RuntimeError as error:
-            cause = error.__context__ or error  # that the capture has failed follows from it
+            # torch reports the failed capture; the operation that failed is the context of that error.
+            cause = error.__context__ or error
             advice = "if its loss reads a tensor back, set fixed_shapes = False in the trainable"
             raise RuntimeError(f"a training step cannot become a CUDA graph ({cause}); {advice}") from error
-        # A capture begins by clearing the generator's offset on a stream of its own: without waiting, that
-        # may happen after the replay has set it, which then draws the numbers of the first step again.
+        # A capture clears the generator's offset on a stream of its own. Wait for it: if the offset were
+        # cleared after the replay had set it, the replay would draw the first step's numbers again.
         torch.cuda.synchronize()
         return graph
 
     @contextmanager
     def _lr_on_device(self) -> Iterator[None]:
-        # A number would be the same in every replay. Steps as written have it too: none rounds it otherwise.
+        """Pass the learning rate as a tensor.
+
+        Every replay would repeat a Python number. Eager steps use the tensor too, so that both round alike.
+        """
         (group,) = self._optimizer.param_groups
         before = dict(group)
         group.update(lr=self._lr, capturable=True)
@@ -112,7 +114,7 @@ class StepGraphs:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    # It may come upon graphs of an earlier trial, whose end would end the capture.
+    """Collect no garbage during a capture: freeing the graphs of an earlier trial would end it."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -139,6 +141,7 @@ def _copy(batch: Batch, into: Batch) -> None:
 
 
 def _alike(batch: Batch, other: Batch) -> bool:
+    """Whether a graph captured with one batch can run the other."""
     return _constants(batch) == _constants(other)
 
 

@@ -9,8 +9,8 @@ standard error,
 
     tr H = E[v . H v],    standard error = s / sqrt(m),    s = standard deviation of the m values v . H v.
 
-The largest eigenvalue comes from Lanczos (ARPACK, through scipy) to a relative accuracy of 1e-3.
-The model is to be in evaluation mode: BatchNorm then uses its running statistics, and dropout is off.
+The largest eigenvalue is computed by Lanczos (ARPACK, through scipy) to a relative accuracy of 1e-3.
+The model must be in evaluation mode: BatchNorm then uses its running statistics, and dropout is off.
 """
 
 import math
@@ -27,24 +27,26 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from trainables.batch import Batch
 
 CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
-_SEED = 0  # the same vectors at every measurement: epochs and trials differ in their weights alone
+# Every measurement uses the same vectors, so that epochs and trials differ only in their weights.
+_SEED = 0
 _EIGENVALUE_TOLERANCE = 1e-3
-_MAX_RESTARTS = 10  # about 200 products; networks take 21 to 31
+# About 200 products; our networks need 21 to 31 products.
+_MAX_RESTARTS = 10
 
 
 class Hessian:
-    """The Hessian of a loss with respect to the trained parameters, d of them, as a linear operator.
+    """The Hessian of a loss with respect to the d trained parameters, as a linear operator.
 
-    The loss is the mean over all batches' terms: each batch counts by its weight.
+    The loss is the mean over the terms of all batches: each batch counts by its weight.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Batch], Tensor], batches: Sequence[Batch]) -> None:
-        """Take the weights where they are at each product.
+        """Use the model's current weights at each product.
 
         Args:
             model: In evaluation mode; parameters that need no gradient are left out.
             loss: Mean loss of a batch, a scalar.
-            batches: What the loss is over.
+            batches: The examples.
         """
         self._model, self._loss, self._batches = model, loss, batches
         self._parameters = [p for p in model.parameters() if p.requires_grad]
@@ -57,46 +59,35 @@ class Hessian:
         return sum(self._sizes)
 
     def random_signs(self, generator: torch.Generator) -> Tensor:
-        """Draw a vector of signs.
-
-        Args:
-            generator: On the model's device.
-
-        Returns:
-            (d,) of +1 and -1 with equal probability.
-        """
+        """Draw (d,) entries of +1 and -1 with equal probability; the generator is on the model's device."""
         like = self._parameters[0]
         bits = torch.randint(2, (self.size,), generator=generator, device=like.device)
         return bits.to(like.dtype).mul_(2).sub_(1)
 
     def __matmul__(self, vector: Tensor) -> Tensor:
         product = torch.zeros_like(vector)
-        for share, gradients in self._of_batches():
-            product += share * self._multiply(gradients, vector, again=False)
+        for weight, gradients in self._gradients_by_batch():
+            product += weight * self._multiply(gradients, vector, keep_graph=False)
         return product
 
     def quadratic_forms(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw vectors of signs v and take v . H v of each; the gradient of a batch is taken once for all.
+        """Draw n vectors of signs v and return the (n,) values v . H v.
 
-        Args:
-            n: How many.
-            generator: On the model's device.
-
-        Returns:
-            (n,).
+        The gradient of each batch is computed once for all vectors.
         """
         start = generator.get_state()
         values = torch.zeros(n, dtype=torch.float64, device=self._parameters[0].device)
-        for share, gradients in self._of_batches():
-            generator.set_state(start)  # the same vectors for each batch, rather than all in memory
+        for weight, gradients in self._gradients_by_batch():
+            # Draw the same vectors again for each batch instead of keeping all of them in memory.
+            generator.set_state(start)
             for i in range(n):
                 vector = self.random_signs(generator)
-                values[i] += share * vector.dot(self._multiply(gradients, vector, again=i + 1 < n)).double()
+                product = self._multiply(gradients, vector, keep_graph=i + 1 < n)
+                values[i] += weight * vector.dot(product).double()
         return values.cpu()
 
-    def _of_batches(self) -> Iterator[tuple[float, list[Tensor]]]:
-        # Of each batch its share in the loss and the gradient's graph, which is emptied by the last product
-        # with it: one batch's at a time is in memory.
+    def _gradients_by_batch(self) -> Iterator[tuple[float, list[Tensor]]]:
+        """Yield (weight in the loss, gradients) of each batch, so that one batch's graph is in memory."""
         for batch in self._batches:
             with twice_differentiable(self._model), torch.enable_grad():
                 gradients = torch.autograd.grad(
@@ -104,7 +95,7 @@ class Hessian:
                 )
             yield float(batch.weight / self._total), list(gradients)
 
-    def _multiply(self, gradients: Sequence[Tensor], vector: Tensor, *, again: bool) -> Tensor:
+    def _multiply(self, gradients: Sequence[Tensor], vector: Tensor, *, keep_graph: bool) -> Tensor:
         parts = [v.view_as(p) for v, p in zip(vector.split(self._sizes), self._parameters, strict=True)]
         # A gradient that does not depend on the weights has no graph.
         pairs = [(g, v) for g, v in zip(gradients, parts, strict=True) if g.requires_grad]
@@ -112,7 +103,7 @@ class Hessian:
             return torch.zeros_like(vector)
         outputs, directions = zip(*pairs, strict=True)
         products = torch.autograd.grad(
-            outputs, self._parameters, directions, retain_graph=again, materialize_grads=True
+            outputs, self._parameters, directions, retain_graph=keep_graph, materialize_grads=True
         )
         return torch.cat([part.flatten() for part in products])
 
@@ -120,16 +111,13 @@ class Hessian:
 def measure_curvature(
     model: nn.Module, loss: Callable[[Batch], Tensor], batches: Sequence[Batch], draws: int
 ) -> dict[str, float]:
-    """Measure the curvature of a loss and what that cost.
+    """Measure ``CURVATURE_METRICS``; the eigenvalue is NaN if Lanczos needs more than about 200 products.
 
     Args:
         model: In evaluation mode.
         loss: Mean loss of a batch, a scalar.
-        batches: What the loss is over.
+        batches: The examples.
         draws: Random vectors m for the trace, at least 2.
-
-    Returns:
-        ``CURVATURE_METRICS``. The eigenvalue is NaN where Lanczos does not converge in some 200 products.
     """
     started = time.perf_counter()
     hessian = Hessian(model, loss, batches)
@@ -140,42 +128,25 @@ def measure_curvature(
 
 
 def hutchinson_trace(hessian: Hessian, draws: int, generator: torch.Generator) -> tuple[float, float]:
-    """Estimate the trace.
-
-    Args:
-        hessian: The operator.
-        draws: Random vectors m, at least 2.
-        generator: Source of the vectors, on the model's device.
-
-    Returns:
-        The estimate and its standard error.
-    """
+    """Estimate the trace and its standard error from at least 2 random vectors."""
     values = hessian.quadratic_forms(draws, generator)
     return float(values.mean()), float(values.std()) / math.sqrt(draws)
 
 
 def top_eigenvalue(hessian: Hessian, generator: torch.Generator) -> float:
-    """Find the largest eigenvalue (the most positive, not the largest in size).
-
-    Args:
-        hessian: The operator.
-        generator: Source of the first vector, on the model's device.
-
-    Returns:
-        The eigenvalue; NaN where Lanczos does not converge.
-    """
+    """The most positive eigenvalue, not the one of largest magnitude; NaN if Lanczos does not converge."""
     start = hessian.random_signs(generator)
-    if hessian.size == 1:  # of which ARPACK takes none
+    # ARPACK refuses a 1x1 matrix.
+    if hessian.size == 1:
         return float((hessian @ start) * start)
 
     def product(vector: np.ndarray) -> np.ndarray:
-        given = torch.from_numpy(vector.ravel()).to(start)
-        return (hessian @ given).cpu().numpy()
+        return (hessian @ torch.from_numpy(vector.ravel()).to(start)).cpu().numpy()
 
     first = start.cpu().numpy()
     operator = LinearOperator((hessian.size, hessian.size), matvec=product, dtype=first.dtype)
     try:
-        found = eigsh(
+        eigenvalues = eigsh(
             operator,
             1,
             which="LA",
@@ -187,19 +158,12 @@ def top_eigenvalue(hessian: Hessian, generator: torch.Generator) -> float:
         )
     except ArpackError:
         return math.nan
-    return float(found[0])
+    return float(eigenvalues[0])
 
 
 @contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Use kernels whose gradient has a gradient: cuDNN's recurrent and fused attention kernels have none.
-
-    Args:
-        model: Whose kernels they are.
-
-    Yields:
-        Nothing.
-    """
+    """Avoid kernels that have no second derivative: cuDNN's recurrent layers and fused attention."""
     with ExitStack() as stack:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         if any(isinstance(module, nn.RNNBase) for module in model.modules()):

@@ -1,4 +1,4 @@
-"""cuDNN's part in that a seed decides the numbers on a GPU too."""
+"""Deterministic cuDNN, so that a seed determines the numbers on a GPU as well."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,7 @@ import torch
 
 @contextmanager
 def deterministic_cudnn() -> Iterator[None]:
-    """Keep cuDNN to convolutions whose sums are taken in one order; elsewhere nothing changes.
-
-    Yields:
-        Nothing.
-    """
+    """Restrict cuDNN to convolutions that sum in a fixed order; nothing changes without a GPU."""
     before = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = True
     try:

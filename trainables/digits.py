@@ -2,33 +2,28 @@
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from trainables.data.images import Images, load_cached_images
 from trainables.images import ImageTrainable
 
 
 class Digits(ImageTrainable):
-    """Digits, split into 1,347 training images (validation included) and 450 of test."""
+    """Digits, split into 1,347 training images (validation included) and 450 test images."""
 
     name = "digits"
     shape = (1, 8, 8)
     classes = 10
-    mean = 4.88  # of the training split; pixels run from 0 to 16
+    # Of the training split; pixels run from 0 to 16.
+    mean = 4.88
     std = 6.02
 
+    @override
     def load(self, split: str) -> Images:
-        """Load a split.
-
-        Args:
-            split: ``train`` or ``test``.
-
-        Returns:
-            Its images.
-        """
-        return load_cached_images(f"digits-{split}", lambda: _make(split))
+        return load_cached_images(f"digits-{split}", lambda: _digits(split))
 
 
-def _make(split: str) -> tuple[Tensor, Tensor]:
+def _digits(split: str) -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

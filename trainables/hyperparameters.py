@@ -1,4 +1,4 @@
-"""What every trainable lets a sweep fix or search."""
+"""Hyperparameters that a sweep can fix or search in every trainable."""
 
 from typing import Any, Literal
 
@@ -7,13 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from trainables.noise import NoiseMode, SigmaSchedule
 from trainables.precision import Precision
 
-MOST_EPOCHS = 99_999  # names of checkpoints have five digits
-MOST = 10**6  # of what takes memory, examples or units; a larger number is a slip of the pen
+# The name of a checkpoint has five digits for the epoch.
+MOST_EPOCHS = 99_999
+# A larger batch or sample would run out of memory: it is taken for a typing error.
+MOST = 10**6
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 
 
 class Hyperparameters(BaseModel):
-    """Hyperparameters shared by all trainables; one that has more subclasses this."""
+    """Hyperparameters shared by all trainables; a subclass adds its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -34,7 +36,7 @@ class Hyperparameters(BaseModel):
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
     precision: Precision = Field(
         "float32",
-        description="of the training steps: tf32 on NVIDIA GPUs, bf16 by autocast; weights are float32",
+        description="arithmetic of training steps: tf32 on NVIDIA GPUs, bf16 by autocast; weights: float32",
     )
     train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")
     curvature: Literal["never", "end", "epoch"] = Field(
@@ -42,7 +44,7 @@ class Hyperparameters(BaseModel):
         description="when to measure the Hessian's trace and top eigenvalue",
     )
     curvature_examples: int = Field(
-        256, ge=1, le=MOST, description="training examples it is measured on, always the same"
+        256, ge=1, le=MOST, description="training examples to measure it on, the same in every trial"
     )
     curvature_draws: int = Field(
         20, ge=2, le=MOST, description="random vectors for the estimate of the trace"
@@ -50,8 +52,8 @@ class Hyperparameters(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_weight_decay(cls, values: Any) -> Any:
-        # Filled in here, so that what is logged is what is used.
+    def _default_weight_decay(cls, values: Any) -> Any:
+        """Fill in the default here, so that the value logged is the value used."""
         if isinstance(values, dict) and values.get("weight_decay") is None:
             optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
             return {**values, "weight_decay": WEIGHT_DECAY.get(str(optimizer))}

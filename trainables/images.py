@@ -1,4 +1,4 @@
-"""Image classification: the part that all image trainables share.
+"""Image classification: what all image trainables share.
 
 Shapes: B batch, N examples, K channels, H height, W width, C classes.
 """
@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from trainables.base import Trainable
 from trainables.batch import Batch
@@ -20,8 +21,10 @@ from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
 
 _EVALUATION_BATCH = 2000
-_EVALUATION_BATCH_CPU = 250  # whose activations fit its cache
-_SAMPLE_BATCH = 128  # bounds the memory of second derivatives
+# Activations of a batch this small fit the cache of a CPU.
+_EVALUATION_BATCH_CPU = 250
+# Second derivatives of a larger batch could run out of memory.
+_SAMPLE_BATCH = 128
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
@@ -37,14 +40,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", _by_channel(std))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalise.
-
-        Args:
-            pixels: (B, K, H, W), as stored (0 to 255), of any type.
-
-        Returns:
-            Floating-point numbers of the same shape.
-        """
+        """Map pixels (B, K, H, W) as stored, of any type, to normalised floating-point numbers."""
         return pixels.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
 
 
@@ -70,19 +66,16 @@ class ImageTask(ClassifierTask):
         self.data_fingerprint = images.fingerprint
         self.n_examples = len(split.train)
         self._load, self._normalise, self._augment = load, normalise.to(device), augment
-        # Splits are indices, so that on the CPU all trials read the same mapped pages.
+        # Splits are indices into all images, so that all trials of a CPU share the mapped pages.
         self._pixels, self._labels = images.pixels.to(device), images.labels.to(device)
         self._train, self._validation = split.train.to(device), split.validation.to(device)
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
-        """Yield one epoch in a fresh permutation.
+        """Yield normalised pixels (B, K, H, W) and labels (B,) of one epoch in a fresh permutation.
 
         Args:
             batch_size: B; the last batch may be smaller.
             order: Source of the permutation and the augmentation.
-
-        Yields:
-            Normalised pixels (B, K, H, W) and labels (B,).
         """
         permutation = torch.randperm(self.n_examples, generator=order).to(self._train.device)
         for chosen in self._train[permutation].split(batch_size):
@@ -91,26 +84,12 @@ class ImageTask(ClassifierTask):
             )
 
     def sample(self, n_examples: int) -> list[Batch]:
-        """Take training images that are the same in every trial.
-
-        Args:
-            n_examples: How many, at most.
-
-        Returns:
-            Batches, not augmented.
-        """
+        """At most ``n_examples`` training images, not augmented, the same in every trial."""
         chunks = self._train[:n_examples].split(_SAMPLE_BATCH)
         return [self._batch(self._pixels[chosen], self._labels[chosen]) for chosen in chunks]
 
+    @override
     def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
-        """Yield a whole split, not augmented.
-
-        Args:
-            split: Which; ``test`` is loaded only here.
-
-        Yields:
-            Batches.
-        """
         size = _EVALUATION_BATCH_CPU if self._labels.device.type == "cpu" else _EVALUATION_BATCH
         if split == "validation":
             for chosen in self._validation.split(size):
@@ -121,13 +100,13 @@ class ImageTask(ClassifierTask):
             yield self._batch(pixels.to(device), labels.to(device))
 
     def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:
-        # Channels last, as augmentation leaves them: convolutions and pooling are faster by half.
+        # Augmentation returns channels last; convolutions and pooling are faster by half in this layout.
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         return Batch(self._normalise(pixels), labels, len(labels))
 
 
 class ImageHyperparameters(Hyperparameters):
-    """Hyperparameters of an image trainable; a subclass lists the architectures that ``model`` may name."""
+    """Hyperparameters of an image trainable; a subclass lists the names of architectures for ``model``."""
 
     model: str
 
@@ -139,15 +118,15 @@ class MLPHyperparameters(ImageHyperparameters):
 
 
 class ImageTrainable(Trainable[ImageHyperparameters]):
-    """An image dataset; with the three MLPs of the study unless a subclass has other ``architectures``.
+    """An image dataset with the three MLPs of the study; a subclass may set other ``architectures``.
 
     Attributes:
-        dataset: Where the images come from.
+        dataset: Source of the images.
         shape: (K, H, W).
         classes: C.
-        mean: Mean of the training pixels, in the units they are stored in (0 to 255); one, or one a channel.
-        std: Standard deviation of the training pixels, likewise.
-        architectures: Builders of what ``model`` names, given ``shape`` and ``classes``.
+        mean: Mean of the training pixels, in stored units (0 to 255): one for all channels or one for each.
+        std: Standard deviation of the training pixels, in the same form.
+        architectures: Builders by name, called with ``shape`` and ``classes``.
     """
 
     Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
@@ -162,11 +141,11 @@ class ImageTrainable(Trainable[ImageHyperparameters]):
 
     @staticmethod
     def augment(pixels: Tensor, order: torch.Generator) -> Tensor:
-        """Change training images at random; unless a subclass does, they stay as they are.
+        """Return training images as they are; override it to change them at random.
 
         Args:
             pixels: (B, K, H, W), as stored.
-            order: Source of all that is random.
+            order: Generator to draw all random numbers from, on the CPU.
 
         Returns:
             Pixels of the same shape.
@@ -174,70 +153,31 @@ class ImageTrainable(Trainable[ImageHyperparameters]):
         return pixels
 
     def load(self, split: str) -> Images:
-        """Load a split from the machine's cache; override it for images that come from elsewhere.
-
-        Args:
-            split: ``train`` or ``test``.
-
-        Returns:
-            Its images.
-        """
+        """Load ``train`` or ``test`` from the machine's cache; override it for images from elsewhere."""
         return self.dataset.load(split, self.data_dir)
 
+    @override
     def prepare(self, hyperparameters: ImageHyperparameters, *, test: bool = False) -> None:
-        """Decode the training split, once per machine.
-
-        Args:
-            hyperparameters: ``train_subset`` is used.
-            test: Decode the test split too.
-        """
         check_subset(hyperparameters, len(split_examples(len(self.load("train").labels), None).train))
         if test:
             self.load("test")
 
+    @override
     def model(self, hyperparameters: ImageHyperparameters) -> nn.Module:
-        """Build the freshly initialised architecture.
-
-        Args:
-            hyperparameters: ``model`` is used.
-
-        Returns:
-            A module from normalised pixels (B, K, H, W) to logits (B, C).
-        """
+        """Build a module from normalised pixels (B, K, H, W) to logits (B, C)."""
         return self.architectures[hyperparameters.model](self.shape, self.classes)
 
+    @override
     def task(self, hyperparameters: ImageHyperparameters, device: torch.device) -> ImageTask:
-        """Build the model, and the fixed split of the training images into training and validation.
-
-        Args:
-            hyperparameters: ``model`` and ``train_subset`` are used.
-            device: Where to train.
-
-        Returns:
-            The task.
-        """
         hp, normalise = hyperparameters, Normalise(self.mean, self.std)
         return ImageTask(self.model(hp), self.load, hp.train_subset, normalise, self.augment, device)
 
+    @override
     def serving(self, model: nn.Module, hyperparameters: ImageHyperparameters) -> nn.Module:
-        """Put the normalisation in front.
-
-        Args:
-            model: The trained network.
-            hyperparameters: Unused.
-
-        Returns:
-            A module from pixels as stored (B, K, H, W) to logits (B, C).
-        """
+        """Prepend the normalisation: a module from pixels as stored (B, K, H, W) to logits (B, C)."""
         return nn.Sequential(Normalise(self.mean, self.std), model)
 
+    @override
     def example_input(self, hyperparameters: ImageHyperparameters) -> Tensor:
-        """Two blank images.
-
-        Args:
-            hyperparameters: Unused.
-
-        Returns:
-            (2, K, H, W), zeros, as they are stored.
-        """
+        """Two black images as stored, (2, K, H, W) uint8."""
         return torch.zeros(2, *self.shape, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""IMDB reviews: 25,000 of training and 25,000 of test, each positive or negative."""
+"""IMDB reviews: 25,000 for training and 25,000 for test, each positive or negative."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
+from typing_extensions import override
 
 from trainables.data import DataError
 from trainables.data.text import TextDataset
@@ -17,29 +18,25 @@ _BREAK = re.compile(r"<br\s*/?>")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
 CLASSES = 2
 HEADS = 5
-# (encoder layers, feed-forward width)
+# Encoder layers and feed-forward width of each.
 TRANSFORMERS: Mapping[str, tuple[int, int]] = {"trans1": (3, 64), "trans2": (1, 64), "trans3": (6, 128)}
 
 
 def tokenise(review: str) -> list[str]:
-    """Split a review into words.
+    """Split a review, as published with HTML line breaks, into lower-case words.
 
-    Args:
-        review: As published, with HTML line breaks.
-
-    Returns:
-        In lower case: runs of letters and digits, with inner apostrophes (``don't``), and ``!`` and ``?``.
+    Words are runs of letters and digits, with inner apostrophes (``don't``), and ``!`` and ``?``.
     """
     return _WORD.findall(_BREAK.sub(" ", review).lower())
 
 
 class IMDBHyperparameters(TextHyperparameters):
-    """Hyperparameters of the classifiers; ``cell``, ``hidden`` and ``layers`` are those of ``recurrent``."""
+    """Hyperparameters of the classifiers; only ``recurrent`` uses ``cell``, ``hidden`` and ``layers``."""
 
     model: Literal[(*TRANSFORMERS, "recurrent")] = Field(  # type: ignore[valid-type]
         "trans1", description="architecture"
     )
-    max_words: int = Field(256, ge=1, description="words of a review that are read, from its beginning")
+    max_words: int = Field(256, ge=1, description="words at which a review is cut off")
 
 
 class IMDB(TextTrainable[IMDBHyperparameters]):
@@ -60,15 +57,9 @@ class IMDB(TextTrainable[IMDBHyperparameters]):
     )
     vector_epochs = 5
 
+    @override
     def network(self, hyperparameters: IMDBHyperparameters, embedding: nn.Embedding) -> nn.Module:
-        """Build the freshly initialised architecture.
-
-        Args:
-            hyperparameters: ``model`` and its settings are used.
-            embedding: Word vectors (V, E), the first of them padding's.
-
-        Returns:
-            A module from word ids (B, T) to logits (B, 2).
+        """Build a module from word ids (B, T) to logits (B, 2).
 
         Raises:
             DataError: If the attention heads do not divide E.
@@ -92,13 +83,6 @@ class IMDB(TextTrainable[IMDBHyperparameters]):
             embedding, layers=layers, heads=HEADS, feedforward=width, dropout=hp.dropout, classes=CLASSES
         )
 
+    @override
     def max_words(self, hyperparameters: IMDBHyperparameters) -> int:
-        """Say how long a review may be.
-
-        Args:
-            hyperparameters: ``max_words`` is used.
-
-        Returns:
-            The number of words behind which it is cut off.
-        """
         return hyperparameters.max_words

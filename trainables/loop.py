@@ -1,4 +1,4 @@
-"""The one training loop that every trainable shares."""
+"""The training loop that all trainables share."""
 
 import math
 import time
@@ -20,6 +20,7 @@ from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.onednn import onednn_linear
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.precision import autocast, tensor_cores
+from trainables.torch_private import foreach_norm
 
 LOOP_METRICS = (
     "train_loss",
@@ -36,43 +37,35 @@ Value = TypeVar("Value")
 
 
 class Task(Protocol):
-    """A model and its data, ready to train: what the loop needs to know of a trainable."""
+    """What the loop needs of a trainable: a model and its data, ready to train."""
 
     model: nn.Module
     data_fingerprint: str
     n_examples: int
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
-        """One epoch of training batches; everything random in them is drawn from ``order``."""
+        """Yield one epoch of training batches; draw everything random from ``order``."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean training loss over the batch, a scalar."""
 
     def sample(self, n_examples: int) -> Sequence[Batch]:
-        """At most so many training examples, not augmented: the same in every trial of a dataset."""
+        """At most ``n_examples`` training examples, not augmented, the same in every trial."""
 
     def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
-        """``loss`` and the task's scores on a split; the model is in evaluation mode, and nothing is drawn.
+        """``loss`` and the task's scores on a split; the test split is loaded here, not before.
 
-        The test split is loaded here, not before.
+        The model is in evaluation mode. No random number may be drawn.
         """
 
 
 def with_prefix(split: EvaluationSplit, evaluated: Mapping[str, Value]) -> dict[str, Value]:
-    """Name what ``Task.evaluate`` gives as the loop reports it.
-
-    Args:
-        split: The split evaluated.
-        evaluated: By the task's names, such as ``loss``.
-
-    Returns:
-        The same by the names of metrics, such as ``val_loss`` or ``test_loss``.
-    """
+    """Rename what ``Task.evaluate`` returns to metrics: ``loss`` becomes ``val_loss`` or ``test_loss``."""
     return {PREFIXES[split] + name: value for name, value in evaluated.items()}
 
 
 class Seeds(NamedTuple):
-    """Independent streams of one trial: trials sharing a seed share init and batches in every mode."""
+    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode."""
 
     init: int
     order: int
@@ -80,34 +73,28 @@ class Seeds(NamedTuple):
 
     @classmethod
     def of(cls, seed: int) -> "Seeds":
-        """Derive the streams of a trial's seed (numpy's ``SeedSequence``).
-
-        Args:
-            seed: The trial's seed, at or above zero.
-
-        Returns:
-            The streams' seeds.
-        """
+        """Derive them from the trial's seed, zero or above, by numpy's ``SeedSequence``."""
         return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
 
 
 class _Sums(NamedTuple):
-    # Over an epoch. They stay on the device, where a read in the step would stall a GPU.
+    """Sums over an epoch. They stay on the device: reading one in a step would stall a GPU."""
+
     loss: Tensor
     weight: Tensor
     grad_norm: Tensor
 
 
 class Training:
-    """One trial: iterate for one metrics dict an epoch; save and resume between epochs.
+    """One trial: iterating yields the metrics of each epoch; save and resume it between epochs.
 
-    Build the task after ``torch.manual_seed(seeds.init)``: init uses the global generator, and so does
-    dropout, from where init left it. The trial keeps that state for itself between epochs, so that nothing
-    else that draws in the process matters.
+    Build the task after ``torch.manual_seed(seeds.init)``: initialisation draws from the global generator,
+    and dropout continues from there. The trial saves and restores that generator's state, so that other
+    draws in the process do not matter.
 
     Attributes:
         task: The model and its data.
-        epoch: Epochs finished.
+        epoch: Number of finished epochs.
         diverged: Whether a loss was not finite, which ends the iteration.
     """
 
@@ -123,9 +110,6 @@ class Training:
         """Start from a freshly built task.
 
         Args:
-            task: The model and its data.
-            hyperparameters: What the loop goes by.
-            seeds: The trial's streams.
             test: Whether to evaluate the test split, once, after the last epoch.
             fixed_shapes: Whether a GPU may replay a step (``Trainable.fixed_shapes``).
         """
@@ -143,12 +127,12 @@ class Training:
         self._device = self._parameters[0].device
         self._sums = _Sums(*torch.zeros(3, dtype=torch.float64, device=self._device))
         self._replayed = fixed_shapes and self._device.type == "cuda"
-        self._graphs = self._no_graphs()
+        self._graphs = self._new_graphs()
         self._rng_states = self._current_rng_states()
 
     @property
     def data_fingerprint(self) -> str:
-        """Hash of the data trained on."""
+        """Hash of the training data."""
         return self.task.data_fingerprint
 
     def __iter__(self) -> Iterator[dict[str, float]]:
@@ -171,11 +155,7 @@ class Training:
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the epochs to come; loads with ``torch.load(weights_only=True)``.
-
-        Returns:
-            States of model, optimizer, schedule, noise and generators, and how far the trial came.
-        """
+        """Everything that determines the remaining epochs; ``torch.load(weights_only=True)`` can read it."""
         return {
             "epoch": self.epoch,
             "diverged": self.diverged,
@@ -188,11 +168,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a ``state_dict``: the epochs to come are those of an uninterrupted run, bit for bit.
-
-        Args:
-            state: What ``state_dict`` returned.
-        """
+        """Resume: the remaining epochs equal those of an uninterrupted run bit for bit."""
         self.epoch = state["epoch"]
         self.diverged = state["diverged"]
         self.task.model.load_state_dict(state["model"])
@@ -201,7 +177,8 @@ class Training:
         self._noise.load_state_dict(state["noise"])
         self._order.set_state(state["order"])
         self._rng_states = state["rng"]
-        self._graphs = self._no_graphs()  # those that there are update the tensors of before
+        # Graphs captured before would update tensors that have been replaced.
+        self._graphs = self._new_graphs()
 
     @contextmanager
     def _own_rng(self) -> Iterator[None]:
@@ -223,47 +200,48 @@ class Training:
 
     def _train_epoch(self) -> dict[str, float]:
         started = time.perf_counter()
-        hp = self._hp
-        self._noise.sigma = (
-            0.0
-            if hp.noise == "none"
-            else scheduled_sigma(hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs)
-        )
+        self._noise.sigma = self._epoch_sigma()
         self.task.model.train()
         for total in self._sums:
             total.zero_()
         steps = 0
-        for batch in self.task.batches(hp.batch_size, self._order):
+        for batch in self.task.batches(self._hp.batch_size, self._order):
             if self._graphs:
                 self._graphs.run(self._step, batch)
             else:
                 self._step(batch)
             self._lr_schedule.step()
             steps += 1
-        train_loss, grad_norm, l1, l2 = torch.stack(
-            [
-                self._sums.loss / self._sums.weight,
-                self._sums.grad_norm / steps,
-                self._norm(self._parameters, 1),
-                self._norm(self._parameters, 2),
-            ]
-        ).tolist()
+        metrics = self._training_metrics(steps)
         seconds = time.perf_counter() - started
-        return {
-            "train_loss": train_loss,
-            "grad_norm": grad_norm,
-            "param_l1": l1,
-            "param_l2": l2,
+        return metrics | {
             "sigma": self._noise.sigma,
             "epoch_seconds": seconds,
             "examples_per_second": self.task.n_examples / seconds,
         }
 
-    def _no_graphs(self) -> StepGraphs | None:
+    def _epoch_sigma(self) -> float:
+        hp = self._hp
+        if hp.noise == "none":
+            return 0.0
+        return scheduled_sigma(hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs)
+
+    def _training_metrics(self, steps: int) -> dict[str, float]:
+        """Read the sums of an epoch and the norms of the weights, in one transfer from the device."""
+        values = {
+            "train_loss": self._sums.loss / self._sums.weight,
+            "grad_norm": self._sums.grad_norm / steps,
+            "param_l1": self._norm(self._parameters, 1),
+            "param_l2": self._norm(self._parameters, 2),
+        }
+        return dict(zip(values, torch.stack([*values.values()]).tolist(), strict=True))
+
+    def _new_graphs(self) -> StepGraphs | None:
         return StepGraphs(self._noise, self._optimizer) if self._replayed else None
 
     def _step(self, batch: Batch) -> None:
-        for parameter in self._parameters:  # the optimizer's own way takes 3% of a small step
+        # `optimizer.zero_grad` does the same, but its profiling takes 3% of a small step.
+        for parameter in self._parameters:
             parameter.grad = None
         with self._noise:
             with autocast(self._hp.precision, self.task.model, self._device):
@@ -288,6 +266,10 @@ class Training:
     @staticmethod
     @torch.no_grad()
     def _norm(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
-        # torch.nn.utils.get_total_norm, without what it does for several devices: a tenth of a small step.
-        norms = torch.stack(torch._foreach_norm([*tensors], order))
+        """Norm over all tensors.
+
+        This is ``torch.nn.utils.get_total_norm`` without its support for several devices, which takes a
+        tenth of a small step.
+        """
+        norms = torch.stack(foreach_norm([*tensors], order))
         return torch.linalg.vector_norm(norms, order).double()

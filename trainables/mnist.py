@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: 60,000 training and 10,000 test images of 28x28, grey, ten classes each."""
+"""MNIST and Fashion-MNIST: 60,000 training and 10,000 test images of 28x28 in grey, ten classes each."""
 
 from trainables.data.images import ImageDataset
 from trainables.images import ImageTrainable

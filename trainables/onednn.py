@@ -1,11 +1,13 @@
-"""Large linear layers through oneDNN.
+"""Large linear layers through oneDNN, if the environment variable ``NOISESWEEP_ONEDNN`` is 1.
 
-On AMD's CPUs, MKL, which torch multiplies float32 matrices by, takes twice the time of oneDNN, which is in
-the same build of torch (docs/performance.md). It is used on every CPU with AVX-512.
+torch multiplies float32 matrices by MKL, which uses AVX2 on AMD's CPUs; oneDNN, in the same build of torch,
+uses AVX-512. docs/performance.md says on which CPUs this pays. It is off unless asked for, because results
+would otherwise depend on the kind of CPU.
 
 Shapes: B batch, I inputs, O outputs.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,19 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
-_LARGE = 2**21  # multiplications; below, a call from Python costs what it saves
+from trainables.torch_private import in_functorch_transform, onednn_product
+
+# Number of multiplications below which the call from Python costs more than it saves.
+_LARGE = 2**21
 _linear = F.linear
 
 
 @contextmanager
 def onednn_linear() -> Iterator[None]:
-    """Let ``F.linear``, and so every linear layer, go through oneDNN where that pays.
-
-    Yields:
-        Nothing.
-    """
-    if not (torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"):
+    """Replace ``F.linear``, which every linear layer calls, by ``linear`` if that is asked for."""
+    setting = os.environ.get("NOISESWEEP_ONEDNN") or "0"
+    if setting not in ("0", "1"):
+        raise ValueError(f"NOISESWEEP_ONEDNN must be 0 or 1, got {setting!r}")
+    if setting == "0" or not torch.backends.mkldnn.is_available():
         yield
         return
     before, F.linear = F.linear, linear
@@ -36,28 +41,19 @@ def onednn_linear() -> Iterator[None]:
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Do as ``F.linear``; differentiable as often as it is.
-
-    Args:
-        input: (..., I).
-        weight: (O, I).
-        bias: (O,), if there is one.
-
-    Returns:
-        (..., O).
-    """
-    if not _pays(input, weight):
+    """Compute ``F.linear``, differentiable as often: (..., I), (O, I) and (O,) to (..., O)."""
+    if not _is_supported(input, weight):
         return _linear(input, weight, bias)
     output: Tensor = _OneDNNLinear.apply(input.flatten(0, -2), weight, bias)
     return output.view(*input.shape[:-1], len(weight))
 
 
-def _pays(x: Tensor, weight: Tensor) -> bool:
+def _is_supported(x: Tensor, weight: Tensor) -> bool:
     return (
         x.numel() * len(weight) >= _LARGE
         and x.ndim > 1
         and weight.ndim == 2
-        and not torch._C._are_functorch_transforms_active()
+        and not in_functorch_transform()
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")
@@ -66,24 +62,23 @@ def _pays(x: Tensor, weight: Tensor) -> bool:
 
 class _OneDNNLinear(torch.autograd.Function):
     @staticmethod
+    @override
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x.contiguous(), _dense(weight), bias, "none", [], ""
-        )
-        return product
+        return onednn_product(x.contiguous(), _dense(weight), bias)
 
     @staticmethod
+    @override
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (g,), (x, weight) = gradients, ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
+        x_needed, weight_needed, bias_needed = ctx.needs_input_grad
         return (
-            _OneDNNLinear.apply(g, weight.t(), None) if of_x else None,
-            _OneDNNLinear.apply(g.t(), x.t(), None) if of_weight else None,
-            g.sum(0) if of_bias else None,
+            _OneDNNLinear.apply(g, weight.t(), None) if x_needed else None,
+            _OneDNNLinear.apply(g.t(), x.t(), None) if weight_needed else None,
+            g.sum(0) if bias_needed else None,
         )
 
 
 def _dense(matrix: Tensor) -> Tensor:
-    # Rows or columns are in one piece: oneDNN takes either.
+    """Copy a matrix unless its rows or its columns are contiguous, as oneDNN requires."""
     return matrix if matrix.is_contiguous() or matrix.t().is_contiguous() else matrix.contiguous()

@@ -1,4 +1,4 @@
-"""The optimizer and learning rate schedule that hyperparameters name."""
+"""The optimizer and learning rate schedule that hyperparameters select."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,7 @@ from trainables.hyperparameters import Hyperparameters
 
 
 def build_optimizer(parameters: Sequence[nn.Parameter], hp: Hyperparameters) -> Optimizer:
-    """Build the optimizer, fused: one kernel a step, and its step counter is never read back.
-
-    Args:
-        parameters: What to train.
-        hp: ``optimizer``, ``lr``, ``momentum`` and ``weight_decay`` are used.
-
-    Returns:
-        A ``torch.optim`` optimizer.
-    """
+    """Build the optimizer, fused: it runs one kernel a step and never reads back its step counter."""
     decay = hp.weight_decay or 0.0
     if hp.optimizer == "sgd":
         return SGD(parameters, lr=hp.lr, momentum=hp.momentum, weight_decay=decay, fused=True)
@@ -27,16 +19,7 @@ def build_optimizer(parameters: Sequence[nn.Parameter], hp: Hyperparameters) -> 
 
 
 def build_lr_schedule(optimizer: Optimizer, hp: Hyperparameters, steps_per_epoch: int) -> LRScheduler:
-    """Build the learning rate schedule, stepped after every optimizer step.
-
-    Args:
-        optimizer: The optimizer to schedule.
-        hp: ``lr_schedule`` and ``epochs`` are used.
-        steps_per_epoch: Optimizer steps in one epoch.
-
-    Returns:
-        Cosine annealing from ``lr`` to zero over the whole run, or a constant rate.
-    """
+    """Build the schedule to step after every optimizer step: cosine to zero over the run, or constant."""
     if hp.lr_schedule == "cosine":
         return CosineAnnealingLR(optimizer, T_max=hp.epochs * steps_per_epoch)
     return ConstantLR(optimizer, factor=1.0)

@@ -1,12 +1,11 @@
-"""Arithmetic of the training steps; weights, noise and what is measured stay in float32.
+"""Arithmetic of the training steps; weights, noise, evaluation and curvature stay in float32.
 
 ``bf16`` is torch's automatic mixed precision: matrix products and convolutions in bfloat16, sums and losses
-in float32. ``tf32`` is NVIDIA's: float32 rounded to 10 bits of mantissa in products; a CPU computes as with
-``float32``.
+in float32. ``tf32`` is NVIDIA's: products round float32 to 10 bits of mantissa; on a CPU it is ``float32``.
 
-On a CPU, torch computes recurrent layers with oneDNN, which has no LSTM in bfloat16 for CPUs without AVX-512.
-On those CPUs, oneDNN is off in the forward pass of models with an LSTM, and torch's own kernels compute it:
-products in bfloat16, states in float32.
+On a CPU, torch computes recurrent layers with oneDNN, which has no bfloat16 LSTM for CPUs without AVX-512.
+On those CPUs, oneDNN is turned off in the forward pass of models with an LSTM, and torch's own kernels
+compute it: products in bfloat16, states in float32.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,16 +20,7 @@ Precision = Literal["float32", "tf32", "bf16"]
 
 
 def autocast(precision: Precision, model: nn.Module, device: torch.device) -> AbstractContextManager[object]:
-    """Compute what is inside in a precision: the forward pass of one step, whose backward pass follows it.
-
-    Args:
-        precision: The precision; only ``bf16`` changes anything here.
-        model: The model.
-        device: Where it is.
-
-    Returns:
-        A context manager, for one use.
-    """
+    """Return a context for the forward pass of one step; only ``bf16`` changes anything in it."""
     if precision != "bf16":
         return nullcontext()
     autocasting = torch.autocast(device.type, torch.bfloat16)
@@ -40,17 +30,10 @@ def autocast(precision: Precision, model: nn.Module, device: torch.device) -> Ab
 
 
 def onednn_note(precisions: Iterable[Precision]) -> str:
-    """Say what this machine's CPU computes in another way than others do.
-
-    Args:
-        precisions: Those of a sweep.
-
-    Returns:
-        A sentence for the user; empty if there is nothing to say.
-    """
+    """Note for the user if this CPU computes one of these precisions differently; else an empty string."""
     if "bf16" not in precisions or _onednn_has_bf16_lstm():
         return ""
-    return "oneDNN has no LSTM in bfloat16 for this CPU: torch's own kernels train LSTMs"
+    return "oneDNN has no bfloat16 LSTM for this CPU: torch's own kernels train LSTMs"
 
 
 def _has_lstm(model: nn.Module) -> bool:
@@ -69,7 +52,7 @@ def _without_onednn(autocasting: torch.autocast) -> Iterator[None]:
 
 @cache
 def _onednn_has_bf16_lstm() -> bool:
-    # Tried, not looked up: oneDNN does not say what it has. Zeros, so that no generator moves.
+    """Try it: oneDNN does not report what it supports. Zeros draw no random numbers."""
     sequence, state = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)
     weights = [torch.zeros(shape) for shape in ((4, 1), (4, 1), (4,), (4,))]
     try:
@@ -82,14 +65,7 @@ def _onednn_has_bf16_lstm() -> bool:
 
 @contextmanager
 def tensor_cores(precision: Precision) -> Iterator[None]:
-    """Let a GPU multiply float32 matrices in TF32, if that is the precision; cuDNN does by torch's default.
-
-    Args:
-        precision: The precision; only ``tf32`` changes anything here.
-
-    Yields:
-        Nothing.
-    """
+    """Let a GPU multiply float32 matrices in TF32 if that is the precision; cuDNN does so by default."""
     before = torch.get_float32_matmul_precision()
     if precision == "tf32":
         torch.set_float32_matmul_precision("high")

@@ -9,6 +9,7 @@ from typing import ClassVar
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from trainables.base import Trainable
 from trainables.data import DataError
@@ -33,16 +34,10 @@ class Temperatures(Trainable[SeriesHyperparameters]):
     data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
 
     def load(self, csv: str | None = None) -> pd.Series:
-        """Read the series.
-
-        Args:
-            csv: The CSV, as the hyperparameter says; None: the temperatures.
-
-        Returns:
-            Values by date.
+        """Read the values by date of a CSV, or of the temperatures.
 
         Raises:
-            DataError: If it is not to be had.
+            DataError: If there is no such file, or it cannot be read.
         """
         file = local_file(csv or FILE, self.data_dir)
         if csv and not file.is_absolute():
@@ -51,16 +46,8 @@ class Temperatures(Trainable[SeriesHyperparameters]):
             raise DataError(f"{file}: no such file (a relative path is taken from data_dir)", "csv")
         return read_series(file if file.exists() else self._downloaded())
 
+    @override
     def prepare(self, hyperparameters: SeriesHyperparameters, *, test: bool = False) -> None:
-        """Read the series once, to see that it serves.
-
-        Args:
-            hyperparameters: ``csv``, ``window`` and ``train_subset`` are used.
-            test: Unused; the series holds its test days.
-
-        Raises:
-            DataError: If it is shorter than its windows need.
-        """
         n_days = len(self.load(hyperparameters.csv))
         begin, end = boundaries(n_days)
         if not hyperparameters.window < begin < end < n_days:
@@ -68,53 +55,26 @@ class Temperatures(Trainable[SeriesHyperparameters]):
             raise DataError(f"{rule}, got {hyperparameters.window}", "window")
         check_subset(hyperparameters, begin - hyperparameters.window)
 
+    @override
     def model(self, hyperparameters: SeriesHyperparameters) -> nn.Module:
-        """Build the freshly initialised forecaster.
-
-        Args:
-            hyperparameters: ``cell``, ``hidden`` and ``layers`` are used.
-
-        Returns:
-            A module from scaled windows (B, T) to scaled values (B,).
-        """
+        """Build a module from scaled windows (B, T) to scaled values (B,)."""
         return RecurrentForecaster(
             cell=hyperparameters.cell, hidden=hyperparameters.hidden, layers=hyperparameters.layers
         )
 
+    @override
     def task(self, hyperparameters: SeriesHyperparameters, device: torch.device) -> SeriesTask:
-        """Build the model and the windows.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-            device: Where to train.
-
-        Returns:
-            The task.
-        """
         hp, series = hyperparameters, self.load(hyperparameters.csv)
         return SeriesTask(self.model(hp), series, hp.window, hp.train_subset, device)
 
+    @override
     def serving(self, model: nn.Module, hyperparameters: SeriesHyperparameters) -> nn.Module:
-        """Put the scaling around the forecaster.
-
-        Args:
-            model: The trained network.
-            hyperparameters: ``csv`` is used.
-
-        Returns:
-            A module from windows (B, T) to forecasts (B,), in the unit of the data.
-        """
+        """Add the scaling: a module from windows (B, T) to forecasts (B,) in the units of the data."""
         return Scaled(model, *scale_of(self.load(hyperparameters.csv)))
 
+    @override
     def example_input(self, hyperparameters: SeriesHyperparameters) -> Tensor:
-        """Two windows of zeros.
-
-        Args:
-            hyperparameters: ``window`` is used.
-
-        Returns:
-            (2, T).
-        """
+        """Two windows of zeros, (2, T)."""
         return torch.zeros(2, hyperparameters.window)
 
     def _downloaded(self) -> Path:

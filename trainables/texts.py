@@ -1,4 +1,4 @@
-"""Texts: the part that classifiers of texts and taggers of words share.
+"""Networks over texts: what classifiers of texts and taggers of words share.
 
 Shapes: V vocabulary, E embedding, B batch, T longest text of a batch, C classes.
 """
@@ -13,6 +13,7 @@ from typing import ClassVar, TypeVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from trainables.base import Trainable
 from trainables.batch import Batch
@@ -24,13 +25,15 @@ from trainables.data.vectors import load_vectors
 from trainables.hyperparameters import Hyperparameters
 from trainables.models.recurrent import Cell
 
-LONGEST_SAVED = 128  # words that a saved network takes where texts are not cut
+# Number of words that a saved network takes if its texts are not cut off.
+LONGEST_SAVED = 128
 _EVALUATION_BATCH = 256
-_SAMPLE_BATCH = 64  # bounds the memory of second derivatives
+# Second derivatives of a larger batch could run out of memory.
+_SAMPLE_BATCH = 64
 
 
 class TextTask(ClassifierTask):
-    """A classifier of texts; the tagger of their words overrides its scores."""
+    """A classifier of texts; a tagger of words overrides its scores."""
 
     def __init__(
         self,
@@ -47,37 +50,15 @@ class TextTask(ClassifierTask):
         self._training, self._validation, self._test = training, validation, test
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
-        """Yield one epoch in a fresh order.
-
-        Args:
-            batch_size: B; one batch may be smaller.
-            order: Source of the order.
-
-        Returns:
-            Batches of texts of similar lengths.
-        """
+        """Yield one epoch of batches of texts of similar length, in a fresh order; one may be smaller."""
         return self._training.random_batches(batch_size, order)
 
     def sample(self, n_examples: int) -> list[Batch]:
-        """Take training texts that are the same in every trial.
-
-        Args:
-            n_examples: How many, at most.
-
-        Returns:
-            Batches.
-        """
+        """At most ``n_examples`` training texts, the same in every trial."""
         return list(self._training.sorted_batches(_SAMPLE_BATCH, n_examples))
 
+    @override
     def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
-        """Yield a whole split.
-
-        Args:
-            split: Which; ``test`` is loaded only here.
-
-        Returns:
-            Batches of texts of similar lengths.
-        """
         texts = self._validation if split == "validation" else self._test()
         return texts.sorted_batches(_EVALUATION_BATCH)
 
@@ -100,7 +81,7 @@ H = TypeVar("H", bound=TextHyperparameters)
 
 
 class TextTrainable(Trainable[H]):
-    """Texts with networks over word vectors.
+    """A dataset of texts with networks over word vectors.
 
     Attributes:
         dataset: The texts.
@@ -115,57 +96,26 @@ class TextTrainable(Trainable[H]):
 
     @abstractmethod
     def network(self, hyperparameters: H, embedding: nn.Embedding) -> nn.Module:
-        """Build the freshly initialised architecture.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-            embedding: Word vectors (V, E), the first of them padding's.
-        """
+        """Build the freshly initialised architecture over word vectors (V, E), whose row 0 is padding."""
 
     def load(self, split: str) -> Texts:
-        """Load a split from the machine's cache.
-
-        Args:
-            split: Name of the split.
-
-        Returns:
-            Its texts.
-        """
+        """Load a split, such as ``train``, from the machine's cache."""
         return self.dataset.load(split, self.data_dir)
 
+    @override
     def prepare(self, hyperparameters: H, *, test: bool = False) -> None:
-        """Tokenise the texts and make the word vectors, once per machine.
-
-        Args:
-            hyperparameters: ``vectors``, ``train_subset`` and what ``network`` checks are used.
-            test: Tokenise the test texts too.
-        """
         self.model(hyperparameters)
         check_subset(hyperparameters, len(self._split(None).train))
         if test:
             self.load("test")
 
+    @override
     def model(self, hyperparameters: H) -> nn.Module:
-        """Build the freshly initialised architecture over its word vectors.
-
-        Args:
-            hyperparameters: ``vectors`` and what ``network`` takes are used.
-
-        Returns:
-            A module from word ids (B, T).
-        """
+        """Build a module from word ids (B, T)."""
         return self.network(hyperparameters, self._embedding(hyperparameters))
 
+    @override
     def task(self, hyperparameters: H, device: torch.device) -> TextTask:
-        """Build the model, and take the training and validation texts; those of test wait to be asked for.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-            device: Where to train.
-
-        Returns:
-            The task.
-        """
         train, split = self.load("train"), self._split(hyperparameters.train_subset)
         validation = train if self.dataset.held_out else self.load("validation")
         embedding = self._embedding(hyperparameters)
@@ -185,40 +135,22 @@ class TextTrainable(Trainable[H]):
         )
 
     def max_words(self, hyperparameters: H) -> int | None:
-        """Say how long a text may be.
-
-        Args:
-            hyperparameters: An instance of ``self.Hyperparameters``.
-
-        Returns:
-            The number of words behind which it is cut off; None cuts nothing.
-        """
+        """Number of words at which a text is cut off; None cuts nothing."""
         return None
 
+    @override
     def example_input(self, hyperparameters: H) -> Tensor:
-        """Two texts of one unknown word, padded to the length that a saved network takes.
+        """Two texts of one unknown word, padded to the length T that a saved network takes: (2, T).
 
-        An exported recurrent layer is unrolled, so that this length is fixed; padding changes no prediction.
-
-        Args:
-            hyperparameters: What ``max_words`` takes is used.
-
-        Returns:
-            (2, T).
+        The length is fixed because an exported recurrent layer is unrolled; padding changes no prediction.
         """
         texts = torch.zeros(2, self.max_words(hyperparameters) or LONGEST_SAVED, dtype=torch.long)
         texts[:, 0] = 1
         return texts
 
+    @override
     def companions(self, hyperparameters: H) -> list[Path]:
-        """The vocabulary, without which word ids say nothing.
-
-        Args:
-            hyperparameters: Unused.
-
-        Returns:
-            The file with one word a line, the first of them id 0.
-        """
+        """The vocabulary, which maps words to ids: one word a line, the first has id 0."""
         return [self.load("train").vocabulary]
 
     def _split(self, train_subset: int | None) -> Split:

@@ -32,7 +32,7 @@ def list_() -> None:
 
 def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
     """Show the progress of a study's latest sweep, from its storage or (with --tracking-uri) from MLflow."""
-    from sweeps.record.folder import newest_sweep
+    from sweeps.record.folder import latest_sweep
     from sweeps.record.storage import open_storage
     from sweeps.tracking.remote import fetched
 
@@ -40,7 +40,7 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
         with fetched(tracking_uri, name) as (folder, running):
             _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running)
     else:
-        folder = newest_sweep(open_storage(storage), name)
+        folder = latest_sweep(open_storage(storage), name)
         _show(folder, folder.uri or str(folder.path), folder.is_running())
 
 
@@ -59,10 +59,10 @@ def report(
 
         page = write_overview(open_storage(storage))
     else:
-        from sweeps.record.folder import newest_sweep
+        from sweeps.record.folder import latest_sweep
         from sweeps.runner import publish_report
 
-        page = publish_report(newest_sweep(open_storage(storage), name))
+        page = publish_report(latest_sweep(open_storage(storage), name))
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
 
 
@@ -96,16 +96,16 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
     from sweeps.console.tables import arms_table, tables, wide_console
     from sweeps.record.state import SweepState, trial_name
-    from sweeps.record.time_left import Pace
+    from sweeps.record.time_left import TimeLeft
     from sweeps.report.page import summary_lines
     from trainables import registry
 
-    spec, pace, console = folder.spec(), Pace(), wide_console()
+    spec, time_left, console = folder.spec(), TimeLeft(), wide_console()
     state = SweepState(spec)
     for event, _ in folder.journal.read():
         state.apply(event)
-        pace.apply(event, state)
-    left = pace.left(state, time.time() * 1000) if running and not state.complete else None
+        time_left.apply(event, state)
+    left = time_left.left(state, time.time() * 1000) if running and not state.complete else None
     about = f"; about {left} left" if left else ""
     console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
     # Without the trainable its metrics are unknown. It may be registered on another machine only.

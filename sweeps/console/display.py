@@ -16,7 +16,7 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import ENDED, SweepState, TrialRecord
 from sweeps.record.storage import command
-from sweeps.record.time_left import Pace
+from sweeps.record.time_left import TimeLeft
 from sweeps.spec.model import Spec
 from sweeps.tracking.uris import is_default_store
 
@@ -35,7 +35,7 @@ class Display(Follower):
         self._state = SweepState(spec)
         self._spec = spec
         self._folder = folder
-        self._pace = Pace()
+        self._time_left = TimeLeft()
         for event, offset in folder.journal.read():
             self._state.apply(event)
             self.offset = offset
@@ -48,7 +48,7 @@ class Display(Follower):
     def handle(self, events: list[Event]) -> None:
         for event in events:
             self._state.apply(event)
-            self._pace.apply(event, self._state)
+            self._time_left.apply(event, self._state)
             if event["event"] == "end":
                 self._print_end(self._state.trials[event["trial"]], event["time"])
             elif event["event"] == "select":
@@ -98,7 +98,7 @@ class Display(Follower):
         self.say(f"See the runs with: {command(*arguments, storage=self._folder.storage)}")
 
     def _print_end(self, trial: TrialRecord, now: int) -> None:
-        left = self._pace.left(self._state, now)
+        left = self._time_left.left(self._state, now)
         parts = [
             f"[{self._n_ended()}/{self._state.n_trials or '?'}]",
             describe(self._spec, trial),
@@ -128,7 +128,7 @@ class Display(Follower):
         return sum(trial.status in ENDED for trial in self._state.counted())
 
     def _view(self) -> Group:
-        left = self._pace.left(self._state, time.time() * 1000)
+        left = self._time_left.left(self._state, time.time() * 1000)
         text = TextColumn("trials {task.fields[left]}")
         progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), text)
         about = f"about {left} left" if left else ""

@@ -110,7 +110,7 @@ class SweepCallback(Callback):
         if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
             self._end(record, "interrupted", reason)
             # Every other trial there would fail too. Tune would turn an error raised here into text.
-            self._stop.fault = SweepError(f"trial {record.id} cannot read or write: {reason}")
+            self._stop.fail(SweepError(f"trial {record.id} cannot read or write: {reason}"))
             return
         self._end(record, "failed", reason)
         self._folder.checkpoints(record.id).drop()
@@ -131,7 +131,8 @@ class SweepCallback(Callback):
             for event in self._journal.extend(events):
                 self.state.apply(event)
         except SweepError as error:
-            self._stop.fault, self._journal_failed = error, True
+            self._journal_failed = True
+            self._stop.fail(error)
 
 
 def raised_by(trial: Trial) -> Exception | None:

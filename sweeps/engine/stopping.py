@@ -27,6 +27,10 @@ class Stop:
         self.asked = False
         self.fault: SweepError | None = None
 
+    def fail(self, error: SweepError) -> None:
+        """Request to end the sweep because of an error."""
+        self.fault = error
+
     def check(self) -> None:
         """End the sweep if that was requested.
 

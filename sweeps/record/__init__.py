@@ -1,1 +1,1 @@
-"""What happened in a sweep, and where that is kept: journal, state, checkpoints, storage."""
+"""What happened in a sweep and where it is kept: journal, state, checkpoints, storage."""

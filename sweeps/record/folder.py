@@ -1,4 +1,4 @@
-"""The folder of a sweep, STORAGE/NAME/001, 002, ...; the latest is the one that NAME means."""
+"""The folder of a sweep, STORAGE/NAME/001, 002, ...; NAME alone means the latest."""
 
 import fcntl
 import os
@@ -14,31 +14,46 @@ from sweeps.errors import SweepError
 from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
 from sweeps.record.journal import Journal
-from sweeps.record.mirror import Mirror, below, claim, lease_holder, pull, uri_of
+from sweeps.record.lease import Lease
+from sweeps.record.mirror import Mirror, below, claim, pull, uri_of
 from sweeps.record.state import SweepState
 from sweeps.record.storage import command
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
 
-_LOCK_SECONDS = 1.0  # longer than a status check holds the lock
+# Longer than a status check holds the lock.
+_LOCK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The folder of one sweep."""
+    """The folder of one sweep; in an object store, its working copy on this machine."""
 
     path: Path
 
     @property
-    def journal(self) -> Journal:
-        """What happened in it."""
-        return Journal(self.path / JOURNAL)
+    def storage(self) -> Path:
+        return self.path.parent.parent
 
     @property
     def uri(self) -> str | None:
-        """Where it is in a store, if that is no folder."""
+        """The sweep in its object store; None if the storage is a folder."""
         storage = uri_of(self.storage)
         return storage and below(storage, self.path.parent.name, self.path.name)
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.path / JOURNAL)
+
+    @property
+    def bookmark(self) -> Path:
+        """The file in which the MLflow publisher keeps how far it got."""
+        return self.path / BOOKMARK
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report's pages and figures."""
+        return self.path / "report"
 
     @property
     def tune_root(self) -> str:
@@ -51,101 +66,44 @@ class SweepFolder:
         return self._shared("checkpoints")
 
     def _shared(self, name: str) -> str:
+        """Name a folder that every node reaches, as a path or a URI."""
         return below(self.uri, name) if self.uri else str(self.path / name)
-
-    def claim(self) -> None:
-        """Claim it in its store, if that is no folder, and bring it up to date.
-
-        Raises:
-            SweepError: If a driver elsewhere is at work on it.
-        """
-        if self.uri:
-            claim(self.path, self.uri)
-
-    def mirror(self, say: Callable[[str], None]) -> Mirror | None:
-        """Begin to copy it to its store.
-
-        Args:
-            say: Tells the user that the store went away or came back.
-
-        Returns:
-            What copies it; None if its folder is the storage.
-        """
-        return Mirror(self.path, self.uri, say) if self.uri else None
-
-    def checkpoints(self, trial: str) -> Checkpoints:
-        """Find the checkpoints of a trial.
-
-        Args:
-            trial: Its id.
-
-        Returns:
-            They are dropped when it ends, unless it is the best.
-        """
-        return Checkpoints(self.checkpoint_root, trial)
-
-    @property
-    def report(self) -> Path:
-        """The report's pages and figures."""
-        return self.path / "report"
 
     @property
     def resume_command(self) -> str:
-        """What to type to go on with it."""
         return command("resume", self.path.parent.name, storage=self.storage)
 
     @property
     def report_command(self) -> str:
-        """What to type for its report."""
         return command("report", self.path.parent.name, storage=self.storage)
 
-    @property
-    def storage(self) -> Path:
-        """The storage that it is in."""
-        return self.path.parent.parent
-
-    @property
-    def bookmark(self) -> Path:
-        """Where MLflow delivery keeps how far it got."""
-        return self.path / BOOKMARK
+    def checkpoints(self, trial: str) -> Checkpoints:
+        """Return a trial's checkpoints, which are deleted when it ends, unless it is the best."""
+        return Checkpoints(self.checkpoint_root, trial)
 
     def spec(self) -> Spec:
-        """Read its spec, overrides included.
-
-        Returns:
-            The spec that it was started with.
-        """
-        # Checked when it was written; its trainable may be one that a script registered.
+        """Read the spec that the sweep was started with, overrides included."""
+        # Not checked again, because its trainable may be one that only the user's script registers.
         return Spec.model_validate(Source(self.path / RESOLVED).content)
 
     def rewrite(self, spec: Spec) -> None:
-        """Go on with a spec that has changed in what is harmless.
-
-        Args:
-            spec: The spec.
+        """Replace the spec by one with harmless changes.
 
         Raises:
-            SweepError: If the sweep is running.
+            SweepError: The sweep is running.
         """
         with self.lock():
             write_whole(self.path / RESOLVED, spec.resolved)
 
     def state(self) -> SweepState:
-        """Read its trials.
-
-        Returns:
-            Their state, also while it runs.
-        """
+        """Read the state of the trials, also while the sweep runs."""
         return SweepState(self.spec(), (event for event, _ in self.journal.read()))
 
     def lock(self) -> FileLock:
-        """Claim it for a driver; a driver that dies lets go.
-
-        Returns:
-            The lock, held.
+        """Acquire the lock that a driver on this machine holds; it is released when the driver dies.
 
         Raises:
-            SweepError: If another driver has it.
+            SweepError: Another driver holds it.
         """
         lock = FileLock(self.path / LOCK)
         try:
@@ -154,16 +112,26 @@ class SweepFolder:
             raise SweepError(f"{self.path}: this sweep is running already") from None
         return lock
 
-    def is_running(self) -> bool:
-        """Tell whether a driver is at work on it.
+    def claim(self) -> None:
+        """Claim the sweep in its object store, if it has one, and pull its files; call it with ``lock`` held.
 
-        Returns:
-            Whether its lock, or its lease in the store, is held.
+        Raises:
+            SweepError: Another driver works on it, or the store cannot be read or written.
         """
-        if self.uri and lease_holder(self.uri):
+        if self.uri:
+            claim(self.path, self.uri)
+
+    def mirror(self, say: Callable[[str], None]) -> Mirror | None:
+        """Start to copy the sweep to its object store; None if the storage is a folder."""
+        return Mirror(self.path, self.uri, say) if self.uri else None
+
+    def is_running(self) -> bool:
+        """Whether a driver works on the sweep, on this machine or, in an object store, on another."""
+        if self.uri and Lease(self.path, self.uri).holder_elsewhere():
             return True
         try:
-            file = os.open(self.path / LOCK, os.O_RDONLY)  # who only looks may not be allowed to write
+            # Read-only, because a user who may not write can still check.
+            file = os.open(self.path / LOCK, os.O_RDONLY)
         except FileNotFoundError:
             return False
         try:
@@ -176,15 +144,7 @@ class SweepFolder:
 
 
 def sweep_folders(storage: Path, name: str) -> list[SweepFolder]:
-    """List the sweeps of a study.
-
-    Args:
-        storage: The storage folder.
-        name: The study's name.
-
-    Returns:
-        Oldest first.
-    """
+    """List the sweeps of a study, the oldest first."""
     pull(storage, name)
     numbered = sorted(_numbered(storage.resolve() / name).items())
     return [SweepFolder(path) for _, path in numbered if (path / RESOLVED).exists()]
@@ -195,32 +155,18 @@ def _numbered(study: Path) -> dict[int, Path]:
 
 
 def study_names(storage: Path) -> list[str]:
-    """List the studies that have a sweep.
-
-    Args:
-        storage: The storage folder.
-
-    Returns:
-        Their names, sorted.
-    """
+    """List the studies that have a sweep, sorted."""
     pull(storage)
     return sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
 
 
-def newest_sweep(storage: Path, name: str) -> SweepFolder:
-    """Find the sweep that a name means.
-
-    Args:
-        storage: The storage folder.
-        name: The study's name.
-
-    Returns:
-        Its newest sweep.
+def latest_sweep(storage: Path, name: str) -> SweepFolder:
+    """Return the latest sweep of a study.
 
     Raises:
-        SweepError: If there is none.
+        SweepError: There is none.
     """
-    # A name that is not one could lead out of the storage.
+    # Anything but a valid name could lead out of the storage.
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
@@ -230,31 +176,21 @@ def newest_sweep(storage: Path, name: str) -> SweepFolder:
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
-    """Make the folder of a new sweep.
-
-    Args:
-        storage: The storage folder.
-        spec: The sweep.
-
-    Returns:
-        The folder, with the YAML as written and as resolved in it.
+    """Create the folder of a new sweep, with the YAML as written and as resolved.
 
     Raises:
-        SweepError: If the storage cannot be written.
+        SweepError: The storage cannot be written, or another sweep of the study is just being created.
     """
     study = storage.resolve() / spec.name
+    number = 1 + max(_numbered(study), default=0)
+    folder = SweepFolder(study / f"{number:03d}")
     try:
-        study.mkdir(parents=True, exist_ok=True)
-        number = 1 + max(_numbered(study), default=0)
-        folder = SweepFolder(study / f"{number:03d}")
-        folder.path.mkdir()
+        folder.path.mkdir(parents=True)
+        write_whole(folder.path / SWEEP, spec.text or spec.resolved)
+        # Written last, because a folder with this file counts as a sweep.
+        write_whole(folder.path / RESOLVED, spec.resolved)
     except FileExistsError:
         raise SweepError(f"{folder.path}: another sweep of this study has just begun") from None
-    except OSError as error:
-        raise SweepError(f"{storage}: cannot be written: {error}") from None
-    try:
-        write_whole(folder.path / SWEEP, spec.text or spec.resolved)
-        write_whole(folder.path / RESOLVED, spec.resolved)  # last: with it there is a sweep
     except OSError as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise SweepError(f"{storage}: cannot be written: {error}") from None

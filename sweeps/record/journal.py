@@ -1,9 +1,9 @@
-"""What happened in a sweep, on disk: an append-only file of JSON lines.
+"""The record of a sweep: an append-only file of JSON lines on disk.
 
-The driver writes it as trials report; MLflow delivery, display, status and results all read it. An event is
-a dict with ``event`` (``start``, ``epoch``, ``end`` of a trial; ``finish`` of the sweep), ``time`` (ms since
-1970) and, where it concerns one, ``trial``. JSON has no NaN and no infinities: in ``metrics`` they are the
-texts ``"nan"``, ``"inf"`` and ``"-inf"``, and numbers again when they are read.
+The driver writes it as trials report; the publisher, display, status and results read it. An event is a dict
+with ``event`` (such as ``start``, ``epoch`` and ``end`` of a trial, or ``finish`` of the sweep), ``time`` (ms
+since 1970) and, for events of a trial, ``trial``. JSON has no NaN or infinities: in ``metrics`` they are
+written as the texts ``"nan"``, ``"inf"`` and ``"-inf"``, and read as numbers.
 """
 
 import itertools
@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 from sweeps.errors import SweepError
 from sweeps.record.files import append_whole
@@ -32,43 +34,26 @@ class Journal:
         self.path = path
 
     def append(self, event: str, **fields: Any) -> Event:
-        """Write an event; it is on disk when this returns, and whole or not at all.
-
-        Args:
-            event: Its kind.
-            **fields: What belongs to it.
-
-        Returns:
-            The event.
-
-        Raises:
-            SweepError: If it cannot be written, as on a full disk; what was written before is kept.
-        """
+        """Write one event, as ``extend`` writes several."""
         return self.extend([{"event": event, **fields}])[0]
 
     def extend(self, events: Iterable[Event]) -> list[Event]:
-        """Write several events at once, as ``append`` does one; where they cannot be written, none is.
-
-        Args:
-            events: Without their time.
-
-        Returns:
-            The events.
+        """Add the time to events and write them; on return all are on disk.
 
         Raises:
-            SweepError: If they cannot be written.
+            SweepError: None of the events is written, for example because the disk is full.
         """
         now = int(time.time() * 1000)
-        entries = [{"event": event["event"], "time": now, **event} for event in events]
-        lines = "".join(_line(entry) for entry in entries)
+        timed = [{"event": event["event"], "time": now, **event} for event in events]
+        lines = "".join(_line(event) for event in timed)
         try:
             append_whole(self.path, lines.encode())
         except OSError as error:
             raise SweepError(f"{self.path}: cannot be written: {error.strerror}") from None
-        return entries
+        return timed
 
     def repair(self) -> None:
-        """Drop an unfinished last line, which a killed driver leaves."""
+        """Drop an unfinished last line, which a killed driver may leave."""
         if not self.path.exists():
             return
         content = self.path.read_bytes()
@@ -77,24 +62,17 @@ class Journal:
             os.truncate(self.path, whole)
 
     def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
-        """Read the whole lines from an offset on.
+        """Yield each event from an offset on, with the offset in bytes behind it; stop at ``end``.
 
-        Args:
-            offset: Bytes to skip; an offset that this gave.
-            end: Bytes not to go beyond.
-
-        Yields:
-            An event, and the offset behind it.
+        An unfinished last line is not read.
         """
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
             file.seek(offset)
             for line in file:
-                if not line.endswith(b"\n"):
-                    return
                 offset += len(line)
-                if offset > end:
+                if not line.endswith(b"\n") or offset > end:
                     return
                 yield _event(line), offset
 
@@ -123,8 +101,8 @@ class Follower(threading.Thread):
     """A thread that reads a journal as it grows, until it is closed and has read everything.
 
     Attributes:
-        offset: Bytes of the journal that are dealt with.
-        limit: Byte beyond which the journal may not be read yet.
+        offset: The bytes of the journal that have been handled.
+        limit: The byte beyond which the journal may not be read yet.
     """
 
     def __init__(self, journal: Journal, offset: int = 0) -> None:
@@ -135,24 +113,21 @@ class Follower(threading.Thread):
         self._closing = threading.Event()
 
     def handle(self, events: list[Event]) -> None:
-        """Deal with new events; when it raises they come again.
-
-        Args:
-            events: At most 500, in order.
-        """
+        """Handle at most 500 new events, in order; if this raises, they are passed again."""
         raise NotImplementedError
 
     def give_up(self, error: Exception) -> bool:
-        """Decide, after ``handle`` raised ``error``, whether to stop following; it may wait first."""
+        """Decide, after ``handle`` raised ``error``, whether to stop following; may wait before a retry."""
         raise error
 
     def tick(self) -> None:
-        """Called after each look at the journal, twice a second or more often."""
+        """Called after each look at the journal, at least twice a second while ``handle`` is quick."""
 
+    @override
     def run(self) -> None:
-        """Follow the journal."""
         while True:
-            closing = self._closing.is_set()  # before reading: what was written until then is read
+            # Checked before reading, so that everything written before the closing is read.
+            closing = self._closing.is_set()
             batch = list(itertools.islice(self._journal.read(self.offset, self.limit), _BATCH))
             if batch:
                 try:

@@ -1,51 +1,43 @@
-"""Sweeps in a store that is no file system, such as ``s3://bucket/sweeps``: worked on here, mirrored there.
+"""Sweeps in an object store, such as ``s3://bucket/sweeps``, and their working copies on this machine.
 
-A journal grows line by line, which object stores cannot. So a sweep's own small files lie in a folder of
-this machine, and are copied to the store as they change; checkpoints go there directly. Who has the store can
-go on with a sweep whose machine is gone.
+A journal grows line by line, but objects cannot be appended to. A sweep's own small files therefore lie in
+the working copy, and are copied to the store as they change; checkpoints go there directly. Any machine that
+reaches the store can resume a sweep whose machine is lost.
 """
 
 import hashlib
-import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pyarrow.fs import FileSelector, FileSystem, FileType
+from typing_extensions import override
 
 from sweeps.errors import SweepError, in_a_line
-from sweeps.record.files import BOOKMARK, JOURNAL, LEASE, RESOLVED, SWEEP
+from sweeps.record.files import BOOKMARK, JOURNAL, RESOLVED, SWEEP, store_errors, write_to_store
 from sweeps.record.journal import Event, Follower, Journal
+from sweeps.record.lease import RENEWAL_SECONDS, Lease, LeaseLost
 
 _URI = ".uri"
 _FILES = (SWEEP, RESOLVED, JOURNAL, BOOKMARK)
 _PUSH_SECONDS = 2.0
-_LEASE_SECONDS = 60.0  # a driver that has not been heard of for so long is gone
-_SETTLING_SECONDS = 1.0  # more than lies between a driver's look at the lease and its own
+_RETRY_SECONDS = 5.0
 _CLOSING_SECONDS = 30.0
 
 
 def working_copy(uri: str) -> Path:
-    """Find the folder of this machine that stands for a store.
-
-    Args:
-        uri: Of the storage.
-
-    Returns:
-        A folder, which knows its URI.
+    """Find this machine's working copy of a storage; it stores the URI for ``uri_of``.
 
     Raises:
-        SweepError: If the store cannot be read.
+        SweepError: The store cannot be read.
     """
     try:
         filesystem, path = FileSystem.from_uri(uri)
         filesystem.get_file_info(path)
-    except Exception as error:  # each kind of store raises its own
+    # Each kind of store raises its own exceptions.
+    except Exception as error:
         raise SweepError(f"storage {uri}: cannot be read: {in_a_line(error)}") from None
     folder = _working_copies() / hashlib.sha256(uri.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,68 +46,48 @@ def working_copy(uri: str) -> Path:
 
 
 def _working_copies() -> Path:
-    # In the folder of the datasets' cache, whose place trainables.data.cache chooses in the same way.
+    # The folder of the datasets' cache, which trainables.data.cache finds in the same way.
     cache = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
     return Path(os.environ.get("NOISESWEEP_CACHE_DIR", Path(cache, "noisesweep")), "storages")
 
 
 def uri_of(storage: Path) -> str | None:
-    """Tell which store a folder stands for.
-
-    Args:
-        storage: A storage folder.
-
-    Returns:
-        Its URI; None for a folder that is the storage itself.
-    """
+    """Return the URI that a working copy stands for; None for a folder that is the storage itself."""
     marker = storage / _URI
     return marker.read_text() if marker.exists() else None
 
 
 def below(uri: str, *parts: str) -> str:
-    """Name something inside a store.
-
-    Args:
-        uri: Of the storage; its query, such as ``?region=...``, stays last.
-        *parts: Names of folders or files.
-
-    Returns:
-        The URI.
-    """
+    """Append names of folders or files to a storage's URI; its query, such as ``?region=...``, stays last."""
     split = urlsplit(uri)
     return urlunsplit(split._replace(path="/".join([split.path.rstrip("/"), *parts])))
 
 
 def pull(storage: Path, study: str = "") -> None:
-    """Bring the working copy of a study's sweeps up to date.
-
-    Args:
-        storage: A storage folder; one that is the storage itself is left as it is.
-        study: The study's name; empty for all.
+    """Update the working copy of a study's sweeps, or of all; does nothing if the folder is the storage.
 
     Raises:
-        SweepError: If the store cannot be read.
+        SweepError: The store cannot be read.
     """
     uri = uri_of(storage)
     if uri is None:
         return
     filesystem, root = FileSystem.from_uri(uri)
-    try:
+    with store_errors(uri, "cannot be read"):
         for path in _small_files(filesystem, f"{root}/{study}".rstrip("/")):
             _pull_file(filesystem, path, storage / Path(path).relative_to(root))
-    except OSError as error:
-        raise SweepError(f"storage {uri}: cannot be read: {in_a_line(error)}") from None
 
 
 def _pull_file(filesystem: FileSystem, path: str, local: Path) -> None:
     content = filesystem.open_input_stream(path).readall()
-    if not (local.exists() and local.read_bytes().startswith(content)):  # what is ahead here stays
+    # A local file that only has more than the store's is kept.
+    if not (local.exists() and local.read_bytes().startswith(content)):
         local.parent.mkdir(parents=True, exist_ok=True)
         local.write_bytes(content)
 
 
 def _small_files(filesystem: FileSystem, folder: str) -> Iterator[str]:
-    # Folder by folder: a recursive listing would name every checkpoint.
+    """Yield sweeps' own files, listed folder by folder: a recursive listing would name every checkpoint."""
     for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True)):
         if info.type == FileType.File and info.base_name in _FILES:
             yield info.path
@@ -124,148 +96,98 @@ def _small_files(filesystem: FileSystem, folder: str) -> Iterator[str]:
 
 
 def claim(folder: Path, uri: str) -> None:
-    """Claim a sweep for this driver, and take over what the one before has written last.
-
-    Args:
-        folder: The sweep's working copy.
-        uri: Of the sweep in the store.
+    """Claim a sweep for this driver and pull what the last driver wrote; call it with the folder's lock held.
 
     Raises:
-        SweepError: If a driver elsewhere is at work on it, or the store is out of reach.
+        SweepError: Another driver works on the sweep, or the store cannot be read or written.
     """
+    Lease(folder, uri).claim()
     filesystem, path = FileSystem.from_uri(uri)
-    holder = lease_holder(uri)
-    try:
-        if holder is None:
-            _write(filesystem, f"{path}/{LEASE}", _lease())
-            time.sleep(_SETTLING_SECONDS)
-            holder = lease_holder(uri)
-        if holder not in (None, _this_driver()):
-            raise SweepError(f"{uri}: this sweep is running already, on {holder}")
+    with store_errors(uri, "cannot be read"):
         for name in (JOURNAL, BOOKMARK):
             if filesystem.get_file_info(f"{path}/{name}").type == FileType.File:
                 _pull_file(filesystem, f"{path}/{name}", folder / name)
-    except OSError as error:
-        raise SweepError(f"storage {uri}: cannot be read or written: {in_a_line(error)}") from None
 
 
 class Mirror(Follower):
-    """Copies the files of a sweep to its store as its journal grows; ``offset`` is what is safe there."""
+    """Copies a sweep's files to its store as its journal grows; ``offset`` is how much of that is safe there.
+
+    Attributes:
+        on_lost: Called, perhaps several times, if another driver takes the sweep over: this one must stop.
+    """
 
     def __init__(self, folder: Path, uri: str, say: Callable[[str], None]) -> None:
-        """Begin to copy.
-
-        Args:
-            folder: The sweep's working copy.
-            uri: Of the sweep in the store, which this driver has claimed.
-            say: Tells the user that the store went away or came back.
+        """Copy the files of a sweep that this driver has claimed; ``say`` prints a line for the user.
 
         Raises:
-            SweepError: If the store cannot be written.
+            SweepError: The store cannot be written, or another driver has taken the sweep over.
         """
         super().__init__(Journal(folder / JOURNAL))
+        self.on_lost: Callable[[SweepError], None] = lambda error: None
         self._folder, self._uri, self._say = folder, uri, say
         self._filesystem, self._path = FileSystem.from_uri(uri)
-        self._leased = 0.0
+        self._lease = Lease(folder, uri)
         self._away_since: float | None = None
-        try:
-            self.push(*_FILES)
-        except OSError as error:
-            raise SweepError(f"storage {uri}: cannot be written: {in_a_line(error)}") from None
-        self.tick()
+        with store_errors(uri, "cannot be written"):
+            self._renew()
+            self._push(*_FILES)
 
+    @override
     def handle(self, events: list[Event]) -> None:
-        """Copy what has changed.
-
-        Args:
-            events: Not used: the whole journal is copied.
-        """
-        self.push(JOURNAL, BOOKMARK)
+        self._lease.check()
+        self._push(JOURNAL, BOOKMARK)
         if self._away_since is not None:
-            self._say(f"the storage answers again at {self._uri}")
+            self._say(f"storage {self._uri}: can be written again")
             self._away_since = None
         self._closing.wait(_PUSH_SECONDS)
 
+    @override
     def tick(self) -> None:
-        """Say that this driver lives."""
-        if time.monotonic() - self._leased > _LEASE_SECONDS / 6:
-            with suppress(OSError):
-                _write(self._filesystem, f"{self._path}/{LEASE}", _lease())
-                self._leased = time.monotonic()
+        if time.monotonic() - self._renewed < RENEWAL_SECONDS:
+            return
+        try:
+            self._renew()
+        except LeaseLost as error:
+            self.on_lost(error)
+        except OSError:
+            # `handle` tells the user, and the next tick retries.
+            pass
 
+    @override
     def give_up(self, error: Exception) -> bool:
-        """Keep trying while the sweep runs, and a little longer.
-
-        Args:
-            error: What the store answered.
-
-        Returns:
-            Whether to leave the rest here.
-        """
+        """Retry while the sweep runs and 30 s longer, unless another driver has taken it over."""
+        if isinstance(error, LeaseLost):
+            self.on_lost(error)
+            self._closing.wait(_RETRY_SECONDS)
+            return self._closing.is_set()
         if self._away_since is None:
             self._away_since = time.monotonic()
-            kept = f"the sweep goes on in {self._folder} and is copied when it does"
-            self._say(f"the storage does not take writes at {self._uri} ({in_a_line(error)}); {kept}")
+            kept = f"the sweep continues in {self._folder} and is copied when the storage answers"
+            self._say(f"storage {self._uri}: cannot be written: {in_a_line(error)}; {kept}")
         if self._closing.is_set():
             time.sleep(1)
             return time.monotonic() - self._away_since > _CLOSING_SECONDS
-        self._closing.wait(5)
+        self._closing.wait(_RETRY_SECONDS)
         return False
-
-    def push(self, *names: str) -> None:
-        """Copy files of the sweep.
-
-        Args:
-            *names: Relative to its folder; those that do not exist are left out.
-        """
-        for path in (self._folder / name for name in names):
-            if path.is_file():
-                name = f"{self._path}/{path.relative_to(self._folder)}"
-                _write(self._filesystem, name, path.read_bytes())
 
     def release(self) -> None:
         """Copy what is left, and let other drivers have the sweep."""
+        report = [str(path.relative_to(self._folder)) for path in self._folder.glob("report/**/*")]
         try:
-            report = (str(path.relative_to(self._folder)) for path in self._folder.glob("report/**/*"))
-            self.push(*_FILES, *report)
-            self._filesystem.delete_file(f"{self._path}/{LEASE}")
+            self._lease.check()
+            self._push(*_FILES, *report)
+            self._lease.release()
+        except LeaseLost as error:
+            self._say(str(error))
         except OSError as error:
-            self._say(f"{self._folder} is not all at {self._uri} ({in_a_line(error)}); resume from here")
+            self._say(f"not all of {self._folder} is at {self._uri} ({in_a_line(error)}); resume from here")
 
+    def _renew(self) -> None:
+        self._lease.renew()
+        self._renewed = time.monotonic()
 
-def _write(filesystem: FileSystem, path: str, content: bytes) -> None:
-    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-    with filesystem.open_output_stream(path) as stream:
-        stream.write(content)
-
-
-def _lease() -> bytes:
-    return json.dumps({"host": platform.node(), "pid": os.getpid(), "time": time.time()}).encode()
-
-
-def _this_driver() -> str:
-    return _driver(platform.node(), os.getpid())
-
-
-def _driver(host: str, pid: int) -> str:
-    return f"{host} (process {pid})"
-
-
-def lease_holder(uri: str) -> str | None:
-    """Tell where a sweep's driver is.
-
-    Args:
-        uri: Of the sweep in the store.
-
-    Returns:
-        Its host and process; None if there is none.
-    """
-    filesystem, path = FileSystem.from_uri(uri)
-    try:
-        lease: dict[str, Any] = json.loads(filesystem.open_input_stream(f"{path}/{LEASE}").readall())
-    except OSError:
-        return None
-    gone = lease["host"] == platform.node() and not Path(f"/proc/{lease['pid']}").exists()
-    if gone or time.time() - lease["time"] > _LEASE_SECONDS:
-        return None
-    return _driver(lease["host"], lease["pid"])
+    def _push(self, *names: str) -> None:
+        for path in (self._folder / name for name in names):
+            if path.is_file():
+                name = f"{self._path}/{path.relative_to(self._folder)}"
+                write_to_store(self._filesystem, name, path.read_bytes())

@@ -1,4 +1,4 @@
-"""The state of a sweep, rebuilt from its journal: one record a trial."""
+"""The state of a sweep, rebuilt from its journal: one record per trial."""
 
 import itertools
 import math
@@ -23,19 +23,16 @@ class TrialRecord:
     """One trial.
 
     Attributes:
-        id: Its name, for good.
         number: Its place in the order of starting, from 1.
-        arm: The noise mode, or the value of what else is compared.
-        seed: The seed.
-        hyperparameters: All of them, fixed ones and defaults included.
-        status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
-            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before it did.
-        reason: Why it failed, or was interrupted.
-        epochs: Metrics by epoch, from 1.
-        started: Time in ms since 1970.
+        arm: Its noise mode, or the value of whatever else is compared.
+        hyperparameters: All of them, including fixed ones and defaults.
+        started: Time in ms since 1970, as is ``ended``.
         stage: ``search`` (also of a grid) or ``confirm``.
-        ended: Likewise, once it has.
-        remarks: What went wrong without harm to its results.
+        status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
+            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before the trial.
+        reason: Why it failed or was interrupted.
+        epochs: Metrics by epoch, from 1.
+        remarks: Problems that did not affect its results.
     """
 
     id: str
@@ -58,256 +55,205 @@ class TrialRecord:
 
 
 def trial_name(number: int, arm: str, seed: int | None = None) -> str:
-    """Name a trial for people.
-
-    Args:
-        number: Its number.
-        arm: Its arm.
-        seed: Its seed, where trials differ in it.
-
-    Returns:
-        Such as ``0031-layer-seed3``.
-    """
-    return f"{number:04d}-{arm}" + ("" if seed is None else f"-seed{seed}")
+    """Name a trial for users, such as ``0031-layer`` or ``0031-layer-seed3``."""
+    name = f"{number:04d}-{arm}"
+    return name if seed is None else f"{name}-seed{seed}"
 
 
 class SweepState:
     """All trials of a sweep.
 
     Attributes:
-        spec: The sweep.
         trials: By id.
-        versions: What ran it: the versions of each driver.
-        commits: Git commits of the folders that they were started in.
-        fingerprints: Of the data.
-        hosts: Where its trials ran.
-        selected: What the confirm stage trains, each with every seed: searched hyperparameters with the arm;
-            None before the search is over.
+        versions: The software versions of each driver.
+        commits: The git commits from which drivers were started.
+        fingerprints: Those of the data.
+        hosts: Where trials ran.
+        selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
+            with the arm. None before the search is over.
     """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
         self.spec = spec
         self.trials: dict[str, TrialRecord] = {}
-        self.versions: set[str] = set()
-        self.commits: set[str] = set()
-        self.fingerprints: set[str] = set()
-        self.hosts: set[str] = set()
+        self.versions, self.commits = set[str](), set[str]()
+        self.fingerprints, self.hosts = set[str](), set[str]()
         self.selected: list[dict[str, Any]] | None = None
         for event in events:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
-        """Take an event in.
-
-        Args:
-            event: From the journal.
-        """
+        """Update the state with the journal's next event."""
         kind = event["event"]
-        if kind == "start" and event["trial"] not in self.trials:
-            keys = ("number", "arm", "seed", "hyperparameters")
-            known = {key: event[key] for key in keys}
-            stage = event.get("stage", SEARCH)
-            record = TrialRecord(event["trial"], **known, started=event["time"], stage=stage)
-            self.trials[record.id] = record
-        elif kind == "start":
-            self.trials[event["trial"]].status = "running"
-        elif kind == "remark":
-            self.trials[event["trial"]].remarks.append(event["text"])
-        elif kind == "begin":
-            for trial in self.trials.values():  # the driver before it was killed
-                trial.status = "interrupted" if trial.status == "running" else trial.status
-            self.versions.add(event["versions"])
-            self.commits |= {event["git_commit"]} if event.get("git_commit") else set()
+        if kind == "begin":
+            self._begin(event)
         elif kind == "select":
             self.selected = event["points"]
+        elif kind == "start":
+            self._start(event)
         elif kind == "epoch":
             self.trials[event["trial"]].epochs[event["epoch"]] = event["metrics"]
             self.fingerprints.add(event["tags"]["data_fingerprint"])
             self.hosts.add(event["tags"]["host"])
+        elif kind == "remark":
+            self.trials[event["trial"]].remarks.append(event["text"])
         elif kind == "end":
             trial = self.trials[event["trial"]]
             trial.status, trial.reason, trial.ended = event["status"], event["reason"], event["time"]
 
+    def _begin(self, event: Event) -> None:
+        self.versions.add(event["versions"])
+        if commit := event.get("git_commit"):
+            self.commits.add(commit)
+        for trial in self.trials.values():
+            # Its driver was killed before it could record this.
+            if trial.status == "running":
+                trial.status = "interrupted"
+
+    def _start(self, event: Event) -> None:
+        if known := self.trials.get(event["trial"]):
+            known.status = "running"
+            return
+        self.trials[event["trial"]] = TrialRecord(
+            id=event["trial"],
+            number=event["number"],
+            arm=event["arm"],
+            seed=event["seed"],
+            hyperparameters=event["hyperparameters"],
+            started=event["time"],
+            stage=event.get("stage", SEARCH),
+        )
+
+    def counted(self) -> list[TrialRecord]:
+        """List the trials of both stages by number."""
+        return sorted(self.trials.values(), key=lambda trial: trial.number)
+
     def of_stage(self, stage: str) -> list[TrialRecord]:
-        """List the trials of a stage.
+        """List the trials of ``search`` or ``confirm`` by number."""
+        return [trial for trial in self.counted() if trial.stage == stage]
 
-        Args:
-            stage: ``search`` or ``confirm``.
+    def counts(self) -> dict[str, int]:
+        """Count the trials of every status."""
+        counter = Counter(trial.status for trial in self.trials.values())
+        return {status: counter[status] for status in STATUSES}
 
-        Returns:
-            By number.
-        """
-        chosen = (trial for trial in self.trials.values() if trial.stage == stage)
-        return sorted(chosen, key=lambda trial: trial.number)
-
-    def _point(self, trial: TrialRecord) -> dict[str, Any]:
-        return self.spec.searched_of(trial.hyperparameters)
+    def _n_ended(self, stage: str) -> int:
+        return sum(trial.status in ENDED for trial in self.of_stage(stage))
 
     @property
     def searched(self) -> bool:
-        """Whether the search stage, or a sweep without stages, has had its budget."""
+        """Whether the search stage, or a sweep without stages, has used its budget."""
         if self.selected is not None:
             return True
-        ended = [trial for trial in self.of_stage(SEARCH) if trial.status in ENDED]
         if not self.spec.stages:
-            return len(ended) >= (n_trials(self.spec) or 0)
+            return self._n_ended(SEARCH) >= (n_trials(self.spec) or 0)
         stage = self.spec.stages.search
         spent: Counter[str] = Counter()
-        for trial in ended:
-            spent[trial.arm] += 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
-        # While a trial of an arm runs, those that ended have had less: it was started within the budget.
+        for trial in self.of_stage(SEARCH):
+            if trial.status in ENDED:
+                spent[trial.arm] += 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
+        # A trial starts only within the budget, so the trials that ended have not used it up while one runs.
         budget = stage.trials_per_arm or stage.epochs_per_arm or 0
         return all(spent[str(arm)] >= budget for arm in self.spec.arms)
 
     @property
     def complete(self) -> bool:
-        """Whether as much has been run as the spec asks for."""
-        if not self.searched or self.n_confirm is None:
-            return False
-        return sum(trial.status in ENDED for trial in self.of_stage(CONFIRM)) >= self.n_confirm
+        """Whether all that the spec asks for has been run."""
+        return self.searched and self.n_confirm is not None and self._n_ended(CONFIRM) >= self.n_confirm
 
     @property
     def n_confirm(self) -> int | None:
-        """Trials of the confirm stage; None before the search is over."""
+        """The number of trials of the confirm stage; None before the search is over."""
         if not self.spec.confirms:
             return 0
         return None if self.selected is None else len(self.selected) * len(self.spec.confirm_seeds)
 
     @property
     def n_trials(self) -> int | None:
-        """Trials of all stages as they are planned; None while the search, by epochs, is open."""
-        n_search = n_trials(self.spec)
-        if self.selected is not None:
-            n_search = sum(trial.status in ENDED for trial in self.of_stage(SEARCH))
+        """The planned number of trials of all stages; None while a search with a budget in epochs runs."""
+        n_search = n_trials(self.spec) if self.selected is None else self._n_ended(SEARCH)
         if n_search is None or not self.spec.stages or not self.spec.stages.confirm:
             return n_search
-        planned = len(self.spec.arms) * self.spec.stages.confirm.top * self.spec.stages.confirm.seeds
-        return n_search + (planned if self.n_confirm is None else self.n_confirm)
+        if self.n_confirm is not None:
+            return n_search + self.n_confirm
+        return n_search + len(self.spec.arms) * self.spec.stages.confirm.top * self.spec.stages.confirm.seeds
 
     def select(self) -> list[dict[str, Any]]:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
 
         Returns:
-            Searched hyperparameters, with the arm; the best of every arm before the second of any. An arm
-            none of whose trials has a finite score has none; one that has tried few has fewer.
+            Searched hyperparameters with the arm; the best of every arm before the second of any. An arm in
+            which no trial has a finite score has none; an arm with few configurations has fewer.
         """
         top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
-        ranked = [self._distinct(self.ranking(str(arm), SEARCH))[:top] for arm in self.spec.arms]
-        rounds = itertools.zip_longest(*ranked)
-        return [point for each in rounds for point in each if point]
+        best_by_arm = [self._configurations(self.ranking(str(arm), SEARCH))[:top] for arm in self.spec.arms]
+        return [point for rank in itertools.zip_longest(*best_by_arm) for point in rank if point]
 
-    def _distinct(self, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+    def _configurations(self, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+        """List the searched hyperparameters of trials, each configuration once."""
         points: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for point in map(self._point, trials):
+        for trial in trials:
+            point = self.spec.searched_of(trial.hyperparameters)
             points.setdefault(tuple(point.values()), point)
         return list(points.values())
 
-    def counts(self) -> dict[str, int]:
-        """Count trials.
-
-        Returns:
-            Number by status, every status included.
-        """
-        counter = Counter(trial.status for trial in self.counted())
-        return {status: counter[status] for status in STATUSES}
-
-    def counted(self) -> list[TrialRecord]:
-        """List the trials of all stages.
-
-        Returns:
-            Stage by stage, as ``of_stage`` has them.
-        """
-        return [trial for stage in (SEARCH, CONFIRM) for trial in self.of_stage(stage)]
-
     def score(self, trial: TrialRecord) -> float | None:
-        """Score a trial: the objective's metric after its last epoch.
-
-        Args:
-            trial: The trial.
-
-        Returns:
-            The score; None before the first epoch.
-        """
+        """Return the objective's metric after the trial's last epoch; None before the first."""
         return trial.last.get(self.spec.objective.metric)
 
     def ranking(self, arm: str | None, stage: str, *, running: bool = False) -> list[TrialRecord]:
-        """Rank trials by the objective after their last epoch, those that had all epochs before others.
+        """Rank the trials of a stage by the objective after their last epoch, the best first.
+
+        Trials without a finite score are left out; trials stopped by ASHA rank after those with all epochs.
 
         Args:
-            arm: Those of this arm; None: all.
-            stage: Those of this stage.
-            running: Those still running, too.
-
-        Returns:
-            The best first; those without a finite score are left out.
+            arm: Rank this arm; None ranks all arms together.
+            stage: ``search`` or ``confirm``.
+            running: Include running trials, and rank all trials alike.
         """
-        of_arm = (trial for trial in self.of_stage(stage) if arm in (None, trial.arm))
-        return self._ranked(of_arm, running=running)
+        trials = (trial for trial in self.of_stage(stage) if arm in (None, trial.arm))
+        return self._ranked(trials, running=running)
 
     def _ranked(self, trials: Iterable[TrialRecord], *, running: bool = False) -> list[TrialRecord]:
         statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
+        sign = -1 if self.spec.objective.mode == "max" else 1
         scored = [
-            (score, trial)
+            (trial.status == "stopped" and not running, sign * score, trial.number, trial)
             for trial in trials
             if trial.status in statuses
             if (score := self.score(trial)) is not None and math.isfinite(score)
         ]
-        sign = -1 if self.spec.objective.mode == "max" else 1
-
-        def order(pair: tuple[float, TrialRecord]) -> tuple[bool, float, int]:
-            score, trial = pair
-            return trial.status == "stopped" and not running, sign * score, trial.number
-
-        return [trial for _, trial in sorted(scored, key=order)]
+        return [trial for *_, trial in sorted(scored, key=lambda entry: entry[:3])]
 
     def best(self, arm: str | None = None, *, running: bool = False) -> TrialRecord | None:
-        """Find the best trial so far, on validation; once trials are confirmed, among those.
+        """Find the best trial so far on validation: a confirmed one, if there is any.
 
         Args:
-            arm: Look among the trials of this arm; None: among all.
-            running: Look among those still running, too.
+            arm: Search this arm only.
+            running: Include running trials.
 
         Returns:
-            The trial; None if none has a finite score.
+            None if no trial has a finite score.
         """
+        trials = (trial for trial in self.trials.values() if arm in (None, trial.arm))
+        return self.better(*trials, running=running)
+
+    def better(self, *trials: TrialRecord | None, running: bool = False) -> TrialRecord | None:
+        """Find the best of these trials, as ``best`` does among all."""
         for stage in (CONFIRM, SEARCH):
-            if ranked := self.ranking(arm, stage, running=running):
-                return ranked[0]
-        return None
-
-    def better(self, *trials: TrialRecord | None) -> TrialRecord | None:
-        """Find the best of a few trials, as ``best`` does among all.
-
-        Args:
-            *trials: The trials.
-
-        Returns:
-            The trial; None if none has a finite score.
-        """
-        for stage in (CONFIRM, SEARCH):
-            if ranked := self._ranked(trial for trial in trials if trial and trial.stage == stage):
+            of_stage = (trial for trial in trials if trial and trial.stage == stage)
+            if ranked := self._ranked(of_stage, running=running):
                 return ranked[0]
         return None
 
     def arms(self) -> list[str]:
-        """List the arms that have trials, in the order of the spec.
-
-        Returns:
-            Their names.
-        """
-        seen = dict.fromkeys(trial.arm for trial in self.trials.values())
-        order = [str(arm) for arm in self.spec.arms]
-        return sorted(seen, key=lambda arm: order.index(arm) if arm in order else len(order))
+        """List the arms that have trials: first those of the spec, in its order."""
+        present = dict.fromkeys(trial.arm for trial in self.trials.values())
+        planned = [str(arm) for arm in self.spec.arms]
+        return [*(arm for arm in planned if arm in present), *(arm for arm in present if arm not in planned)]
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
-        """Find the trials that confirm a configuration.
-
-        Args:
-            point: One of ``selected``.
-
-        Returns:
-            In the order of their seeds.
-        """
+        """List the trials that confirm one of ``selected``, by seed."""
         trials = (
             trial
             for trial in self.of_stage(CONFIRM)
@@ -316,12 +262,7 @@ class SweepState:
         return sorted(trials, key=lambda trial: trial.seed)
 
     def frame(self) -> pd.DataFrame:
-        """Tabulate the trials.
-
-        Returns:
-            One row a trial: number, id, stage, arm, seed, status, epochs, searched hyperparameters, last
-            metrics.
-        """
+        """Tabulate the trials by number, with their searched hyperparameters and last metrics."""
         return pd.DataFrame(
             {
                 "number": trial.number,
@@ -335,17 +276,10 @@ class SweepState:
                 **{name: value for name, value in trial.last.items() if name not in self.spec.space},
                 "reason": trial.reason,
             }
-            for trial in sorted(self.trials.values(), key=lambda trial: trial.number)
+            for trial in self.counted()
         )
 
 
 def charged_epochs(epochs: int) -> int:
-    """Say how much of a budget in epochs a trial has used.
-
-    Args:
-        epochs: How many it ended with.
-
-    Returns:
-        At least one: trials that fail before their first epoch would never end.
-    """
+    """Charge a trial to a budget in epochs: at least one, or trials that fail would be started forever."""
     return max(1, epochs)

@@ -1,4 +1,4 @@
-"""Where sweeps are kept: a folder, or a store behind a URI, of which this machine has a working copy."""
+"""Where sweeps are kept: a folder, or an object store with a working copy on this machine."""
 
 import os
 import shlex
@@ -11,21 +11,19 @@ from sweeps.record.mirror import uri_of, working_copy
 
 DEFAULT_STORAGE = Path("runs")
 LOST = "would be lost with the job's copy of the working directory"
-_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set for the driver of a Ray job
+# Ray sets this for the driver of a job.
+_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 def open_storage(where: str | Path | None = None) -> Path:
-    """Find the folder in which sweeps are worked on.
+    """Find the folder in which sweeps are worked on: the storage itself, or a working copy for a URI.
 
     Args:
-        where: A path, or a URI that pyarrow reads. None: ``runs`` here; in a Ray job, whose working directory
-            is a copy that Ray deletes, ``noisesweep`` in the home directory.
-
-    Returns:
-        The folder: the storage itself, or for a URI this machine's working copy.
+        where: A path, or a URI that pyarrow can use. None means ``runs``; in a Ray job, whose working
+            directory is a copy that Ray deletes, it means ``noisesweep`` in the home directory.
 
     Raises:
-        SweepError: If it cannot be read, is a file, or is relative to a job's working directory.
+        SweepError: The storage cannot be read, is a file, or is relative to a job's working directory.
     """
     if where is None:
         return Path.home() / "noisesweep" if in_ray_job() else DEFAULT_STORAGE
@@ -41,28 +39,19 @@ def open_storage(where: str | Path | None = None) -> Path:
 
 
 def in_ray_job() -> bool:
-    """Tell whether this is the driver of a Ray job.
-
-    Returns:
-        Whether the working directory is a copy, which Ray deletes as soon as the job is to stop.
-    """
+    """Whether this is a Ray job's driver, whose working directory is deleted as soon as the job stops."""
     return _RAY_JOB in os.environ
 
 
 def command(*words: str, storage: Path) -> str:
-    """Write a command so that it can be pasted into the user's shell.
+    """Write a ``noisesweep`` command line to paste into the user's shell.
 
-    Args:
-        *words: The command and its arguments.
-        storage: The storage that it is about.
-
-    Returns:
-        The command line, as this program was called, with ``--storage`` where it is not the default of who
-        types it: a job's is not that of a shell.
+    It has ``--storage`` unless that is the default; a job's default is not that of the user's shell.
     """
     called = Path(sys.argv[0])
     outside_path = called.name == "noisesweep" and shutil.which("noisesweep") is None
     program = os.path.relpath(called) if outside_path else "noisesweep"
-    is_default = not in_ray_job() and storage.resolve() == open_storage().resolve()
-    option = [] if is_default else ["--storage", uri_of(storage) or str(storage)]
-    return shlex.join([program, *words, *option])
+    arguments = [program, *words]
+    if in_ray_job() or storage.resolve() != open_storage().resolve():
+        arguments += ["--storage", uri_of(storage) or str(storage)]
+    return shlex.join(arguments)

@@ -6,49 +6,30 @@ from sweeps.record.journal import Event
 from sweeps.record.state import ENDED, SweepState
 
 
-class Pace:
-    """What the driver at work has done since it began; earlier ones, and the time between, do not count."""
+class TimeLeft:
+    """Estimates the time left from the current driver's progress; earlier drivers and pauses do not count."""
 
     def __init__(self) -> None:
-        self._began: int | None = None  # ms since 1970, and the work done by then
-        self._before = 0.0
+        # Time in ms since 1970, and the work done by then.
+        self._began: int | None = None
+        self._done_before = 0.0
 
     def apply(self, event: Event, state: SweepState) -> None:
-        """Take an event in.
-
-        Args:
-            event: From the journal.
-            state: The sweep with that event.
-        """
+        """Update the estimate; ``state`` already includes the event."""
         if event["event"] == "begin":
-            self._began, self._before = event["time"], done(state)
+            self._began, self._done_before = event["time"], done(state)
 
     def left(self, state: SweepState, now: float) -> timedelta | None:
-        """Estimate the time left.
-
-        Args:
-            state: The sweep.
-            now: Time in ms since 1970.
-
-        Returns:
-            To the second; None while nothing is known.
-        """
-        so_far = done(state)
-        if self._began is None or so_far <= self._before or state.n_trials is None:
+        """Estimate the time left at ``now`` (ms since 1970), in whole seconds; None while it is unknown."""
+        finished = done(state)
+        if self._began is None or finished <= self._done_before or state.n_trials is None:
             return None
-        seconds = (now - self._began) / 1000 * (state.n_trials - so_far) / (so_far - self._before)
-        return timedelta(seconds=round(max(0.0, seconds)))
+        seconds_per_trial = (now - self._began) / 1000 / (finished - self._done_before)
+        return timedelta(seconds=round(max(0.0, seconds_per_trial * (state.n_trials - finished))))
 
 
 def done(state: SweepState) -> float:
-    """Count what is done.
-
-    Args:
-        state: The sweep.
-
-    Returns:
-        In trials, those that have not ended by their share of epochs.
-    """
+    """Count the trials that are done; one that has not ended counts by its share of epochs."""
     return sum(
         1 if trial.status in ENDED else len(trial.epochs) / trial.hyperparameters["epochs"]
         for trial in state.counted()

@@ -1,4 +1,4 @@
-"""What there is to sweep: trainables with their hyperparameters, and the studies shipped."""
+"""The catalogue of what can be swept: trainables with their hyperparameters, and shipped studies."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -14,23 +14,18 @@ from trainables.loop import LOOP_METRICS, with_prefix
 
 
 def print_catalogue(console: Console) -> None:
-    """Print what all trainables have in common, what each adds, and the studies.
-
-    Args:
-        console: Where to.
-    """
+    """Print what all trainables have in common, what each adds, and the studies."""
     console.print("[bold]every trainable[/bold]")
     console.print(f"  metrics: {', '.join(LOOP_METRICS)}")
     console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
     console.print(_table(Hyperparameters.model_fields))
     for name in registry.names():
         trainable = registry.get(name)
-        summary = (trainable.__doc__ or "").strip().splitlines()
-        console.print(f"[bold]{name}[/bold]  {summary[0] if summary else ''}")
+        summary = (trainable.__doc__ or "").strip().partition("\n")[0]
+        console.print(f"[bold]{name}[/bold]  {summary}")
         console.print(f"  metrics: {', '.join(with_prefix('validation', dict(trainable.scores)))}")
         fields = trainable.Hyperparameters.model_fields
-        own = {key: field for key, field in fields.items() if not _is_shared(key, field)}
-        console.print(_table(own))
+        console.print(_table({key: field for key, field in fields.items() if not _is_shared(key, field)}))
     console.print("[bold]studies[/bold]  run one by its name: noisesweep run digits")
     for path in sorted(STUDIES.glob("*.yaml")):
         content = Source(path).content
@@ -44,9 +39,7 @@ def _is_shared(key: str, field: FieldInfo) -> bool:
 
 
 def _table(fields: Mapping[str, FieldInfo]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2))
-    for column in ("hyperparameter", "default", "takes", "what it is"):
-        table.add_column(column)
+    table = Table("hyperparameter", "default", "takes", "what it is", box=None, padding=(0, 2, 0, 2))
     for key, field in fields.items():
         default = "" if field.default is None else str(field.default)
         table.add_row(key, default, _takes(field), field.description)
@@ -54,6 +47,7 @@ def _table(fields: Mapping[str, FieldInfo]) -> Table:
 
 
 def _takes(field: FieldInfo) -> str:
+    """The types or values that a field takes, with their bounds, such as ``int >= 1``."""
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
     names = " | ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

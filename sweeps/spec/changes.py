@@ -1,4 +1,4 @@
-"""A sweep's YAML held against the one that the sweep was started with."""
+"""Changes between the YAML of a sweep and the one it was started with."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from sweeps.errors import Location, dotted, shown
 from sweeps.spec.model import Spec
 
-# What says where and how trials run, not which: with any of these changed the arms still compare.
+# Keys that decide where and how trials run, but not which: arms stay comparable when they change.
 _HARMLESS = ("question", "resources", "budget.concurrent", "max_failures", "data_dir")
 
 
 class Change(NamedTuple):
-    """A key that has another value."""
+    """A key with another value; None where the key is missing."""
 
     key: str
     before: Any
@@ -19,9 +19,10 @@ class Change(NamedTuple):
 
     @property
     def harmless(self) -> bool:
-        """Whether a sweep may go on with it."""
+        """Whether the sweep can be resumed with it."""
         if self.key == "resources.gpu" and bool(self.before) != bool(self.after):
-            return False  # another device, other rounding: the seeds would not pair
+            # Another device rounds differently, so that trials of one seed are no longer pairs.
+            return False
         return any(self.key == key or self.key.startswith(f"{key}.") for key in _HARMLESS)
 
     def __str__(self) -> str:
@@ -29,27 +30,17 @@ class Change(NamedTuple):
 
 
 def changes(before: Spec, after: Spec) -> list[Change]:
-    """Compare two specs, defaults included.
-
-    Args:
-        before: The sweep's.
-        after: The other.
-
-    Returns:
-        Every key that differs, with ``None`` where it is missing.
-    """
+    """List every key that differs between two specs, defaults included."""
     old, new = (dict(_flat(spec.model_dump(exclude_none=True), ())) for spec in (before, after))
-    keys = [*old, *(key for key in new if key not in old)]
-    return [Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+    return [Change(key, old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)]
 
 
 def _flat(value: Any, location: Location) -> Iterator[tuple[str, Any]]:
-    parts: list[tuple[str | int, Any]] = []
     if isinstance(value, Mapping):
-        parts = [(str(key), item) for key, item in value.items()]
+        for key, item in value.items():
+            yield from _flat(item, (*location, str(key)))
     elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
-        parts = list(enumerate(value))
+        for index, item in enumerate(value):
+            yield from _flat(item, (*location, index))
     else:
         yield dotted(location), value
-    for part, item in parts:
-        yield from _flat(item, (*location, part))

@@ -1,109 +1,89 @@
-"""What pydantic finds in a spec, in the words of a user's YAML."""
+"""Messages for mistakes in a spec's form: pydantic's errors in the terms of a user's YAML."""
 
 from datetime import date
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import (
-    ASHA,
-    Budget,
-    Claim,
-    ConfirmStage,
-    Dimension,
-    Objective,
-    Resources,
-    Scheduler,
-    SearchStage,
-    Stages,
-)
 
-_MODELS: dict[Location, type[BaseModel]] = {
-    (): Spec,
-    ("objective",): Objective,
-    ("budget",): Budget,
-    ("resources",): Resources,
-    ("scheduler",): Scheduler,
-    ("scheduler", "asha"): ASHA,
-    ("stages",): Stages,
-    ("stages", "search"): SearchStage,
-    ("stages", "search", "scheduler"): Scheduler,
-    ("stages", "search", "scheduler", "asha"): ASHA,
-    ("stages", "confirm"): ConfirmStage,
-}
-_SCALARS = {"bool", "int", "float", "str", "none"}
+# pydantic reports a value that fits no member of a union once for each member; its name ends the location.
+_MEMBERS = {"bool", "int", "float", "str", "none"}
+_MEMBER_ERRORS = {"bool_type", "int_type", "int_from_float", "float_type", "string_type", "none_required"}
 
 
-def explain(error: ValidationError) -> list[tuple[Location, str]]:
-    """Say what pydantic found in the words of a user's YAML.
-
-    Args:
-        error: From validating a ``Spec``.
-
-    Returns:
-        Locations and what would be right there, each location once.
-    """
-    found: dict[Location, str] = {}
+def messages_of(error: ValidationError) -> dict[Location, str]:
+    """Return one message for each location with a mistake, from validating a ``Spec``."""
+    messages: dict[Location, str] = {}
     for item in error.errors():
         location: Location = item["loc"]
-        if item["type"] == "extra_forbidden" or not location or location[-1] not in _SCALARS:
-            found.setdefault(location, message_of(location, dict(item)))
-        else:  # one line for a union, not one for each of its members
-            what = "one value (a number, text, true or false)"
-            message = f"must be {what}, got {shown(item['input'])}"
-            if item["type"] == "finite_number":
-                found[location[:-1]] = message_of(location, dict(item))
-            found.setdefault(location[:-1], message)
-    return list(found.items())
+        message = message_of(location, dict(item))
+        is_member = bool(location) and location[-1] in _MEMBERS
+        if is_member and item["type"] == "finite_number":
+            messages[location[:-1]] = message
+        elif is_member and item["type"] in _MEMBER_ERRORS:
+            message = f"must be one value (a number, text, true or false), got {shown(item['input'])}"
+            messages.setdefault(location[:-1], message)
+        else:
+            messages.setdefault(location, message)
+    return messages
 
 
 def message_of(location: Location, item: dict[str, Any]) -> str:
-    """Word one of pydantic's errors.
-
-    Args:
-        location: The key.
-        item: One of ``ValidationError.errors()``.
-
-    Returns:
-        What would be right, and what was given.
-    """
+    """Say what would be right at a location; ``item`` is one of ``ValidationError.errors()``."""
     *above, name = location or ("",)
-    model = _model(tuple(above))
+    model = _model_at(tuple(above))
     field = model.model_fields.get(str(name)) if model else None
+    description = field.description if field else None
+    got = f", got {shown(item['input'])}"
     match item["type"]:
         case "extra_forbidden":
             return unknown(name, list(model.model_fields) if model else [])
         case "missing":
-            return f"is missing: {field.description or 'see `noisesweep schema`'}" if field else "is missing"
+            return f"is missing: {description or 'see `noisesweep schema`'}" if field else "is missing"
         case "value_error":
             return str(item["ctx"]["error"])
-        case "string_pattern_mismatch" if name == "[key]":  # of profiles
-            rule = "a profile's name has letters, digits, and - _ . inside, at most 64"
-            return f"{rule}, got {shown(item['input'])}"
+        case "string_pattern_mismatch" if name == "[key]":
+            # Only the mapping of profiles has a pattern for its keys.
+            return f"a profile's name has letters, digits, and - _ . inside, at most 64{got}"
         case "string_pattern_mismatch" if field:
-            return f"must be a {field.description}, got {shown(item['input'])}"
+            return f"must be a {description}{got}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"must be a mapping of keys, got {shown(item['input'])}"
-        case "too_long" if not str(name).endswith("uniform"):
-            return f"must have at most {item['ctx']['max_length']:,} values, got {len(item['input']):,}"
+            return f"must be a mapping of keys{got}"
         case "too_short" | "too_long":
-            least = "two values or more" if item["ctx"].get("min_length") == 2 else "at least one value"
-            wanted = "[lowest, highest]" if str(name).endswith("uniform") else least
-            return f"must have {wanted}, got {shown(item['input'])}"
+            return _length_message(item, is_range=str(name).endswith("uniform"))
         case "string_too_short":
-            return f"must not be empty: {field.description}" if field else "must not be empty"
+            return f"must not be empty: {description}" if field else "must not be empty"
         case "int_type" | "int_from_float":
-            return f"must be a whole number, got {shown(item['input'])}"
+            return f"must be a whole number{got}"
         case "string_type":
-            hint = "; write it in quotes" if isinstance(item["input"], bool | int | float | date) else ""
-            return f"must be text, got {shown(item['input'])}{hint}"
-    rule = item["msg"].replace("Input should", "must").replace("must be a valid", "must be a")
-    return f"{rule}, got {shown(item['input'])}"
+            is_plain = isinstance(item["input"], bool | int | float | date)
+            return f"must be text{got}{'; write it in quotes' if is_plain else ''}"
+    return item["msg"].replace("Input should", "must").replace("must be a valid", "must be a") + got
 
 
-def _model(location: Location) -> type[BaseModel] | None:
-    if len(location) == 2 and location[0] in ("search", "claims"):
-        return Dimension if location[0] == "search" else Claim
-    return _MODELS.get(location)
+def _length_message(item: dict[str, Any], *, is_range: bool) -> str:
+    limits, value = item["ctx"], item["input"]
+    if is_range:
+        return f"must have [lowest, highest], got {shown(value)}"
+    if item["type"] == "too_long":
+        return f"must have at most {limits['max_length']:,} values, got {len(value):,}"
+    least = "two values or more" if limits["min_length"] == 2 else "at least one value"
+    return f"must have {least}, got {shown(value)}"
+
+
+def _model_at(location: Location) -> type[BaseModel] | None:
+    """The model of the section at a location; None if there is no section."""
+    kind: Any = Spec
+    for key in location:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(str(key))
+            kind = field.annotation if field else None
+        else:
+            # The last argument is the type of a list's items, or of a mapping's values.
+            kind = (get_args(kind) or (None,))[-1]
+        if isinstance(kind, UnionType):
+            kind = next(option for option in get_args(kind) if option is not NoneType)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

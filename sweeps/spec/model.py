@@ -1,4 +1,4 @@
-"""The YAML of a sweep: the only place that knows its keys."""
+"""The spec of a sweep: its YAML as a pydantic model, and what is derived from it."""
 
 import itertools
 from collections import ChainMap
@@ -8,10 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import (
-    Field,
-    PrivateAttr,
-)
+from pydantic import Field, PrivateAttr
+from typing_extensions import override
 
 from sweeps.errors import Mistake, SpecError, SweepError
 from sweeps.spec.sections import (
@@ -32,7 +30,7 @@ from trainables import Hyperparameters, Trainable, registry
 from trainables.base import Direction
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-# What a claim can be about beside the trainable's metrics; flatter counts as better.
+# Claims can be about these metrics too; a flatter loss counts as better.
 CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
 LAST_SEED = 2**32 - 1
 
@@ -41,8 +39,7 @@ class Spec(Model):
     """A sweep."""
 
     name: str = Field(
-        pattern=NAME,
-        description="name of the study: letters, digits, and - _ . inside, at most 64",
+        pattern=NAME, description="name of the study: letters, digits, and - _ . inside, at most 64"
     )
     question: str = Field("", description="what the study asks, for its report")
     trainable: str = Field(description="dataset and architectures to train")
@@ -52,31 +49,33 @@ class Spec(Model):
     compare: Compared = Field(
         None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
     )
-    stages: Stages | None = Field(None, description="of a comparison: search, then confirm")
+    stages: Stages | None = Field(None, description="stages of a comparison: search, then confirm")
     fixed: dict[str, Scalar] = Field(
-        {}, description="hyperparameters that are not searched, or where their when does not apply"
+        {}, description="hyperparameters that are not searched, or values for where their when does not apply"
     )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()
     scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
-    claims: list[Claim] = Field([], description="what is expected, judged in the report")
+    claims: list[Claim] = Field([], description="expected results, judged in the report")
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
     seeds: int = Field(
         1, ge=1, le=MOST_TRIALS, description="replicates of every point of a grid: seed, seed + 1, ..."
     )
     max_failures: int = Field(
-        2, ge=0, le=1_000, description="times a trial that fails is run again, from its last epoch"
+        2, ge=0, le=1_000, description="how often a failed trial is retried, from its last epoch"
     )
     data_dir: str | None = Field(None, description="folder with local copies of datasets")
     profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(
-        {}, exclude=True, description="other forms of the sweep, such as {quick: {fixed.epochs: 1}}"
+        {}, exclude=True, description="variants of the sweep, such as {quick: {fixed.epochs: 1}}"
     )
 
     _text: str = PrivateAttr("")
-    _places: dict[str, Mistake] = PrivateAttr({})  # of each hyperparameter, for what shows only with the data
+    # The place of each hyperparameter in the file, for mistakes that only the data show.
+    _places: dict[str, Mistake] = PrivateAttr({})
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.model_dump() == other.model_dump()
 
@@ -87,7 +86,7 @@ class Spec(Model):
 
     @property
     def is_grid(self) -> bool:
-        """Whether all is fixed or enumerated, so that nothing is sampled."""
+        """Whether every hyperparameter is fixed or enumerated, so that nothing is sampled."""
         if self.stages:
             return False
         return self.mode == "grid" or all(dimension.kind == "grid" for dimension in self.search.values())
@@ -112,29 +111,26 @@ class Spec(Model):
 
     @property
     def space(self) -> dict[str, Dimension]:
-        """All dimensions: the arms, where they are compared, and what is searched."""
+        """The searched dimensions, and before them the arms if arms are compared."""
         if self.compare is None:
             return self.search
-        return {self.compared: Dimension.model_validate({"choice": self.arms}), **self.search}
+        return {self.compared: Dimension(choice=self.arms), **self.search}
 
     @property
     def confirm_seeds(self) -> list[int]:
-        """The seeds of the confirm stage; none of them is the search's."""
+        """The seeds of the confirm stage, none of which the search uses."""
         confirm = self.stages.confirm if self.stages else None
         return [self.seed + 1 + index for index in range(confirm.seeds if confirm else 0)]
 
     @property
     def confirms(self) -> bool:
-        """Whether it has a confirm stage."""
+        """Whether the sweep has a confirm stage."""
         return bool(self.stages and self.stages.confirm)
 
     @property
     def max_epochs(self) -> int:
-        """The most epochs that a trial may have."""
-        dimension = self.space.get("epochs")
-        searched = (*dimension.values, *dimension.bounds) if dimension else ()
-        unsearched = [self.hyperparameters({}).epochs] if dimension is None or dimension.when else []
-        return max(int(value) for value in (*searched, *unsearched))  # type: ignore[arg-type]
+        """The most epochs that a trial can have."""
+        return max(hyperparameters.epochs for hyperparameters in self.variants(["epochs"]))
 
     @property
     def resolved(self) -> str:
@@ -143,100 +139,63 @@ class Spec(Model):
 
     @cached_property
     def trainable_class(self) -> type[Trainable]:
-        """The class of the trainable."""
         return registry.get(self.trainable)
 
     @property
     def directions(self) -> dict[str, Direction | None]:
-        """Every metric that a trial can have, and which direction is better; None where neither is."""
+        """The better direction of every metric that a trial can have; None where neither is better."""
         trainable = self.trainable_class
         return {**trainable.metrics(), **trainable.test_metrics(), **CURVATURE}
 
     @property
     def verdict_metric(self) -> str:
-        """What arms are compared by: the objective on the test split, or on validation without confirm."""
+        """The metric that arms are compared by: the objective, on the test split where a stage confirms."""
         metric = self.objective.metric
-        return (
-            f"test_{metric.removeprefix('val_')}" if self.confirms and metric.startswith("val_") else metric
-        )
+        if self.confirms and metric.startswith("val_"):
+            return f"test_{metric.removeprefix('val_')}"
+        return metric
 
     def build_trainable(self) -> Trainable:
-        """Make the trainable.
-
-        Returns:
-            An instance that reads the sweep's ``data_dir``.
-        """
+        """Build the trainable, to read the sweep's ``data_dir``."""
         return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
 
     def refused(self, hyperparameter: str | None, message: str) -> SweepError:
-        """Say what is wrong with the sweep, and where if one of its hyperparameters is.
-
-        Args:
-            hyperparameter: Its name; None if it is something else.
-            message: What would be right.
-
-        Returns:
-            The error to raise.
-        """
+        """Return the error that refuses the sweep, at the place of the wrong hyperparameter if any."""
         if hyperparameter is None:
             return SweepError(message)
         place = self._places.get(hyperparameter, Mistake("", 0, hyperparameter, ""))
         return SpecError([replace(place, message=message)])
 
     def variants(self, names: Iterable[str]) -> list[Hyperparameters]:
-        """List the configurations that differ in some hyperparameters.
+        """List one configuration for each combination of values of some hyperparameters.
 
-        Args:
-            names: Those hyperparameters.
-
-        Returns:
-            One configuration for each combination of their values; of a range, its ends.
+        A range counts as its two ends, a dimension with a ``when`` also as the value without it.
         """
         options: list[list[dict[str, Any]]] = []
         for dimension_name in names:
             if dimension := self.space.get(dimension_name):
                 values = (*dimension.values, *dimension.bounds)
-                options.append([{dimension_name: value} for value in values] + [{}] * bool(dimension.when))
+                options.append([{dimension_name: value} for value in values])
+                if dimension.when:
+                    options[-1].append({})
         return [self.hyperparameters(dict(ChainMap(*chosen))) for chosen in itertools.product(*options)]
 
     def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Take from a configuration what was searched.
-
-        Args:
-            hyperparameters: All of a trial's.
-
-        Returns:
-            The values of the arm and of the dimensions.
-        """
+        """Select from all hyperparameters of a trial the arm and the searched ones."""
         return {name: hyperparameters[name] for name in self.space}
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
-        """Complete one configuration.
-
-        Args:
-            searched: Values of the searched hyperparameters that apply.
-
-        Returns:
-            All hyperparameters, with the fixed ones and defaults.
-        """
+        """Complete the searched hyperparameters that apply with the fixed ones and defaults."""
         return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
 
 
 def compared_values(
     compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]
 ) -> list[Scalar]:
-    """List the values that a comparison is between, which are its arms.
-
-    Args:
-        compare: As in the YAML.
-        trainable: What is trained.
-
-    Returns:
-        The values listed, else all that the hyperparameter can have; empty where they cannot be listed.
-    """
+    """List the values in ``compare``, or else all that the hyperparameter can have; empty for a number."""
     if not isinstance(compare, str):
         return list(next(iter(compare.values()), []))
     field = trainable.Hyperparameters.model_fields.get(compare)
-    if field is None or get_origin(field.annotation) is not Literal:
-        return [False, True] if field and field.annotation is bool else []
-    return list(get_args(field.annotation))
+    if field and get_origin(field.annotation) is Literal:
+        return list(get_args(field.annotation))
+    return [False, True] if field and field.annotation is bool else []

@@ -8,26 +8,12 @@ from trainables import registry
 
 
 def json_schema() -> dict[str, Any]:
-    """Describe the YAML, with the hyperparameters of every trainable.
-
-    Returns:
-        A JSON schema, draft 2020-12.
-    """
+    """Describe the YAML, with the hyperparameters of every trainable, as JSON schema draft 2020-12."""
     schema = Spec.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["trainable"]["enum"] = registry.names()
     schema["allOf"] = [_of_trainable(name, schema["$defs"]) for name in registry.names()]
     return schema
-
-
-def _searched(field: dict[str, Any]) -> dict[str, Any]:
-    values = {"items": field}  # says nothing of what is not a list, as "properties" of what is no mapping
-    return {
-        "$ref": "#/$defs/Dimension",
-        "description": field.get("description", ""),
-        **values,
-        "properties": dict.fromkeys(KINDS, values),
-    }
 
 
 def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -58,4 +44,15 @@ def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
                 "claims": {"items": {"properties": claim}},
             }
         },
+    }
+
+
+def _searched(field: dict[str, Any]) -> dict[str, Any]:
+    # "items" constrains lists only and "properties" mappings only, so that both forms of a dimension fit.
+    items = {"items": field}
+    return {
+        "$ref": "#/$defs/Dimension",
+        "description": field.get("description", ""),
+        **items,
+        "properties": dict.fromkeys(KINDS, items),
     }

@@ -1,30 +1,29 @@
-"""The parts of a sweep's YAML, as pydantic models."""
+"""The sections of a sweep's YAML, as pydantic models."""
 
 import math
+import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+from typing_extensions import override
 
 from sweeps.errors import shown
 
 Scalar = bool | int | float | str | None
-MOST_VALUES = 1_000  # of a hyperparameter
 MOST_TRIALS = 100_000
+MOST_VALUES = 1_000  # per hyperparameter
+Number = TypeVar("Number", int, float)
+Values = Annotated[list[Scalar], Field(min_length=1, max_length=MOST_VALUES)]
+Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
 
 
 class Model(BaseModel):
-    """Refuses unknown keys, values of another type, and numbers that are not finite."""
+    """A section that refuses unknown keys, values of another type, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -32,21 +31,13 @@ class Model(BaseModel):
 class Dimension(Model):
     """One searched hyperparameter: exactly one kind, and when it applies."""
 
-    choice: list[Scalar] | None = Field(
-        None, min_length=1, max_length=MOST_VALUES, description="one of these, chosen by Optuna"
-    )
-    grid: list[Scalar] | None = Field(
-        None, min_length=1, max_length=MOST_VALUES, description="each of these, in full factorial"
-    )
-    uniform: list[float] | None = Field(None, min_length=2, max_length=2, description="[lowest, highest]")
-    log_uniform: list[float] | None = Field(
-        None, min_length=2, max_length=2, description="[lowest, highest], uniform in the logarithm"
-    )
-    int_uniform: list[int] | None = Field(
-        None, min_length=2, max_length=2, description="[lowest, highest], whole numbers, both included"
-    )
-    when: dict[str, Annotated[list[Scalar], Field(min_length=1, max_length=MOST_VALUES)]] | None = Field(
-        None, description="searched only where these hyperparameters have one of these values"
+    choice: Values | None = Field(None, description="one of these values, chosen by Optuna")
+    grid: Values | None = Field(None, description="all of these values, in full factorial")
+    uniform: Range[float] | None = Field(None, description="[lowest, highest]")
+    log_uniform: Range[float] | None = Field(None, description="[lowest, highest], uniform in the logarithm")
+    int_uniform: Range[int] | None = Field(None, description="[lowest, highest] of whole numbers, inclusive")
+    when: dict[str, Values] | None = Field(
+        None, description="searched only where these hyperparameters have one of the values listed"
     )
 
     @model_validator(mode="before")
@@ -66,18 +57,17 @@ class Dimension(Model):
         if self.bounds:
             low, high = self.bounds
             if low >= high:
-                raise ValueError(
-                    f"{self.kind} [{_plain(low)}, {_plain(high)}] is empty: the first bound must be the lower"
-                )
+                got = f"{self.kind} [{low:.15g}, {high:.15g}]"
+                raise ValueError(f"{got} is empty: the first bound must be the lower")
             if self.log_uniform and low <= 0:
                 raise ValueError(f"log_uniform must start above 0, got {low:g}")
-        elif len({(isinstance(value, bool), value) for value in self.values}) < len(self.values):
-            raise ValueError(f"{self.kind} has a value twice")
+        elif has_duplicates(self.values):
+            raise ValueError(f"{self.kind} lists a value twice")
         return self
 
     @property
     def kind(self) -> str:
-        """Which of ``KINDS`` it is."""
+        """The one of ``KINDS`` that is given."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
@@ -91,6 +81,7 @@ class Dimension(Model):
         return self.uniform or self.log_uniform or self.int_uniform or []
 
     @classmethod
+    @override
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
@@ -99,31 +90,30 @@ class Dimension(Model):
         return {"anyOf": [{"type": "array", "minItems": 1, "description": "choice"}, mapping]}
 
 
-def _plain(bound: float) -> str:
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+def has_duplicates(values: Sequence[Scalar]) -> bool:
+    """Whether a value is listed twice; true is not 1."""
+    return len({(isinstance(value, bool), value) for value in values}) < len(values)
 
 
 class Objective(Model):
-    """What the search makes best, on the validation split."""
+    """The metric that the search optimizes, on the validation split."""
 
     metric: str = Field(description="a metric that the trainable reports, such as val_accuracy")
     mode: Literal["min", "max"] = Field(description="which direction is better")
 
 
 class Budget(Model):
-    """How much is run."""
+    """The number of trials."""
 
-    trials: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials in all; a grid counts its own")
-    concurrent: int | None = Field(
-        None, ge=1, le=MOST_TRIALS, description="trials at a time; empty: as many as fit"
-    )
+    trials: Count | None = Field(None, description="number of trials; a grid counts its own")
+    concurrent: Count | None = Field(None, description="trials at a time; by default as many as fit")
 
 
 class ASHA(Model):
-    """Asynchronous successive halving (Li et al., 2020): stops the trials that are behind their peers."""
+    """Asynchronous successive halving (Li et al., 2020), which stops trials that are behind their peers."""
 
     grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
-    reduction_factor: float = Field(3.0, ge=1.1, description="one in so many goes on at each rung")
+    reduction_factor: float = Field(3.0, ge=1.1, description="one trial in this many passes each rung")
 
 
 class Scheduler(Model):
@@ -150,28 +140,25 @@ MaybeScheduler = Annotated[
 
 
 class SearchStage(Model):
-    """Tunes each arm by itself, with the same budget, on the validation split."""
+    """The stage that tunes each arm by itself, with the same budget, on the validation split."""
 
-    trials_per_arm: int | None = Field(None, ge=1, le=MOST_TRIALS, description="trials of each arm")
+    trials_per_arm: Count | None = Field(None, description="trials in each arm")
     epochs_per_arm: int | None = Field(
-        None,
-        ge=1,
-        le=10**9,
-        description="or epochs of each arm in all: it starts no further trial after so many",
+        None, ge=1, le=10**9, description="instead of trials_per_arm: epochs after which no trial starts"
     )
     scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
 
 
 class ConfirmStage(Model):
-    """Trains the best of each arm again, in full, on fresh seeds shared by all arms; reads the test split."""
+    """The stage that retrains the best of each arm in full, on fresh seeds, and reads the test split."""
 
     seeds: int = Field(ge=2, le=MOST_TRIALS, description="fresh seeds, the same for every arm")
-    top: int = Field(1, ge=1, le=MOST_TRIALS, description="configurations of each arm")
+    top: Count = Field(1, description="configurations retrained in each arm")
     curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
 
 
 class Stages(Model):
-    """What a comparison does, one after the other."""
+    """The stages of a comparison, in order."""
 
     search: SearchStage = Field(description="such as {trials_per_arm: 20}")
     confirm: ConfirmStage | None = Field(None, description="such as {seeds: 10}")
@@ -188,20 +175,15 @@ Arms = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=Scalar 
 
 
 def _number_or_common(value: Any) -> Any:
-    if value is None or value == "common" or (isinstance(value, int | float) and _is_finite(value)):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # The comparison also refuses NaN, and whole numbers too large for a float.
+    if value is None or value == "common" or (is_number and abs(value) <= sys.float_info.max):
         return value
     raise ValueError(f"must be a number or common, got {shown(value)}")
 
 
-def _is_finite(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
-
-
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, Scalar) and not (isinstance(value, float) and not math.isfinite(value))
+    return isinstance(value, Scalar) and (not isinstance(value, float) or math.isfinite(value))
 
 
 def _one_hyperparameter(value: Any) -> Any:
@@ -220,24 +202,23 @@ Compared = Annotated[str | dict[str, list[Scalar]] | None, BeforeValidator(_one_
 
 
 class Claim(Model):
-    """What is expected of arms, to be held against the results: one is better, or they are equal."""
+    """An expected result, compared with the actual one: an arm is better, or arms are equal."""
 
     name: str = Field(min_length=1, description="the claim in words")
     metric: str = Field(description="metric after the last epoch, such as test_accuracy")
-    better: Arms | None = Field(None, description="arm, or arms, that are better than each of worse")
-    worse: Arms | None = Field(None, description="arm, or arms")
+    better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
+    worse: Arms | None = Field(None, description="arm or arms")
     equal: Annotated[list[Scalar], Field(min_length=2)] | None = Field(
-        None, description="in place of better and worse: arms that differ by less than within"
+        None, description="instead of better and worse: arms that differ by less than within"
     )
     within: float | None = Field(
-        None, gt=0, description="the difference that equal takes for none; in epochs with reach"
+        None, gt=0, description="difference below which arms count as equal; in epochs with reach"
     )
     reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
-        None,
-        description="compare the epochs until metric is as good as this; common: as every seed becomes",
+        None, description="compare epochs until metric is this good; common: as good as every seed becomes"
     )
-    epoch: int | None = Field(None, ge=1, description="compare metric after this epoch, not after the last")
-    where: dict[str, Scalar] = Field({}, description="in a grid: the point that it is about")
+    epoch: int | None = Field(None, ge=1, description="compare metric after this epoch instead of the last")
+    where: dict[str, Scalar] = Field({}, description="in a grid: the point that the claim is about")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -251,18 +232,18 @@ class Claim(Model):
 
     @property
     def arms(self) -> list[Scalar]:
-        """Every arm that it names."""
+        """Every arm that the claim names."""
         return [*(self.better or []), *(self.worse or []), *(self.equal or [])]
 
 
 class Resources(Model):
-    """What one trial takes of a node."""
+    """The resources that one trial needs on a node."""
 
-    cpu: float = Field(1.0, gt=0, le=10_000, description="cores, and threads")
+    cpu: float = Field(1.0, gt=0, le=10_000, description="cores, and as many threads")
     gpu: float = Field(0.0, ge=0, le=10_000, description="GPUs; a fraction shares one")
-    memory: float = Field(0.0, ge=0, le=1_000_000, description="GiB of memory that it reserves; 0: none")
+    memory: float = Field(0.0, ge=0, le=1_000_000, description="GiB of memory to reserve; 0: none")
     custom: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
-        {}, description="what nodes were given names for, such as {accelerator_type:A100: 0.001}"
+        {}, description="custom resources of the nodes, such as {accelerator_type:A100: 0.001}"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A spec as written: YAML with the line of every key, and the overrides of the command line."""
+"""A spec as written: its YAML with the line of every key, and the overrides of the command line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ STUDIES = Path(__file__).parents[1] / "studies"
 
 
 class Source:
-    """The content of a spec, and where each of its keys stands.
+    """The content of a spec, and where each of its keys is written.
 
     Attributes:
-        name: The file's name, or what else to call it in messages.
-        content: The parsed mapping, overrides applied.
+        name: The file's name; ``spec`` for a mapping.
+        content: The parsed mapping, with the profile and the overrides applied.
         text: The file's text; empty for a mapping.
         mistakes: Keys that are given twice.
     """
@@ -30,18 +30,12 @@ class Source:
         overrides: Sequence[str] = (),
         profile: str | None = None,
     ) -> None:
-        """Read a spec.
-
-        Args:
-            source: A YAML file, the name of a shipped study, or a mapping of the same form.
-            overrides: ``key=value`` with a dotted key and a YAML value.
-            profile: One of the mappings under ``profiles``, applied before the overrides.
+        """Read a spec, given as to ``load_spec``.
 
         Raises:
-            SpecError: If the file cannot be read, is not YAML or not a mapping, or the profile or an override
-                is not right.
+            SpecError: If the file is not a readable YAML mapping, or the profile or an override is wrong.
         """
-        # What was changed, and the key of the profile that did it; the last to change a key stands first.
+        # Changed locations, latest first, each with the location in the profile that changed it.
         self._changed: list[tuple[Location, Location | None]] = []
         self._root: yaml.Node | None = None
         self.text = ""
@@ -52,70 +46,62 @@ class Source:
         else:
             path = shipped_study(source) or Path(source)
             self.name = str(path)
-            content = self._parse(path)
-        content = _copied(content)
-        if not isinstance(content, dict):
-            raise SpecError(
-                [Mistake(self.name, 1, "", "a sweep is a mapping of keys such as name: and search:")]
-            )
-        self.content: dict[str, Any] = content
+            self.text = self._read(path)
+            content = self._parse()
+        if not isinstance(content, Mapping):
+            mistake = Mistake(self.name, 1, "", "must be a mapping of keys such as name: and search:")
+            raise SpecError([mistake])
+        self.content: dict[str, Any] = _copied(content)
         if profile is not None:
             self._apply(profile)
         for override in overrides:
             self._override(override)
 
     def mistake(self, location: Location, message: str) -> Mistake:
-        """Place a message.
-
-        Args:
-            location: The key it is about, or the nearest one above it that is in the file.
-            message: What would be right.
-
-        Returns:
-            The mistake with file, line and key.
-        """
+        """Place a message at a location, or at the nearest one above it that is in the file."""
         location = self._as_written(location)
+        key = dotted(location)
         for changed, origin in self._changed:
             if location[: len(changed)] == changed:
                 if origin is None:
-                    return Mistake("--set", 0, dotted(location), message)
-                return Mistake(
-                    self.name, self._line(origin), f"profile {origin[1]}: {dotted(location)}", message
-                )
-        return Mistake(self.name, self._line(location), dotted(location), message)
+                    return Mistake("--set", 0, key, message)
+                return Mistake(self.name, self._line(origin), f"profile {origin[1]}: {key}", message)
+        return Mistake(self.name, self._line(location), key, message)
 
     def _as_written(self, location: Location) -> Location:
+        """Leave out ``choice`` where the spec has its short form, a list."""
         value: Any = self.content
-        for index, part in enumerate(location):
-            if part == "choice" and isinstance(value, list):  # which is short for it
+        for index, key in enumerate(location):
+            if key == "choice" and isinstance(value, list):
                 return location[:index] + location[index + 1 :]
-            value = value.get(part) if isinstance(value, dict) else None
+            value = value.get(key) if isinstance(value, dict) else None
         return location
 
-    def _parse(self, path: Path) -> Any:
+    def _read(self, path: Path) -> str:
         try:
             with path.open("rb") as file:
-                content = file.read(LARGEST + 1)  # a device has no size, and no end
-            self.text = "" if len(content) > LARGEST else content.decode()
+                # A device such as /dev/zero has no size, and no end.
+                content = file.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise _error(self.name, 0, "", f"is too large for a sweep: at most {LARGEST // 2**20} MiB")
+            return content.decode()
+        except FileNotFoundError:
+            reason = "no such file"
+            if "/" not in self.name and path.suffix not in (".yaml", ".yml"):
+                reason += ", nor a shipped study (`noisesweep list` names them)"
+        except IsADirectoryError:
+            reason = "is a folder; name the file in it"
         except (OSError, UnicodeDecodeError) as error:
-            is_name = "/" not in self.name and path.suffix not in (".yaml", ".yml")
-            or_study = ", nor a shipped study (`noisesweep list` names them)" if is_name else ""
-            reasons: dict[type[Exception], str] = {
-                FileNotFoundError: f"no such file{or_study}",
-                IsADirectoryError: "is a folder; name the file in it",
-            }
-            reason = reasons.get(type(error), f"cannot be read: {error}")
-            raise SpecError([Mistake(self.name, 0, "", reason)]) from None
-        if len(content) > LARGEST:
-            message = f"is too large for a sweep: at most {LARGEST // 2**20} MiB"
-            raise SpecError([Mistake(self.name, 0, "", message)])
+            reason = f"cannot be read: {error}"
+        raise _error(self.name, 0, "", reason)
+
+    def _parse(self) -> Any:
         try:
             document = parse(self.text)
         except Refused as error:
-            place = dotted(error.location)
-            raise SpecError([Mistake(self.name, error.line, place, error.message)]) from None
+            raise _error(self.name, error.line, dotted(error.location), error.message) from None
         if document.root is None:
-            raise SpecError([Mistake(self.name, 1, "", "the file is empty")])
+            raise _error(self.name, 1, "", "the file is empty")
         self._root = document.root
         for line, location in document.twice:
             self.mistakes.append(Mistake(self.name, line, dotted(location), "is given twice; keep one"))
@@ -125,7 +111,7 @@ class Source:
         node, line = self._root, 1 if self._root else 0
         for part in location:
             if isinstance(node, yaml.MappingNode):
-                # The last: those that << merges in stand before what overrides them.
+                # Keys that << merges in come before those that override them, so the last one counts.
                 pair = next((pair for pair in reversed(node.value) if pair[0].value == str(part)), None)
                 if pair is None:
                     break
@@ -141,15 +127,13 @@ class Source:
         key, equals, text = override.partition("=")
         location = tuple(key.strip().split("."))
         if not equals or not all(location) or len(key) > LONGEST_KEY:
-            message = f"{shown(override)} is not key=value, such as fixed.epochs=3"
-            raise SpecError([Mistake("--set", 0, "", message)])
+            raise _error("--set", 0, "", f"{shown(override)} is not key=value, such as fixed.epochs=3")
         try:
             value = parse(text).content
         except Malformed:
-            raise SpecError([Mistake("--set", 0, key, f"{shown(text)} is not a YAML value")]) from None
+            raise _error("--set", 0, key, f"{shown(text)} is not a YAML value") from None
         except Refused as error:
-            place = dotted((*location, *error.location))
-            raise SpecError([Mistake("--set", 0, place, error.message)]) from None
+            raise _error("--set", 0, dotted((*location, *error.location)), error.message) from None
         self._change(location, value, None)
 
     def _apply(self, profile: str) -> None:
@@ -157,15 +141,14 @@ class Source:
         profiles = profiles if isinstance(profiles, dict) else {}
         if profile not in profiles:
             message = unknown(profile, list(profiles)) if profiles else f"{self.name} has no profiles"
-            raise SpecError([Mistake("--profile", 0, "", message)])
-        if not isinstance(profiles[profile], dict):
-            location = ("profiles", profile)
-            rule = "must be a mapping of keys to values, such as fixed.epochs: 1"
-            message = f"{rule}, got {shown(profiles[profile])}"
-            raise SpecError([Mistake(self.name, self._line(location), dotted(location), message)])
-        self._change(("name",), f"{self.content.get('name')}-{profile}", ("profiles", profile))
-        for key, value in profiles[profile].items():
-            self._change(tuple(key.split(".")), value, ("profiles", profile, key))
+            raise _error("--profile", 0, "", message)
+        location, changes = ("profiles", profile), profiles[profile]
+        if not isinstance(changes, dict):
+            message = f"must be a mapping of keys to values, such as fixed.epochs: 1, got {shown(changes)}"
+            raise _error(self.name, self._line(location), dotted(location), message)
+        self._change(("name",), f"{self.content.get('name')}-{profile}", location)
+        for key, value in changes.items():
+            self._change(tuple(key.split(".")), value, (*location, key))
 
     def _change(self, location: Location, value: Any, origin: Location | None) -> None:
         target = self.content
@@ -179,21 +162,18 @@ class Source:
 
 
 def shipped_study(source: str | Path) -> Path | None:
-    """Find the study that ships under a name.
-
-    Args:
-        source: What was given in place of a file.
-
-    Returns:
-        Its YAML; None if there is a file of that name, or no such study.
-    """
+    """Find the YAML of a shipped study by its name; None if there is none, or a file of that name."""
     study = STUDIES / f"{source}.yaml"
     is_name = "/" not in str(source) and not Path(source).is_file()
     return study if is_name and study.is_file() else None
 
 
+def _error(file: str, line: int, key: str, message: str) -> SpecError:
+    return SpecError([Mistake(file, line, key, message)])
+
+
 def _copied(value: Any) -> Any:
-    # So that an override changes nothing else: not the caller's mapping, not what shares an anchor.
+    """Copy nested values, so that an override changes neither the caller's mapping nor another alias."""
     if isinstance(value, Mapping):
         return {str(key): _copied(item) for key, item in value.items()}
     return list(value) if isinstance(value, list | tuple) else value

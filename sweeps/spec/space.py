@@ -1,4 +1,4 @@
-"""The space of a spec: which of its dimensions apply, and the points of a grid."""
+"""The search space of a spec: which dimensions apply, and the points of a grid."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,42 +9,28 @@ from sweeps.spec.sections import Dimension, Scalar
 
 
 class Suggester(Protocol):
-    """What a space asks of an Optuna trial; one that replays a known configuration has it too."""
+    """What a space needs of an Optuna trial; a replay of a known configuration has it too."""
 
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any:
-        """Choose one."""
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any: ...
 
-    def suggest_int(self, name: str, low: int, high: int) -> int:
-        """Choose a whole number."""
+    def suggest_int(self, name: str, low: int, high: int) -> int: ...
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Choose a number."""
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
 
 
 class SearchSpace:
-    """The sampled dimensions of a spec as an Optuna define-by-run space."""
+    """The sampled dimensions of a spec as an Optuna define-by-run space.
+
+    ``arm`` is the compared hyperparameter with its value; without it all arms are searched together.
+    """
 
     def __init__(self, spec: Spec, arm: Mapping[str, Scalar] | None = None) -> None:
-        """Describe the space.
-
-        Args:
-            spec: The spec.
-            arm: The compared hyperparameter with its value in this arm; None searches over all.
-        """
         self._spec = spec
         self._arm = dict(arm or {})
         self._names = in_order(spec.search)
 
     def __call__(self, trial: Suggester) -> dict[str, Any]:
-        """Suggest every dimension that applies.
-
-        Args:
-            trial: The Optuna trial.
-
-        Returns:
-            What is not suggested but belongs in the configuration: the arm, and the seed, which all trials
-            share.
-        """
+        """Suggest every dimension that applies, and return the rest: the arm, and the seed of all trials."""
         chosen: dict[str, Any] = dict(self._arm)
         for name in self._names:
             dimension = self._spec.search[name]
@@ -63,14 +49,7 @@ def _suggest(trial: Suggester, name: str, dimension: Dimension) -> Any:
 
 
 def in_order(search: Mapping[str, Dimension]) -> list[str]:
-    """Order dimensions so that each comes after those that its ``when`` names.
-
-    Args:
-        search: The dimensions; ``when`` has no circle.
-
-    Returns:
-        Their names.
-    """
+    """Order the names of dimensions so that each follows those in its ``when``, which has no cycles."""
     ordered: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -85,16 +64,7 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
 
 def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
-    """Tell whether a dimension applies.
-
-    Args:
-        spec: The spec.
-        dimension: One of its dimensions.
-        chosen: Values of the dimensions before it that apply.
-
-    Returns:
-        Whether every hyperparameter in its ``when`` has one of the values there.
-    """
+    """Whether a dimension applies, given the values chosen for the dimensions in its ``when``."""
     if not dimension.when:
         return True
     values = spec.hyperparameters(chosen)
@@ -102,53 +72,33 @@ def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bo
 
 
 def grid_points(spec: Spec) -> list[dict[str, Any]]:
-    """List the full factorial of a grid; where a dimension does not apply it multiplies nothing.
+    """List the full factorial of a grid, in the order of the file, the last dimension fastest.
 
-    Args:
-        spec: A spec whose dimensions are all grids.
-
-    Returns:
-        Configurations, in the order of the file, the last dimension fastest.
+    A dimension that does not apply to a point multiplies nothing.
     """
-    space = spec.space
+    points: list[dict[str, Any]] = [{}]
+    for name in in_order(spec.space):
+        points = list(_with_dimension(spec, name, points))
+    return points
 
-    def extend(point: dict[str, Any], names: list[str]) -> Iterator[dict[str, Any]]:
-        if not names:
+
+def _with_dimension(spec: Spec, name: str, points: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    dimension = spec.space[name]
+    for point in points:
+        if is_active(spec, dimension, point):
+            yield from (point | {name: value} for value in dimension.values)
+        else:
             yield point
-            return
-        name, *rest = names
-        dimension = space[name]
-        if not is_active(spec, dimension, point):
-            yield from extend(point, rest)
-            return
-        for value in dimension.values:
-            yield from extend(point | {name: value}, rest)
-
-    return list(extend({}, in_order(space)))
 
 
 def grid_trials(spec: Spec) -> list[dict[str, Any]]:
-    """List the trials of a grid.
-
-    Args:
-        spec: A spec whose dimensions are all grids.
-
-    Returns:
-        Every point with every seed, the first seed of all points first, so that a partial run is balanced.
-    """
+    """List every point of a grid with every seed, seed by seed, so that an interrupted grid is balanced."""
     seeds = range(spec.seed, spec.seed + spec.seeds)
     return [{**point, "seed": seed} for seed, point in itertools.product(seeds, grid_points(spec))]
 
 
 def n_trials(spec: Spec) -> int | None:
-    """Count the trials of a sweep, or of its search stage.
-
-    Args:
-        spec: The spec.
-
-    Returns:
-        The budget's trials, or the size of the grid; None for a budget in epochs.
-    """
+    """Count the trials of a sweep, or of its search stage; None for a budget in epochs."""
     if spec.stages:
         per_arm = spec.stages.search.trials_per_arm
         return None if per_arm is None else per_arm * len(spec.arms)

@@ -1,4 +1,4 @@
-"""YAML from anyone: plain values alone, no more of them than a sweep can have, and where each key stands."""
+"""Untrusted YAML: only plain values, no more of them than a sweep can have, each with its line."""
 
 import re
 import unicodedata
@@ -7,25 +7,22 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import yaml
+from typing_extensions import override
 
 from sweeps.errors import Location, shown
 
-LARGEST = 2**20  # bytes of a file, characters of a value on the command line
-_MOST = 10_000  # keys and values, aliases written out
+# The limit for a file in bytes, and for a value on the command line in characters.
+LARGEST = 2**20
+# The limit for keys and values together, with aliases written out.
+_MOST = 10_000
 _DEEPEST = 20
-_LONGEST = 5_000  # characters of a text
+_LONGEST = 5_000  # characters
 LONGEST_KEY = 200
 _INTEGER_BITS = 63
 
 
 class Refused(Exception):
-    """YAML that is not read.
-
-    Attributes:
-        line: Where, from 1; 0 for the whole.
-        location: The key there.
-        message: What would be right.
-    """
+    """YAML that is too large, too deep, or not safe to read; ``line`` is 0 for the text as a whole."""
 
     def __init__(self, line: int, location: Location, message: str) -> None:
         super().__init__(message)
@@ -33,37 +30,36 @@ class Refused(Exception):
 
 
 class Malformed(Refused):
-    """What is no YAML, or has tags."""
+    """Text that is not YAML, or YAML with tags."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What was read.
-
-    Attributes:
-        root: The node of everything; None for empty text.
-        content: Its value.
-        twice: Keys that are given twice, with the line of the second.
-    """
+    """Parsed YAML; ``root`` is None for empty text."""
 
     root: yaml.Node | None
     content: Any
+    # The keys that are given twice, with the line of the second.
     twice: list[tuple[int, Location]]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text; refuses too much.
+    """A SafeLoader that reads 1e-3 as a number, as YAML 1.2 does, and every key as text.
 
-    It stops at the first value too many, before aliases multiply: what they stand for is counted, not made.
+    It stops at the first value beyond the limits. Aliases are counted without building the values that they
+    stand for, so that nested aliases cannot exhaust the memory.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.twice: list[tuple[int, Location]] = []
-        self._path: list[str | int | None] = []  # of the node that is read; None for the root and for keys
+        # The path of the node being read; None stands for the root, and for a node that is a key.
+        self._path: list[str | int | None] = []
         self._count = 0
-        self._counts: dict[yaml.Node, int] = {}  # of those that have been read
+        # The keys and values in each node that has been read.
+        self._counts: dict[yaml.Node, int] = {}
 
+    @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         self._path.append(str(index.value)[:LONGEST_KEY] if isinstance(index, yaml.Node) else index)
         if len(self._path) - 1 > _DEEPEST:
@@ -108,18 +104,21 @@ class _Loader(yaml.SafeLoader):
     def _location(self) -> Location:
         return tuple(part for part in self._path if part is not None)
 
+    @override
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep)
-        except (ValueError, KeyError, AttributeError):  # what PyYAML lets through for such as 2024-13-01
+        except (ValueError, KeyError, AttributeError):
+            # PyYAML does not catch these itself, for example for 2024-13-01.
             kind = node.tag.rpartition(":")[2]
-            problem = f"{shown(node.value)} is no {kind}; write it in quotes if it is text"
+            problem = f"{shown(node.value)} is not a valid {kind}; write it in quotes if it is text"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
         if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
             problem = f"{shown(node.value)} is too large; a whole number has at most {_INTEGER_BITS} bits"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return value
 
+    @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)
         for key, _ in node.value:
@@ -130,7 +129,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that puts text in quotes which ``_Loader`` would read as a number."""
+    """A SafeDumper that quotes text that ``_Loader`` would read as a number."""
 
 
 for _class in (_Loader, _Dumper):
@@ -142,28 +141,15 @@ for _class in (_Loader, _Dumper):
 
 
 def dump(content: Mapping[str, Any]) -> str:
-    """Write a spec so that ``parse`` reads the same.
-
-    Args:
-        content: The mapping.
-
-    Returns:
-        YAML.
-    """
+    """Write YAML from which ``parse`` reads equal content."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 def parse(text: str) -> Document:
     """Read YAML.
 
-    Args:
-        text: The YAML.
-
-    Returns:
-        Its value, and its nodes with their lines.
-
     Raises:
-        Malformed: If it is no YAML, or has tags.
+        Malformed: If the text is not YAML, or has tags.
         Refused: If it is too large or too deep for a sweep.
     """
     if len(text) > LARGEST:

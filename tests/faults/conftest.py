@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.faults.sweep import Driver, Found, write
 
 ROWS = pytest.StashKey[list]()
@@ -13,7 +13,7 @@ def undisturbed(tmp_path_factory):
     """Run the sweep without faults."""
     folder = tmp_path_factory.mktemp("undisturbed")
     Driver("run", write(folder), "--storage", folder).finish()
-    return newest_sweep(folder, "faults")
+    return latest_sweep(folder, "faults")
 
 
 @pytest.fixture

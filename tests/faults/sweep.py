@@ -15,7 +15,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from sweeps.record.folder import SweepFolder, newest_sweep
+from sweeps.record.folder import SweepFolder, latest_sweep
 from sweeps.record.journal import Follower, Journal
 from sweeps.record.state import TrialRecord
 from sweeps.tracking.bookmark import Bookmark
@@ -99,7 +99,7 @@ def numbers(trial: TrialRecord) -> dict[int, dict[str, float]]:
 
 def verify(storage: Path, undisturbed: SweepFolder, name: str = "faults") -> Found:
     """Hold a sweep against the undisturbed one, and MLflow against its journal."""
-    folder, reference = newest_sweep(storage, name), undisturbed.state().trials
+    folder, reference = latest_sweep(storage, name), undisturbed.state().trials
     state = folder.state()
     assert state.complete
     assert state.trials.keys() <= reference.keys()

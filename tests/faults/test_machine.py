@@ -1,15 +1,25 @@
-"""The driver's machine is lost, with all that it kept; what the object store has goes on elsewhere."""
+"""The driver's machine is lost with its working copy; another machine resumes from the object store."""
 
+import json
 import os
 import shutil
 import signal
 
 from pyarrow.fs import FileSystem
 
+from sweeps.record.files import LEASE
 from sweeps.record.mirror import below
 from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, events, verify, write
+
+
+def expire_lease(bucket):
+    """Let the minute pass after which the lease of a lost machine has expired."""
+    filesystem, path = FileSystem.from_uri(below(bucket, "faults", "001", LEASE))
+    lease = json.loads(filesystem.open_input_stream(path).readall())
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(json.dumps({**lease, "time": lease["time"] - 61}).encode())
 
 
 def test_machines_lost(undisturbed, record, monkeypatch, tmp_path):
@@ -33,6 +43,7 @@ def test_machines_lost(undisturbed, record, monkeypatch, tmp_path):
             driver.process.wait()
             assert driver.process.returncode == -signal.SIGKILL
             shutil.rmtree(cache)
+            expire_lease(bucket)
             words = ["resume", "faults"]
         monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "last"))
         Driver(*words, "--storage", bucket).finish()

@@ -5,7 +5,7 @@ import platform
 import random
 import shutil
 
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.clusters import LocalCluster
 from tests.disks import fill, small_disk
 from tests.faults.sweep import Driver, events, verify, write
@@ -53,7 +53,7 @@ def test_the_disk_of_the_storage_is_full(undisturbed, store, record, tmp_path):
                 filled += fill(storage / "ballast")
         output = driver.finish(1)
         assert "No space left on device" in output
-        assert "go on with: " in output
+        assert "then run: " in output
         assert "Traceback" not in output
         (storage / "ballast").unlink()
         again = Driver("resume", "faults", "--storage", storage)
@@ -110,13 +110,13 @@ def test_the_data_are_missing_or_damaged(store, record, tmp_path):
                     cluster.add_node(env={"NOISESWEEP_CACHE_DIR": str(tmp_path / "elsewhere")})
             output = driver.finish(1)
             assert f"cannot read or write: DataError: on {platform.node()}: " in output
-            assert "go on with: " in output
+            assert "then run: " in output
             assert "Traceback" not in output
             shutil.rmtree(data / "mnist")
             shutil.move(tmp_path / "whole", data / "mnist")
             Driver("resume", "faults", "--storage", storage, **on_cluster).finish()
         injected += 1
-        found = verify(storage, newest_sweep(tmp_path / "reference", "reference"))
+        found = verify(storage, latest_sweep(tmp_path / "reference", "reference"))
     record("dataset missing or damaged", injected, found)
 
 

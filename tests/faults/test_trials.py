@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.faults.sweep import Driver, events, verify, write
 
 
@@ -34,7 +34,7 @@ def test_checkpoints_truncated(undisturbed, store, record, tmp_path):
         if event["event"] == "epoch" and event["epoch"] == 3:
             os.killpg(driver.process.pid, signal.SIGKILL)
     driver.process.wait()
-    folder = newest_sweep(tmp_path, "faults")
+    folder = latest_sweep(tmp_path, "faults")
     cut = 0
     for trial in (folder.path / "checkpoints").iterdir():
         *_, newest = sorted(trial.glob("*.pt"))
@@ -61,7 +61,7 @@ def test_checkpoints_that_would_run_code(undisturbed, store, record, tmp_path):
             os.killpg(driver.process.pid, signal.SIGKILL)
     driver.process.wait()
     marker, planted = tmp_path / "it-ran", 0
-    for trial in (newest_sweep(tmp_path, "faults").path / "checkpoints").iterdir():
+    for trial in (latest_sweep(tmp_path, "faults").path / "checkpoints").iterdir():
         torch.save(Harmful(marker), trial / "epoch-99999.pt")
         planted += 1
     torch.load(trial / "epoch-99999.pt", weights_only=False)

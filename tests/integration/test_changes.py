@@ -1,4 +1,4 @@
-"""A sweep and its YAML, which may change in what is harmless, and in nothing else."""
+"""Changes to the YAML of a sweep: which are harmless, and which are refused."""
 
 import json
 import time
@@ -58,7 +58,7 @@ def test_a_change_is_one_line_with_the_values_as_yaml_has_them():
     ]
 
 
-def test_what_differs_is_seen_in_long_claims():
+def test_a_difference_shows_in_long_claims():
     claim = {"name": "a name of a claim that fills a line", "metric": "test_accuracy", "better": "all"}
     ours, theirs = ({**claim, "worse": worse} for worse in ("none", "layer"))
     (change,) = changes(load_spec(comparison(ours)), load_spec(comparison(theirs)))
@@ -87,14 +87,14 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("key", [*HARMLESS, *HARMFUL])
-def test_what_is_harmless_says_where_and_how_trials_run(key):
+def test_which_changes_are_harmless(key):
     after = load_spec(joint(**{**HARMLESS, **HARMFUL}[key]))
     by_key = {change.key: change for change in changes(load_spec(joint()), after)}
     assert by_key[key].harmless == (key in HARMLESS)
 
 
 @pytest.mark.parametrize(("before", "after", "harmless"), [(0, 0.5, False), (1, 0, False), (1, 0.5, True)])
-def test_a_gpu_is_another_device_a_share_of_one_is_not(before, after, harmless):
+def test_a_gpu_is_another_device_and_a_share_of_one_is_not(before, after, harmless):
     specs = (load_spec(joint(resources={"gpu": gpu})) for gpu in (before, after))
     (change,) = changes(*specs)
     assert (change.key, change.harmless) == ("resources.gpu", harmless)
@@ -126,7 +126,8 @@ def file(tmp_path):
 @pytest.fixture
 def folder(curves, file, tmp_path, monkeypatch):
     """A sweep that was killed before its first trial."""
-    monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)  # which would be a change
+    # The variable would count as a change of data_dir.
+    monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
     return create_sweep(tmp_path / "runs", load_spec(file))
 
 
@@ -142,7 +143,7 @@ def test_run_shows_what_the_yaml_has_changed_and_how_to_go_on(noisesweep, folder
     before = on_disk(tmp_path)
     code, output, errors = noisesweep("run", file, *changed("seeds=3", "resources.cpu=2", "fixed.epochs=4"))
     assert (code, output) == (1, "")
-    advice = "go on with it (noisesweep resume test-changes) or start another (run with --new)"
+    advice = "resume it (noisesweep resume test-changes) or start another (run with --new)"
     assert errors.splitlines() == [
         f"noisesweep: {folder.path}: the study 'test-changes' has a sweep; {advice}",
         "  fixed.epochs: 1 in the sweep, 4 now",
@@ -171,13 +172,17 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("overrides", "shown"), REFUSED, ids=[overrides[0] for overrides, _ in REFUSED])
-def test_resume_refuses_what_would_not_compare(overrides, shown, noisesweep, folder, file, tmp_path):
+def test_resume_refuses_changes_that_make_trials_incomparable(
+    overrides, shown, noisesweep, folder, file, tmp_path
+):
     before = on_disk(tmp_path)
     code, output, errors = noisesweep("resume", file, *changed(*overrides))
     first, *lines = errors.splitlines()
     assert (code, output) == (1, "")
-    advice = "take these back, or start another sweep (run with --new)"
-    assert first == f"noisesweep: {folder.path}: its trials would not compare with those to come; {advice}"
+    advice = "revert these changes, or start another sweep (run with --new):"
+    assert (
+        first == f"noisesweep: {folder.path}: new trials would not be comparable with existing ones; {advice}"
+    )
     assert lines == [f"  {line}" for line in shown]
     assert on_disk(tmp_path) == before
 
@@ -196,7 +201,7 @@ def test_without_a_gpu_is_not_compared_with_one(noisesweep, curves, file, tmp_pa
 
 
 class Placed(Curves):
-    """Writes down what Ray gave it, and fails the first time."""
+    """A trainable that records the resources it got from Ray."""
 
     name = "placed"
 
@@ -206,7 +211,7 @@ class Placed(Curves):
         return CurveTraining(hyperparameters, seed, test)
 
 
-def test_resume_takes_what_is_harmless_and_writes_it_down(ray_session, tmp_path, monkeypatch):
+def test_resume_accepts_and_records_harmless_changes(ray_session, tmp_path, monkeypatch):
     file, here = tmp_path / "sweep.yaml", tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(tmp_path)
@@ -229,17 +234,17 @@ def test_resume_takes_what_is_harmless_and_writes_it_down(ray_session, tmp_path,
     assert resolved["max_failures"] == 1
     assert resolved["data_dir"] == str(here)
     given = [json.loads(path.read_text()) for path in here.iterdir()]
-    assert given == 2 * [{"CPU": 0.5}]  # the trial has run with it, and once again when it failed
+    assert given == 2 * [{"CPU": 0.5}], "the trial fails once, and is retried"
 
 
-def test_resources_that_no_node_has_are_not_written_down(ray_session, folder, file, tmp_path):
+def test_resources_that_no_node_has_are_not_recorded(ray_session, folder, file, tmp_path):
     before = on_disk(tmp_path)
     with pytest.raises(SweepError, match="a trial asks for 64 cpu on one node; nodes have at most 1 cpu"):
         resume(load_spec(file, ["resources.cpu=64"]), storage=tmp_path / "runs")
     assert on_disk(tmp_path) == before
 
 
-def test_a_sweep_that_runs_is_not_changed(ray_session, folder, file, tmp_path):
+def test_a_running_sweep_is_not_changed(ray_session, folder, file, tmp_path):
     before = on_disk(tmp_path)
     with folder.lock(), pytest.raises(SweepError, match="this sweep is running already"):
         resume(load_spec(file, ["question=Why?"]), storage=tmp_path / "runs")

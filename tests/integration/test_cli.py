@@ -182,7 +182,7 @@ def test_unreachable_data_is_one_line(noisesweep, tmp_path):
     path.write_text(yaml.safe_dump(spec))
     code, _, errors = noisesweep("run", path)
     assert code == 1
-    assert errors.startswith("noisesweep: ylecun/mnist: cannot be had from the Hugging Face hub")
+    assert errors.startswith("noisesweep: ylecun/mnist: cannot be loaded from the Hugging Face hub")
     assert "put mnist/ into" in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (tmp_path / "runs" / "no-data").exists()
@@ -222,7 +222,7 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(noisesweep, tmp_
     assert "mine" in output
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert "trains 'curves', which is not known here; register it in a script that calls" in errors
+    assert "the trainable 'curves' is not registered here; register it in a script that calls" in errors
     register(Curves)
 
 

@@ -39,7 +39,7 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
         assert "\nconfirmed on fresh seeds: mean test_accuracy" in text
     code, _, errors = noisesweep("run", "digits")
     assert code == 1
-    assert "go on with it (noisesweep resume digits)" in errors
+    assert "resume it (noisesweep resume digits)" in errors
     code, again, _ = noisesweep("resume", "digits")
     assert code == 0
     assert "6 of 6 trials ended" in again

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sweeps import cli, load_spec, resume, runner
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from sweeps.tracking.store import connect
 from tests.clusters import free_ports
 from tests.curves import Curves
@@ -75,7 +75,7 @@ def test_the_lines_are_the_journal_in_order_and_last_the_summary(ran):
     *lines, summary = [json.loads(line) for line in output]
     told = [line for line in lines if line["event"] != "message"]
     names = {"study": "test-log", "sweep": "001"}
-    journal = [event for event, _ in newest_sweep(storage, "test-log").journal.read()]
+    journal = [event for event, _ in latest_sweep(storage, "test-log").journal.read()]
     diverged = [event for event in journal if event["event"] == "epoch" and event["epoch"] == 2]
     assert repr(diverged).count("'train_loss': nan") == 2
     for event in diverged:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.integration.test_cli import noisesweep as noisesweep
 
 STORAGE = Path(__file__).parents[1] / "storages" / "392e3e4.zip"
@@ -50,14 +50,14 @@ def test_it_is_reported(noisesweep, storage):
 
 
 def test_it_is_resumed(noisesweep, ray_session, storage, tmp_path):
-    before = newest_sweep(storage, "old-study").state()
+    before = latest_sweep(storage, "old-study").state()
     interrupted = before.trials["0010"]
     assert sorted(interrupted.epochs) == list(range(1, 12))
     # Its data lay elsewhere: the YAML takes them from where they are now.
     code, output, errors = noisesweep("resume", tmp_path / "old-study.yaml")
     assert code == 0, errors
     assert "complete, 15 of 15 trials ended: 12 finished, 3 stopped" in output
-    folder = newest_sweep(storage, "old-study")
+    folder = latest_sweep(storage, "old-study")
     after = folder.state()
     for trial in before.trials.values():
         epochs = after.trials[trial.id].epochs

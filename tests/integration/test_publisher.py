@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, resume, run
-from sweeps.record.folder import create_sweep, newest_sweep
+from sweeps.record.folder import create_sweep, latest_sweep
 from sweeps.tracking import publisher as publisher_module
 from sweeps.tracking import store
 from sweeps.tracking.bookmark import Bookmark
@@ -465,7 +465,7 @@ def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeyp
     folder = create_sweep(before, load_spec(SPEC))
     parent = publisher(folder, default_tracking_uri(before)).parent
     before.rename(after)
-    moved = newest_sweep(after, SPEC["name"])
+    moved = latest_sweep(after, SPEC["name"])
     uri = Bookmark.read(moved).uri
     assert uri == f"sqlite:///{after}/mlflow.db"
     assert publisher(moved, uri).parent == parent

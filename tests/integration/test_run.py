@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 from sweeps import SweepError, load_spec, resume, run, runner
 from sweeps.engine import ray_session as ray_session_module
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from sweeps.record.journal import Journal
 from tests.curves import Curves, content
 from tests.integration.test_cli import noisesweep as noisesweep
@@ -278,7 +278,7 @@ def test_the_same_seed_gives_the_same_sweep_from_python_and_the_command_line(
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(UNJUDGED, sort_keys=False))
     assert noisesweep("run", file)[0] == 0
-    typed = newest_sweep(tmp_path / "runs", "test-curves").state().frame()
+    typed = latest_sweep(tmp_path / "runs", "test-curves").state().frame()
     assert typed.drop(columns="trial").equals(unjudged.frame.drop(columns="trial"))
     other = run({**UNJUDGED, "seed": 1, "budget": {"trials": 1}}, storage=tmp_path / "other")
     assert other.frame.lr[0] != unjudged.frame.lr[0]
@@ -289,7 +289,7 @@ def test_a_complete_sweep_resumes_to_itself_and_is_not_overwritten(searched, ray
     storage = shutil.copytree(first.path.parents[1], tmp_path / "runs")
     spec = content(budget={"trials": 1})
     with pytest.raises(
-        SweepError, match=r"has a sweep; go on with it \(noisesweep resume test-curves --storage .*--new"
+        SweepError, match=r"has a sweep; resume it \(noisesweep resume test-curves --storage .*--new"
     ):
         run(spec, storage=storage)
     again = resume("test-curves", storage=storage)

@@ -222,7 +222,7 @@ TENFOLD = "".join(f"  {name}: {{grid: {[*range(2, 102)]}}}\n" for name in DIMENS
         (
             "epochs: 4",
             f"epochs: {'9' * 4900}",
-            f"3: is not valid YAML: '{'9' * 56}... is no int; write it in quotes if it is text",
+            f"3: is not valid YAML: '{'9' * 56}... is not a valid int; write it in quotes if it is text",
         ),
         (
             "epochs: 4",
@@ -287,7 +287,7 @@ TENFOLD = "".join(f"  {name}: {{grid: {[*range(2, 102)]}}}\n" for name in DIMENS
         (
             "budget: {trials: 3}",
             SEEDS + "  ",
-            "7: stages.confirm: must come to at most 100,000 trials, got 5 x 1,000 x 1,000",
+            "7: stages.confirm: must give at most 100,000 trials, got 5 x 1,000 x 1,000",
         ),
     ],
 )
@@ -302,9 +302,9 @@ def test_an_absurd_size(old, new, line, tmp_path):
         ("seeds: 1000000000\n", "7: seeds: must be less than or equal to 100000, got 1000000000"),
         (
             TENFOLD,
-            "4: search: must come to at most 100,000 trials, got 1 x 100 x 100 x 100 x 100 x 100 x 100 x 1",
+            "4: search: must give at most 100,000 trials, got 1 x 100 x 100 x 100 x 100 x 100 x 100 x 1",
         ),
-        ("seeds: 60000\n", "4: search: must come to at most 100,000 trials, got 2 x 60,000"),
+        ("seeds: 60000\n", "4: search: must give at most 100,000 trials, got 2 x 60,000"),
     ],
 )
 def test_an_absurd_grid(new, line, tmp_path):
@@ -537,7 +537,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(
         monkeypatch.setenv(variable, address)
     code, output, errors = noisesweep(*(word.format(address, file=file) for word in words))
     assert code == 1
-    assert re.search("must not have a password|is no address", errors)
+    assert re.search("must not have a password|is not an address", errors)
     assert len(errors.splitlines()) == 1
     assert PASSWORD not in output + errors
     written = [path for path in tmp_path.rglob("*") if path.is_file()]

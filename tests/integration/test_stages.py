@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from sweeps import resume, run
 from sweeps.engine import stages, stopping
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from tests.curves import Curves
 from tests.interrupted import ARMS, Interrupter, killed
@@ -246,13 +246,13 @@ def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):
         before = run(spec, storage=tmp_path).state
     assert f"Resume with: noisesweep resume interrupted --storage {tmp_path}" in capsys.readouterr().out
     assert (before.selected, before.of_stage(CONFIRM)) == (None, [])
-    assert_resumed(newest_sweep(tmp_path, "interrupted"), before)
+    assert_resumed(latest_sweep(tmp_path, "interrupted"), before)
 
 
 def test_killed_in_confirm(ray_session, tmp_path):
     driver = killed(tmp_path, "confirm:3")
     assert driver.returncode == -signal.SIGKILL, driver.stderr
-    folder = newest_sweep(tmp_path, "interrupted")
+    folder = latest_sweep(tmp_path, "interrupted")
     before = folder.state()
     assert before.selected
     assert before.of_stage(CONFIRM)
@@ -262,7 +262,7 @@ def test_killed_in_confirm(ray_session, tmp_path):
 def test_killed_between_the_stages(confirmed, tmp_path):
     """Cut back to after the selection."""
     storage = shutil.copytree(confirmed.path.parents[1], tmp_path / "runs")
-    folder = newest_sweep(storage, "test-arms")
+    folder = latest_sweep(storage, "test-arms")
     lines = folder.journal.path.read_text().splitlines(keepends=True)
     last = next(number for number, line in enumerate(lines) if json.loads(line)["event"] == "select")
     folder.journal.path.write_text("".join(lines[: last + 1]))

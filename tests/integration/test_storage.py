@@ -1,4 +1,4 @@
-"""Where sweeps are kept, and who may drive one."""
+"""Where sweeps are kept, and which driver may work on one."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import SweepError
-from sweeps.record.folder import create_sweep, newest_sweep, sweep_folders
+from sweeps.record.folder import create_sweep, latest_sweep, sweep_folders
 from sweeps.spec.load import load_spec
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.uris import check_database, default_tracking_uri
@@ -33,10 +33,10 @@ def test_sweeps_are_numbered(spec, storage):
     created = [create_sweep(storage, spec) for _ in range(3)]
     assert names(created) == ["001", "002", "003"]
     assert sweep_folders(storage, "study") == created
-    assert newest_sweep(storage, "study") == created[-1]
+    assert latest_sweep(storage, "study") == created[-1]
 
 
-def test_numbers_go_on_after_999_and_after_a_gap(spec, storage):
+def test_numbers_continue_after_999_and_after_a_gap(spec, storage):
     create_sweep(storage, spec)
     (storage / "study" / "001").rename(storage / "study" / "999")
     assert names([create_sweep(storage, spec), create_sweep(storage, spec)]) == ["1000", "1001"]
@@ -63,17 +63,17 @@ def test_the_storage_may_be_relative(spec, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = create_sweep(Path("runs"), spec)
     assert folder.path == tmp_path / "runs" / "study" / "001"
-    assert newest_sweep(Path("runs"), "study") == folder
+    assert latest_sweep(Path("runs"), "study") == folder
 
 
 def test_an_unknown_name_says_what_there_is(spec, storage):
     with pytest.raises(SweepError) as caught:
-        newest_sweep(storage, "study")
+        latest_sweep(storage, "study")
     assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there is none yet"
     for name in ("zeta", "alpha"):
         create_sweep(storage, load_spec({**spec.model_dump(exclude_none=True), "name": name}))
     with pytest.raises(SweepError) as caught:
-        newest_sweep(storage, "study")
+        latest_sweep(storage, "study")
     assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there are alpha, zeta"
 
 
@@ -81,15 +81,17 @@ def test_an_unknown_name_says_what_there_is(spec, storage):
 def test_a_name_does_not_lead_out_of_the_storage(name, spec, tmp_path):
     create_sweep(tmp_path, spec)  # beside the storage
     with pytest.raises(SweepError, match="no sweep of the name"):
-        newest_sweep(tmp_path / "runs", name)
+        latest_sweep(tmp_path / "runs", name)
 
 
-def test_unwritable_storage(spec, tmp_path):
+@pytest.mark.parametrize("file", ["runs", "runs/study"])
+def test_unwritable_storage(file, spec, tmp_path):
     storage = tmp_path / "runs"
-    storage.write_text("a file")
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("a file")
     with pytest.raises(SweepError) as caught:
         create_sweep(storage, spec)
-    reason = f"[Errno 20] Not a directory: '{storage / 'study'}'"
+    reason = f"[Errno 20] Not a directory: '{storage / 'study' / '001'}'"
     assert str(caught.value) == f"{storage}: cannot be written: {reason}"
 
 
@@ -103,7 +105,7 @@ sys.stdin.read()
 """
 
 
-def test_a_full_disk_leaves_no_half_of_a_sweep(spec, tmp_path):
+def test_a_full_disk_leaves_no_half_written_sweep(spec, tmp_path):
     storage = tmp_path / "disk"
     with small_disk(storage, "64k"):
         (storage / "ballast").write_bytes(b"0" * 2**10)
@@ -115,11 +117,12 @@ def test_a_full_disk_leaves_no_half_of_a_sweep(spec, tmp_path):
         assert create_sweep(storage, spec).path.name == "001"
 
 
-def test_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
+def test_a_user_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
     storage = tmp_path / "disk"
     with small_disk(storage, "1m"):
         folder = create_sweep(storage, spec)
-        assert not folder.is_running()  # there is no lock yet
+        # The lock does not exist yet.
+        assert not folder.is_running()
         folder.lock().release()
         subprocess.run(["mount", "-o", "remount,ro", storage], check=True)
         assert not folder.is_running()
@@ -132,7 +135,7 @@ def test_a_damaged_bookmark_is_one_error(spec, storage):
         Bookmark.read(folder)
 
 
-def test_one_driver_at_a_time_and_a_dead_one_lets_go(spec, storage):
+def test_one_driver_at_a_time_and_a_dead_one_releases_the_lock(spec, storage):
     folder = create_sweep(storage, spec)
     command = [sys.executable, "-c", HOLD, str(folder.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:

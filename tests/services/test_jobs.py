@@ -19,7 +19,7 @@ from cluster.jobs import _resume_command
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, formatted_size, pack
 from sweeps import SweepError, cli
-from sweeps.record.folder import newest_sweep
+from sweeps.record.folder import latest_sweep
 from tests.clusters import BIN, LocalCluster, free_ports
 from tests.faults.sweep import events
 
@@ -346,7 +346,7 @@ class Clients:
         return requests.get(f"{self.cluster.dashboard_url}/api/{path}", headers=headers, timeout=30)
 
     def sweep(self, name):
-        return newest_sweep(self.storage, name)
+        return latest_sweep(self.storage, name)
 
 
 def ended(client, code=0):

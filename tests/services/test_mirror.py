@@ -6,15 +6,17 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from pyarrow.fs import FileSystem
 
 from sweeps import SweepError, load_spec
-from sweeps.record.files import LEASE
-from sweeps.record.folder import create_sweep, newest_sweep
-from sweeps.record.mirror import below, lease_holder, uri_of
+from sweeps.record.files import JOURNAL, LEASE
+from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep
+from sweeps.record.lease import Lease
+from sweeps.record.mirror import below, uri_of
 from sweeps.record.storage import open_storage
 from tests.buckets import bucket_storage
 from tests.curves import content
@@ -39,33 +41,133 @@ def machines(tmp_path, monkeypatch):
     return on
 
 
-def test_a_sweep_that_runs_elsewhere_is_left_alone(bucket, machines):
+def write_lease(uri, host="elsewhere", pid=7, age=0.0, **more):
+    filesystem, path = FileSystem.from_uri(below(uri, LEASE))
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    content = {"host": host, "pid": pid, "time": time.time() - age, **more}
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(json.dumps(content).encode())
+
+
+def read_lease(uri):
+    filesystem, path = FileSystem.from_uri(below(uri, LEASE))
+    return json.loads(filesystem.open_input_stream(path).readall())
+
+
+def test_leases_of_earlier_versions_are_understood(bucket, machines):
+    folder = SweepFolder(machines("here") / "busy" / "001")
+    uri = below(uri_of(open_storage(bucket)), "busy", "001")
+    lease = Lease(folder.path, uri)
+    assert lease.holder_elsewhere() is None
+    for host, pid in (("elsewhere", 7), (platform.node(), os.getpid())):
+        write_lease(uri, host, pid, age=5)
+        assert str(lease.holder_elsewhere()) == f"{host} (process {pid})"
+        with pytest.raises(SweepError, match="this sweep is running already, on "):
+            lease.claim()
+        write_lease(uri, host, pid, age=500)
+        assert lease.holder_elsewhere() is None
+
+
+DRIVE = """
+import sys
+from pathlib import Path
+from sweeps.record.folder import SweepFolder
+folder = SweepFolder(Path(sys.argv[1]))
+lock = folder.lock()
+folder.claim()
+mirror = folder.mirror(print)
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_driver_is_replaced_at_once_from_its_machine_and_after_a_minute_from_others(
+    bucket, machines, curves
+):
+    spec = load_spec(content(name="killed"))
+    machines("first")
+    first = create_sweep(open_storage(bucket), spec)
+    command = [sys.executable, "-c", DRIVE, str(first.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        try:
+            assert driver.stdout.readline() == b"claimed\n"
+            machines("second")
+            second = latest_sweep(open_storage(bucket), spec.name)
+            assert first.is_running()
+            assert second.is_running()
+            with pytest.raises(SweepError, match=r"this sweep is running already$"):
+                first.lock()
+            running = f"this sweep is running already, on {platform.node()} (process {driver.pid})"
+            with pytest.raises(SweepError, match=re.escape(running)):
+                second.claim()
+        finally:
+            driver.kill()
+    assert not first.is_running()
+    assert second.is_running()
+    with pytest.raises(SweepError, match=re.escape(running)):
+        second.claim()
+    with first.lock():
+        first.claim()
+    lease = read_lease(first.uri)
+    assert lease["pid"] == os.getpid()
+    write_lease(first.uri, **{**lease, "time": lease["time"] - 61})
+    assert not second.is_running()
+    second.claim()
+    assert first.is_running()
+
+
+def test_a_driver_that_another_has_replaced_stops_and_copies_nothing_more(bucket, machines, curves):
+    spec = load_spec(content(name="replaced"))
+    machines("first")
+    first = create_sweep(open_storage(bucket), spec)
+    first.claim()
+    mirror, lost, said = first.mirror(print), threading.Event(), []
+    mirror.on_lost, mirror._say = lambda error: (said.append(str(error)), lost.set()), said.append
+    machines("second")
+    second = latest_sweep(open_storage(bucket), spec.name)
+    lease = read_lease(first.uri)
+    write_lease(first.uri, **{**lease, "time": lease["time"] - 61})
+    second.claim()
+    second.journal.append("begin", versions="second")
+    second_mirror = second.mirror(print)
+    first.journal.append("begin", versions="first")
+    mirror.start()
+    assert lost.wait(30)
+    mirror.close()
+    mirror.release()
+    assert mirror.offset == 0
+    assert {text.partition(", on ")[0] for text in said} == {
+        f"{first.uri}: another driver has taken over this sweep"
+    }
+    machines("reader")
+    (event,) = (event for event, _ in latest_sweep(open_storage(bucket), spec.name).journal.read())
+    assert event["versions"] == "second"
+    second_mirror.release()
+    assert not second.is_running()
+
+
+def test_a_sweep_ends_when_another_driver_takes_it_over(bucket, machines, tmp_path):
     machines("here")
-    storage = open_storage(bucket)
-    uri = below(uri_of(storage), "busy", "001")
-    filesystem, path = FileSystem.from_uri(uri)
-    filesystem.create_dir(path, recursive=True)
-
-    def lease(host, pid, age):
-        content = {"host": host, "pid": pid, "time": time.time() - age}
-        with filesystem.open_output_stream(f"{path}/{LEASE}") as stream:
-            stream.write(json.dumps(content).encode())
-
-    lease("elsewhere", 7, age=5)
-    assert lease_holder(uri) == "elsewhere (process 7)"
-    lease("elsewhere", 7, age=500)
-    assert lease_holder(uri) is None
-    lease(platform.node(), os.getpid(), age=5)
-    assert lease_holder(uri) == f"{platform.node()} (process {os.getpid()})"
-    lease(platform.node(), 2**22 + 1, age=5)  # beyond what a process id can be
-    assert lease_holder(uri) is None
+    long = {"epochs": 500, "optimizer": "adam", "batch_size": 32}
+    server = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    driver = Driver("run", write(tmp_path, "fenced", fixed=long), "--storage", bucket, **server)
+    uri = below(bucket, "fenced", "001")
+    filesystem, journal = FileSystem.from_uri(below(uri, JOURNAL))
+    while not filesystem.get_file_info(journal).size and not driver.ended_within(0.5):
+        pass
+    # Repeated, because a renewal at the same moment replaces the lease.
+    while not driver.ended_within(1):
+        write_lease(uri)
+    output = driver.finish(1)
+    assert f"{uri}: another driver has taken over this sweep, on elsewhere (process 7); " in output
+    assert read_lease(uri)["host"] == "elsewhere"
 
 
 def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machines, curves):
     spec = load_spec(content(name="taken-over"))
 
     def record():
-        return [event["event"] for event, _ in newest_sweep(open_storage(bucket), spec.name).journal.read()]
+        return [event["event"] for event, _ in latest_sweep(open_storage(bucket), spec.name).journal.read()]
 
     machines("first")
     first = create_sweep(open_storage(bucket), spec)
@@ -74,14 +176,9 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
     mirror.start()
     first.journal.append("begin", versions="some")
     machines("second")
-    second = newest_sweep(open_storage(bucket), spec.name)
-    holder = re.escape(f"{platform.node()} (process {os.getpid()})")
-    assert lease_holder(second.uri) == f"{platform.node()} (process {os.getpid()})"
-    claim_elsewhere = f"from sweeps.record.mirror import claim; claim({str(second.path)!r}, {second.uri!r})"
-    refused = subprocess.run([sys.executable, "-c", claim_elsewhere], capture_output=True, text=True)
-    assert re.search(f"SweepError: .*: this sweep is running already, on {holder}", refused.stderr)
-
-    for seconds in range(3):  # the first one ends while the second prepares its data
+    second = latest_sweep(open_storage(bucket), spec.name)
+    # The first driver ends while the second prepares its data.
+    for seconds in range(3):
         first.journal.append("finish", status=f"interrupted {seconds}")
     mirror.close()
     mirror.release()

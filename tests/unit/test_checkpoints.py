@@ -1,4 +1,4 @@
-"""Checkpoints of a trial: whole, few, harmless, wherever they are."""
+"""The checkpoints of a trial in a folder, at a URI and in a store that is no disk."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from sweeps.record.checkpoints import Checkpoints
 
 @pytest.fixture(params=["path", "odd path", "file", "mock"])
 def checkpoints(request, tmp_path):
-    """Those of a trial, in a folder, at a URI, in a store that is no disk."""
+    """Return the checkpoints of a trial in each kind of storage."""
     roots = {
         "path": str(tmp_path),
         "odd path": str(tmp_path / "été 100% #1"),
@@ -26,7 +26,7 @@ def names(checkpoints):
 
 
 def content(epoch):
-    """Of the kinds that a training saves."""
+    """Make a checkpoint with every kind of content that training saves."""
     generator = torch.Generator().manual_seed(epoch)
     weights = {"weight": torch.randn(3, 2, generator=generator), "steps": torch.tensor(epoch)}
     reported = [
@@ -104,7 +104,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_of_damaged_ones_the_one_before_is_loaded_and_of_none_nothing(damage, checkpoints, capsys):
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before_it(damage, checkpoints, capsys):
     for epoch in (1, 2):
         checkpoints.save(epoch, content(epoch))
     for epoch, left in ((2, 1), (1, None)):

@@ -1,4 +1,4 @@
-"""What is said of mistakes in a comparison: in compare, stages and claims, in a search and in a grid."""
+"""The messages for mistakes in compare, stages and claims, in a search and in a grid."""
 
 import pytest
 
@@ -25,7 +25,7 @@ JUDGED = (
     "train_loss, val_loss, val_accuracy, hessian_trace, hessian_top_eigenvalue, test_loss or test_accuracy"
 )
 NEEDS_STAGES = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
-NEEDS_SEEDS = "needs seeds to be judged by: stages.confirm, or mode: grid"
+NEEDS_SEEDS = "needs seeds to judge by, from stages.confirm or mode: grid"
 SEARCH_KEYS = "epochs_per_arm, scheduler or trials_per_arm"
 GRID_METRIC = one_of(sorted([*Digits.metrics(), *CURVATURE]))
 ANY_METRIC = one_of(sorted([*Digits.metrics(), *Digits.test_metrics(), *CURVATURE]))
@@ -34,7 +34,8 @@ SEARCH = COMPARE[COMPARE.index("search:\n") : COMPARE.index("stages")]
 CLAIMS = COMPARE[COMPARE.index("claims") :]
 ARMS = "metric: test_accuracy, better: layer, worse: none"
 
-IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say it
+# A replacement in COMPARE, and its messages.
+IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         "compare: noise",
         "compare: noize",
@@ -103,7 +104,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         "compare: noise",
         "compare: {lr: [0.1, 1]}",
-        "3: compare.lr[1]: must be written 1.0, as arms go by their text",
+        "3: compare.lr[1]: must be written 1.0, because arms are named by their text",
     ),
     (
         "compare: noise",
@@ -114,7 +115,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         "compare: noise",
         "compare: curvature",
-        ("3: compare: is measured in all arms alike: put it in stages.confirm, and compare something else"),
+        ("3: compare: must be the same for all arms: put it in stages.confirm, and compare something else"),
     ),
     ("compare: noise", "mode: girid\ncompare: noise", "3: mode: must be 'search' or 'grid', got 'girid'"),
     (
@@ -123,7 +124,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
         "7: search.sigma: must be a list in mode: grid, got log_uniform",
         "8: stages: leave it out: mode: grid runs every point with every seed",
         (
-            "13: claims[0].metric: 'test_accuracy' is read in a confirm stage alone; did you "
+            "13: claims[0].metric: 'test_accuracy' is reported only by a confirm stage; did you "
             f"mean 'val_accuracy'? it can be {GRID_METRIC}"
         ),
     ),
@@ -140,12 +141,12 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         "fixed: {epochs: 4}",
         "fixed: {epochs: 4, noise: all}",
-        "4: fixed.noise: is what compare names: leave it out here",
+        "4: fixed.noise: leave it out: compare gives its values",
     ),
     (
         "search:\n  sigma",
         "search:\n  noise: [none, all]\n  sigma",
-        "6: search.noise: is what compare names: leave it out here",
+        "6: search.noise: leave it out: compare gives its values",
     ),
     (
         "search:\n  sigma",
@@ -160,9 +161,9 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         SEARCH,
         "search: {}\n",
-        "3: compare: all, layer, after_all, after_layer needs sigma, in fixed or in search",
+        "3: compare: needs sigma, in fixed or in search, for all, layer, after_all, after_layer",
     ),
-    (", after_layer]", "]", "6: search.sigma.when.noise: leaves out after_layer, which then has no noise"),
+    (", after_layer]", "]", "6: search.sigma.when.noise: leaves out after_layer, which would have no noise"),
     (
         ", after_layer]",
         ", after_layr]",
@@ -257,7 +258,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
         "{trials_per_arm: 3, scheduler: {asha: {grace_epochs: 4}}}",
         (
             "8: stages.search.scheduler.asha.grace_epochs: must be below the 4 epochs of a "
-            "trial, or nothing is ever stopped, got 4"
+            "trial, or no trial is ever stopped, got 4"
         ),
     ),
     ("{seeds: 2}", "{seeds: 1}", "9: stages.confirm.seeds: must be greater than or equal to 2, got 1"),
@@ -288,17 +289,25 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
             "can be curvature, seeds or top"
         ),
     ),
+    # A key whose form is wrong does not hide a mistake in the key beside it.
+    (
+        "{trials_per_arm: 3}\n  confirm: {seeds: 2}",
+        "{trials_per_arm: 1, scheduler: asha}\n  confirm: {seeds: 1, top: 2}",
+        f"8: stages.search.scheduler: {SCHEDULER}",
+        "9: stages.confirm.seeds: must be greater than or equal to 2, got 1",
+        "9: stages.confirm.top: must be at most the 1 trials_per_arm, got 2",
+    ),
     (
         "claims:\n",
         "budget: {trials: 3}\nclaims:\n",
-        "11: budget.trials: leave it out: stages.search has the budget, as trials_per_arm",
+        "11: budget.trials: leave it out: stages.search sets the budget",
     ),
-    ("claims:\n", "scheduler: {asha: {}}\nclaims:\n", "11: scheduler: put it into stages.search"),
+    ("claims:\n", "scheduler: {asha: {}}\nclaims:\n", "11: scheduler: put it in stages.search"),
     ("claims:\n", "scheduler: asha\nclaims:\n", f"11: scheduler: {SCHEDULER}"),
     (
         "claims:\n",
         "seeds: 3\nclaims:\n",
-        "11: seeds: leave it out: the seeds that count are in stages.confirm.seeds",
+        "11: seeds: leave it out: stages.confirm.seeds sets the seeds",
     ),
     (
         "claims:\n",
@@ -380,7 +389,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         ARMS,
         "metric: test_accuracy, better: [layer, layer], worse: none",
-        "12: claims[0].better: has an arm twice, got ['layer', 'layer']",
+        "12: claims[0].better: lists an arm twice, got ['layer', 'layer']",
     ),
     (
         ARMS,
@@ -405,7 +414,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         ARMS,
         "metric: test_accuracy, equal: [none, none], within: 1",
-        "12: claims[0].equal: has an arm twice, got ['none', 'none']",
+        "12: claims[0].equal: lists an arm twice, got ['none', 'none']",
     ),
     (
         ARMS,
@@ -533,16 +542,17 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [  # old, new, and the lines that say i
     (
         ARMS,
         "metric: val_accuracy, equal: [layer, none], within: 4, reach: common",
-        "12: claims[0].within: is in epochs with reach, and must be below the 4 of a trial, got 4",
+        "12: claims[0].within: counts epochs when reach is given, and must be below the 4 of a trial, got 4",
     ),
     (
         CLAIMS,
         f"{CLAIMS}  - {{name: layer beats none, metric: test_loss, better: layer, worse: none}}\n",
-        "13: claims[1].name: 'layer beats none' is the name of claims[0] already",
+        "13: claims[1].name: 'layer beats none' is already the name of claims[0]",
     ),
 ]
 
-IN_A_GRID: list[tuple[str, ...]] = [  # old, new, and the lines that say it
+# A replacement in CURVES, and its messages.
+IN_A_GRID: list[tuple[str, ...]] = [
     (", where: {sigma: 0.1}", "", "10: claims[0].where: must say which sigma, such as {sigma: 0.1}"),
     (", where: {sigma: 0.1}", ", where: 3", f"10: claims[0].where: {MAPPING}, got 3"),
     (
@@ -594,7 +604,7 @@ IN_A_GRID: list[tuple[str, ...]] = [  # old, new, and the lines that say it
         "val_accuracy, better",
         "test_accuracy, better",
         (
-            "10: claims[0].metric: 'test_accuracy' is read in a confirm stage alone; did you "
+            "10: claims[0].metric: 'test_accuracy' is reported only by a confirm stage; did you "
             f"mean 'val_accuracy'? it can be {GRID_METRIC}"
         ),
     ),
@@ -617,20 +627,20 @@ IN_A_GRID: list[tuple[str, ...]] = [  # old, new, and the lines that say it
     (
         "search: {sigma",
         "search: {noise: [none, all], sigma",
-        "6: search.noise: is what compare names: leave it out here",
+        "6: search.noise: leave it out: compare gives its values",
     ),
     (
         "search: {sigma: {grid: [0.1, 0.2], when: {noise: [all]}}}",
         "search: {}",
-        "4: compare: all needs sigma, in fixed or in search",
+        "4: compare: needs sigma, in fixed or in search, for all",
         "10: claims[0].where.sigma: leave it out: the grid has no dimension but the arms",
     ),
     (
         "[none, all]}",
         "[none, all, layer, after_all]}",
-        "6: search.sigma.when.noise: leaves out layer, after_all, which then have no noise",
+        "6: search.sigma.when.noise: leaves out layer, after_all, which would have no noise",
     ),
-    ("seeds: 3", "seeds: 1", "8: seeds: must be 2 or more to judge claims by, such as 10"),
+    ("seeds: 3", "seeds: 1", "8: seeds: must be 2 or more to judge claims, such as 10"),
     (
         "seeds: 3",
         "seeds: 3\nseed: 4294967294",
@@ -644,7 +654,7 @@ IN_A_GRID: list[tuple[str, ...]] = [  # old, new, and the lines that say it
     (
         "seeds: 3",
         "seeds: 3\nscheduler: {asha: {grace_epochs: 1}}",
-        "9: scheduler: leave it out: what is stopped early cannot be compared",
+        "9: scheduler: leave it out: trials that are stopped early cannot be compared",
     ),
     (
         "seeds: 3",

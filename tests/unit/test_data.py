@@ -56,7 +56,7 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
     message = error_of(tmp_path)
     assert message.startswith(f"cache {tmp_path}/file/cache: cannot be written (")
-    assert message.endswith("set NOISESWEEP_CACHE_DIR to a folder that can")
+    assert message.endswith("set NOISESWEEP_CACHE_DIR to a writable folder")
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
@@ -166,7 +166,7 @@ def error_of(tmp_path, split="train", dataset=DATASET):
 def test_a_missing_folder_names_the_hub_id_and_what_to_do(tmp_path, has_root):
     # The tests run with HF_HUB_OFFLINE=1: the hub cannot be asked.
     message = error_of(tmp_path if has_root else None)
-    assert message.startswith("someone/shapes: cannot be had from the Hugging Face hub (")
+    assert message.startswith("someone/shapes: cannot be loaded from the Hugging Face hub (")
     advice = "set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds shapes/"
     assert message.endswith(f"; put shapes/ into {tmp_path}, which does not hold it" if has_root else advice)
 

@@ -1,4 +1,4 @@
-"""The journal, those who follow it, and the state that it tells."""
+"""The journal, its followers, and the state that is rebuilt from it."""
 
 import math
 import threading
@@ -60,7 +60,7 @@ def test_repair_leaves_whole_lines(content, journal):
 
 
 class Recorder(Follower):
-    """Keeps what it gets; refuses the batches of the numbered calls."""
+    """Keeps the events that it gets; refuses the batches of the numbered calls."""
 
     def __init__(self, journal, refuse=(), gives_up=False):
         super().__init__(journal)
@@ -94,7 +94,7 @@ def test_a_follower_gets_everything_once_in_order(journal):
     assert not follower.is_alive()
 
 
-def test_closing_delivers_what_was_written_before(journal):
+def test_closing_reads_what_was_written_before(journal):
     follower = Recorder(journal)
     follower.start()
     journal.append("epoch", number=1)
@@ -102,7 +102,7 @@ def test_closing_delivers_what_was_written_before(journal):
     assert follower.got == [1]
 
 
-def test_a_refused_batch_comes_again(journal):
+def test_a_refused_batch_is_retried(journal):
     for number in range(600):
         journal.append("epoch", number=number)
     follower = Recorder(journal, refuse={1, 3})
@@ -179,13 +179,13 @@ def test_a_trial_from_start_to_end():
     assert (trial.status, trial.reason, trial.started, trial.ended) == ("failed", "a reason", 1000, 3000)
 
 
-def test_a_trial_that_starts_again_goes_on():
+def test_a_trial_that_starts_twice_resumes():
     state = state_of(start("a"), epoch("a", 1, 0.5), end("a", "interrupted"), start("a"), epoch("a", 2, 0.6))
     trial = state.trials["a"]
     assert (len(state.trials), trial.status, list(trial.epochs)) == (1, "running", [1, 2])
 
 
-def test_an_epoch_told_twice_counts_once():
+def test_an_epoch_that_is_written_twice_counts_once():
     state = state_of(start("a"), epoch("a", 1, 0.5), start("a"), epoch("a", 1, 0.5))
     assert state.frame()["epochs"].tolist() == [1]
 
@@ -346,7 +346,7 @@ def test_the_search_is_over_when_each_arm_has_had_its_trials():
 def test_the_search_is_over_when_each_arm_has_had_its_epochs():
     budget = {"epochs_per_arm": 3}
     enough = [*trial("a", "all", 0.1, [0.5] * 3), *trial("b", "none", 0.1, [0.5] * 2)]
-    # A trial that fails before its first epoch counts as one, or such would be started for ever.
+    # A trial that fails before its first epoch counts as one, or such would be started forever.
     failed = list(trial("c", "none", 0.1, [], "failed"))
     assert not staged(*enough, search=budget).searched
     assert staged(*enough, *failed, search=budget).searched

@@ -451,6 +451,13 @@ def test_refusals(make, message):
         make()
 
 
+@pytest.mark.parametrize("mode", ["everywhere", "layers", "after", ""])
+def test_an_unknown_mode_has_no_scales(mode):
+    message = f"noise mode must be one of none, all, layer, after_all, after_layer, got {mode!r}"
+    with pytest.raises(ValueError, match=message):
+        group_scales(mode, 0.1, 0, 2)
+
+
 def test_a_refused_sigma_changes_nothing():
     noise = NoiseInjector(zeros(2), "all", 0.1, 0)
     with pytest.raises(ValueError, match="sigma must be finite and at or above zero, got -1"):

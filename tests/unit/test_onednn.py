@@ -85,7 +85,8 @@ def test_a_single_example_is_left_to_torch(always):
     assert torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
 
 
-def test_torch_is_as_it_was_afterwards():
+def test_torch_is_as_it_was_afterwards(monkeypatch):
+    monkeypatch.setenv("NOISESWEEP_ONEDNN", "1")
     before = F.linear
     with pytest.raises(KeyError), onednn_linear():
         raise KeyError
@@ -93,15 +94,30 @@ def test_torch_is_as_it_was_afterwards():
 
 
 @needs_onednn
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="MKL is as fast here")
-def test_layers_of_a_network_take_it_while_it_is_on(monkeypatch):
+def test_inside_a_transform_of_functorch_torch_multiplies(always):
+    x, weight, _ = (tensor.detach() for tensor in tensors((6, 5), 4))
+    found = torch.vmap(torch.func.grad(lambda row: linear(row[None], weight).square().sum()))(x)
+    torch.testing.assert_close(found, 2 * x @ weight.t() @ weight)
+
+
+@needs_onednn
+@pytest.mark.parametrize(("setting", "used"), [(None, False), ("0", False), ("1", True)])
+def test_layers_of_a_network_use_it_only_if_asked_for(setting, used, monkeypatch):
+    monkeypatch.delenv("NOISESWEEP_ONEDNN", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("NOISESWEEP_ONEDNN", setting)
     layer, x = torch.nn.Linear(512, 256), torch.randn(64, 512)
     expected = layer(x)
-    seen = []
+    calls = []
     original = module._OneDNNLinear.apply
-    monkeypatch.setattr(module._OneDNNLinear, "apply", lambda *given: seen.append(1) or original(*given))
-    layer(x)
-    assert not seen
+    monkeypatch.setattr(module._OneDNNLinear, "apply", lambda *given: calls.append(1) or original(*given))
     with onednn_linear():
         torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-5)
-    assert seen
+    assert bool(calls) is used
+    assert layer(x).equal(expected)
+
+
+def test_another_setting_is_refused(monkeypatch):
+    monkeypatch.setenv("NOISESWEEP_ONEDNN", "yes")
+    with pytest.raises(ValueError, match="NOISESWEEP_ONEDNN must be 0 or 1, got 'yes'"), onednn_linear():
+        pass

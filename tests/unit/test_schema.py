@@ -1,4 +1,4 @@
-"""The JSON schema that editors check with: what it lets through and what it marks."""
+"""The JSON schema for editors: what it accepts and what it marks."""
 
 import jsonschema
 import pytest
@@ -28,7 +28,8 @@ GOOD = {
         "  weight_decay: [null, 0.1]\n  model: {choice: [wide, deep], when: {noise: [all]}}\n",
     ),
 }
-BAD = [  # old, new in BASE; the place that an editor marks
+# A replacement in BASE, and the place that an editor marks.
+BAD = [
     ("epochs: 4", "epoch: 4", "fixed"),
     ("epochs: 4", "epochs: '4'", "fixed.epochs"),
     ("epochs: 4", "epochs: 0", "fixed.epochs"),
@@ -59,7 +60,8 @@ BAD = [  # old, new in BASE; the place that an editor marks
     ("name: study", "name: study\nscheduler: {asha: {grace: 1}}", "scheduler"),
     ("name: study", "name: study\nseed: 1.5", "seed"),
 ]
-BAD_COMPARISONS = [  # the same in COMPARE
+# The same for COMPARE.
+BAD_COMPARISONS = [
     ("compare: noise", "compare: noize", "compare"),
     ("compare: noise", "compare: 3", "compare"),
     ("compare: noise", "compare: [noise]", "compare"),
@@ -96,7 +98,7 @@ def test_it_is_a_json_schema(validator):
 
 
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
-def test_lets_through(text, validator):
+def test_accepts(text, validator):
     validator.validate(yaml.safe_load(text))
 
 
@@ -120,7 +122,7 @@ FORMS = [
 @pytest.mark.parametrize(
     ("path", "profile"), FORMS, ids=[f"{path.stem}-{profile}" for path, profile in FORMS]
 )
-def test_lets_every_form_of_a_study_through(path, profile, validator):
+def test_accepts_every_form_of_a_study(path, profile, validator):
     validator.validate(Source(path, (), profile).content)
     validator.validate(yaml.safe_load(load_spec(path, profile=profile).resolved))
 
@@ -134,5 +136,5 @@ def test_every_key_and_hyperparameter_is_described(validator):
     fields = [field for model in models for field in model["properties"].items()]
     for trainable in schema["allOf"]:
         fields += trainable["then"]["properties"]["fixed"]["properties"].items()
-    # What `$ref` points to has its own description.
+    # The target of a `$ref` has its own description.
     assert [name for name, field in fields if not {"description", "$ref"} & set(field)] == []

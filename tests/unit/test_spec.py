@@ -1,5 +1,6 @@
-"""The YAML of a sweep: what is refused, in which words, and that every key arrives."""
+"""Loading the YAML of a sweep: the messages for mistakes, and the effect of every key."""
 
+import copy
 import math
 import tempfile
 from collections.abc import Iterator
@@ -113,7 +114,7 @@ def read(folder: Path, text: str | bytes, *overrides: str) -> Spec:
 
 
 def mistakes(folder: Path, text: str | bytes, *overrides: str) -> list[str]:
-    """The message, line by line, without the file's name."""
+    """The lines of the error, without the name of the file."""
     with pytest.raises(SpecError) as caught:
         read(folder, text, *overrides)
     lines = str(caught.value).splitlines()
@@ -128,10 +129,12 @@ def changed(old: str, new: str, text: str = BASE) -> str:
     return text.replace(old, new)
 
 
-TOP = [  # a line put at the end of BASE, and what is said of it
+# A line appended to BASE, and its message.
+TOP = [
     ("bugdet: {}", f"bugdet: 'bugdet' is not known; did you mean 'budget'? it can be {KEYS}"),
     ("zzz: 1", f"zzz: 'zzz' is not known; it can be {KEYS}"),
-    ("int: 1", f"int: 'int' is not known; it can be {KEYS}"),  # pydantic's own word for a union's member
+    # pydantic names a member of a union by the same word.
+    ("int: 1", f"int: 'int' is not known; it can be {KEYS}"),
     ("5: x", f"5: '5' is not known; it can be {KEYS}"),
     ("null: x", f"null: 'null' is not known; it can be {KEYS}"),
     ("on: x", f"on: 'on' is not known; it can be {KEYS}"),
@@ -143,7 +146,7 @@ TOP = [  # a line put at the end of BASE, and what is said of it
     ("seed: 4294967296", "seed: must be less than or equal to 4294967295, got 4294967296"),
     ("seed:", "seed: must be a whole number, got nothing"),
     ("seeds: 0", "seeds: must be greater than or equal to 1, got 0"),
-    ("seeds: 3", "seeds: needs a grid: it repeats every point of one"),
+    ("seeds: 3", "seeds: is for a grid, which runs every point with every seed"),
     ("max_failures: -1", "max_failures: must be greater than or equal to 0, got -1"),
     ("data_dir: 3", "data_dir: must be text, got 3; write it in quotes"),
     ("resources: {cpu: 0}", "resources.cpu: must be greater than 0, got 0"),
@@ -169,7 +172,7 @@ TOP = [  # a line put at the end of BASE, and what is said of it
     ),
     (
         "scheduler: {asha: {grace_epochs: 4}}",
-        "scheduler.asha.grace_epochs: must be below the 4 epochs of a trial, or nothing is ever stopped, "
+        "scheduler.asha.grace_epochs: must be below the 4 epochs of a trial, or no trial is ever stopped, "
         "got 4",
     ),
     (
@@ -184,12 +187,13 @@ def test_mistake_in_a_key_at_the_top(line, message, tmp_path):
     assert mistakes(tmp_path, f"{BASE}{line}\n") == [f"11: {message}"]
 
 
-FIXED = [  # in place of `epochs: 4`, on line 3
+# What replaces `epochs: 4`, on line 3.
+FIXED = [
     ("epoch: 4", f"epoch: 'epoch' is not known; did you mean 'epochs'? it can be {HYPERPARAMETERS}"),
     ("none: 4", f"none: 'none' is not known; did you mean 'noise'? it can be {HYPERPARAMETERS}"),
     ("1: 4", f"1: '1' is not known; it can be {HYPERPARAMETERS}"),
-    ("seed: 1", "seed: stands at the top of the file, as seed: N"),
-    ("seeds: 1", "seeds: stands at the top of the file, as seeds: N"),
+    ("seed: 1", "seed: belongs at the top of the file, as seed: N"),
+    ("seeds: 1", "seeds: belongs at the top of the file, as seeds: N"),
     ("epochs: true", "epochs: must be a whole number, got true"),
     ("epochs: '4'", "epochs: must be a whole number, got '4'"),
     ("epochs: 4.0", "epochs: must be a whole number, got 4.0"),
@@ -215,7 +219,8 @@ def test_mistake_in_a_fixed_hyperparameter(entry, message, tmp_path):
     assert mistakes(tmp_path, changed("epochs: 4", entry)) == [f"3: fixed.{message}"]
 
 
-LR = [  # search.lr, on line 5
+# A value of search.lr, on line 5.
+LR = [
     ("", f"lr: must be a list of values or one of {KINDS}"),
     ("3", f"lr: must be a list of values or one of {KINDS}"),
     ("{}", f"lr: must have exactly one of {KINDS}, got none"),
@@ -225,8 +230,8 @@ LR = [  # search.lr, on line 5
     ("[]", "lr: must have at least one value, got []"),
     ("{choice: []}", "lr.choice: must have at least one value, got []"),
     ("{grid: []}", "lr.grid: must have at least one value, got []"),
-    ("[0.1, .1]", "lr: choice has a value twice"),
-    ("[1, 1.0]", "lr: choice has a value twice"),
+    ("[0.1, .1]", "lr: choice lists a value twice"),
+    ("[1, 1.0]", "lr: choice lists a value twice"),
     ("[0.1, x]", "lr[1]: must be a number, got 'x'"),
     ("[0.1, [1]]", f"lr[1]: {ONE_VALUE}, got [1]"),
     ("[null]", "lr[0]: must be a number, got nothing"),
@@ -264,7 +269,7 @@ LR = [  # search.lr, on line 5
     ("{choice: [1], when: {lr: [1]}}", "lr.when.lr: lr would depend on itself"),
     (
         "{choice: [1], when: {sigma: [0.1]}}",
-        "lr.when.sigma: must name a choice or grid, sigma is log_uniform",
+        "lr.when.sigma: must name a choice or grid; sigma is log_uniform",
     ),
 ]
 
@@ -275,7 +280,8 @@ def test_mistake_in_a_dimension(dimension, message, tmp_path):
     assert mistakes(tmp_path, text) == [f"5: search.{message}"]
 
 
-ELSEWHERE = [  # old, new, and the lines that say it
+# A replacement in BASE, and its messages.
+ELSEWHERE = [
     ("name: study\n", "", f"1: name: is missing: {NAME_RULE}"),
     *(
         (
@@ -321,25 +327,28 @@ ELSEWHERE = [  # old, new, and the lines that say it
         f"7: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}",
     ),
     (
-        "noise: [none, all]",  # one mistake is one line: nothing about sigma, which depends on it
+        # One mistake gives one message: none about sigma, which depends on noise.
+        "noise: [none, all]",
         "noise: {choise: [none, all]}",
         f"5: search.noise.choise: 'choise' is not known; did you mean 'choice'? it can be {KINDS_OR_WHEN}",
     ),
     ("noise: [none, all]", "noise:", f"5: search.noise: must be a list of values or one of {KINDS}"),
+    # pydantic names a member of a union by the same word.
+    ("search:\n", "search:\n  none: 3\n", f"5: search.none: must be a list of values or one of {KINDS}"),
     (
         "[none, all]",
         "[none, all, layer]",
-        "8: search.sigma.when.noise: leaves out layer, which then has no noise",
+        "8: search.sigma.when.noise: leaves out layer, which would have no noise",
     ),
     (
         "    when: {noise: [all]}\n",
         "",
-        "6: search.sigma: needs when: {noise: [all]}, as none has no sigma",
+        "6: search.sigma: needs when: {noise: [all]}, because none has no sigma",
     ),
     (
         "  sigma:\n    log_uniform: [1.0e-4, 0.3]\n    when: {noise: [all]}\n",
         "",
-        "5: search.noise: all needs sigma, in fixed or in search",
+        "5: search.noise: needs sigma, in fixed or in search, for all",
     ),
     ("[1.0e-4, 0.3]", "[0, 0.3]", "6: search.sigma: log_uniform must start above 0, got 0"),
     ("[1.0e-4, 0.3]", "[-1, 0.3]", "6: search.sigma: log_uniform must start above 0, got -1"),
@@ -369,6 +378,13 @@ ELSEWHERE = [  # old, new, and the lines that say it
     ("metric: val_accuracy", "metric: val_loss", "9: objective.mode: must be min for val_loss"),
     ("mode: max", "mode: up", "9: objective.mode: must be 'min' or 'max', got 'up'"),
     (", mode: max", "", "9: objective.mode: is missing: which direction is better"),
+    # A key whose form is wrong does not hide a mistake in the key beside it.
+    (
+        "{metric: val_accuracy, mode: max}",
+        "{metric: val_acc, mode: up}",
+        "9: objective.mode: must be 'min' or 'max', got 'up'",
+        "9: objective.metric: 'val_acc' is not known; did you mean 'val_accuracy'? it can be " + METRICS,
+    ),
     (
         "metric: val_accuracy",
         "metric: val_acc",
@@ -411,7 +427,8 @@ def test_mistake_elsewhere(old, new, lines, tmp_path):
 
 
 def test_unknown_trainable(tmp_path):
-    names = one_of(registry.names())  # other tests may have registered theirs
+    # Other tests may have registered trainables.
+    names = one_of(registry.names())
     got = mistakes(tmp_path, changed("digits", "digit"))
     assert got == [f"2: trainable: 'digit' is not known; did you mean 'digits'? it can be {names}"]
 
@@ -432,8 +449,8 @@ def test_a_mistaken_grid_is_still_a_grid(tmp_path):
     [
         ("", "1: the file is empty"),
         ("# only a comment\n", "1: the file is empty"),
-        ("- a\n- b\n", "1: a sweep is a mapping of keys such as name: and search:"),
-        ("text", "1: a sweep is a mapping of keys such as name: and search:"),
+        ("- a\n- b\n", "1: must be a mapping of keys such as name: and search:"),
+        ("text", "1: must be a mapping of keys such as name: and search:"),
         ("a: 1\n b: 2\n", "2: is not valid YAML: mapping values are not allowed here"),
         ("a:\n\tb: 1\n", "2: is not valid YAML: indent with spaces, not with tabs"),
         (
@@ -459,10 +476,10 @@ def test_a_mistaken_grid_is_still_a_grid(tmp_path):
         ),
         (
             "a: 1\nb: 2024-13-01\n",
-            "2: is not valid YAML: '2024-13-01' is no timestamp; write it in quotes if it is text",
+            "2: is not valid YAML: '2024-13-01' is not a valid timestamp; write it in quotes if it is text",
         ),
-        ("b: !!int x\n", "1: is not valid YAML: 'x' is no int; write it in quotes if it is text"),
-        ("b: !!bool x\n", "1: is not valid YAML: 'x' is no bool; write it in quotes if it is text"),
+        ("b: !!int x\n", "1: is not valid YAML: 'x' is not a valid int; write it in quotes if it is text"),
+        ("b: !!bool x\n", "1: is not valid YAML: 'x' is not a valid bool; write it in quotes if it is text"),
         (
             "a: 1\nb: {{ template }}\n",
             "2: is not valid YAML: a key must be text; a value that starts with { or [ may need quotes",
@@ -475,7 +492,7 @@ def test_a_mistaken_grid_is_still_a_grid(tmp_path):
         ),
     ],
 )
-def test_what_is_no_yaml(text, message, tmp_path):
+def test_text_that_is_not_yaml(text, message, tmp_path):
     assert mistakes(tmp_path, text) == [message]
 
 
@@ -494,7 +511,8 @@ def test_no_file_and_no_study_of_a_name():
 
 def test_a_file_comes_before_a_shipped_study_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "digits").mkdir()  # as a storage may be called
+    # A storage may have this name.
+    (tmp_path / "digits").mkdir()
     assert load_spec("digits").name == "digits"
     (tmp_path / "digits").rmdir()
     (tmp_path / "digits").write_text("name: mine")
@@ -505,7 +523,7 @@ def test_a_file_comes_before_a_shipped_study_of_its_name(tmp_path, monkeypatch):
     assert str(caught.value) == f"{tmp_path}: is a folder; name the file in it"
 
 
-def test_all_mistakes_at_once_in_the_order_of_the_file(tmp_path):
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(tmp_path):
     text = BASE.replace("epochs: 4", "epoch: 4").replace("trials: 3", "trials: 0").replace("study", "a/b")
     text = text.replace("[1.0e-4", "[0").replace("val_accuracy", "acc") + "bugdet: 1\nname: twice\n"
     keys = [line.split(" ")[:2] for line in mistakes(tmp_path, text)]
@@ -550,7 +568,7 @@ def test_overrides(tmp_path):
         BASE,
         "fixed.lr=1e-3",
         "fixed.epochs=5",
-        "fixed.epochs=6",  # the last one counts
+        "fixed.epochs=6",
         "search.sigma.log_uniform=[1e-3, .1]",
         "scheduler.asha.grace_epochs=2",
         "budget={trials: 7}",
@@ -581,17 +599,16 @@ def test_anchors_and_merge_keys(tmp_path):
     assert read(tmp_path, text).search["noise"].values == ["none", "all"]
     text = changed("search:\n", "search:\n  lr: &range {uniform: [0.1, 0.2]}\n  momentum:\n    <<: *range\n")
     assert read(tmp_path, text).search["momentum"] == read(tmp_path, text).search["lr"]
-    # What overrides a merged key is where its mistakes are.
+    # A mistake in a key that overrides a merged one is reported where it overrides.
     got = mistakes(tmp_path, text.replace("<<: *range\n", "<<: *range\n    uniform: [0.1]\n"))
     assert got == ["8: search.momentum.uniform: must have [lowest, highest], got [0.1]"]
 
 
 @pytest.mark.parametrize("scheduler", ["{asha: {grace_epochs: 2, reduction_factor: 3}}", "none"])
-def test_the_example_of_the_readers(scheduler, tmp_path):
+def test_a_spec_that_fixes_and_searches_a_hyperparameter(scheduler, tmp_path):
     text = ISSUE.replace("{asha: {grace_epochs: 2, reduction_factor: 3}}", scheduler)
     spec = read(tmp_path, text)
     assert n_trials(spec) == 50
-    # It fixes lr and searches it: the search wins.
     assert spec.hyperparameters({"lr": 0.5}).lr == 0.5
 
 
@@ -605,7 +622,8 @@ def test_shipped_studies(file):
     assert spec.text == file.read_text()
 
 
-EVERY_STAGE = (  # what a comparison can say, in one
+# Every key of a comparison.
+EVERY_STAGE = (
     "stages.search={epochs_per_arm: 9, scheduler: {asha: {}}}",
     "stages.confirm={seeds: 3, top: 2, curvature: end}",
     "question=Which?",
@@ -623,7 +641,7 @@ ROUND = [
 
 
 @pytest.mark.parametrize(("text", "overrides"), ROUND)
-def test_what_is_resolved_loads_to_the_same(text, overrides, tmp_path):
+def test_a_resolved_spec_loads_to_the_same(text, overrides, tmp_path):
     spec = read(tmp_path, text, *overrides)
     assert read(tmp_path, spec.resolved) == spec
     assert load_spec(yaml.safe_load(spec.resolved)).resolved == spec.resolved
@@ -683,7 +701,7 @@ FORMS = [
 
 
 def paths(value, above=()):
-    """Every place in a nested value."""
+    """The path of every item in a nested value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield (*above, key)
@@ -726,7 +744,7 @@ def load_or_refuse(source, overrides=()):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=["search", "comparison", "grid"])
-def test_the_forms_that_are_changed_are_right(form):
+def test_the_unchanged_forms_load(form):
     assert isinstance(load_spec(form), Spec)
 
 
@@ -734,13 +752,14 @@ def test_the_forms_that_are_changed_are_right(form):
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_value_anywhere(form, data):
-    content = yaml.safe_load(yaml.safe_dump(form))  # a fresh copy
+    content = copy.deepcopy(form)
     for _ in range(data.draw(st.integers(1, 3))):
         if not content:
             break
         mutate(data, content)
     load_or_refuse(content)
-    with tempfile.TemporaryDirectory() as folder:  # tmp_path is one for all examples
+    # All examples of hypothesis would share one tmp_path.
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "sweep.yaml")
         file.write_text(yaml.dump(content, allow_unicode=True), encoding="utf-8")
         load_or_refuse(file)
@@ -757,14 +776,14 @@ def test_any_text(text):
         load_or_refuse(file)
 
 
-# Every key arrives: what takes a key is another object when the key changes.
+# Every key has an effect: what is built of it changes when the key changes.
 
 SWEPT = BASE + "scheduler: {asha: {grace_epochs: 1}}\n"
 STAGED = COMPARE.replace("arm: 3}", "arm: 3, scheduler: {asha: {grace_epochs: 1}}}")
 
 
 def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Every key of a spec, with * for a name that the user chooses, or a place in a list."""
+    """Every key of a spec, with * for a name that the user chooses and for an index."""
     for name, field in model.model_fields.items():
         annotations = (field.annotation, *get_args(field.annotation))
         below = next(
@@ -791,7 +810,7 @@ def without_seed(point: dict[str, Any]) -> dict[str, Any]:
 def state_of_trial(
     state: SweepState, number: int, point: dict[str, Any], stage: str, score: float, seed: int = 0
 ) -> None:
-    """A trial whose scores grow by one half and by a seed's hundredth over four epochs."""
+    """Add a trial of four epochs, over which its score grows by one half."""
     name, hyperparameters = str(number), state.spec.hyperparameters(point).model_dump()
     who = {"number": number, "arm": str(point["noise"]), "seed": seed, "hyperparameters": hyperparameters}
     state.apply({"event": "start", "time": 0, "trial": name, "stage": stage, **who})
@@ -803,7 +822,7 @@ def state_of_trial(
 
 
 class Built:
-    """What a run builds of a spec, up to where it would start Ray."""
+    """The objects that a run builds from a spec before it starts Ray."""
 
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
@@ -829,7 +848,7 @@ class Built:
 
     @property
     def n_selected(self) -> int:
-        """Points that the confirm stage takes of an arm that has tried three."""
+        """The number of points that the confirm stage takes of an arm with three."""
         state = SweepState(self.spec)
         for number in range(3):
             state_of_trial(state, number, {"noise": "all", "sigma": 0.1 * number}, SEARCH, 0.5)
@@ -837,7 +856,7 @@ class Built:
 
     @property
     def judged(self) -> JudgedClaim:
-        """The first claim, where `all` is a little better than `none`, and `layer` much."""
+        """The first claim, judged where `all` is a little better than `none`, and `layer` much better."""
         state = SweepState(self.spec)
         points = self.confirm or self.grid
         state.apply(
@@ -865,7 +884,7 @@ class Built:
         return str(self.tune.search_alg._studies[0]._study.direction.name)
 
     def asked(self, name: str, **enqueued: Any) -> Any:
-        """What Optuna is asked for a hyperparameter."""
+        """The distribution of a hyperparameter that Optuna is asked for."""
         study = optuna.create_study()
         study.enqueue_trial(enqueued)
         trial = study.ask()
@@ -882,7 +901,7 @@ ORDER = "better: layer, worse: none"
 
 
 def claim(changes: str, arms: str = "") -> str:
-    """An override: one claim, with what it changes last."""
+    """An override that gives one claim, with some keys changed."""
     content = yaml.safe_load(f"{{name: a, metric: test_accuracy, {arms}}}") | yaml.safe_load(f"{{{changes}}}")
     return f"claims={[content]}"
 
@@ -891,7 +910,8 @@ def mean_difference(built: Built) -> float:
     return built.judged.evidence.differences[0].mean
 
 
-ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where it arrives, as what
+# A key, overrides that change it, where its effect shows, and the value there.
+ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ("name", ("name=other",), lambda built: Path(built.run.storage_path).parts[-3], "other"),
     ("trainable", ("trainable=mnist",), lambda built: built.spec.trainable_class.name, "mnist"),
     ("fixed", ("fixed.momentum=0.5",), lambda built: built.spec.hyperparameters({}).momentum, 0.5),
@@ -940,7 +960,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [  # key, overrides, where i
     ("resources.gpu", ("resources.gpu=0.5",), lambda built: built.resources.get("GPU"), 0.5),
     ("resources.memory", ("resources.memory=2",), lambda built: built.resources.get("memory"), 2 * 2**30),
     ("resources.custom", ("resources.custom={tpu: 3}",), lambda built: built.resources.get("tpu"), 3),
-    # That the sampler takes it, too, test_search shows.
+    # test_search shows that the sampler gets the seed too.
     ("seed", ("seed=5",), lambda built: built.tune.search_alg.suggest("a")["seed"], 5),
     (
         "seeds",
@@ -1062,15 +1082,16 @@ def test_max_epochs(tmp_path):
     def epochs(*overrides: str) -> int:
         return read(tmp_path, changed("epochs: 4", "", BASE), *overrides).max_epochs
 
-    assert epochs() == 10  # the default
+    default = 10
+    assert epochs() == default
     assert epochs("fixed.epochs=4") == 4
     assert epochs("search.epochs=[2, 6, 3]") == 6
     assert epochs("search.epochs.int_uniform=[2, 7]") == 7
     # Where the dimension does not apply, the default does.
-    assert epochs("search.epochs={choice: [2, 3], when: {noise: [all]}}") == 10
+    assert epochs("search.epochs={choice: [2, 3], when: {noise: [all]}}") == default
 
 
-# What a spec says of its arms
+# Arms, seeds and configurations
 
 
 def test_arms_and_space(tmp_path):
@@ -1081,14 +1102,14 @@ def test_arms_and_space(tmp_path):
     assert (spec.compared, spec.arms, list(spec.space)) == ("model", ["wide", "deep"], ["model", "lr"])
     spec = read(tmp_path, BASE)
     assert (spec.compared, spec.arms, spec.space) == ("noise", ["none", "all"], spec.search)
-    assert read(tmp_path, GRID).arms == ["none"]  # the default
-    # Where the dimension does not apply, the default does, which counts once.
+    assert read(tmp_path, GRID).arms == ["none"], "the default"
+    # Where the dimension does not apply, the default does; it is listed once.
     when = "search.noise={choice: [all, none], when: {model: [deep]}}"
     assert read(tmp_path, BASE, when, "search.model=[deep, wide]").arms == ["all", "none"]
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_confirm_seeds_are_fresh_and_more_of_them_begin_alike(seed, tmp_path):
+def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(seed, tmp_path):
     many, few = (
         read(tmp_path, COMPARE, f"seed={seed}", f"stages.confirm.seeds={n}").confirm_seeds for n in (10, 3)
     )
@@ -1097,7 +1118,7 @@ def test_confirm_seeds_are_fresh_and_more_of_them_begin_alike(seed, tmp_path):
     assert read(tmp_path, BASE, f"seed={seed}").confirm_seeds == []
 
 
-def test_directions_and_what_a_verdict_is_about(tmp_path):
+def test_directions_and_the_verdict_metric(tmp_path):
     directions = read(tmp_path, COMPARE).directions
     known = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "grad_norm", "hessian_trace")
     assert [directions[name] for name in known] == ["min", "max", "min", "max", None, "min"]
@@ -1105,7 +1126,8 @@ def test_directions_and_what_a_verdict_is_about(tmp_path):
     for text, overrides, metric in (
         (COMPARE, (), "test_accuracy"),
         (COMPARE, ("stages={search: {trials_per_arm: 3}}", "claims=[]"), "val_accuracy"),
-        (COMPARE, (loss,), "train_loss"),  # which the test split has not
+        # The test split has no train_loss.
+        (COMPARE, (loss,), "train_loss"),
         (CURVES, (), "val_accuracy"),
         (BASE, (), "val_accuracy"),
     ):
@@ -1118,7 +1140,8 @@ def test_directions_and_what_a_verdict_is_about(tmp_path):
         (BASE, (), False),
         (GRID, (), True),
         (COMPARE, (), False),
-        (COMPARE, ("search={}", "fixed.sigma=0.1"), False),  # nothing left to search, but stages
+        # Nothing is searched, but the spec has stages.
+        (COMPARE, ("search={}", "fixed.sigma=0.1"), False),
         (CURVES, (), True),
         (CURVES, ("search.sigma={choice: [0.1, 0.2], when: {noise: [all]}}",), True),
     ],
@@ -1133,7 +1156,7 @@ def test_max_epochs_of_arms(tmp_path):
 
 
 @pytest.mark.parametrize("text", [BASE, GRID, COMPARE, CURVES])
-def test_what_was_searched_makes_the_same_configuration(text, tmp_path):
+def test_the_searched_values_give_the_same_configuration(text, tmp_path):
     spec = read(tmp_path, text)
     for hyperparameters in spec.variants(spec.space):
         searched = spec.searched_of(hyperparameters.model_dump())
@@ -1141,6 +1164,6 @@ def test_what_was_searched_makes_the_same_configuration(text, tmp_path):
         assert spec.hyperparameters(searched) == hyperparameters
 
 
-def test_what_only_the_data_show_is_said_where_it_stands(tmp_path):
+def test_a_mistake_that_only_the_data_show_has_its_place(tmp_path):
     spec = read(tmp_path, COMPARE, "claims=[]")
     assert str(spec.refused("noise", "is bad")) == f"{tmp_path / 'sweep.yaml'}:3: compare.noise: is bad"

@@ -1,4 +1,4 @@
-"""The studies shipped, and the profiles of a sweep's YAML."""
+"""The shipped studies, and the profiles of a sweep's YAML."""
 
 import math
 
@@ -42,7 +42,7 @@ def most_epochs(spec):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_study_is_right_in_every_form(path):
+def test_every_study_loads_in_every_form(path):
     full = load_spec(path)
     assert full.name == path.stem
     assert path.stem.startswith(full.trainable)
@@ -93,13 +93,13 @@ def test_a_profile_may_give_the_name(file):
     assert load_spec(file, profile="quick").name == "y"
 
 
-def test_profiles_work_in_a_mapping_too_which_stays_as_it_is(file):
+def test_profiles_of_a_mapping_which_stays_unchanged(file):
     content = yaml.safe_load(BASE)
     assert load_spec(content, profile="quick") == load_spec(file, profile="quick")
     assert content == yaml.safe_load(BASE)
 
 
-def test_what_is_resolved_has_no_profiles_and_loads_to_the_same(file):
+def test_a_resolved_spec_has_no_profiles_and_loads_to_the_same(file):
     for profile in (None, "quick", "wide"):
         spec = load_spec(file, profile=profile)
         resolved = yaml.safe_load(spec.resolved)
@@ -130,7 +130,8 @@ def test_a_profile_changes_stages(file):
     assert str(caught.value) == f"{file}:9: profile quick: stages.search.trials_per_arm: {rule}"
 
 
-MISTAKES = [  # what stands there instead, which profile is asked for, and what is said
+# A replacement in BASE, the profile to load, and the message.
+MISTAKES = [
     (("", ""), "quik", "--profile: 'quik' is not known; did you mean 'quick'? it can be quick or wide"),
     ((BASE[BASE.index("profiles:") :], ""), "quick", "--profile: {file} has no profiles"),
     (
@@ -171,15 +172,15 @@ def test_mistakes_in_a_profile_name_it_and_its_line(change, profile, message, fi
     assert line.startswith(message.format(file=file))
 
 
-def test_an_override_after_the_profile_is_blamed_for_its_own_mistake(file):
+def test_a_mistake_in_an_override_names_the_override_and_not_the_profile(file):
     with pytest.raises(SpecError, match=r"^--set: fixed.epochs: must be greater than or equal to 1, got -1$"):
         load_spec(file, ["fixed.epochs=-1"], profile="quick")
 
 
-# What the data are prepared for
+# Variants
 
 
-def test_variants_are_the_combinations_of_what_decides_the_data():
+def test_variants_are_the_combinations_of_the_hyperparameters_asked_for():
     spec = load_spec(
         {
             "name": "x",

@@ -374,7 +374,7 @@ def test_a_set_that_cannot_be_had_says_what_to_do(small_texts, tmp_path, monkeyp
 
     monkeypatch.setattr(gensim.downloader, "BASE_DIR", str(tmp_path / "nothing"))
     monkeypatch.setattr(gensim.downloader, "DATA_LIST_URL", "http://127.0.0.1:9/none")
-    with pytest.raises(DataError, match=r"^vectors: 'glove-twitter-25' cannot be had .*; give 'train'"):
+    with pytest.raises(DataError, match=r"^vectors: 'glove-twitter-25' cannot be loaded .*; give 'train'"):
         vectors_of(small_texts, "glove-twitter-25")
 
 

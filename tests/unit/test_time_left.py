@@ -1,4 +1,4 @@
-"""How long a sweep still takes: held against drivers that take the same time for every epoch."""
+"""The time left, compared with drivers that take the same time for every epoch."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sweeps import load_spec
 from sweeps.record.state import SweepState
-from sweeps.record.time_left import Pace, done
+from sweeps.record.time_left import TimeLeft, done
 from tests.made_sweeps import comparison, joint
 
 TRIALS, EPOCHS = 5, 4
@@ -24,16 +24,16 @@ class Sweep:
     """A sweep whose drivers train one trial after the other."""
 
     def __init__(self, spec=SPEC, began=1_790_000_000_000):
-        self.state, self.pace, self.now, self.trained = SweepState(spec), Pace(), began, 0
+        self.state, self.time_left, self.now, self.trained = SweepState(spec), TimeLeft(), began, 0
 
     @property
     def left(self):
-        return self.pace.left(self.state, self.now)
+        return self.time_left.left(self.state, self.now)
 
     def tell(self, event, **fields):
         told = {"event": event, "time": self.now, **fields}
         self.state.apply(told)
-        self.pace.apply(told, self.state)
+        self.time_left.apply(told, self.state)
 
     def begin(self):
         self.tell("begin", versions="made")
@@ -58,7 +58,7 @@ class Sweep:
 
 
 @given(epochs, seconds, st.integers(0, 10**6))
-def test_nothing_is_known_before_the_driver_at_work_has_done_anything(earlier, each, waited):
+def test_the_time_left_is_unknown_until_the_current_driver_has_made_progress(earlier, each, waited):
     sweep = Sweep()
     assert sweep.left is None
     sweep.begin()
@@ -71,7 +71,7 @@ def test_nothing_is_known_before_the_driver_at_work_has_done_anything(earlier, e
 
 
 @given(epochs, epochs, seconds, seconds, st.integers(0, 10**6))
-def test_the_driver_at_work_alone_sets_the_pace(earlier, now, then_each, each, between):
+def test_only_the_current_driver_counts(earlier, now, then_each, each, between):
     earlier, now = min(earlier, WORK - 1), max(1, now)
     now = min(now, WORK - earlier)
     sweep = Sweep()

@@ -1,4 +1,4 @@
-"""The contract over every trainable, and the MLPs."""
+"""The contract over every trainable, the MLPs, and the splits."""
 
 import math
 import shutil
@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.cases import CASES
-from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, get, names, register
+from trainables import NOISE_MODES, Hyperparameters, NoiseInjector
 from trainables.data import DataError
 from trainables.data.splits import split_examples
 from trainables.images import ImageTrainable
 from trainables.models.mlp import HIDDEN
-from trainables.registry import BUILT_IN, _registered
+from trainables.registry import BUILT_IN
 from trainables.testing import TrainableContract, same_weights
 
 # All modes on digits; one that restores the weights and one that does not on everything else.
@@ -228,24 +228,7 @@ def test_test_images_are_not_training_images(image_case):
     assert not any(image.numpy().tobytes() in seen for image in test.pixels)
 
 
-# Registry
-
-
-def test_names_are_those_that_can_be_had():
-    assert set(BUILT_IN) <= set(names())
-    assert [get(name).name for name in BUILT_IN] == list(BUILT_IN)
-    with pytest.raises(KeyError, match="fashion"):
-        get("fashion")
-
-
-def test_a_registered_trainable_can_be_had(monkeypatch, any_case):
-    monkeypatch.delitem(_registered, "mine", raising=False)
-
-    class Mine(type(any_case.trainable)):
-        name = "mine"
-
-    assert register(Mine) is get("mine") is Mine
-    assert "mine" in names()
+# Hyperparameters
 
 
 def test_hyperparameters_refuse_what_they_do_not_know():

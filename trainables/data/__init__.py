@@ -1,12 +1,12 @@
-"""Datasets as tensors: made once per machine into a memory-mapped cache that trials share."""
+"""Datasets as tensors, built once per machine in a memory-mapped cache that trials share."""
 
 
 class DataError(Exception):
-    """A dataset that cannot be read, or cannot give what is asked of it.
+    """A dataset cannot be read, or does not suffice for the hyperparameters.
 
     Attributes:
-        message: Which, and what to do.
-        hyperparameter: The hyperparameter that is to be changed; None if it is none.
+        message: What failed and what to do.
+        hyperparameter: The hyperparameter to change; None if there is none.
     """
 
     def __init__(self, message: str, hyperparameter: str | None = None) -> None:
@@ -16,12 +16,5 @@ class DataError(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """Shorten what a library raised.
-
-    Args:
-        error: What it raised.
-
-    Returns:
-        Its kind and at most 200 characters, on one line.
-    """
+    """The type of a library's error and at most 200 characters of its text, on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,4 +1,4 @@
-"""Arrays on disk, mapped into memory: pages are read when used, and shared by all processes of a machine."""
+"""Memory-mapped arrays: pages are read when used and shared by all processes of a machine."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,15 +11,9 @@ from torch import Tensor
 _FINGERPRINT = "fingerprint"
 
 
-def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], beside: bytes = b"") -> None:
-    """Write arrays and a hash of them.
-
-    Args:
-        folder: Where to.
-        arrays: By name.
-        beside: What else the hash is of.
-    """
-    digest = hashlib.sha256(beside)
+def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], also_hashed: bytes = b"") -> None:
+    """Write arrays by name, and a hash of them and of ``also_hashed``."""
+    digest = hashlib.sha256(also_hashed)
     for name, array in arrays.items():
         digest.update(array.tobytes())
         np.save(folder / f"{name}.npy", array)
@@ -27,25 +21,10 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], beside: bytes =
 
 
 def read_array(folder: Path, name: str) -> Tensor:
-    """Map an array that ``write_arrays`` wrote.
-
-    Args:
-        folder: Where it is.
-        name: Its name.
-
-    Returns:
-        A tensor over the file; writes to it stay private.
-    """
+    """Map an array that ``write_arrays`` wrote; writes to the tensor do not reach the file."""
     return torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c"))
 
 
 def read_fingerprint(folder: Path) -> str:
-    """Read the hash that ``write_arrays`` wrote.
-
-    Args:
-        folder: Where it is.
-
-    Returns:
-        16 hexadecimal digits.
-    """
+    """Read the hash that ``write_arrays`` wrote, 16 hexadecimal digits."""
     return (folder / _FINGERPRINT).read_text()

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, from a local folder where there is one, made into cached tensors."""
+"""Datasets from a local folder or else the Hugging Face hub, built into cached tensors."""
 
 import hashlib
 import json
@@ -16,16 +16,10 @@ from trainables.data.cache import cached
 
 
 def data_root(data_dir: Path | None) -> Path | None:
-    """Find the folder with local copies of datasets.
-
-    Args:
-        data_dir: The folder; ``NOISESWEEP_DATA_DIR`` when None.
-
-    Returns:
-        The folder; None where none is named.
+    """The folder with local copies of datasets: ``data_dir``, else ``NOISESWEEP_DATA_DIR``, else None.
 
     Raises:
-        DataError: If it is not there.
+        DataError: If the folder does not exist.
     """
     root = data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
     if not root:
@@ -36,27 +30,15 @@ def data_root(data_dir: Path | None) -> Path | None:
 
 
 def local_file(name: str, data_dir: Path | None) -> Path:
-    """Say where a file of the user's is.
+    """Resolve a user's path, absolute or relative to ``data_root``.
 
-    Args:
-        name: Absolute, or below the folder with local copies of datasets.
-        data_dir: That folder; ``NOISESWEEP_DATA_DIR`` when None.
-
-    Returns:
-        The file, which need not be there; relative where no folder is named.
+    The file need not exist. The result is relative if there is no ``data_root``.
     """
     return (data_root(data_dir) or Path()) / Path(name).expanduser()
 
 
 def identity_of(file: Path) -> list[Any]:
-    """Tell a file from what it was before it changed.
-
-    Args:
-        file: The file.
-
-    Returns:
-        Its name, size and time of modification.
-    """
+    """Name, size and time of modification: they change when the file does."""
     return [file.name, file.stat().st_size, file.stat().st_mtime_ns]
 
 
@@ -68,7 +50,7 @@ def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
     except RuntimeError as error:
         if "Dataset scripts are no longer supported" not in str(error):
             raise
-        # The hub's own conversion of a dataset that is published as a script, as CoNLL-2003 is.
+        # CoNLL-2003 is published as a script; this revision is the hub's own conversion of it.
         return datasets.load_dataset(
             str(source), split=split, cache_dir=cache_dir, revision="refs/convert/parquet"
         )
@@ -76,10 +58,10 @@ def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """Where a dataset comes from.
+    """Source of a dataset.
 
     Attributes:
-        hub_id: Its id on the hub; a local folder bears the part after the slash.
+        hub_id: Its id on the hub; a local copy is a folder named as the part after the slash.
         columns: Columns that it must have.
     """
 
@@ -94,19 +76,16 @@ class HubDataset:
     def cached(
         self, split: str, data_dir: Path | None, made: Sequence[Any], make: Callable[[Any, Path], None]
     ) -> Path:
-        """Return the cache folder of a split, made from its rows if need be.
+        """Return the cache folder of a split, built from its rows if necessary.
 
         Args:
             split: Such as ``train``.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
-            made: What else decides what is made; a change of it makes another folder.
+            made: Everything else that determines the result; another value gets another folder.
             make: Fills an empty folder from the ``datasets.Dataset`` of the split.
 
-        Returns:
-            The folder.
-
         Raises:
-            DataError: If the split is neither in the folder nor to be had from the hub.
+            DataError: If the split cannot be read from the folder or the hub.
         """
         source = self._source(data_dir)
         try:
@@ -115,8 +94,9 @@ class HubDataset:
             )
         except DataError:
             raise
-        except Exception as error:  # datasets raises many kinds
-            raise DataError(self._advice(source, split, data_root(data_dir), error)) from error
+        except Exception as error:
+            # datasets raises many types.
+            raise DataError(self._failure(source, split, data_root(data_dir), error)) from error
 
     def _source(self, data_dir: Path | None) -> Path | str:
         root = data_root(data_dir)
@@ -131,13 +111,16 @@ class HubDataset:
         return f"{self.name}-{split}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
 
     def _read(self, source: Path | str, split: str, folder: Path, make: Callable[[Any, Path], None]) -> None:
-        import datasets  # 1 s; only the first process of a machine needs it
+        # This import takes a second; only the first process of a machine needs it.
+        import datasets
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells every retry
+        # Otherwise the hub's client logs every retry.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            # datasets' own cache knows a local file by path and time alone, and would be a second copy.
+            # Bypass datasets' own cache for local files: it would keep a second copy, and it does not notice
+            # a changed file of the same path and time.
             arrow = scratch if isinstance(source, Path) else None
             rows = _load(source, split, arrow)
             missing = [column for column in self.columns if column not in rows.column_names]
@@ -145,7 +128,7 @@ class HubDataset:
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
             make(rows, folder)
 
-    def _advice(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
+    def _failure(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
         if isinstance(source, Path):
             return f"{source}: split {split!r} cannot be read ({reason_of(error)})"
         advice = (
@@ -153,4 +136,4 @@ class HubDataset:
             if root
             else f"set data_dir in the YAML or NOISESWEEP_DATA_DIR to a folder that holds {self.name}/"
         )
-        return f"{self.hub_id}: cannot be had from the Hugging Face hub ({reason_of(error)}); {advice}"
+        return f"{self.hub_id}: cannot be loaded from the Hugging Face hub ({reason_of(error)}); {advice}"

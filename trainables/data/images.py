@@ -15,7 +15,8 @@ from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import HubDataset
 
-_FORMAT = "images-1"  # change when what is written below changes
+# Change this when the files written below change.
+_FORMAT = "images-1"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Images:
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Where an image dataset comes from.
+    """Source of an image dataset.
 
     Attributes:
-        hub_id: Its id on the Hugging Face hub; a local folder bears the part after the slash.
+        hub_id: Its id on the Hugging Face hub; a local copy is a folder named as the part after the slash.
         image: Column of the images.
         label: Column of the class indices.
-        channels: K, 1 for grey and 3 for RGB.
+        channels: K, 1 for grey or 3 for RGB.
     """
 
     hub_id: str
@@ -44,20 +45,20 @@ class ImageDataset:
     channels: int = 1
 
     def load(self, split: str, data_dir: Path | None) -> Images:
-        """Load a split from the machine's cache, decoding it first if need be.
+        """Load a split, such as ``train``, from the machine's cache, decoding it first if necessary.
+
+        The tensors are over memory-mapped files; writes to them do not reach the files.
 
         Args:
-            split: Such as ``train``.
+            split: Name of the split.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
-
-        Returns:
-            Tensors over memory-mapped files, shared by all processes of the machine; writes stay private.
         """
         source = HubDataset(self.hub_id, (self.image, self.label))
         return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], self._decode))
 
     def _decode(self, rows: Any, folder: Path) -> None:
-        import datasets  # neither is needed for what is decoded already, and both take a second
+        # Each import takes a second, and neither is needed for images in the cache.
+        import datasets
         from torchvision.io import ImageReadMode, decode_image
 
         rows = rows.cast_column(self.image, datasets.Image(decode=False))
@@ -71,37 +72,21 @@ class ImageDataset:
 
 
 def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
-    """Write a split as ``read_images`` reads it.
-
-    Args:
-        folder: An empty folder.
-        pixels: (N, K, H, W) uint8.
-        labels: (N,) class indices.
-    """
+    """Write pixels (N, K, H, W) uint8 and labels (N,) for ``read_images`` to an empty folder."""
     arrays = {"pixels": pixels.numpy(), "labels": labels.to(torch.int64).numpy()}
     write_arrays(folder, arrays)
 
 
 def read_images(folder: Path) -> Images:
-    """Map a split that ``write_images`` wrote.
-
-    Args:
-        folder: Its folder.
-
-    Returns:
-        The split; pages are read when used and shared between processes.
-    """
+    """Map a split that ``write_images`` wrote."""
     return Images(read_array(folder, "pixels"), read_array(folder, "labels"), read_fingerprint(folder))
 
 
 def load_cached_images(key: str, make: Callable[[], tuple[Tensor, Tensor]]) -> Images:
-    """Load a split that code makes instead of a download, through the same cache.
+    """Load a split that a function generates, through the same cache.
 
     Args:
         key: Name in the cache; change it when the data change.
         make: Returns pixels (N, K, H, W) uint8 and labels (N,).
-
-    Returns:
-        The split.
     """
     return read_images(cached(f"{_FORMAT}-{key}", lambda folder: write_images(folder, *make())))

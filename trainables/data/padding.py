@@ -1,4 +1,4 @@
-"""Padded batches of texts of similar length, so that padding costs little.
+"""Padded batches of texts of similar length, which need little padding.
 
 Shapes: B batch, T longest text of a batch. Word 0 is padding.
 """
@@ -12,25 +12,27 @@ from torch import Tensor
 from trainables.batch import Batch
 from trainables.data.text import Texts
 
-IGNORED = -100  # the class of padding, which torch's cross-entropy leaves out
-_POOL = 50  # batches whose texts are sorted by length together
+# The class of padding; torch's cross-entropy ignores it.
+IGNORED = -100
+# Number of batches whose texts are sorted by length together.
+_POOL = 50
 
 
 class PaddedTexts:
-    """Some texts of a split on a device, given out as padded batches."""
+    """Some texts of a split on a device, as padded batches."""
 
     def __init__(self, texts: Texts, chosen: Tensor, max_words: int | None, device: torch.device) -> None:
-        """Take texts.
+        """Move texts to a device.
 
         Args:
             texts: The split.
-            chosen: Indices of the texts taken, in this order.
-            max_words: What is behind so many words is cut off; None cuts nothing.
-            device: Where the batches are wanted.
+            chosen: Indices of the texts to use, in this order.
+            max_words: Number of words at which a text is cut off; None cuts nothing.
+            device: Device of the batches.
         """
         lengths = texts.starts.diff()[chosen]
         lengths = lengths if max_words is None else lengths.clamp(max=max_words)
-        # Lengths also in numpy, where the shapes of batches are decided without asking the device.
+        # The lengths are also in numpy, so that the shapes of batches need no read from the device.
         self.lengths: np.ndarray = lengths.numpy()
         self._words, self._targets = texts.words.to(device), texts.targets.to(device)
         self._tagged = texts.tagged
@@ -41,26 +43,16 @@ class PaddedTexts:
         return len(self.lengths)
 
     def batch(self, indices: np.ndarray) -> Batch:
-        """Pad texts to the longest of them.
-
-        Args:
-            indices: Which, among those taken.
+        """Pad the texts at these indices, among those used, to the longest of them.
 
         Returns:
-            Word ids (B, T); classes (B,), or (B, T) with ``IGNORED`` for padding, and their number.
+            Word ids (B, T); classes (B,), or (B, T) with ``IGNORED`` for padding; the number of classes that
+            count.
         """
         return self._batch(torch.from_numpy(indices).to(self._words.device), self.lengths[indices].max())
 
     def random_batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
-        """Yield every text once, in batches of similar lengths in a random order.
-
-        Args:
-            batch_size: B; one batch may be smaller.
-            order: Source of the order.
-
-        Yields:
-            Batches.
-        """
+        """Yield every text once, in batches of similar length in a random order; one may be smaller."""
         permutation = torch.randperm(len(self), generator=order).numpy()
         batches: list[np.ndarray] = []
         for start in range(0, len(self), _POOL * batch_size):
@@ -68,21 +60,13 @@ class PaddedTexts:
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
             batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
         batches = [batches[index] for index in torch.randperm(len(batches), generator=order).numpy()]
-        # The whole order goes to the device at once: a copy in each step would make it wait.
+        # Copy the whole order to the device at once: a copy in each step would stall it.
         picked = torch.from_numpy(np.concatenate(batches)).to(self._words.device)
         for part, indices in zip(picked.split([len(batch) for batch in batches]), batches, strict=True):
             yield self._batch(part, self.lengths[indices].max())
 
     def sorted_batches(self, batch_size: int, first: int | None = None) -> Iterator[Batch]:
-        """Yield texts once, from the shortest to the longest.
-
-        Args:
-            batch_size: B; the last batch may be smaller.
-            first: Only so many, the first of those taken; None yields all.
-
-        Yields:
-            Batches.
-        """
+        """Yield the ``first`` texts, or all, once from the shortest to the longest."""
         by_length = np.argsort(self.lengths[:first], kind="stable")
         for start in range(0, len(by_length), batch_size):
             yield self.batch(by_length[start : start + batch_size])

@@ -1,4 +1,4 @@
-"""The fixed split of a published training split into training and validation, and subsets of it."""
+"""The fixed division of a published training split into training and validation, and subsets of it."""
 
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,8 @@ from trainables.hyperparameters import Hyperparameters
 
 EvaluationSplit = Literal["validation", "test"]
 VALIDATION_FRACTION = 0.1
-_SPLIT_SEED = 0  # one split for all trials, whatever their seed
+# All trials have the same split, whatever their seed.
+_SPLIT_SEED = 0
 
 
 class Split(NamedTuple):
@@ -23,15 +24,12 @@ class Split(NamedTuple):
 def split_examples(
     n_examples: int, train_subset: int | None, validation_fraction: float = VALIDATION_FRACTION
 ) -> Split:
-    """Split off a part for validation; the split is the same for every trial and every seed.
+    """Hold out validation examples, the same in every trial whatever its seed.
 
     Args:
         n_examples: N, of the training split as published.
-        train_subset: Keep this many training examples; None keeps all. Validation is always whole.
-        validation_fraction: The part of the examples that is for validation.
-
-    Returns:
-        Indices of training and validation examples.
+        train_subset: Number of training examples to keep; None keeps all. It does not change validation.
+        validation_fraction: Fraction of the examples to hold out.
     """
     order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(_SPLIT_SEED))
     n_validation = round(n_examples * validation_fraction)
@@ -39,14 +37,10 @@ def split_examples(
 
 
 def check_subset(hp: Hyperparameters, n_training: int) -> None:
-    """Refuse a ``train_subset`` that the data do not have.
-
-    Args:
-        hp: ``train_subset`` is used.
-        n_training: Training examples there are.
+    """Check ``train_subset`` against the number of training examples.
 
     Raises:
-        DataError: If there are fewer.
+        DataError: If it is larger.
     """
     if hp.train_subset and hp.train_subset > n_training:
         message = f"must be at most the {n_training} training examples, got {hp.train_subset}"

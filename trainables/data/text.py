@@ -16,7 +16,8 @@ from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.hub import HubDataset
 from trainables.data.splits import split_examples
 
-_FORMAT = "texts-1"  # change when what is written below changes
+# Change this when the files written below change.
+_FORMAT = "texts-1"
 VOCABULARY_FILE = "vocabulary.txt"
 PADDING = "<padding>"
 UNKNOWN = ("<number>", "<UPPER>", "<Title>", "<other>")
@@ -24,14 +25,11 @@ N_SPECIAL = 1 + len(UNKNOWN)
 
 
 def unknown(word: str) -> str:
-    """Class a word that is not in the vocabulary by its spelling, which is all that is known of it.
-
-    Args:
-        word: The word.
+    """Class of a word that is not in the vocabulary, by its spelling.
 
     Returns:
-        ``<number>`` if it has a digit, ``<UPPER>`` if all its letters are capitals, ``<Title>`` if the first
-        is, ``<other>``.
+        ``<number>`` if it has a digit, ``<UPPER>`` if all its letters are capitals, ``<Title>`` if its first
+        letter is one, else ``<other>``.
     """
     if any(character.isdigit() for character in word):
         return "<number>"
@@ -47,11 +45,11 @@ class Texts:
     Attributes:
         words: (W,) int32 ids of all texts, one text after the other.
         starts: (N + 1,) int64; text i is ``words[starts[i]:starts[i + 1]]``, and has at least one word.
-        targets: (N,) int64, one a text, or (W,), one a word.
-        tagged: Whether the targets are of words.
+        targets: int64, (N,) for classes of texts or (W,) for classes of words.
+        tagged: Whether the targets are classes of words.
         fingerprint: Hash of these and of the vocabulary.
-        vocabulary: File with one word a line, in the order of the ids: padding, the classes of unknown words,
-            then the words of the training texts from the most to the least frequent.
+        vocabulary: File with one word a line, ordered by id: padding, the classes of unknown words, then the
+            words of the training texts from the most to the least frequent.
     """
 
     words: Tensor
@@ -67,16 +65,16 @@ class Texts:
 
 @dataclass(frozen=True)
 class TextDataset:
-    """Where texts come from, and how they become words.
+    """Source of texts, and how they are split into words.
 
     Attributes:
-        hub_id: Their id on the Hugging Face hub; a local folder bears the part after the slash.
+        hub_id: Id on the Hugging Face hub; a local copy is a folder named as the part after the slash.
         text: Column of the texts.
-        target: Column of the class of each text, or of the list of the classes of its words.
-        tagged: Whether it is the latter.
+        target: Column of the class of each text, or of the list of classes of its words.
+        tagged: Whether it holds classes of words.
         tokenise: Splits one text into words.
-        min_count: A word that stands less often in the training texts is unknown.
-        held_out: Whether validation is held out from the training split, and not a split of its own.
+        min_count: A word that is rarer in the training texts is unknown.
+        held_out: Whether validation is held out from the training split; otherwise it is a published split.
     """
 
     hub_id: str
@@ -88,16 +86,14 @@ class TextDataset:
     held_out: bool
 
     def load(self, split: str, data_dir: Path | None) -> Texts:
-        """Load a split from the machine's cache, tokenising it first if need be.
+        """Load a split, such as ``train``, from the machine's cache, tokenising it first if necessary.
 
-        The vocabulary is that of the training texts alone, also for the other splits.
+        All splits use the vocabulary of the training texts. The tensors are over memory-mapped files; writes
+        to them do not reach the files.
 
         Args:
-            split: Such as ``train``.
+            split: Name of the split.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
-
-        Returns:
-            Tensors over memory-mapped files, shared by all processes of the machine; writes stay private.
         """
         source = HubDataset(self.hub_id, (self.text, self.target))
         made = [_FORMAT, self.min_count]
@@ -137,17 +133,17 @@ def write_texts(
     *,
     tagged: bool,
 ) -> None:
-    """Write a split as ``read_texts`` reads it; a text without words becomes one unknown word.
+    """Write a split for ``read_texts`` to an empty folder; a text without words becomes one unknown word.
 
     Args:
         folder: An empty folder.
         texts: The words of each text.
         targets: A class for each text, or for each word.
         vocabulary: Words by id.
-        tagged: Whether the targets are of words.
+        tagged: Whether the targets are classes of words.
 
     Raises:
-        ValueError: If there are not as many targets as there must be.
+        ValueError: If the number of targets is wrong.
     """
     ids = {word: index for index, word in enumerate(vocabulary)}
     words = [
@@ -163,26 +159,11 @@ def write_texts(
 
 
 def read_texts(folder: Path, tagged: bool) -> Texts:
-    """Map a split that ``write_texts`` wrote.
-
-    Args:
-        folder: Its folder.
-        tagged: Whether the targets are of words.
-
-    Returns:
-        The split; pages are read when used and shared between processes.
-    """
+    """Map a split that ``write_texts`` wrote."""
     words, starts, targets = (read_array(folder, name) for name in ("words", "starts", "targets"))
     return Texts(words, starts, targets, tagged, read_fingerprint(folder), folder / VOCABULARY_FILE)
 
 
 def read_vocabulary(file: Path) -> list[str]:
-    """Read a vocabulary.
-
-    Args:
-        file: One word a line.
-
-    Returns:
-        Words by id.
-    """
+    """Read the words of a vocabulary, ordered by id."""
     return file.read_text(encoding="utf-8").removesuffix("\n").split("\n")

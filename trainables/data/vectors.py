@@ -1,4 +1,4 @@
-"""Word vectors for a vocabulary: trained on the training texts, or looked up in a published set or a file.
+"""Word vectors of a vocabulary: trained on the training texts, or looked up in a published set or a file.
 
 Shapes: V vocabulary, E embedding.
 """
@@ -22,26 +22,27 @@ from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unk
 log = logging.getLogger(__name__)
 TRAINED = "train"
 TRAINED_SIZE = 25
-_FORMAT = "vectors-1"  # change when what is written below changes
+# Change this when the files written below change.
+_FORMAT = "vectors-1"
 
 
 def load_vectors(choice: str, texts: Texts, training: Tensor, epochs: int, data_dir: Path | None) -> Tensor:
-    """Load the vectors of a vocabulary from the machine's cache, making them first if need be.
+    """Load the vectors of a vocabulary from the machine's cache, computing them first if necessary.
 
-    A word that a published set lacks is looked up in lower case; one that it lacks in lower case as well gets
-    the vector of unknown words spelled as it is, which is the mean over the words found that are.
+    A word that a published set lacks is looked up in lower case. If that fails too, it gets the mean vector
+    of the words found in its class of spelling (``trainables.data.text.unknown``).
 
     Args:
-        choice: ``train``: word2vec (skip-gram, 25 dimensions) trained with gensim on the training texts; a
-            file in word2vec's or GloVe's format, absolute or below ``data_dir``; else the name of a set of
+        choice: ``train`` for word2vec (skip-gram, 25 dimensions) trained by gensim on the training texts; a
+            file in word2vec's or GloVe's format, absolute or below ``data_dir``; or the name of a set of
             gensim's downloader.
         texts: The training split, with the vocabulary.
         training: Indices of the texts to train vectors on.
-        epochs: Passes over them.
+        epochs: Passes over these texts.
         data_dir: Folder that may hold the file; ``NOISESWEEP_DATA_DIR`` when None.
 
     Returns:
-        (V, E) over a memory-mapped file, row 0 zero for padding; writes stay private.
+        (V, E) over a memory-mapped file, with row 0 zero for padding; writes do not reach the file.
 
     Raises:
         DataError: If there is no such file or set, or it cannot be read.
@@ -74,12 +75,13 @@ def _download(name: str) -> Path:
     import gensim.downloader
 
     try:
-        # The path alone: else gensim would run code that it downloaded.
+        # Without `return_path`, gensim would run code that it downloaded.
         return Path(gensim.downloader.load(name, return_path=True))
-    except Exception as error:  # urllib raises many kinds, gensim ValueError for a name that it does not know
+    except Exception as error:
+        # urllib raises many types; gensim raises ValueError for an unknown name.
         raise DataError(
-            f"{name!r} cannot be had from gensim's downloader ({reason_of(error)}); give "
-            f"{TRAINED!r} to train them on the training texts, or a file in word2vec's or GloVe's format",
+            f"{name!r} cannot be loaded by gensim's downloader ({reason_of(error)}); give "
+            f"{TRAINED!r} to train vectors on the training texts, or a file in word2vec's or GloVe's format",
             "vectors",
         ) from error
 
@@ -88,13 +90,13 @@ def _train(texts: Texts, training: Tensor, vocabulary: Sequence[str], epochs: in
     from gensim.models import Word2Vec
 
     sentences = _Sentences(texts, training, vocabulary)
-    # One worker: with more, the order of the updates and so the vectors would be left to chance.
+    # With more than one worker, the order of the updates, and so the vectors, would be random.
     model = Word2Vec(sentences, vector_size=TRAINED_SIZE, sg=1, min_count=1, epochs=epochs, seed=0, workers=1)
     return {word: model.wv[word] for word in model.wv.index_to_key}
 
 
 class _Sentences:
-    """The training texts as words, unknown ones by their class; iterated once an epoch."""
+    """The training texts as words, with unknown words replaced by their class; iterated once an epoch."""
 
     def __init__(self, texts: Texts, training: Tensor, vocabulary: Sequence[str]) -> None:
         self._words, self._starts = texts.words.numpy(), texts.starts.numpy()
@@ -107,17 +109,7 @@ class _Sentences:
 
 
 def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
-    from gensim.models import KeyedVectors
-
-    if not file.stat().st_size:
-        raise DataError(f"{file} is empty", "vectors")
-    try:
-        options = _format_of(file)
-        published = KeyedVectors.load_word2vec_format(str(file), unicode_errors="replace", **options)
-    except Exception as error:  # gensim raises many kinds
-        raise DataError(
-            f"{file} is not in word2vec's or GloVe's format ({reason_of(error)})", "vectors"
-        ) from error
+    published = _read_vectors(file)
     found = {}
     for word in vocabulary[N_SPECIAL:]:
         for spelling in (word, word.lower()):
@@ -133,12 +125,28 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
     return found
 
 
+def _read_vectors(file: Path) -> Any:
+    from gensim.models import KeyedVectors
+
+    if not file.stat().st_size:
+        raise DataError(f"{file} is empty", "vectors")
+    try:
+        return KeyedVectors.load_word2vec_format(str(file), unicode_errors="replace", **_format_of(file))
+    except Exception as error:
+        # gensim raises many types.
+        raise DataError(
+            f"{file} is not in word2vec's or GloVe's format ({reason_of(error)})", "vectors"
+        ) from error
+
+
 def _format_of(file: Path) -> dict[str, Any]:
-    from smart_open import open as open_any  # gensim's, for .gz
+    # gensim depends on smart_open, which also opens .gz.
+    from smart_open import open as open_any
 
     with open_any(str(file), "rb") as opened:
         first = opened.readline().split()
-        if len(first) != 2:  # word2vec's starts with the numbers of words and dimensions
+        # A file in word2vec's format starts with the numbers of words and dimensions.
+        if len(first) != 2:
             return {"no_header": True}
         sample = opened.read(4096)
     try:

@@ -4,5 +4,5 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-# Takes the shape of an image (K, H, W) and the number of classes C; makes (B, K, H, W) into logits (B, C).
+# Builds a module from images (B, K, H, W) to logits (B, C), given (K, H, W) and the number of classes C.
 BuildImageModel = Callable[[Sequence[int], int], nn.Module]

@@ -20,16 +20,7 @@ HIDDEN: Mapping[str, Sequence[int]] = {
 
 
 def mlp(hidden: Sequence[int], shape: Sequence[int], classes: int) -> nn.Sequential:
-    """Fully connected layers with ReLU between them, and none on the logits.
-
-    Args:
-        hidden: Width of each hidden layer.
-        shape: Of one example, which is flattened.
-        classes: C.
-
-    Returns:
-        A module from (B, *shape) to logits (B, C).
-    """
+    """Build a module from (B, *shape) to logits (B, C), with ReLU after every layer but the last."""
     layers: list[nn.Module] = [nn.Flatten()]
     for width, next_width in pairwise((math.prod(shape), *hidden)):
         layers += [nn.Linear(width, next_width), nn.ReLU()]

@@ -19,22 +19,15 @@ class RecurrentClassifier(nn.Module):
     """Word vectors, recurrent layers, mean over the words, linear head."""
 
     def __init__(
-        self,
-        embedding: nn.Embedding,
-        *,
-        cell: Cell,
-        hidden: int,
-        layers: int,
-        dropout: float,
-        classes: int,
+        self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
         """Build the network.
 
         Args:
-            embedding: Word vectors (V, E), the first of them padding's.
+            embedding: Word vectors (V, E); row 0 is padding.
             cell: Kind of the recurrent layers.
             hidden: H.
-            layers: Recurrent layers.
+            layers: Number of recurrent layers.
             dropout: Probability, on the word vectors, between layers and before the head.
             classes: C.
         """
@@ -45,14 +38,7 @@ class RecurrentClassifier(nn.Module):
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Classify.
-
-        Args:
-            tokens_BT: Word ids; padding stands behind the words, so that it reaches no word's state.
-
-        Returns:
-            Logits (B, C); padding does not change them.
-        """
+        """Logits (B, C); padding follows the words, so that it changes no word's state and no logit."""
         x = self.embedding(tokens_BT)
         for layer in self.recurrent:
             x, _ = layer(self.dropout(x))
@@ -60,28 +46,12 @@ class RecurrentClassifier(nn.Module):
 
 
 class BidirectionalTagger(nn.Module):
-    """Word vectors, recurrent layers in both directions, linear layer over both: a class for each word."""
+    """Word vectors, recurrent layers in both directions, linear layer over both: logits for each word."""
 
     def __init__(
-        self,
-        embedding: nn.Embedding,
-        *,
-        cell: Cell,
-        hidden: int,
-        layers: int,
-        dropout: float,
-        classes: int,
+        self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
-        """Build the network.
-
-        Args:
-            embedding: Word vectors (V, E), the first of them padding's.
-            cell: Kind of the recurrent layers.
-            hidden: H, of each direction.
-            layers: Recurrent layers.
-            dropout: Probability, on the word vectors, between layers and before the last.
-            classes: C.
-        """
+        """Build the network; arguments as in ``RecurrentClassifier``, H is the width of one direction."""
         super().__init__()
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
@@ -91,15 +61,8 @@ class BidirectionalTagger(nn.Module):
         self.head = nn.Linear(2 * hidden, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Score the classes of each word.
-
-        Args:
-            tokens_BT: Word ids; padding stands behind the words.
-
-        Returns:
-            Logits (B, T, C); padding does not change those of words.
-        """
-        # Reversing the words in place, not packing: packing needs the lengths on the CPU at every step.
+        """Logits (B, T, C); padding follows the words and does not change their logits."""
+        # Packed sequences would need the lengths on the CPU at every step; reversing the words does not.
         reverse_BT1 = reversed_words(tokens_BT)[:, :, None]
         x = self.embedding(tokens_BT)
         for ahead, back in zip(self.forwards, self.backwards, strict=True):
@@ -115,54 +78,28 @@ class RecurrentForecaster(nn.Module):
     """Recurrent layers over a window of a series, then H-40-1 with ReLU on the last layer's last state."""
 
     def __init__(self, *, cell: Cell, hidden: int, layers: int) -> None:
-        """Build the network.
-
-        Args:
-            cell: Kind of the recurrent layers.
-            hidden: H.
-            layers: Recurrent layers.
-        """
         super().__init__()
         self.recurrent = CELLS[cell](1, hidden, layers, batch_first=True)
         self.head = nn.Sequential(nn.Linear(hidden, 40), nn.ReLU(), nn.Linear(40, 1))
 
     def forward(self, x_BT: Tensor) -> Tensor:
-        """Forecast the next value.
-
-        Args:
-            x_BT: Windows of values, scaled.
-
-        Returns:
-            (B,), in the same scale.
-        """
+        """Forecast the next values (B,) of scaled windows, on the same scale."""
         x_BTH, _ = self.recurrent(x_BT[:, :, None])
         return self.head(x_BTH[:, -1]).squeeze(1)
 
 
 def stacked(cell: Cell, widths: Sequence[int], hidden: int) -> nn.ModuleList:
-    """Build recurrent layers one by one, to put dropout between them.
+    """Build one recurrent module for each input width, so that dropout can be applied between them.
 
-    torch's own dropout between layers has a state in cuDNN that no generator governs.
-
-    Args:
-        cell: Their kind.
-        widths: Of the inputs of each.
-        hidden: H.
-
-    Returns:
-        One module a layer.
+    torch's own dropout between layers keeps a state in cuDNN that no generator controls.
     """
     return nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
 
 
 def reversed_words(tokens_BT: Tensor) -> Tensor:
-    """Say where the words of each text stand when read backwards, padding staying behind them.
+    """Positions (B, T) that reverse the words of each text and leave the padding after them in place.
 
-    Args:
-        tokens_BT: Word ids, padding behind the words.
-
-    Returns:
-        Positions (B, T), their own inverse: with n words, n-1, ..., 0, n, n+1, ..., T-1.
+    They are their own inverse: with n words, n-1, ..., 0, n, n+1, ..., T-1.
     """
     n_words_B1 = (tokens_BT != 0).sum(1, keepdim=True)
     t = torch.arange(tokens_BT.shape[1], device=tokens_BT.device).expand_as(tokens_BT)

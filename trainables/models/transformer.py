@@ -1,4 +1,4 @@
-"""Transformer encoder that classifies texts.
+"""A Transformer encoder that classifies texts.
 
 Shapes: B batch, T tokens, E embedding, C classes. Token 0 is padding.
 """
@@ -25,10 +25,10 @@ class TransformerClassifier(nn.Module):
         """Build the network.
 
         Args:
-            embedding: Word vectors (V, E), the first of them padding's.
-            layers: Encoder layers.
-            heads: Attention heads; they must divide E.
-            feedforward: Width inside each layer.
+            embedding: Word vectors (V, E); row 0 is padding.
+            layers: Number of encoder layers.
+            heads: Number of attention heads; must divide E.
+            feedforward: Width of the feed-forward part of each layer.
             dropout: Probability.
             classes: C.
         """
@@ -36,7 +36,7 @@ class TransformerClassifier(nn.Module):
         width = embedding.embedding_dim
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
-        # Not nn.TransformerEncoder, which copies one layer: all would start with equal weights.
+        # nn.TransformerEncoder copies one layer, so that all layers would start with equal weights.
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(width, heads, feedforward, dropout, batch_first=True)
             for _ in range(layers)
@@ -44,14 +44,7 @@ class TransformerClassifier(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Classify.
-
-        Args:
-            tokens_BT: Word ids; every text has at least one word.
-
-        Returns:
-            Logits (B, C); padding does not change them.
-        """
+        """Logits (B, C) of texts of at least one word each; padding does not change them."""
         is_padding_BT = tokens_BT == 0
         x_BTE = self.embedding(tokens_BT)
         x_BTE = x_BTE * math.sqrt(x_BTE.shape[2]) + sinusoidal_positions(x_BTE)
@@ -62,13 +55,13 @@ class TransformerClassifier(nn.Module):
 
 
 def sinusoidal_positions(x_BTE: Tensor) -> Tensor:
-    """Encode positions as Vaswani et al., *Attention is all you need*, 2017, section 3.5.
+    """Position encoding of Vaswani et al., *Attention is all you need*, 2017, section 3.5.
 
     Args:
-        x_BTE: Gives T, E, dtype and device.
+        x_BTE: Determines T, E, dtype and device.
 
     Returns:
-        (T, E): sin(t / 10000^(e/E)) in the even columns e, and cos of the same in the odd column after each.
+        (T, E): sin(t / 10000^(e/E)) in each even column e, and cos of the same angle in column e + 1.
     """
     _, length, width = x_BTE.shape
     t = torch.arange(length, device=x_BTE.device, dtype=x_BTE.dtype)
@@ -78,14 +71,6 @@ def sinusoidal_positions(x_BTE: Tensor) -> Tensor:
 
 
 def mean_over_words(x_BTE: Tensor, is_padding_BT: Tensor) -> Tensor:
-    """Average over the positions that hold words.
-
-    Args:
-        x_BTE: One vector a position.
-        is_padding_BT: True where there is no word.
-
-    Returns:
-        (B, E).
-    """
+    """Average (B, T, E) over the positions that hold words, to (B, E)."""
     is_word_BT1 = ~is_padding_BT[:, :, None]
     return (x_BTE * is_word_BT1).sum(1) / is_word_BT1.sum(1)

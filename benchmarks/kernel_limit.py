@@ -1,8 +1,8 @@
 """2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
 
-Kernels are the forward and backward passes and optimizer steps of its training, on batches that are made
-before, and its evaluations, in plain loops, one process a core at the same time. The
-noise is no part of them: what it and the start cost is in the ratio, and measured beside it.
+The kernels are the forward and backward passes and optimizer steps of training, on batches built beforehand,
+and the evaluations. They run in plain loops, in one process per core at the same time. They do not include
+the noise: its cost and that of the start are part of the ratio, and are also measured separately.
 """
 
 import json
@@ -21,13 +21,14 @@ from benchmarks.cases import CASES, MODES, Case
 from benchmarks.measure import Results, interleaved, ratios, run_python, seconds
 from benchmarks.startup import parts
 from benchmarks.throughput import ours
-from sweeps.engine.allocator import keep_freed_memory
+from sweeps.engine.ray_session import ALLOCATOR
 from trainables import get
 from trainables.loop import Training
 from trainables.onednn import onednn_linear
 from trainables.optimizers import build_optimizer
 
-_LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}  # than in the throughput benchmark: over a minute
+# Factors on the epochs of the throughput benchmark, which make a sweep last over a minute.
+_LONGER = {"fmnist": 6, "temperatures": 4, "cifar10": 2}
 NAMES = tuple(_LONGER)
 _ROUNDS = 3
 _STEPS = 60
@@ -39,9 +40,8 @@ def training_of(case: Case) -> Training:
 
 
 def kernel_seconds(case: Case) -> tuple[float, float]:
-    """Seconds of the kernels of one trial, and of the noise of one with mode ``all``, in this process."""
+    """Seconds of one trial's kernels, and of the noise in mode ``all``, in this process."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     training = training_of(case)
     task, hp = training.task, get(case.trainable).Hyperparameters(**case.fixed)
     optimizer = build_optimizer(list(task.model.parameters()), hp)
@@ -69,12 +69,12 @@ def kernel_seconds(case: Case) -> tuple[float, float]:
 
 
 def measure(name: str) -> list[float]:
-    """The same in one process a core at once: means over them."""
+    """Means of ``kernel_seconds`` over one process per core, all at the same time."""
     cores = len(psutil.Process().cpu_affinity())
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
-        found = pool.map(kernel_seconds, [longer(CASES[name])] * cores, chunksize=1)
+        by_core = pool.map(kernel_seconds, [longer(CASES[name])] * cores, chunksize=1)
     trials = len(CASES[name].configurations)
-    return [sum(values) / cores * trials / cores for values in zip(*found, strict=True)]
+    return [sum(values) / cores * trials / cores for values in zip(*by_core, strict=True)]
 
 
 def longer(case: Case) -> Case:
@@ -82,12 +82,14 @@ def longer(case: Case) -> Case:
 
 
 def run(names: list[str] | None = None) -> Results:
-    results = Results("limit")
+    results = Results("kernel_limit")
     for case in [CASES[name] for name in names or NAMES]:
         noise: list[float] = []
 
         def kernels(name: str = case.name, noise: list[float] = noise) -> float:
-            _, printed = run_python("-m", "benchmarks.limit", name, cwd=Path(tempfile.gettempdir()))
+            _, printed = run_python(
+                "-m", "benchmarks.kernel_limit", name, cwd=Path(tempfile.gettempdir()), **ALLOCATOR
+            )
             alone, draws = json.loads(printed)
             noise.append(draws * sum(mode in ("all", "after_all") for mode in MODES) / len(MODES))
             return alone

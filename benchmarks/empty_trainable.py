@@ -1,4 +1,4 @@
-"""A trainable that does nothing, to time what is around it."""
+"""A trainable that does almost nothing, to time everything else."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from trainables.batch import Batch
 from trainables.data.splits import EvaluationSplit
 
 
-class NothingTask:
+class EmptyTask:
     """One weight, one step an epoch."""
 
     data_fingerprint = "none"
@@ -33,10 +33,10 @@ class NothingTask:
         return {"loss": 1.0}
 
 
-class Nothing(Trainable):
+class EmptyTrainable(Trainable):
     """Trains one weight for a step."""
 
-    name = "nothing"
+    name = "empty"
     Hyperparameters = Hyperparameters
     scores: ClassVar = {}
 
@@ -46,8 +46,8 @@ class Nothing(Trainable):
     def model(self, hyperparameters: Any) -> nn.Module:
         return nn.Linear(1, 1, bias=False)
 
-    def task(self, hyperparameters: Any, device: torch.device) -> NothingTask:
-        return NothingTask()
+    def task(self, hyperparameters: Any, device: torch.device) -> EmptyTask:
+        return EmptyTask()
 
     def example_input(self, hyperparameters: Any) -> Tensor:
         return torch.zeros(2, 1)

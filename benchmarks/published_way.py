@@ -1,7 +1,7 @@
 """Contender (a), the way the published code trains.
 
-DataLoader with transforms of single examples, copies of the parameters around the noise, ``loss.item()``
-every step, one run after another with torch's threads as they come.
+It uses a DataLoader with transforms of single examples, copies of the parameters around the noise,
+``loss.item()`` every step, and one run after another with torch's default threads.
 """
 
 import json
@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks import plain
+from benchmarks import plain_pytorch as plain
 from benchmarks.cases import CASES, Case
 
 
 def noisy_step(model: nn.Module, step: int, configuration: dict[str, Any], backward: Any) -> None:
-    """The paper's listing: remember every parameter, add noise, backward, put the parameters back."""
+    """The paper's listing: copy every parameter, add noise, run backward, restore the parameters."""
     mode = configuration["noise"]
     parameters = list(model.parameters())
     sigma = plain.sigma_of(configuration, len(parameters))

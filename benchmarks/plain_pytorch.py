@@ -1,4 +1,4 @@
-"""The three cases in plain PyTorch: models, datasets and loops as a user without NoiseSweep writes them."""
+"""The three cases in plain PyTorch: models and datasets as a user without NoiseSweep writes them."""
 
 import math
 from collections.abc import Iterator
@@ -74,14 +74,14 @@ def build_schedule(
 
 
 def dataset(case: Case) -> tuple[Dataset, Dataset]:
-    """Training and validation examples, transformed one by one when they are asked for."""
+    """Training and validation examples, transformed one by one when they are read."""
     if case.trainable == "temperatures":
         train, validation = series_tensors(case)
         return TensorDataset(*train), TensorDataset(*validation)
     from torchvision import datasets, transforms
 
     class Grey(datasets.FashionMNIST):
-        """Torchvision's ``__getitem__`` over pixels that are decoded already."""
+        """Torchvision's ``__getitem__`` over pixels already decoded."""
 
         def __init__(self, pixels: Tensor, labels: Tensor, transform: Any) -> None:
             self.data, self.targets = pixels[:, 0], labels
@@ -138,7 +138,7 @@ class InMemory:
 
 @cache
 def in_memory(name: str) -> InMemory:
-    """Load a case into memory, once a process."""
+    """Load a case into memory, once per process."""
     from benchmarks.cases import CASES
 
     case = CASES[name]
@@ -155,7 +155,7 @@ def in_memory(name: str) -> InMemory:
 
 
 def crop_and_flip(x: Tensor) -> Tensor:
-    """The usual augmentation, a batch at a time (normalised black is not zero, which few would mind)."""
+    """The usual augmentation, a batch at a time, padded with zeros though normalised black is not zero."""
     n, _, height, width = x.shape
     padded = F.pad(x, [4] * 4)
     out = torch.empty_like(x)

@@ -1,0 +1,91 @@
+"""The parts of a spec whose form is right: the checks use these, so that no mistake hides another."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+from sweeps.errors import Location
+from sweeps.spec.model import compared_values
+from sweeps.spec.sections import Claim, Dimension, Scalar
+from trainables import Trainable
+
+Problem = tuple[Location, str]
+T = TypeVar("T")
+
+
+class Draft:
+    """A spec that may have mistakes, with the parts whose form pydantic found right.
+
+    Attributes:
+        fields: The trainable's hyperparameters.
+        dimensions: The searched hyperparameters whose form is right, and the arms if they are.
+        broken: Hyperparameters with a mistake; checks skip what depends on them.
+        compared: The compared hyperparameter; None without a comparison.
+        claims: The claims whose form is right, by their index.
+    """
+
+    def __init__(
+        self, content: Mapping[str, Any], trainable: type[Trainable], wrong: Collection[Location]
+    ) -> None:
+        self._wrong = wrong
+        self.content, self.trainable = content, trainable
+        self.fields = trainable.Hyperparameters.model_fields
+        self.fixed, self.search = self.section("fixed"), self.section("search")
+        self.broken = {name for name in self.search if not self._is_valid(("search", name))}
+        self.dimensions = {
+            name: Dimension.model_validate(raw)
+            for name, raw in self.search.items()
+            if name not in self.broken
+        }
+        self.is_grid = content.get("mode") == "grid"
+        self.stages = self.section("stages")
+        self.has_stages = content.get("stages") is not None
+        compare: Any = content.get("compare")
+        self.compares = compare is not None
+        self.compared: str | None = compare if isinstance(compare, str) else None
+        if isinstance(compare, Mapping) and len(compare) == 1:
+            self.compared = next(iter(compare))
+        is_right = self.compares and self._is_valid(("compare",))
+        self.arms: list[Any] = compared_values(compare, trainable) if is_right else []
+        claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
+        self.has_claims = bool(claims)
+        self.claims = {i: Claim.model_validate(raw) for i, raw in claims if self._is_valid(("claims", i))}
+
+    def section(self, *location: str) -> Mapping[str, Any]:
+        """The mapping at a location as written; empty if there is none."""
+        section: Any = self.content
+        for key in location:
+            section = section.get(key)
+            if not isinstance(section, Mapping):
+                return {}
+        return section
+
+    def valid(self, default: T, *location: str) -> T:
+        """The value at a location; the default if there is none, or if its form is wrong."""
+        *above, key = location
+        value: T = self.section(*above).get(key, default)
+        return value if self._is_valid(location) else default
+
+    def _is_valid(self, location: Location) -> bool:
+        """Whether pydantic found no mistake at a location, in it, or in what contains it."""
+        return all(wrong[: len(location)] != location[: len(wrong)] for wrong in self._wrong)
+
+    def possible(self, name: str) -> list[Any]:
+        """The values that a hyperparameter can have in this sweep; those of a range are left out."""
+        dimension = self.dimensions.get(name)
+        if dimension is None:
+            return [self._unsearched(name)]
+        return [*dimension.values, self._unsearched(name)] if dimension.when else dimension.values
+
+    @property
+    def most_epochs(self) -> int:
+        """The most epochs that a trial can have, if ``epochs`` is not broken."""
+        dimension = self.dimensions.get("epochs")
+        return max([*self.possible("epochs"), *(dimension.bounds if dimension else ())])
+
+    def _unsearched(self, name: str) -> Any:
+        return self.fixed.get(name, self.fields[name].default)
+
+
+def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:
+    """Whether a value is in a list, where true is not 1."""
+    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)

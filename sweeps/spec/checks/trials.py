@@ -1,0 +1,95 @@
+"""Checks of how many trials there are, with which seeds, when they stop, and what they optimize."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from sweeps.errors import unknown
+from sweeps.spec.checks.draft import Draft, Problem
+from sweeps.spec.model import LAST_SEED
+from sweeps.spec.sections import MOST_TRIALS
+
+
+def check_seeds(draft: Draft) -> Iterator[Problem]:
+    left = LAST_SEED - draft.valid(0, "seed")
+    # The seeds of a confirm stage begin at seed + 1, those of a grid at seed.
+    for location, most in ((("stages", "confirm", "seeds"), left), (("seeds",), left + 1)):
+        count = draft.valid(0, *location)
+        if count > most:
+            yield location, f"must be at most {most}, as the last seed is {LAST_SEED}, got {count}"
+
+
+def check_size(draft: Draft) -> Iterator[Problem]:
+    """Check the number of trials before any list of them is made."""
+    is_grid = draft.is_grid or all(dimension.kind == "grid" for dimension in draft.dimensions.values())
+    if is_grid and not draft.has_stages:
+        points = [len(dimension.values) for dimension in draft.dimensions.values() if dimension.values]
+        yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
+    location = ("stages", "confirm")
+    yield from _too_many(
+        location, len(draft.arms) or 1, draft.valid(1, *location, "top"), draft.valid(0, *location, "seeds")
+    )
+
+
+def _too_many(location: tuple[str, ...], *factors: int) -> Iterator[Problem]:
+    if math.prod(factors) > MOST_TRIALS:
+        product = " x ".join(f"{factor:,}" for factor in factors)
+        yield location, f"must give at most {MOST_TRIALS:,} trials, got {product}"
+
+
+def check_objective(draft: Draft) -> Iterator[Problem]:
+    metric, mode = (draft.valid("", "objective", key) for key in ("metric", "mode"))
+    metrics = draft.trainable.metrics()
+    if metric and metric not in metrics:
+        yield ("objective", "metric"), unknown(metric, list(metrics))
+    elif metric and mode and metrics[metric] not in (mode, None):
+        yield ("objective", "mode"), f"must be {metrics[metric]} for {metric}"
+
+
+def check_budget(draft: Draft) -> Iterator[Problem]:
+    kinds = {name: item.kind for name, item in draft.dimensions.items() if name != draft.compared}
+    if draft.is_grid:
+        for name, kind in kinds.items():
+            if draft.dimensions[name].bounds:
+                yield ("search", name), f"must be a list in mode: grid, got {kind}"
+        yield from _no_trials(draft)
+    elif draft.has_stages:
+        for name, kind in kinds.items():
+            if kind == "grid":
+                yield ("search", name), "must be choice in a search; grid is for mode: grid"
+    elif not draft.compares:
+        yield from _joint_budget(draft, kinds)
+
+
+def _joint_budget(draft: Draft, kinds: Mapping[str, str]) -> Iterator[Problem]:
+    """Check the budget of a search without arms, or of a grid that does not say ``mode: grid``."""
+    sampled = next((name for name, kind in kinds.items() if kind != "grid"), None)
+    if sampled is None:
+        # A dimension whose form is wrong may have been meant to sample.
+        is_mapping = isinstance(draft.content.get("search", {}), Mapping)
+        if is_mapping and draft.search.keys() <= draft.dimensions.keys():
+            yield from _no_trials(draft)
+        return
+    for name, kind in kinds.items():
+        if kind == "grid":
+            yield ("search", name), f"grid cannot be mixed with {kinds[sampled]} ({sampled})"
+    if draft.valid(None, "budget", "trials") is None:
+        yield ("budget", "trials"), "is missing: how many trials to run, such as 20"
+    if draft.valid(1, "seeds") != 1:
+        yield ("seeds",), "is for a grid, which runs every point with every seed"
+
+
+def _no_trials(draft: Draft) -> Iterator[Problem]:
+    if draft.valid(None, "budget", "trials") is not None:
+        yield ("budget", "trials"), "leave it out: a grid counts its own trials (points x seeds)"
+
+
+def check_scheduler(draft: Draft) -> Iterator[Problem]:
+    location = ("stages", "search", "scheduler") if draft.stages else ("scheduler",)
+    scheduler = draft.section(*location)
+    if draft.has_claims and scheduler and not draft.stages:
+        yield location, "leave it out: trials that are stopped early cannot be compared"
+    if "asha" in scheduler and "epochs" not in draft.broken:
+        grace, epochs = draft.valid(1, *location, "asha", "grace_epochs"), draft.most_epochs
+        if grace >= epochs:
+            rule = f"must be below the {epochs} epochs of a trial, or no trial is ever stopped"
+            yield (*location, "asha", "grace_epochs"), f"{rule}, got {grace}"

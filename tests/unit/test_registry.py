@@ -1,0 +1,120 @@
+"""The registry: built-in names, classes registered in the process, and entry points of installed packages."""
+
+import sys
+
+import pytest
+
+from sweeps.spec.load import load_spec
+from trainables import get, names, register
+from trainables.digits import Digits
+from trainables.registry import BUILT_IN, RegistryError, _registered
+
+MINE = """
+from trainables.digits import Digits
+
+class Mine(Digits):
+    name = "mine"
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a package of one module: its file and its metadata, laid out as pip does."""
+
+    def install(package, code=MINE, name="mine"):
+        module = package.replace("-", "_")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        (tmp_path / f"{module}.py").write_text(code)
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[noisesweep.trainables]\n{name} = {module}:Mine\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install
+
+
+def error_of(name):
+    with pytest.raises(RegistryError) as caught:
+        get(name)
+    return str(caught.value)
+
+
+def test_built_in_names_are_those_of_their_classes():
+    assert set(BUILT_IN) <= set(names())
+    assert [get(name).name for name in BUILT_IN] == list(BUILT_IN)
+    with pytest.raises(KeyError, match="fashion"):
+        get("fashion")
+
+
+def test_a_registered_trainable_is_found(monkeypatch):
+    class Mine(Digits):
+        name = "mine"
+
+    monkeypatch.setitem(_registered, "mine", None)
+    assert register(Mine) is get("mine") is Mine
+    assert "mine" in names()
+
+
+def test_a_trainable_of_an_installed_package_is_found(install):
+    assert "mine" not in names()
+    install("package-of-mine")
+    assert "mine" in names()
+    assert get("mine").__module__ == "package_of_mine"
+    spec = {
+        "name": "study",
+        "trainable": "mine",
+        "mode": "grid",
+        "search": {"lr": {"grid": [0.1]}},
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+    }
+    assert load_spec(spec).trainable_class is get("mine")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("", "AttributeError: module 'package_broken' has no attribute 'Mine'"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named(install, code, reason):
+    install("package-broken", code)
+    message = (
+        f"package package-broken: trainable 'mine' (package_broken:Mine) cannot be imported ({reason}); "
+        "fix or uninstall the package"
+    )
+    assert error_of("mine") == message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Mine = 3",
+        "class Mine: name = 'mine'",
+        MINE.replace("mine", "yours"),
+        "from trainables import Trainable as Mine",
+    ],
+)
+def test_an_entry_point_that_is_no_trainable_of_its_name_is_refused(install, code):
+    install("package-wrong", code)
+    place = "package package-wrong: trainable 'mine' (package_wrong:Mine)"
+    assert error_of("mine") == f"{place} must be a subclass of Trainable with name = 'mine'"
+
+
+def test_a_package_that_takes_a_built_in_name_is_named(install):
+    install("package-digits", MINE.replace("mine", "digits"), name="digits")
+    assert error_of("digits") == (
+        "trainable 'digits' is defined by several packages (package-digits, noisesweep); "
+        "rename it in package-digits, or uninstall that package"
+    )
+    assert get("mnist").name == "mnist"
+
+
+def test_two_packages_with_one_name_are_named(install):
+    for package in ("package-two", "package-one"):
+        install(package)
+    assert error_of("mine").startswith(
+        "trainable 'mine' is defined by several packages (package-one, package-two); rename it in package-one"
+    )

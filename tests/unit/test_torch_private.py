@@ -1,0 +1,65 @@
+"""Private names of torch do what ``trainables.torch_private`` says of them."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from trainables.torch_private import (
+    TorchDispatchMode,
+    foreach_add_,
+    foreach_copy_,
+    foreach_norm,
+    in_functorch_transform,
+    is_read_of_a_number,
+    onednn_product,
+)
+
+
+def test_foreach_functions_do_to_a_list_what_torch_does_to_each_tensor():
+    tensors, others = [torch.ones(2, 3), torch.ones(4)], [torch.full((2, 3), 2.0), torch.arange(4.0)]
+    norms = foreach_norm(others, 1)
+    assert [float(norm) for norm in norms] == [12.0, 6.0]
+    foreach_add_(tensors, others)
+    assert torch.equal(tensors[0], torch.full((2, 3), 3.0))
+    assert torch.equal(tensors[1], torch.arange(1.0, 5.0))
+    foreach_copy_(tensors, others)
+    assert all(map(torch.equal, tensors, others))
+
+
+def test_a_read_inside_an_operator_is_seen():
+    class Reads(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.count += is_read_of_a_number(func)
+            return func(*args, **(kwargs or {}))
+
+    number, numbers = torch.tensor(2.0), torch.ones(3)
+    with Reads() as reads:
+        numbers + number
+        assert reads.count == 0
+        number.item()
+        float(number)
+        assert number
+        assert reads.count == 3
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize("bias", [None, torch.arange(4.0)])
+def test_onednn_multiplies_as_torch_does(bias):
+    x, weight = torch.arange(15.0).view(3, 5), torch.arange(20.0).view(4, 5)
+    assert torch.equal(onednn_product(x, weight, bias), F.linear(x, weight, bias))
+    assert torch.equal(onednn_product(x, weight.t().contiguous().t(), bias), F.linear(x, weight, bias))
+
+
+def test_transforms_of_functorch_are_seen():
+    seen = []
+
+    def f(x):
+        seen.append(in_functorch_transform())
+        return x.sum()
+
+    f(torch.ones(2))
+    torch.func.grad(f)(torch.ones(2))
+    torch.vmap(f)(torch.ones(2, 2))
+    assert seen == [False, True, True]

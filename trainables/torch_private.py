@@ -1,0 +1,42 @@
+"""Private names of torch that the trainables use, because no public name does the same.
+
+All of them work in torch 2.11 and 2.15. ``tests/unit/test_torch_private.py`` fails if a version changes one.
+"""
+
+import torch
+from torch import Tensor
+
+# Counts the operators that read a tensor, for the contract's tests. The public `TorchFunctionMode` sees what
+# Python calls, but not the operators that these calls run.
+from torch.utils._python_dispatch import TorchDispatchMode
+
+__all__ = [
+    "TorchDispatchMode",
+    "foreach_add_",
+    "foreach_copy_",
+    "foreach_norm",
+    "in_functorch_transform",
+    "is_read_of_a_number",
+    "onednn_product",
+]
+
+# Each updates a whole list of tensors. A Python loop would launch a kernel for each tensor on a GPU.
+foreach_add_ = torch._foreach_add_
+foreach_copy_ = torch._foreach_copy_
+foreach_norm = torch._foreach_norm
+
+
+def is_read_of_a_number(operator: object) -> bool:
+    """Whether an operator reads a tensor as a Python number, as ``item()``, ``float()`` and ``if`` do."""
+    return operator is torch.ops.aten._local_scalar_dense.default
+
+
+def onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``F.linear`` of float32 matrices by oneDNN; torch itself calls oneDNN only for lower precisions."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return product
+
+
+def in_functorch_transform() -> bool:
+    """Whether ``torch.func`` transforms the running code; it cannot transform our autograd function."""
+    return torch._C._are_functorch_transforms_active()
