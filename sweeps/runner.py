@@ -28,7 +28,7 @@ from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.temporary import working_directory
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.process import Delivery
+from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
@@ -182,9 +182,11 @@ def publish_report(folder: SweepFolder) -> Path:
 
 
 @contextmanager
-def _prepared(spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True) -> Iterator[Delivery]:
+def _prepared(
+    spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
+) -> Iterator[PublisherClient]:
     """Do in parallel what takes seconds: the publisher's imports, Tune's imports and Ray's start."""
-    delivery = Delivery(uri, spec.name)
+    delivery = PublisherClient(uri, spec.name)
     with ExitStack() as session:
         session.callback(delivery.abandon)
         if to_run:
@@ -247,7 +249,7 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
         timer.cancel()
 
 
-def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> SweepResult:
+def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
     """Run what is left of a sweep, with its lock, followers and mirror held meanwhile."""
     from sweeps.engine.stages import run_stages
 
@@ -262,7 +264,7 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: Delivery, log: Log) -> Swe
         if mirror:
             held.callback(mirror.release)
         delivery.follow(folder, spec.trainable_class, display.say, mirror)
-        followers: list[Follower | Delivery] = [delivery, display]
+        followers: list[Follower | PublisherClient] = [delivery, display]
         if mirror:
             followers.insert(1, mirror)
         for follower in followers:  # They are closed in the opposite order.

@@ -1,28 +1,30 @@
-"""The publisher in a thread of the driver, where its process is not tested: that takes seconds to import."""
+"""Runs the publisher in a thread of the driver, because its process takes seconds to start."""
 
 import math
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import pytest
 
 from sweeps import runner
 from sweeps.tracking import process
 from sweeps.tracking.publisher import Publisher
-from sweeps.tracking.store import open_store
+from sweeps.tracking.store import mlflow_settings, open_store
 
 
-class ThreadedDelivery:
-    """Does as ``Delivery``, with the same publisher and the same MLflow."""
+class ThreadedPublisher:
+    """Stands in for ``PublisherClient``, with the same publisher and the same MLflow."""
 
     def __init__(self, uri, study):
         self.uri, self._study = uri, study
         self._publisher = self._mirror = None
+        self._settings = ExitStack()
 
     def open(self):
+        self._settings.enter_context(mlflow_settings())
         self._store = open_store(self.uri, self._study)
 
     def follow(self, folder, trainable, say, mirror=None):
-        self._publisher, self._mirror = Publisher(folder.spec(), folder, self._store, say), mirror
+        self._publisher, self._mirror = Publisher(folder, self._store, say), mirror
         self._publisher.limit = mirror.offset if mirror else math.inf
         self.parent = self._publisher.parent
 
@@ -35,7 +37,7 @@ class ThreadedDelivery:
         self._publisher.close()
 
     def abandon(self):
-        pass
+        self._settings.close()
 
     @property
     def undelivered(self):
@@ -43,6 +45,6 @@ class ThreadedDelivery:
 
 
 def publish_in_a_thread(patch: pytest.MonkeyPatch) -> None:
-    """Let sweeps of this process start no other process for MLflow."""
-    patch.setattr(runner, "Delivery", ThreadedDelivery)
+    """Make the sweeps of this process start no publisher process."""
+    patch.setattr(runner, "PublisherClient", ThreadedPublisher)
     patch.setattr(process, "started_ahead", nullcontext)

@@ -1,1 +1,1 @@
-"""Delivery of a sweep's journal to MLflow."""
+"""Uploads a sweep's journal to MLflow."""

@@ -1,4 +1,4 @@
-"""What delivery to MLflow writes down about a sweep, in its folder: which runs, and how far it got."""
+"""The bookmark of a sweep's upload to MLflow, a small file in the sweep's folder."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,16 +9,16 @@ from sweeps.record.files import write_whole
 from sweeps.record.folder import SweepFolder
 from sweeps.tracking.uris import own_store
 
-_OWN_STORE = "STORAGE"  # names the SQLite file in the storage, so that a storage can be moved
+# Stands for the SQLite file in the storage, so that the storage can be moved.
+_OWN_STORE = "STORAGE"
 
 
 @dataclass(frozen=True)
 class Bookmark:
-    """How far a sweep is delivered.
+    """Which MLflow runs are a sweep's, and how much of its journal they hold.
 
     Attributes:
-        uri: The tracking store.
-        id: Tag of the sweep's runs.
+        id: Tag of the sweep's parent run.
         parent: Id of the parent run; empty while it is being created.
         offset: Bytes of the journal that the store has.
     """
@@ -30,33 +30,19 @@ class Bookmark:
 
     @classmethod
     def read(cls, folder: SweepFolder) -> Self | None:
-        """Read a sweep's bookmark.
-
-        Args:
-            folder: The sweep.
-
-        Returns:
-            The bookmark; None before the first delivery.
-
-        Raises:
-            SweepError: If it is damaged.
-        """
+        """Return the sweep's bookmark, None before the first upload; raise SweepError if it is damaged."""
         try:
-            known = json.loads(folder.bookmark.read_text())
-            uri = own_store(folder.storage) if known["uri"] == _OWN_STORE else known["uri"]
-            return cls(uri, known["id"], known["parent"], known["offset"])
+            fields = json.loads(folder.bookmark.read_text())
+            uri = own_store(folder.storage) if fields["uri"] == _OWN_STORE else fields["uri"]
+            return cls(uri, fields["id"], fields["parent"], fields["offset"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
-            advice = "delete it, and MLflow gets the sweep once more, as another one"
-            raise SweepError(f"{folder.bookmark}: is damaged; {advice}") from None
+            remedy = "delete it, and the sweep is uploaded again, to a new parent run"
+            raise SweepError(f"{folder.bookmark}: is damaged; {remedy}") from None
 
     def save(self, folder: SweepFolder) -> None:
-        """Write it, if it has changed.
-
-        Args:
-            folder: The sweep.
-        """
+        """Write the bookmark if it has changed."""
         uri = _OWN_STORE if self.uri == own_store(folder.storage) else self.uri
         text = json.dumps({**asdict(self), "uri": uri})
         if not folder.bookmark.exists() or folder.bookmark.read_text() != text:

@@ -1,4 +1,4 @@
-"""The best trial's network as an MLflow model."""
+"""Saves the best trial's network as an MLflow model."""
 
 import shutil
 import tempfile
@@ -21,46 +21,32 @@ from trainables import Trainable
 NAME = "best_model"
 
 
+def warm_up_export() -> None:
+    """Export a tiny network: the first export of a process takes seconds longer than the next ones."""
+    torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(1, 1),))
+
+
 def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best: TrialRecord) -> None:
-    """Log the best trial's last checkpoint as the model ``runs:/RUN/best_model``, with its signature.
-
-    It is saved as an exported graph (pt2): it loads without pickle and without this package.
-
-    Args:
-        client: Client of the store.
-        run_id: The sweep's parent run.
-        folder: The sweep.
-        best: Its best trial.
-
-    Raises:
-        SweepError: If its checkpoint is gone.
-    """
+    """Log the best trial's network as ``runs:/RUN/best_model``; raise SweepError without its checkpoint."""
     if client.get_run(run_id).data.tags.get("model_trial") == best.id:
         return
-    kept = folder.checkpoints(best.id)
-    checkpoint = kept.load()
+    checkpoints = folder.checkpoints(best.id)
+    checkpoint = checkpoints.load()
     if checkpoint is None:
-        raise SweepError(f"{kept.folder}: the best trial has no checkpoint that can be read")
-    # Saved here and copied there, rather than by MLflow's log_model, which works on its global tracking URI
-    # and leaves another copy each time.
+        raise SweepError(f"{checkpoints.folder}: the best trial has no readable checkpoint")
+    # Not MLflow's log_model, which uses the global tracking URI and stores a further copy at each call.
     with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, NAME)
         state = checkpoint["training"]["model"]
-        save_model(Path(scratch, NAME), folder.spec().build_trainable(), best.hyperparameters, state)
-        client.log_artifacts(run_id, str(Path(scratch, NAME)), NAME)
+        save_model(path, folder.spec().build_trainable(), best.hyperparameters, state)
+        client.log_artifacts(run_id, str(path), NAME)
     client.set_tag(run_id, "model_trial", best.id)
 
 
 def save_model(
     path: Path, trainable: Trainable, hyperparameters: Mapping[str, Any], state: Mapping[str, Tensor]
 ) -> None:
-    """Save a trained network as an MLflow model, with the files that its use needs.
-
-    Args:
-        path: A folder that is not there yet.
-        trainable: Its trainable.
-        hyperparameters: Those it was trained with.
-        state: The network's ``state_dict``.
-    """
+    """Save a trained network as an exported graph, which loads without pickle and without this package."""
     values = trainable.Hyperparameters(**hyperparameters)
     network = trainable.model(values)
     network.load_state_dict(state)
@@ -69,7 +55,7 @@ def save_model(
     with torch.inference_mode():
         signature = infer_signature(example.numpy(), model(example).numpy())
     with warnings.catch_warnings():
-        # Export remarks on how torch's recurrent layers keep their weights.
+        # torch.export warns about the weights of torch's own recurrent layers, which users cannot change.
         warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         mlflow.pytorch.save_model(
             model,

@@ -1,4 +1,4 @@
-"""What made a sweep's runs."""
+"""Records which host, versions and commit a sweep was run with."""
 
 import os
 import platform
@@ -6,19 +6,22 @@ import shutil
 import subprocess
 from importlib.metadata import version
 
+_PACKAGES = ("noisesweep", "torch", "ray", "optuna", "mlflow")
+
 
 def provenance() -> dict[str, str]:
-    """Say what made a run.
+    """Return the ``driver`` host, the ``versions`` and, if known, the working directory's ``git_commit``."""
+    versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    facts = {"driver": platform.node(), "versions": ", ".join(versions)}
+    if commit := _git_commit():
+        facts["git_commit"] = commit
+    return facts
 
-    Returns:
-        ``versions``, the driver's host as ``driver`` and, where it is known, the ``git_commit`` of the
-        working directory.
-    """
-    git = shutil.which("git") or "false"
-    found = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    # A job runs in a copy without history: whoever submits it says of what.
-    commit = found.stdout.strip() if found.returncode == 0 else os.environ.get("NOISESWEEP_GIT_COMMIT")
-    packages = ("noisesweep", "torch", "ray", "optuna", "mlflow")
-    versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
-    made_by = {"driver": platform.node(), "versions": ", ".join(versions)}
-    return {**made_by, "git_commit": commit} if commit else made_by
+
+def _git_commit() -> str | None:
+    if git := shutil.which("git"):
+        done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    # A job's working directory is a copy without git's history; `noisesweep submit` sets the variable.
+    return os.environ.get("NOISESWEEP_GIT_COMMIT")

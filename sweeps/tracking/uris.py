@@ -1,4 +1,4 @@
-"""Addresses of tracking stores: which one is used, and what can be one."""
+"""URIs of tracking stores: the default one, and checks of a given one."""
 
 import os
 from pathlib import Path
@@ -7,84 +7,49 @@ from sweeps.errors import SweepError, refuse_credentials
 from sweeps.record.mirror import uri_of
 from sweeps.record.storage import LOST, in_ray_job
 
-SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
+SQLITE = "sqlite:///"
+SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 
 
 def default_tracking_uri(storage: Path) -> str:
-    """Choose the tracking store when none is named.
-
-    Args:
-        storage: The storage folder.
-
-    Returns:
-        ``MLFLOW_TRACKING_URI``, else an SQLite file in the storage.
-
-    Raises:
-        SweepError: If neither can be: a store that is no folder holds no SQLite file.
-    """
+    """Return ``MLFLOW_TRACKING_URI``, else an SQLite file in the storage; an object store cannot hold one."""
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
     if remote := uri_of(storage):
-        advice = "set MLFLOW_TRACKING_URI, or give --tracking-uri"
-        raise SweepError(f"storage {remote}: an MLflow server is needed with it; {advice}")
+        remedy = "set MLFLOW_TRACKING_URI, or pass --tracking-uri"
+        raise SweepError(f"storage {remote}: needs an MLflow server; {remedy}")
     return own_store(storage)
 
 
 def is_default_store(uri: str, storage: Path) -> bool:
-    """Tell whether a tracking store is the one that is taken when none is named.
-
-    Args:
-        uri: The tracking store.
-        storage: The storage folder.
-
-    Returns:
-        Whether commands need not name it.
-    """
+    """Whether commands on the storage use this tracking store unless another is named."""
     return uri == (os.environ.get("MLFLOW_TRACKING_URI") or own_store(storage))
 
 
 def own_store(storage: Path) -> str:
-    """Name the SQLite file in a storage.
+    """Return the URI of the SQLite file in a storage."""
+    return f"{SQLITE}{storage.resolve() / 'mlflow.db'}"
 
-    Args:
-        storage: The storage folder.
 
-    Returns:
-        Its URI.
-    """
-    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an SQLite store, None for a server."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def check_scheme(uri: str) -> None:
-    """Refuse what cannot be a tracking store.
-
-    Args:
-        uri: The tracking store.
-
-    Raises:
-        SweepError: If MLflow knows no store of its kind, or it is relative to a job's working directory.
-    """
+    """Raise SweepError if MLflow has no such store, or the URI has a password or is relative in a job."""
     refuse_credentials("tracking store", uri)
     if not uri.startswith(SCHEMES):
-        raise SweepError(
-            f"{uri}: is no tracking store; give sqlite:///FILE or the http:// address of a server"
-        )
-    if in_ray_job() and uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
-        raise SweepError(f"tracking store {uri}: {LOST}; give sqlite:////FOLDER/FILE, or a server")
+        raise SweepError(f"{uri}: not a tracking store; use sqlite:///FILE or a server's http:// address")
+    database = sqlite_file(uri)
+    if in_ray_job() and database and not database.is_absolute():
+        raise SweepError(f"tracking store {uri}: {LOST}; use sqlite:////FOLDER/FILE, or a server")
 
 
 def check_database(uri: str) -> None:
-    """Refuse an SQLite store that does not exist, which MLflow would make, empty.
-
-    Args:
-        uri: The tracking store.
-
-    Raises:
-        SweepError: If there is no such file.
-    """
+    """Raise SweepError if an SQLite store does not exist, since MLflow would create it."""
     check_scheme(uri)
-    database = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not database.exists():
-        raise SweepError(
-            f"{database}: no tracking store; run a sweep first, or name its storage with --storage"
-        )
+    database = sqlite_file(uri)
+    if database and not database.exists():
+        remedy = "run a sweep first, or name its storage with --storage"
+        raise SweepError(f"{database}: no tracking store; {remedy}")

@@ -186,5 +186,5 @@ def test_a_sweep_whose_record_has_not_come_yet(store, noisesweep):
     client.create_run(client.create_experiment("too-early"), tags={"sweep": "001"})
     code, output, errors = noisesweep("status", "too-early", "--tracking-uri", store)
     assert (code, output) == (1, "")
-    assert errors.startswith(f"noisesweep: {store}: the record of 'too-early' is not there yet: ")
+    assert errors.startswith(f"noisesweep: {store}: the record of 'too-early' is not uploaded yet: ")
     assert len(errors.splitlines()) == 1

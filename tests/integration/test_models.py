@@ -1,4 +1,4 @@
-"""Saved networks, loaded without this package's classes, predict what the trained ones did."""
+"""Saved networks are loaded without this package's classes and predict the same as the trained ones."""
 
 import mlflow
 import numpy as np
@@ -10,7 +10,7 @@ from sweeps.tracking.models import save_model
 from tests.cases import CASES
 from trainables.data.text import N_SPECIAL, VOCABULARY_FILE
 
-# One of each kind of input, and of each layer whose export is its own.
+# One for each kind of input, and for each kind of layer that is exported in its own way.
 MODELS = [
     ("digits", {}),
     ("cifar10", {"model": "resnet18"}),

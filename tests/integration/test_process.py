@@ -1,4 +1,4 @@
-"""The process that delivers to MLflow: it may be killed, and it ends with its driver."""
+"""The publisher process may be killed, and exits with its driver."""
 
 import os
 import subprocess
@@ -12,31 +12,31 @@ import pytest
 
 from sweeps import SweepError, load_spec
 from sweeps.record.folder import create_sweep
-from sweeps.tracking import process
-from sweeps.tracking.process import Delivery
+from sweeps.tracking import publisher_main
+from sweeps.tracking.client import PublisherClient
 from tests.curves import Curves
 from tests.integration.test_publisher import SPEC, delivered, end, epochs, expected, publisher, start
 
 FOLLOW = """
 import sys, threading
 from pathlib import Path
-from sweeps.tracking.process import Delivery
+from sweeps.tracking.client import PublisherClient
 from sweeps.record.folder import SweepFolder
 from tests.curves import Curves
 from trainables import register
 
 register(Curves)
-delivery = Delivery(sys.argv[2], "test-curves")
-delivery.open()
-delivery.follow(SweepFolder(Path(sys.argv[1])), Curves, print)
-delivery.start()
-print(delivery._process._process.pid, flush=True)
+client = PublisherClient(sys.argv[2], "test-curves")
+client.open()
+client.follow(SweepFolder(Path(sys.argv[1])), Curves, print)
+client.start()
+print(client._process._process.pid, flush=True)
 threading.Event().wait()
 """
 
 
 class Said(list):
-    """What the user is told, to wait for."""
+    """Collects what the user is told."""
 
     def __init__(self):
         self.any = threading.Event()
@@ -57,79 +57,117 @@ def uri(tmp_path):
 
 
 def following(folder, uri, said):
-    delivery = Delivery(uri, folder.spec().name)
-    delivery.open()
-    delivery.follow(folder, Curves, said)
-    delivery.start()
-    return delivery
+    client = PublisherClient(uri, folder.spec().name)
+    client.open()
+    client.follow(folder, Curves, said)
+    client.start()
+    return client
 
 
-def kill(delivery):
-    delivery._process._process.kill()
+def kill(client):
+    client._process._process.kill()
 
 
-def test_it_delivers_whatever_modules_lie_about_and_leaves_signals_to_the_driver(
-    folder, uri, tmp_path, monkeypatch
-):
+def test_it_ignores_signals_and_modules_in_the_working_directory(folder, uri, tmp_path, monkeypatch):
     (tmp_path / "mlflow.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
-    delivery = following(folder, uri, said := Said())
+    client = following(folder, uri, said := Said())
     start(folder, 1)
-    child = psutil.Process(delivery._process._process.pid)
+    child = psutil.Process(client._process._process.pid)
     child.send_signal(2)
     child.send_signal(15)
     epochs(folder, 1, 1, 3)
     end(folder, 1)
-    delivery.close()
-    assert delivered(folder, uri, delivery.parent) == {"t1": ("FINISHED", expected(3))}
-    assert (delivery.undelivered, said) == (0, [])
+    client.close()
+    assert delivered(folder, uri, client.parent) == {"t1": ("FINISHED", expected(3))}
+    assert (client.undelivered, said) == (0, [])
 
 
-def test_where_it_is_killed_another_goes_on(folder, uri):
-    delivery = following(folder, uri, said := Said())
-    parent = delivery.parent
+def test_it_is_replaced_when_it_is_killed(folder, uri):
+    client = following(folder, uri, said := Said())
+    parent = client.parent
     start(folder, 1)
     epochs(folder, 1, 1, 2)
-    kill(delivery)
+    kill(client)
     assert said.any.wait(60)
     epochs(folder, 1, 3, 3)
     end(folder, 1)
-    delivery.close()
+    client.close()
     assert delivered(folder, uri, parent) == {"t1": ("FINISHED", expected(3))}
-    assert said == ["what writes to MLflow has ended (exit status -9); another goes on"]
-    assert (delivery.parent, delivery.undelivered) == (parent, 0)
+    assert said == [f"the MLflow publisher for {uri} exited with status -9; starting another"]
+    assert (client.parent, client.undelivered) == (parent, 0)
 
 
-def test_where_it_dies_again_without_having_delivered_anything_the_rest_is_kept(folder, uri, monkeypatch):
-    delivery = following(folder, uri, said := Said())
-    monkeypatch.setattr(Delivery, "_follow", kill)  # the next one gets no further
+def test_it_is_not_replaced_when_the_one_before_uploaded_nothing(folder, uri, monkeypatch):
+    client = following(folder, uri, said := Said())
+    monkeypatch.setattr(PublisherClient, "_follow", kill)
     start(folder, 1)
-    kill(delivery)
-    delivery._listener.join(60)
-    delivery.close()
-    assert "the rest is kept in" in said[-1]
-    assert f"deliver it with: {folder.resume_command}" in said[-1]
-    assert delivery.undelivered == 1
+    kill(client)
+    client._listener.join(60)
+    client.close()
+    assert f"exited with status -9 again; the rest is kept in {folder.journal.path}" in said[-1]
+    assert said[-1].endswith(f"; fix the cause, then run: {folder.resume_command}")
+    assert client.undelivered == 1
     monkeypatch.undo()
     rest = publisher(folder, uri)
     rest.start()
     rest.close()
-    assert delivered(folder, uri, delivery.parent) == {"t1": ("KILLED", [])}
+    assert delivered(folder, uri, client.parent) == {"t1": ("KILLED", [])}
 
 
-def test_where_it_is_abandoned_its_listener_ends_in_silence(folder, uri, monkeypatch):
-    """As where a second Ctrl-C ends the wait for the rest."""
+def test_an_abandoned_publisher_is_not_mentioned(folder, uri, monkeypatch):
+    """A second Ctrl-C abandons it."""
     raised = []
     monkeypatch.setattr(threading, "excepthook", raised.append)
-    delivery = following(folder, uri, said := Said())
-    delivery.abandon()
-    delivery._listener.join(60)
-    assert not delivery._listener.is_alive()
+    client = following(folder, uri, said := Said())
+    client.abandon()
+    client._listener.join(60)
+    assert not client._listener.is_alive()
     assert (raised, said) == ([], [])
 
 
-def test_it_ends_with_its_driver(folder, uri):
+def test_a_publisher_that_is_abandoned_while_it_is_replaced_leaves_no_process(folder, uri):
+    client = PublisherClient(uri, folder.spec().name)
+    client.open()
+    client.follow(folder, Curves, lambda text: client.abandon())
+    client.start()
+    kill(client)
+    client._listener.join(60)
+    assert not client._listener.is_alive()
+    assert client._process._process.poll() is not None
+
+
+class LastBytesArrive:
+    """A mirror whose copy is complete just when the driver begins to close."""
+
+    def __init__(self, folder):
+        self.copied, self.client = 0, None
+        self._size = folder.journal.path.stat().st_size
+
+    @property
+    def offset(self):
+        offset = self.copied
+        if self.client is not None:
+            self.copied = self._size
+            self.client._closing.set()
+        return offset
+
+
+def test_events_that_become_safe_when_the_driver_closes_are_uploaded(folder, uri):
+    start(folder, 1)
+    end(folder, 1)
+    mirror = LastBytesArrive(folder)
+    client = PublisherClient(uri, folder.spec().name)
+    client.open()
+    client.follow(folder, Curves, print, mirror)
+    mirror.client = client
+    client.start()
+    client.close()
+    assert client.undelivered == 0
+
+
+def test_it_exits_with_its_driver(folder, uri):
     driver = subprocess.Popen(
         [sys.executable, "-c", FOLLOW, str(folder.path), uri], stdout=subprocess.PIPE, text=True
     )
@@ -140,18 +178,25 @@ def test_it_ends_with_its_driver(folder, uri):
     assert not child.is_running()
 
 
-def test_it_ends_where_the_driver_dies_with_a_message_unread(monkeypatch):
+def test_it_exits_when_the_driver_dies_with_a_message_unread(monkeypatch):
     driver, publisher = Pipe()
     publisher.send("unread")
     driver.close()
     monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit):
-        process._listen(publisher, SimpleQueue())
+        publisher_main._receive(publisher, SimpleQueue())
 
 
-def test_where_it_dies_before_it_opens_is_one_error(folder, uri):
-    delivery = Delivery(uri, folder.spec().name)
-    kill(delivery)
-    with pytest.raises(SweepError, match=rf"^what writes to MLflow at {uri} has ended \(exit status -9\)$"):
-        delivery.open()
-    delivery.abandon()
+def test_it_imports_nothing_large_before_it_listens_to_the_driver():
+    code = "import sys, sweeps.tracking.publisher_main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    large = {"cloudpickle", "mlflow", "numpy", "pandas", "pydantic", "ray", "sweeps.spec", "torch"}
+    assert large.isdisjoint(done.stdout.split())
+
+
+def test_its_death_before_it_opens_the_store_is_one_error(folder, uri):
+    client = PublisherClient(uri, folder.spec().name)
+    kill(client)
+    with pytest.raises(SweepError, match=rf"^the MLflow publisher for {uri} exited with status -9$"):
+        client.open()
+    client.abandon()

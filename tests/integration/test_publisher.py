@@ -1,8 +1,11 @@
-"""Delivery to a real MLflow server that goes away and comes back."""
+"""Uploads to a real MLflow server that goes away and comes back."""
 
+import logging
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,17 +15,19 @@ import mlflow
 import pytest
 import requests
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, resume, run
 from sweeps.record.folder import create_sweep, latest_sweep
-from sweeps.tracking import publisher as tracking
+from sweeps.tracking import publisher as publisher_module
 from sweeps.tracking import store
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.publisher import Publisher
+from sweeps.tracking.publisher import Publisher, send_report
+from sweeps.tracking.remote import fetched
 from sweeps.tracking.runs import SweepRuns
-from sweeps.tracking.store import connect, open_store
+from sweeps.tracking.store import connect, mlflow_settings, open_store
 from sweeps.tracking.uris import default_tracking_uri
 from tests.curves import content
 from tests.runs import children, history
@@ -30,7 +35,7 @@ from tests.threaded import publish_in_a_thread
 
 
 class Server:
-    """An MLflow server on SQLite that can be killed and started again at the same address."""
+    """An MLflow server on SQLite that can be killed and restarted at the same address."""
 
     def __init__(self, folder):
         with socket.socket() as free:
@@ -47,13 +52,14 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where],
             cwd=self.folder,
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # quicker to start
+            # It starts faster without its job runner.
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         session = requests.Session()
-        session.mount("http://", HTTPAdapter(max_retries=Retry(40, backoff_factor=0.2, backoff_max=1)))
+        session.mount("http://", HTTPAdapter(max_retries=Retry(120, backoff_factor=0.2, backoff_max=1)))
         session.get(f"{self.uri}/health", timeout=10).raise_for_status()
 
     def kill(self):
@@ -62,7 +68,7 @@ class Server:
 
 
 class Forgetful:
-    """A proxy that hangs up instead of giving the answer to the second request of a kind."""
+    """A proxy that hangs up instead of replying to the second request of a kind."""
 
     def __init__(self, server, kind):
         session, seen = requests.Session(), []
@@ -106,20 +112,20 @@ def one_server(tmp_path_factory):
 
 @pytest.fixture
 def server(one_server):
-    """A server that runs; tests may kill it."""
+    """Give a running server, which tests may kill."""
     if one_server.process.poll() is not None:
         one_server.start()
     return one_server
 
 
 class Messages:
-    """What the publisher says, to wait for."""
+    """Notes when the publisher says that MLflow cannot be written, and that it can again."""
 
     def __init__(self):
         self.away, self.back = threading.Event(), threading.Event()
 
     def __call__(self, text):
-        (self.back if "answers again" in text else self.away).set()
+        (self.back if "resumed uploading" in text else self.away).set()
 
 
 SPEC = content(budget={"trials": 3})
@@ -131,8 +137,14 @@ def folder(tmp_path, curves):
     return create_sweep(tmp_path / "runs", load_spec(SPEC))
 
 
+@pytest.fixture(autouse=True)
+def settings():
+    with mlflow_settings():
+        yield
+
+
 def publisher(folder, uri, say=print):
-    return Publisher(folder.spec(), folder, open_store(uri, folder.spec().name), say)
+    return Publisher(folder, open_store(uri, folder.spec().name), say)
 
 
 def start(folder, number):
@@ -149,22 +161,22 @@ def epochs(folder, number, first, last):
 
 
 def end(folder, number, status="diverged"):
-    # Not "finished": these trials have no checkpoint, and the best one's is logged as a model.
+    # Not "finished": the best trial's checkpoint would be logged as a model, and these trials have none.
     folder.journal.append("end", trial=f"t{number}", status=status, reason="", folder="")
 
 
 def delivered(folder, uri, parent):
-    """Every run of the sweep: its status, and each epoch's loss."""
+    """Return the status and the loss of each epoch of every run of the sweep."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(folder.spec().name).experiment_id
     runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
-    found = {}
-    for found_run in runs:
-        points = client.get_metric_history(found_run.info.run_id, "train_loss")
-        trial = found_run.data.tags["trial"]
-        assert trial not in found, "a trial has two runs"
-        found[trial] = (found_run.info.status, sorted((point.step, point.value) for point in points))
-    return found
+    by_trial = {}
+    for child in runs:
+        points = client.get_metric_history(child.info.run_id, "train_loss")
+        trial = child.data.tags["trial"]
+        assert trial not in by_trial, "a trial has two runs"
+        by_trial[trial] = (child.info.status, sorted((point.step, point.value) for point in points))
+    return by_trial
 
 
 def expected(n_epochs):
@@ -182,7 +194,7 @@ def test_an_unreachable_server_is_one_error_and_leaves_nothing(ray_session, tmp_
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_a_new_store_is_there_whole_or_not_at_all(in_memory, tmp_path, monkeypatch):
+def test_a_new_store_is_complete_or_absent(in_memory, tmp_path, monkeypatch):
     if not in_memory:
         monkeypatch.setattr(store, "_MEMORY", str(tmp_path / "nowhere"))
     uri = f"sqlite:///{tmp_path}/new.db"
@@ -196,8 +208,8 @@ def test_a_new_store_is_there_whole_or_not_at_all(in_memory, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("uri", ["htp://host:5000", "runs/mlflow.db", "file:///tmp/runs"])
-def test_what_is_no_store_is_one_error(uri):
-    with pytest.raises(SweepError, match=f"^{uri}: is no tracking store; give sqlite:///FILE or the http://"):
+def test_a_uri_that_is_not_a_store_is_one_error(uri):
+    with pytest.raises(SweepError, match=f"^{uri}: not a tracking store; use sqlite:///FILE or "):
         connect(uri)
 
 
@@ -242,7 +254,8 @@ def test_a_server_that_is_killed_and_comes_back_gets_everything_once(server, fol
     start(folder, 1)
     epochs(folder, 1, 1, 3)
     follower.start()
-    server.kill()  # during the first writes
+    # Kill it during the first writes.
+    server.kill()
     start(folder, 2)
     epochs(folder, 1, 4, 5)
     epochs(folder, 2, 1, 2)
@@ -262,8 +275,8 @@ def test_a_server_that_is_killed_and_comes_back_gets_everything_once(server, fol
     assert MlflowClient(server.uri).get_run(follower.parent).info.status == "KILLED"
 
 
-def test_what_an_absent_server_missed_is_delivered_by_the_next_driver(server, folder, monkeypatch):
-    monkeypatch.setattr(tracking, "_LAST_RETRIES_SECONDS", 0.5)
+def test_the_next_driver_uploads_what_an_absent_server_missed(server, folder, monkeypatch):
+    monkeypatch.setattr(publisher_module, "_LAST_RETRIES_SECONDS", 0.5)
     follower = publisher(folder, server.uri)
     start(folder, 1)
     epochs(folder, 1, 1, 2)
@@ -277,12 +290,12 @@ def test_what_an_absent_server_missed_is_delivered_by_the_next_driver(server, fo
     second.start()
     second.close()
     assert second.undelivered == 0
-    # It ended without a word of how: nothing looks as if it went on.
+    # The journal does not say how the sweep ended, so no run may look as if it were running.
     assert delivered(folder, server.uri, second.parent) == {"t1": ("KILLED", expected(2))}
     assert MlflowClient(server.uri).get_run(second.parent).info.status == "KILLED"
 
 
-def test_delivering_twice_changes_nothing(folder, tmp_path):
+def test_uploading_twice_changes_nothing(folder, tmp_path):
     uri = f"sqlite:///{tmp_path}/twice.db"
     start(folder, 1)
     epochs(folder, 1, 1, 4)
@@ -325,7 +338,7 @@ def test_a_run_that_the_user_deletes_stays_deleted_and_stops_nothing(folder, tmp
     assert client.get_run(runs["t1"]).info.lifecycle_stage == "deleted"
 
 
-def test_a_sweep_whose_parent_is_deleted_is_delivered_anew(folder, tmp_path):
+def test_a_sweep_whose_parent_is_deleted_is_uploaded_to_a_new_one(folder, tmp_path):
     uri = f"sqlite:///{tmp_path}/parent.db"
     start(folder, 1)
     epochs(folder, 1, 1, 2)
@@ -342,7 +355,7 @@ def test_a_sweep_whose_parent_is_deleted_is_delivered_anew(folder, tmp_path):
 
 
 def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, tmp_path, monkeypatch):
-    """Made in the store, but not yet written down."""
+    """The run is created in the store, but its id is not yet in the bookmark."""
     uri = f"sqlite:///{tmp_path}/orphan.db"
     kept = []
     save = SweepRuns.save
@@ -355,7 +368,8 @@ def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, 
 
 def test_a_parent_gets_the_yaml_that_the_driver_before_did_not_log(folder, tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/files.db"
-    monkeypatch.setattr(SweepRuns, "_log_files", lambda self: None)  # killed before
+    # The first driver is killed before it logs them.
+    monkeypatch.setattr(SweepRuns, "_log_files", lambda self: None)
     first = publisher(folder, uri)
     monkeypatch.undo()
     second = publisher(folder, uri)
@@ -365,13 +379,13 @@ def test_a_parent_gets_the_yaml_that_the_driver_before_did_not_log(folder, tmp_p
 
 
 @pytest.mark.publisher_process
-def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_later(
+def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_can_be_resumed(
     ray_session, tmp_path, curves, monkeypatch
 ):
     uri, blocked = f"sqlite:///{tmp_path}/blocked.db", tmp_path / "mlartifacts"
     blocked.write_text("no folder")
     spec = load_spec(content(name="blocked", budget={"trials": 1}))
-    with pytest.raises(SweepError, match=r"MLflow does not take writes at .*; put it right and go on with: "):
+    with pytest.raises(SweepError, match=r"^cannot write to MLflow at .*; fix the cause, then run: "):
         run(spec, storage=tmp_path / "runs", tracking_uri=uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("blocked").experiment_id
@@ -383,16 +397,66 @@ def test_artifacts_that_cannot_be_written_are_one_error_and_the_sweep_goes_on_la
     assert [each.info.status for each in client.search_runs([experiment])] == ["FINISHED"] * 2
 
 
-def test_a_run_whose_making_is_not_answered_is_not_made_again(folder, server):
+def test_a_run_is_created_once_even_if_the_reply_is_lost(folder, server):
     with Forgetful(server.uri, "runs/create") as uri:
-        delivering = publisher(folder, uri, said := Messages())
-        delivering.start()
+        follower = publisher(folder, uri, messages := Messages())
+        follower.start()
         start(folder, 1)
         epochs(folder, 1, 1, 3)
         end(folder, 1)
-        delivering.close()
-    assert said.away.is_set()
-    assert delivered(folder, server.uri, delivering.parent) == {"t1": ("FINISHED", expected(3))}
+        follower.close()
+    assert messages.away.is_set()
+    assert delivered(folder, server.uri, follower.parent) == {"t1": ("FINISHED", expected(3))}
+
+
+def test_status_and_report_leave_the_callers_environment_and_log_levels_alone(folder, tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path}/caller.db"
+    publisher(folder, uri)
+    (folder.path / "journal.jsonl").touch()
+    publisher(folder, uri)._log_journal()
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    logger = logging.getLogger("mlflow.store.db.utils")
+    logger.setLevel(logging.INFO)
+    before = dict(os.environ)
+    with fetched(uri, SPEC["name"]):
+        assert (dict(os.environ), logger.level) == (before, logging.INFO)
+    send_report(folder)
+    assert (dict(os.environ), logger.level) == (before, logging.INFO)
+    with mlflow_settings():
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+
+
+def test_mlflow_does_not_log_database_errors(tmp_path, caplog):
+    client = connect(f"sqlite:///{tmp_path}/damaged.db")
+    with sqlite3.connect(tmp_path / "damaged.db") as database:
+        database.execute("drop table experiments")
+    logger = logging.getLogger("mlflow.store.db.utils")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(MlflowException, match="no such table"):
+            client.search_experiments()
+        assert caplog.records == []
+        # Outside mlflow_settings it does, and under this logger's name.
+        logger.setLevel(logging.NOTSET)
+        with pytest.raises(MlflowException, match="no such table"):
+            client.search_experiments()
+        assert caplog.records != []
+    finally:
+        logger.removeHandler(caplog.handler)
+
+
+def test_a_report_that_cannot_be_uploaded_is_one_error(folder, tmp_path):
+    uri = f"sqlite:///{tmp_path}/report.db"
+    publisher(folder, uri)
+    shutil.rmtree(tmp_path / "mlartifacts")
+    (tmp_path / "mlartifacts").write_text("no folder")
+    folder.report.mkdir()
+    (folder.report / "report.html").write_text("a report")
+    with pytest.raises(SweepError, match=f"^cannot write to MLflow at {uri}: .*mlartifacts"):
+        send_report(folder)
 
 
 def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeypatch):
@@ -407,10 +471,10 @@ def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeyp
     assert publisher(moved, uri).parent == parent
 
 
-def test_a_thousand_epochs_are_delivered_in_few_requests(folder, tmp_path):
+def test_a_trial_may_have_more_metrics_than_mlflow_takes_at_a_time(folder, tmp_path):
     uri = f"sqlite:///{tmp_path}/many.db"
     start(folder, 1)
-    epochs(folder, 1, 1, 1200)  # more metrics than MLflow takes at a time
+    epochs(folder, 1, 1, 1200)
     follower = publisher(folder, uri)
     follower.start()
     follower.close()
@@ -422,7 +486,7 @@ def test_a_deleted_experiment_is_one_error_and_leaves_nothing(curves, tmp_path):
     client = connect(uri)
     client.delete_experiment(client.create_experiment(SPEC["name"]))
     with pytest.raises(
-        SweepError, match=r"experiment 'test-curves' at .* is deleted: change name: .*restore -x"
+        SweepError, match=r"experiment 'test-curves' at .* is deleted; change name: .*restore -x"
     ):
         run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
     assert not (tmp_path / "runs").exists()

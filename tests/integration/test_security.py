@@ -363,7 +363,7 @@ def test_a_tracking_server_does_not_choose_where_a_record_is_written(tmp_path):
     run = client.create_run(experiment, tags={"sweep": "../../../elsewhere"})
     client.log_text(run.info.run_id, "here", "resolved.yaml")
     with (
-        pytest.raises(SweepError, match=r"is no sweep's: its number is '../../../elsewhere'"),
+        pytest.raises(SweepError, match=r"is not a sweep: its number is '../../../elsewhere'"),
         fetched(uri, "elsewhere"),
     ):
         pass
@@ -477,7 +477,7 @@ def test_no_file_is_unpickled_but_those_that_are_known():
         ),  # cloudpickle: what a worker of this sweep raised, from Tune
         ("sweeps/record/checkpoints.py", "torch.load"),
         (
-            "sweeps/tracking/process.py",
+            "sweeps/tracking/publisher_main.py",
             "pickle.loads",
         ),  # cloudpickle: the trainable, by its own driver through a pipe
         ("trainables/data/arrays.py", "np.load"),

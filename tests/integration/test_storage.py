@@ -131,7 +131,7 @@ def test_a_user_who_may_only_read_sees_whether_a_sweep_runs(spec, tmp_path):
 def test_a_damaged_bookmark_is_one_error(spec, storage):
     folder = create_sweep(storage, spec)
     folder.bookmark.write_text("")
-    with pytest.raises(SweepError, match=r"tracking\.json: is damaged; delete it, and MLflow gets the sweep"):
+    with pytest.raises(SweepError, match=r"tracking\.json: is damaged; delete it, and the sweep is uploaded"):
         Bookmark.read(folder)
 
 

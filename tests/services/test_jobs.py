@@ -236,7 +236,7 @@ def test_a_sweep_with_mistakes_is_not_submitted(refused):
     [
         (["--storage", "here"], r"--storage must be an absolute path .*; got: here"),
         (["--storage", "s3://a:hidden@bucket"], r"--storage s3://\.\.\.@bucket: must not have a password.*"),
-        (["--tracking-uri", "mlflow.db"], r"mlflow\.db: is no tracking store; .*"),
+        (["--tracking-uri", "mlflow.db"], r"mlflow\.db: not a tracking store; .*"),
         (["--tracking-uri", "http://a:hidden@host"], r".* http://\.\.\.@host: must not have a password.*"),
     ],
 )

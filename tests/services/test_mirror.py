@@ -192,7 +192,7 @@ def test_a_store_needs_a_server_for_tracking(bucket, machines, monkeypatch, tmp_
     machines("here")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     output = Driver("run", write(tmp_path, "untracked"), "--storage", bucket).finish(1)
-    assert "an MLflow server is needed with it; set MLFLOW_TRACKING_URI, or give --tracking-uri" in output
+    assert "needs an MLflow server; set MLFLOW_TRACKING_URI, or pass --tracking-uri" in output
 
 
 def test_a_store_that_is_not_there_is_one_error(machines):

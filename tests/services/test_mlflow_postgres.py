@@ -1,4 +1,4 @@
-"""The MLflow server of the compose file, for real: on PostgreSQL, with artifacts in S3, used by a sweep."""
+"""The compose file's MLflow server, on PostgreSQL and with artifacts in S3, takes a sweep."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ from sweeps import run
 from tests.runs import children, history
 
 SERVICES = Path(__file__).parents[2] / "cluster" / "services"
-# Debian keeps it out of PATH; the newest, where there are several.
+# Debian keeps PostgreSQL's programs out of PATH; take those of the latest version.
 POSTGRESQL = max(
     Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None
 )
@@ -57,8 +57,8 @@ def passwords(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def postgres(passwords):
-    """A PostgreSQL of the test's own; gives the environment by which libpq finds it."""
-    # It refuses to run as root, and its user cannot read pytest's folders.
+    """Start a PostgreSQL server; give the environment variables by which libpq finds it."""
+    # PostgreSQL refuses to run as root, and its user cannot read pytest's folders.
     user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="noisesweep-postgres-"))
     password = folder / "password"
@@ -85,7 +85,8 @@ def postgres(passwords):
         "listen_addresses": "127.0.0.1",
         "port": address["PGPORT"],
         "unix_socket_directories": folder,
-        "fsync": "off",  # nothing here outlives the test
+        # The data need not survive a crash.
+        "fsync": "off",
     }
     options = " ".join(f"-c {key}={value}" for key, value in settings.items())
     postgresql("pg_ctl", "--pgdata", data, "--log", log, "--options", options, "--wait", "start")
@@ -99,7 +100,7 @@ def postgres(passwords):
 
 @pytest.fixture(scope="module")
 def s3():
-    """A store that speaks S3 over HTTP; gives its address."""
+    """Start an S3 server; give its address."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -108,7 +109,7 @@ def s3():
 
 
 class Server:
-    """The MLflow server with the compose file's command and environment, but for where it finds what."""
+    """The MLflow server with the compose file's command and environment, except for addresses and paths."""
 
     def __init__(self, folder, secrets_folder, postgres, s3):
         service = yaml.safe_load((SERVICES / "compose.yaml").read_text())["services"]["mlflow"]
@@ -126,7 +127,7 @@ class Server:
             ),
         }
         assert here.keys() <= service["environment"].keys()
-        # Nothing of the session's store, which its environment names.
+        # Leave out the settings of the test session's own store.
         inherited = {
             key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "PG", "AWS_"))
         }
@@ -152,7 +153,8 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, passwords, postgres, s3):
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every retry
+    # urllib3 warns about every retry.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     server = Server(tmp_path_factory.mktemp("mlflow"), passwords, postgres, s3)
     yield server
     os.killpg(server.process.pid, signal.SIGTERM)
@@ -171,7 +173,7 @@ SPEC = {
 }
 
 
-def test_a_sweep_arrives_in_postgresql_and_s3_and_no_password_anywhere(
+def test_a_sweep_is_stored_in_postgresql_and_s3_without_any_password(
     ray_session, server, passwords, postgres, s3, tmp_path
 ):
     result = run(SPEC, storage=tmp_path / "runs", tracking_uri=server.uri)
@@ -206,7 +208,7 @@ def test_a_sweep_arrives_in_postgresql_and_s3_and_no_password_anywhere(
     assert [text for text in secret if text in database + log + kept] == []
 
 
-def test_who_calls_it_by_another_name_or_has_another_password_is_refused(server, postgres):
+def test_requests_for_another_host_or_with_another_password_are_refused(server, postgres):
     assert requests.get(f"{server.uri}/version", timeout=10).ok
     experiments = f"{server.uri}/api/2.0/mlflow/experiments/search?max_results=1"
     assert requests.get(experiments, timeout=10).ok

@@ -1,0 +1,70 @@
+"""The messages between the driver and the publisher process; imports nothing that would delay its start."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sweeps.record.folder import SweepFolder
+
+# From the driver
+
+
+@dataclass(frozen=True)
+class OpenStore:
+    """Open this tracking store and the study's experiment in it."""
+
+    uri: str
+    study: str
+
+
+@dataclass(frozen=True)
+class FollowSweep:
+    """Open the sweep's parent run and upload its journal; the trainable's class is pickled by value."""
+
+    folder: "SweepFolder"
+    trainable: bytes
+    safe_offset: float
+
+
+@dataclass(frozen=True)
+class SafeUpTo:
+    """This many bytes of the journal may be uploaded; infinity for all."""
+
+    offset: float
+
+
+@dataclass(frozen=True)
+class Close:
+    """The sweep has ended: upload the rest and exit."""
+
+
+# From the publisher
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The store is open, or the sweep with this parent run."""
+
+    parent: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The store or the sweep could not be opened; the publisher exits."""
+
+    text: str
+    is_sweep_error: bool
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the user this."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """MLflow has the whole journal except this many events; the publisher exits."""
+
+    undelivered: int

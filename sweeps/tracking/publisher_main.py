@@ -1,0 +1,97 @@
+"""The program of the publisher process, which uploads one sweep for its driver.
+
+It ignores Ctrl-C and SIGTERM, which the driver handles, and exits when the driver does. It imports almost
+nothing at the top: the driver starts it before its own large imports, so that both import at once.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from sweeps.errors import SweepError, in_a_line
+from sweeps.tracking.protocol import Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
+
+if TYPE_CHECKING:
+    from sweeps.tracking.publisher import Publisher
+
+_NICENESS = 5
+
+
+def main(descriptor: int) -> None:
+    """Upload the sweep that the driver names, until the driver closes it.
+
+    Args:
+        descriptor: File descriptor of the connection to the driver.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    driver: Connection[Any, Any] = Connection(descriptor)
+    messages: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_receive, args=(driver, messages), daemon=True).start()
+    from sweeps.tracking.models import warm_up_export
+    from sweeps.tracking.store import mlflow_settings
+
+    with mlflow_settings():
+        publisher = _open(driver, messages)
+        publisher.start()
+        # Leave the processors to the trials.
+        os.nice(_NICENESS)
+        # Do this while trials run, since the driver waits for the best model at the end.
+        warm_up_export()
+        while isinstance(message := messages.get(), SafeUpTo):
+            publisher.limit = message.offset
+        publisher.close()
+    driver.send(Closed(publisher.undelivered))
+
+
+def _receive(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> None:
+    """Queue the driver's messages; exit when the driver has exited, since the next one starts another."""
+    while True:
+        try:
+            messages.put(driver.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+def _open(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> "Publisher":
+    import cloudpickle
+
+    from sweeps.tracking.publisher import Publisher
+    from sweeps.tracking.store import open_store
+    from trainables import registry
+
+    # MLflow imports this at the first use of an SQLite store; import it while the driver still imports.
+    import_module("mlflow.store.tracking.sqlalchemy_store")
+    store_request: OpenStore = messages.get()
+    with _failure_sent(driver):
+        store = open_store(store_request.uri, store_request.study)
+    driver.send(Opened())
+    request: FollowSweep = messages.get()
+    registry.register(cloudpickle.loads(request.trainable))
+    with _failure_sent(driver):
+        publisher = Publisher(request.folder, store, lambda text: driver.send(Say(text)))
+    driver.send(Opened(publisher.parent))
+    publisher.limit = request.safe_offset
+    return publisher
+
+
+@contextmanager
+def _failure_sent(driver: "Connection[Any, Any]") -> Iterator[None]:
+    try:
+        yield
+    # Each kind of store raises exceptions of its own.
+    except Exception as error:
+        is_sweep_error = isinstance(error, SweepError)
+        driver.send(Failed(str(error) if is_sweep_error else in_a_line(error), is_sweep_error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
