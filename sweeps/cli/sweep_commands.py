@@ -70,7 +70,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     from sweeps.analysis.claims import undecidable
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
-    from sweeps.spec.source import dump
+    from sweeps.spec.yaml import dump
 
     spec = load_spec(file, overrides or [], profile)
     for other in spec.profiles:

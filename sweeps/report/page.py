@@ -17,7 +17,7 @@ from sweeps.report.labels import headline, label_of, verdict_line
 from sweeps.report.png import save
 from sweeps.report.render import render
 from sweeps.report.tables import arms_table, claims_table, search_table
-from sweeps.spec.source import dump
+from sweeps.spec.yaml import dump
 
 _HTML, _MARKDOWN = "report.html", "report.md"
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from sweeps.errors import SpecError
 from sweeps.spec.checks import check
-from sweeps.spec.messages import messages_of
+from sweeps.spec.messages import message_of
 from sweeps.spec.model import Spec
 from sweeps.spec.source import Source
 
@@ -34,7 +34,7 @@ def load_spec(
     try:
         spec = Spec.model_validate(written.content)
     except ValidationError as error:
-        in_form = messages_of(error)
+        in_form = {item["loc"]: message_of(item["loc"], dict(item)) for item in error.errors()}
     problems = [*in_form.items(), *check(written.content, in_form)]
     mistakes = [*written.mistakes, *(written.mistake(*problem) for problem in problems)]
     if mistakes or spec is None:

@@ -4,31 +4,10 @@ from datetime import date
 from types import NoneType, UnionType
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
-
-# pydantic reports a value that fits no member of a union once for each member; its name ends the location.
-_MEMBERS = {"bool", "int", "float", "str", "none"}
-_MEMBER_ERRORS = {"bool_type", "int_type", "int_from_float", "float_type", "string_type", "none_required"}
-
-
-def messages_of(error: ValidationError) -> dict[Location, str]:
-    """Return one message for each location with a mistake, from validating a ``Spec``."""
-    messages: dict[Location, str] = {}
-    for item in error.errors():
-        location: Location = item["loc"]
-        message = message_of(location, dict(item))
-        is_member = bool(location) and location[-1] in _MEMBERS
-        if is_member and item["type"] == "finite_number":
-            messages[location[:-1]] = message
-        elif is_member and item["type"] in _MEMBER_ERRORS:
-            message = f"must be one value (a number, text, true or false), got {shown(item['input'])}"
-            messages.setdefault(location[:-1], message)
-        else:
-            messages.setdefault(location, message)
-    return messages
 
 
 def message_of(location: Location, item: dict[str, Any]) -> str:
@@ -52,8 +31,13 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
             return f"must be a {description}{got}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"must be a mapping of keys{got}"
-        case "too_short" | "too_long":
-            return _length_message(item, is_range=str(name).endswith("uniform"))
+        case "too_short" | "too_long" if str(name).endswith("uniform"):
+            return f"must have [lowest, highest]{got}"
+        case "too_short":
+            least = "two values or more" if item["ctx"]["min_length"] == 2 else "at least one value"
+            return f"must have {least}{got}"
+        case "too_long":
+            return f"must have at most {item['ctx']['max_length']:,} values, got {len(item['input']):,}"
         case "string_too_short":
             return f"must not be empty: {description}" if field else "must not be empty"
         case "int_type" | "int_from_float":
@@ -64,23 +48,12 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
     return item["msg"].replace("Input should", "must").replace("must be a valid", "must be a") + got
 
 
-def _length_message(item: dict[str, Any], *, is_range: bool) -> str:
-    limits, value = item["ctx"], item["input"]
-    if is_range:
-        return f"must have [lowest, highest], got {shown(value)}"
-    if item["type"] == "too_long":
-        return f"must have at most {limits['max_length']:,} values, got {len(value):,}"
-    least = "two values or more" if limits["min_length"] == 2 else "at least one value"
-    return f"must have {least}, got {shown(value)}"
-
-
 def _model_at(location: Location) -> type[BaseModel] | None:
     """The model of the section at a location; None if there is no section."""
     kind: Any = Spec
     for key in location:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            field = kind.model_fields.get(str(key))
-            kind = field.annotation if field else None
+        if fields := getattr(kind, "model_fields", None):
+            kind = fields[key].annotation if key in fields else None
         else:
             # The last argument is the type of a list's items, or of a mapping's values.
             kind = (get_args(kind) or (None,))[-1]

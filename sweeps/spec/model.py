@@ -1,7 +1,5 @@
 """The spec of a sweep: its YAML as a pydantic model, and what is derived from it."""
 
-import itertools
-from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -24,8 +22,9 @@ from sweeps.spec.sections import (
     Resources,
     Scalar,
     Stages,
+    Value,
 )
-from sweeps.spec.source import dump
+from sweeps.spec.yaml import dump
 from trainables import Hyperparameters, Trainable, registry
 from trainables.base import Direction
 
@@ -36,11 +35,7 @@ LAST_SEED = 2**32 - 1
 
 
 def trainable_of(name: str) -> type[Trainable]:
-    """Look up a trainable by its name.
-
-    Raises:
-        SweepError: If the package that defines it cannot be used.
-    """
+    """Look up a trainable; raise SweepError if the package that defines it cannot be used."""
     try:
         return registry.get(name)
     except registry.RegistryError as error:
@@ -55,14 +50,12 @@ class Spec(Model):
     )
     question: str = Field("", description="what the study asks, for its report")
     trainable: str = Field(description="dataset and architectures to train")
-    mode: Literal["search", "grid"] = Field(
-        "search", description="grid: run every combination of the listed values, with every seed"
-    )
+    mode: Literal["search", "grid"] = Field("search", description="grid: all combinations, with every seed")
     compare: Compared = Field(
         None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
     )
     stages: Stages | None = Field(None, description="stages of a comparison: search, then confirm")
-    fixed: dict[str, Scalar] = Field(
+    fixed: dict[str, Value] = Field(
         {}, description="hyperparameters that are not searched, or values for where their when does not apply"
     )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
@@ -72,12 +65,8 @@ class Spec(Model):
     claims: list[Claim] = Field([], description="expected results, judged in the report")
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
-    seeds: int = Field(
-        1, ge=1, le=MOST_TRIALS, description="replicates of every point of a grid: seed, seed + 1, ..."
-    )
-    max_failures: int = Field(
-        2, ge=0, le=1_000, description="how often a failed trial is retried, from its last epoch"
-    )
+    seeds: int = Field(1, ge=1, le=MOST_TRIALS, description="replicates of each grid point, from seed on")
+    max_failures: int = Field(2, ge=0, le=1_000, description="retries of a failed trial, from its last epoch")
     data_dir: str | None = Field(None, description="folder with local copies of datasets")
     profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(
         {}, exclude=True, description="variants of the sweep, such as {quick: {fixed.epochs: 1}}"
@@ -114,7 +103,7 @@ class Spec(Model):
     def arms(self) -> list[Scalar]:
         """The values of the compared hyperparameter in this sweep."""
         if self.compare is not None:
-            return compared_values(self.compare, self.trainable_class)
+            return arms_of(self.compare, self.trainable_class)
         dimension = self.search.get("noise")
         values = dimension.values if dimension else []
         if dimension is None or dimension.when:
@@ -183,14 +172,14 @@ class Spec(Model):
 
         A range counts as its two ends, a dimension with a ``when`` also as the value without it.
         """
-        options: list[list[dict[str, Any]]] = []
-        for dimension_name in names:
-            if dimension := self.space.get(dimension_name):
-                values = (*dimension.values, *dimension.bounds)
-                options.append([{dimension_name: value} for value in values])
+        variants: list[dict[str, Any]] = [{}]
+        for name in names:
+            if dimension := self.space.get(name):
+                options = [{name: value} for value in (*dimension.values, *dimension.bounds)]
                 if dimension.when:
-                    options[-1].append({})
-        return [self.hyperparameters(dict(ChainMap(*chosen))) for chosen in itertools.product(*options)]
+                    options.append({})
+                variants = [variant | option for variant in variants for option in options]
+        return [self.hyperparameters(variant) for variant in variants]
 
     def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Select from all hyperparameters of a trial the arm and the searched ones."""
@@ -201,9 +190,7 @@ class Spec(Model):
         return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
 
 
-def compared_values(
-    compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]
-) -> list[Scalar]:
+def arms_of(compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]) -> list[Scalar]:
     """List the values in ``compare``, or else all that the hyperparameter can have; empty for a number."""
     if not isinstance(compare, str):
         return list(next(iter(compare.values()), []))

@@ -21,38 +21,25 @@ def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     described = trainable.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]
+    values = {"properties": fields, "additionalProperties": False}
     searched = {key: _searched(field) for key, field in fields.items()}
     compared = {key: {"items": field} for key, field in fields.items()}
     judged = [*trainable.metrics(), *trainable.test_metrics(), *CURVATURE]
-    claim = {
-        "metric": {"enum": sorted(judged)},
-        "where": {"properties": fields, "additionalProperties": False},
-    }
-    return {
-        "if": {"properties": {"trainable": {"const": name}}, "required": ["trainable"]},
-        "then": {
-            "properties": {
-                "fixed": {"properties": fields, "additionalProperties": False},
-                "search": {"properties": searched, "additionalProperties": False},
-                "compare": {
-                    "anyOf": [
-                        {"enum": [*fields, None]},
-                        {"type": "object", "properties": compared, "additionalProperties": False},
-                    ]
-                },
-                "objective": {"properties": {"metric": {"enum": sorted(trainable.metrics())}}},
-                "claims": {"items": {"properties": claim}},
-            }
+    sections = {
+        "fixed": values,
+        "search": {**values, "properties": searched},
+        "compare": {
+            "anyOf": [{"enum": [*fields, None]}, {**values, "type": "object", "properties": compared}]
         },
+        "objective": {"properties": {"metric": {"enum": sorted(trainable.metrics())}}},
+        "claims": {"items": {"properties": {"metric": {"enum": sorted(judged)}, "where": values}}},
     }
+    is_trainable = {"properties": {"trainable": {"const": name}}, "required": ["trainable"]}
+    return {"if": is_trainable, "then": {"properties": sections}}
 
 
 def _searched(field: dict[str, Any]) -> dict[str, Any]:
     # "items" constrains lists only and "properties" mappings only, so that both forms of a dimension fit.
-    items = {"items": field}
-    return {
-        "$ref": "#/$defs/Dimension",
-        "description": field.get("description", ""),
-        **items,
-        "properties": dict.fromkeys(KINDS, items),
-    }
+    kinds = {kind: {"items": field} for kind in KINDS}
+    description = field.get("description", "")
+    return {"$ref": "#/$defs/Dimension", "description": description, "items": field, "properties": kinds}

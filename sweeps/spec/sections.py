@@ -5,18 +5,30 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
-from typing_extensions import override
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sweeps.errors import shown
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
-MOST_VALUES = 1_000  # per hyperparameter
+# The limit for the values of one hyperparameter.
+MOST_VALUES = 1_000
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, Scalar) and (not isinstance(value, float) or math.isfinite(value))
+
+
+def _one_value(value: Any) -> Any:
+    if not _is_value(value):
+        rule = "a finite number" if isinstance(value, float) else "one value (a number, text, true or false)"
+        raise ValueError(f"must be {rule}, got {shown(value)}")
+    return value
+
+
 Number = TypeVar("Number", int, float)
-Values = Annotated[list[Scalar], Field(min_length=1, max_length=MOST_VALUES)]
+Value = Annotated[Scalar, BeforeValidator(_one_value)]
+Values = Annotated[list[Value], Field(min_length=1, max_length=MOST_VALUES)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
@@ -28,8 +40,16 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def _list_or_one_kind(schema: dict[str, Any]) -> None:
+    mapping = {**schema, "oneOf": [{"required": [kind]} for kind in KINDS]}
+    schema.clear()
+    schema["anyOf"] = [{"type": "array", "minItems": 1, "description": "choice"}, mapping]
+
+
 class Dimension(Model):
     """One searched hyperparameter: exactly one kind, and when it applies."""
+
+    model_config = ConfigDict(json_schema_extra=_list_or_one_kind)
 
     choice: Values | None = Field(None, description="one of these values, chosen by Optuna")
     grid: Values | None = Field(None, description="all of these values, in full factorial")
@@ -80,15 +100,6 @@ class Dimension(Model):
         """Lowest and highest value of a range; empty for a choice or grid."""
         return self.uniform or self.log_uniform or self.int_uniform or []
 
-    @classmethod
-    @override
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        described = handler.resolve_ref_schema(handler(schema))
-        mapping = {**described, "oneOf": [{"required": [kind]} for kind in KINDS]}
-        return {"anyOf": [{"type": "array", "minItems": 1, "description": "choice"}, mapping]}
-
 
 def has_duplicates(values: Sequence[Scalar]) -> bool:
     """Whether a value is listed twice; true is not 1."""
@@ -130,12 +141,9 @@ def _none_is_none(value: Any) -> Any:
     return value
 
 
-def _or_none(schema: dict[str, Any]) -> None:
-    schema["anyOf"].append({"const": "none"})
-
-
 MaybeScheduler = Annotated[
-    Scheduler | None, BeforeValidator(_none_is_none), Field(json_schema_extra=_or_none)
+    Scheduler | None,
+    BeforeValidator(_none_is_none, json_schema_input_type=Scheduler | None | Literal["none"]),
 ]
 
 
@@ -170,7 +178,7 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Names = Annotated[list[Scalar], Field(min_length=1)]
+Names = Annotated[list[Value], Field(min_length=1)]
 Arms = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=Scalar | Names)]
 
 
@@ -182,17 +190,13 @@ def _number_or_common(value: Any) -> Any:
     raise ValueError(f"must be a number or common, got {shown(value)}")
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, Scalar) and (not isinstance(value, float) or math.isfinite(value))
-
-
 def _one_hyperparameter(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and len(value) > 1:
         raise ValueError(f"must name one hyperparameter, got {', '.join(map(str, value))}")
     values = next(iter(value.values()), None) if isinstance(value, dict) else None
-    if not isinstance(values, list) or not all(map(_is_scalar, values)):
+    if not isinstance(values, list) or not all(map(_is_value, values)):
         rule = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
         raise ValueError(f"{rule}, got {shown(value)}")
     return value
@@ -208,7 +212,7 @@ class Claim(Model):
     metric: str = Field(description="metric after the last epoch, such as test_accuracy")
     better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
     worse: Arms | None = Field(None, description="arm or arms")
-    equal: Annotated[list[Scalar], Field(min_length=2)] | None = Field(
+    equal: Annotated[list[Value], Field(min_length=2)] | None = Field(
         None, description="instead of better and worse: arms that differ by less than within"
     )
     within: float | None = Field(
@@ -218,7 +222,7 @@ class Claim(Model):
         None, description="compare epochs until metric is this good; common: as good as every seed becomes"
     )
     epoch: int | None = Field(None, ge=1, description="compare metric after this epoch instead of the last")
-    where: dict[str, Scalar] = Field({}, description="in a grid: the point that the claim is about")
+    where: dict[str, Value] = Field({}, description="in a grid: the point that the claim is about")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

@@ -7,50 +7,38 @@ from typing import Any
 import yaml
 
 from sweeps.errors import Location, Mistake, SpecError, dotted, shown, unknown
-from sweeps.spec.yaml import LARGEST, LONGEST_KEY, Malformed, Refused, dump, parse
-
-__all__ = ["STUDIES", "Source", "dump", "shipped_study"]
+from sweeps.spec.yaml import LARGEST, LONGEST_KEY, Malformed, Refused, parse
 
 STUDIES = Path(__file__).parents[1] / "studies"
+_Place = tuple[str, int, str]
 
 
 class Source:
-    """The content of a spec, and where each of its keys is written.
+    """The content of a spec, with its profile and overrides applied, and where each of its keys is written.
 
     Attributes:
         name: The file's name; ``spec`` for a mapping.
-        content: The parsed mapping, with the profile and the overrides applied.
         text: The file's text; empty for a mapping.
         mistakes: Keys that are given twice.
     """
 
     def __init__(
-        self,
-        source: str | Path | Mapping[str, Any],
-        overrides: Sequence[str] = (),
-        profile: str | None = None,
+        self, spec: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), profile: str | None = None
     ) -> None:
-        """Read a spec, given as to ``load_spec``.
-
-        Raises:
-            SpecError: If the file is not a readable YAML mapping, or the profile or an override is wrong.
-        """
-        # Changed locations, latest first, each with the location in the profile that changed it.
-        self._changed: list[tuple[Location, Location | None]] = []
+        """Read a spec, given as to ``load_spec``; raise SpecError if it or a change cannot be read."""
+        # Changed locations, latest first, each with the change's file and line, and how to name the profile.
+        self._changed: list[tuple[Location, _Place]] = []
         self._root: yaml.Node | None = None
         self.text = ""
         self.mistakes: list[Mistake] = []
-        if isinstance(source, Mapping):
+        if isinstance(spec, Mapping):
             self.name = "spec"
-            content: Any = source
+            content = spec
         else:
-            path = shipped_study(source) or Path(source)
+            path = shipped_study(spec) or Path(spec)
             self.name = str(path)
             self.text = self._read(path)
             content = self._parse()
-        if not isinstance(content, Mapping):
-            mistake = Mistake(self.name, 1, "", "must be a mapping of keys such as name: and search:")
-            raise SpecError([mistake])
         self.content: dict[str, Any] = _copied(content)
         if profile is not None:
             self._apply(profile)
@@ -60,13 +48,9 @@ class Source:
     def mistake(self, location: Location, message: str) -> Mistake:
         """Place a message at a location, or at the nearest one above it that is in the file."""
         location = self._as_written(location)
-        key = dotted(location)
-        for changed, origin in self._changed:
-            if location[: len(changed)] == changed:
-                if origin is None:
-                    return Mistake("--set", 0, key, message)
-                return Mistake(self.name, self._line(origin), f"profile {origin[1]}: {key}", message)
-        return Mistake(self.name, self._line(location), key, message)
+        places = (place for changed, place in self._changed if location[: len(changed)] == changed)
+        file, line, prefix = next(places, (self.name, self._line(location), ""))
+        return Mistake(file, line, f"{prefix}{dotted(location)}", message)
 
     def _as_written(self, location: Location) -> Location:
         """Leave out ``choice`` where the spec has its short form, a list."""
@@ -95,7 +79,7 @@ class Source:
             reason = f"cannot be read: {error}"
         raise _error(self.name, 0, "", reason)
 
-    def _parse(self) -> Any:
+    def _parse(self) -> Mapping[str, Any]:
         try:
             document = parse(self.text)
         except Refused as error:
@@ -105,6 +89,8 @@ class Source:
         self._root = document.root
         for line, location in document.twice:
             self.mistakes.append(Mistake(self.name, line, dotted(location), "is given twice; keep one"))
+        if not isinstance(document.content, dict):
+            raise _error(self.name, 1, "", "must be a mapping of keys such as name: and search:")
         return document.content
 
     def _line(self, location: Location) -> int:
@@ -134,7 +120,7 @@ class Source:
             raise _error("--set", 0, key, f"{shown(text)} is not a YAML value") from None
         except Refused as error:
             raise _error("--set", 0, dotted((*location, *error.location)), error.message) from None
-        self._change(location, value, None)
+        self._change(location, value, ("--set", 0, ""))
 
     def _apply(self, profile: str) -> None:
         profiles = self.content.pop("profiles", None)
@@ -146,19 +132,21 @@ class Source:
         if not isinstance(changes, dict):
             message = f"must be a mapping of keys to values, such as fixed.epochs: 1, got {shown(changes)}"
             raise _error(self.name, self._line(location), dotted(location), message)
-        self._change(("name",), f"{self.content.get('name')}-{profile}", location)
+        prefix = f"profile {profile}: "
+        name = f"{self.content.get('name')}-{profile}"
+        self._change(("name",), name, (self.name, self._line(location), prefix))
         for key, value in changes.items():
-            self._change(tuple(key.split(".")), value, (*location, key))
+            self._change(tuple(key.split(".")), value, (self.name, self._line((*location, key)), prefix))
 
-    def _change(self, location: Location, value: Any, origin: Location | None) -> None:
+    def _change(self, location: Location, value: Any, place: _Place) -> None:
         target = self.content
         for index, part in enumerate(location[:-1]):
             if not isinstance(target.get(str(part)), dict):
                 target[str(part)] = {}
-                self._changed.insert(0, (location[: index + 1], origin))
+                self._changed.insert(0, (location[: index + 1], place))
             target = target[str(part)]
         target[str(location[-1])] = value
-        self._changed.insert(0, (location, origin))
+        self._changed.insert(0, (location, place))
 
 
 def shipped_study(source: str | Path) -> Path | None:

@@ -1,7 +1,6 @@
 """The search space of a spec: which dimensions apply, and the points of a grid."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sweeps.spec.model import Spec
@@ -50,17 +49,17 @@ def _suggest(trial: Suggester, name: str, dimension: Dimension) -> Any:
 
 def in_order(search: Mapping[str, Dimension]) -> list[str]:
     """Order the names of dimensions so that each follows those in its ``when``, which has no cycles."""
-    ordered: dict[str, None] = {}
+    ordered: list[str] = []
 
     def visit(name: str) -> None:
-        for parent in search[name].when or {}:
-            if parent in search:
+        if name in search and name not in ordered:
+            for parent in search[name].when or {}:
                 visit(parent)
-        ordered.setdefault(name)
+            ordered.append(name)
 
     for name in search:
         visit(name)
-    return list(ordered)
+    return ordered
 
 
 def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
@@ -78,23 +77,19 @@ def grid_points(spec: Spec) -> list[dict[str, Any]]:
     """
     points: list[dict[str, Any]] = [{}]
     for name in in_order(spec.space):
-        points = list(_with_dimension(spec, name, points))
+        dimension, shorter, points = spec.space[name], points, []
+        for point in shorter:
+            if is_active(spec, dimension, point):
+                points += [{**point, name: value} for value in dimension.values]
+            else:
+                points.append(point)
     return points
-
-
-def _with_dimension(spec: Spec, name: str, points: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    dimension = spec.space[name]
-    for point in points:
-        if is_active(spec, dimension, point):
-            yield from (point | {name: value} for value in dimension.values)
-        else:
-            yield point
 
 
 def grid_trials(spec: Spec) -> list[dict[str, Any]]:
     """List every point of a grid with every seed, seed by seed, so that an interrupted grid is balanced."""
-    seeds = range(spec.seed, spec.seed + spec.seeds)
-    return [{**point, "seed": seed} for seed, point in itertools.product(seeds, grid_points(spec))]
+    points = grid_points(spec)
+    return [{**point, "seed": spec.seed + index} for index in range(spec.seeds) for point in points]
 
 
 def n_trials(spec: Spec) -> int | None:

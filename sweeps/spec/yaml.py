@@ -3,8 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import yaml
 from typing_extensions import override
@@ -33,8 +32,7 @@ class Malformed(Refused):
     """Text that is not YAML, or YAML with tags."""
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """Parsed YAML; ``root`` is None for empty text."""
 
     root: yaml.Node | None
@@ -62,10 +60,10 @@ class _Loader(yaml.SafeLoader):
     @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         self._path.append(str(index.value)[:LONGEST_KEY] if isinstance(index, yaml.Node) else index)
+        line = self.peek_event().start_mark.line + 1
         if len(self._path) - 1 > _DEEPEST:
-            self._refuse(f"is nested too deeply: at most {_DEEPEST} levels")
+            self._refuse(f"is nested too deeply: at most {_DEEPEST} levels", line)
         before, is_alias = self._count, self.check_event(yaml.AliasEvent)
-        line = self.peek_event().start_mark.line
         node = cast(yaml.Node, super().compose_node(parent, index))
         if is_alias and node not in self._counts:
             self._refuse("an alias (*) must not stand inside its own anchor (&)", line)
@@ -97,9 +95,8 @@ class _Loader(yaml.SafeLoader):
                     self.twice.append((key.start_mark.line + 1, (*self._location(), key.value)))
                 known.add(key.value)
 
-    def _refuse(self, message: str, line: int | None = None) -> None:
-        line = self.peek_event().start_mark.line if line is None else line
-        raise Refused(line + 1, self._location(), message)
+    def _refuse(self, message: str, line: int) -> None:
+        raise Refused(line, self._location(), message)
 
     def _location(self) -> Location:
         return tuple(part for part in self._path if part is not None)
@@ -146,12 +143,7 @@ def dump(content: Mapping[str, Any]) -> str:
 
 
 def parse(text: str) -> Document:
-    """Read YAML.
-
-    Raises:
-        Malformed: If the text is not YAML, or has tags.
-        Refused: If it is too large or too deep for a sweep.
-    """
+    """Read YAML; raise Malformed if it is not YAML or has tags, Refused if it is beyond the limits."""
     if len(text) > LARGEST:
         raise Refused(0, (), f"is too large: at most {LARGEST // 2**20} MiB")
     try:
@@ -159,7 +151,7 @@ def parse(text: str) -> Document:
         root = loader.get_single_node()
         content = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
-        raise Malformed(_line(error), (), _message(error)) from None
+        raise _malformed(error) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         message = f"is not valid YAML: the character {chr(error.character)!r} is not allowed"
@@ -167,12 +159,7 @@ def parse(text: str) -> Document:
     return Document(root, content, loader.twice)
 
 
-def _line(error: yaml.MarkedYAMLError) -> int:
-    mark = error.problem_mark or error.context_mark
-    return mark.line + 1 if mark else 0
-
-
-def _message(error: yaml.MarkedYAMLError) -> str:
+def _malformed(error: yaml.MarkedYAMLError) -> Malformed:
     mark = error.problem_mark or error.context_mark
     problem, context = error.problem or "", error.context or ""
     if problem.startswith("could not determine a constructor"):
@@ -183,4 +170,5 @@ def _message(error: yaml.MarkedYAMLError) -> str:
         problem, context = f"{context}, {problem}", ""
     elif context and error.context_mark and mark and error.context_mark.line != mark.line:
         context += f" that starts on line {error.context_mark.line + 1}"
-    return f"is not valid YAML: {' '.join(filter(None, (problem, context)))}"
+    message = f"is not valid YAML: {' '.join(filter(None, (problem, context)))}"
+    return Malformed(mark.line + 1 if mark else 0, (), message)

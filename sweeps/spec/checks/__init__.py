@@ -5,26 +5,24 @@ from typing import Any
 
 from sweeps.errors import Location, SweepError, unknown
 from sweeps.spec.checks.claims import check_claims
-from sweeps.spec.checks.comparison import check_comparison, check_stages
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.checks.hyperparameters import check_conditions, check_names, check_sigma, check_values
-from sweeps.spec.checks.trials import check_budget, check_objective, check_scheduler, check_seeds, check_size
+from sweeps.spec.checks.hyperparameters import (
+    check_comparison,
+    check_conditions,
+    check_names,
+    check_sigma,
+    check_values,
+)
+from sweeps.spec.checks.trials import TRIAL_CHECKS
 from sweeps.spec.model import trainable_of
 from sweeps.spec.sections import Dimension
 from trainables import registry
-
-_TRIAL_CHECKS = (check_seeds, check_size, check_objective, check_budget, check_scheduler)
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
     """Find the mistakes that only the trainable, or two keys together, can show.
 
-    Args:
-        content: The spec as written.
-        wrong: Where its form is wrong. Nothing more is said there, and the rest is checked all the same.
-
-    Returns:
-        Locations and what would be right there.
+    ``wrong`` has the locations whose form is wrong: no more is reported there, and all else is checked.
     """
     name = content.get("trainable")
     if not isinstance(name, str):
@@ -48,18 +46,14 @@ def _problems(draft: Draft) -> Iterator[Problem]:
         yield location, message
     in_comparison = list(check_comparison(draft))
     yield from in_comparison
-    _add_arms(draft, are_right=not in_comparison)
-    for find in (check_stages, check_conditions, check_sigma, *_TRIAL_CHECKS, check_claims):
-        yield from find(draft)
-
-
-def _add_arms(draft: Draft, *, are_right: bool) -> None:
-    """Add the arms to the dimensions, or mark the compared hyperparameter as broken."""
-    if draft.compared and are_right:
+    if draft.compared and not in_comparison:
+        # The checks below treat the arms as the values of a dimension.
         if draft.compared not in draft.search:
             draft.dimensions[draft.compared] = Dimension(choice=draft.arms)
-    elif draft.compares or not are_right:
+    elif draft.compares or in_comparison:
         draft.broken.add(str(draft.compared))
         if "noise" not in {*draft.fixed, *draft.search}:
             # A misspelt name may have meant noise.
             draft.broken.add("noise")
+    for check_part in (check_conditions, check_sigma, *TRIAL_CHECKS, check_claims):
+        yield from check_part(draft)

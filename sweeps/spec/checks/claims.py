@@ -1,7 +1,6 @@
 """Checks of claims: that their arms, metrics, epochs and points exist, and can be judged."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from sweeps.errors import one_of, shown, unknown
 from sweeps.spec.checks.draft import Draft, Problem, is_among
@@ -70,23 +69,18 @@ def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
 def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
     if "epochs" in draft.broken:
         return
-    epochs: float = draft.most_epochs
-    if "epochs" in claim.where:
-        epochs = _number(claim.where["epochs"])
-    elif draft.compared == "epochs":
-        epochs = min(map(_number, claim.arms))
+    epochs = draft.most_epochs
+    if "epochs" in claim.where or draft.compared == "epochs":
+        given = [claim.where["epochs"]] if "epochs" in claim.where else claim.arms
+        epochs = min(value if isinstance(value, int) else 0 for value in given)
     if epochs < 1:
+        # Another check reports it.
         return
     if claim.epoch is not None and claim.epoch > epochs:
         yield ("epoch",), f"must be at most the {epochs} epochs of a trial, got {claim.epoch}"
     if claim.reach is not None and claim.within is not None and claim.within >= epochs:
         rule = f"counts epochs when reach is given, and must be below the {epochs} of a trial"
         yield ("within",), f"{rule}, got {claim.within:g}"
-
-
-def _number(value: Any) -> float:
-    """The value if it is a number, or else 0: another check reports it."""
-    return value if isinstance(value, int | float) else 0
 
 
 def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
@@ -107,8 +101,8 @@ def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
                 possible = one_of(map(str, listed[name]))
                 yield ("where", name), f"{shown(value)} is not a value of {name}; it can be {possible}"
         elif name not in {*draft.broken, *draft.search}:
-            nothing = "leave it out: the grid has no dimension but the arms"
-            yield ("where", name), unknown(name, list(listed), "is not searched") if listed else nothing
+            only_arms = "leave it out: the grid has no dimension but the arms"
+            yield ("where", name), unknown(name, list(listed), "is not searched") if listed else only_arms
     # A misspelt key, reported above, may be the one that would be missing here.
     if claim.where.keys() <= listed.keys():
         for name, values in listed.items():

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sweeps.errors import Location
-from sweeps.spec.model import compared_values
+from sweeps.spec.model import arms_of
 from sweeps.spec.sections import Claim, Dimension, Scalar
 from trainables import Trainable
 
@@ -45,10 +45,11 @@ class Draft:
         if isinstance(compare, Mapping) and len(compare) == 1:
             self.compared = next(iter(compare))
         is_right = self.compares and self._is_valid(("compare",))
-        self.arms: list[Any] = compared_values(compare, trainable) if is_right else []
+        self.arms: list[Any] = arms_of(compare, trainable) if is_right else []
         claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
         self.has_claims = bool(claims)
-        self.claims = {i: Claim.model_validate(raw) for i, raw in claims if self._is_valid(("claims", i))}
+        valid = [(index, raw) for index, raw in claims if self._is_valid(("claims", index))]
+        self.claims = {index: Claim.model_validate(raw) for index, raw in valid}
 
     def section(self, *location: str) -> Mapping[str, Any]:
         """The mapping at a location as written; empty if there is none."""
@@ -72,18 +73,16 @@ class Draft:
     def possible(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
-        if dimension is None:
-            return [self._unsearched(name)]
-        return [*dimension.values, self._unsearched(name)] if dimension.when else dimension.values
+        if dimension and not dimension.when:
+            return dimension.values
+        unsearched = self.fixed.get(name, self.fields[name].default)
+        return [*(dimension.values if dimension else ()), unsearched]
 
     @property
     def most_epochs(self) -> int:
         """The most epochs that a trial can have, if ``epochs`` is not broken."""
         dimension = self.dimensions.get("epochs")
         return max([*self.possible("epochs"), *(dimension.bounds if dimension else ())])
-
-    def _unsearched(self, name: str) -> Any:
-        return self.fixed.get(name, self.fields[name].default)
 
 
 def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:

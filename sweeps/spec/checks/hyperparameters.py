@@ -1,4 +1,4 @@
-"""Checks of hyperparameters: their names, their values, when they apply, and the noise they make."""
+"""Checks of hyperparameters: their names and values, the arms, when they apply, and sigma."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args
@@ -6,10 +6,10 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import Location, unknown
+from sweeps.errors import Location, shown, unknown
 from sweeps.spec.checks.draft import Draft, Problem, is_among
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, Dimension, Scalar
+from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates
 from trainables import NOISE_MODES
 
 
@@ -41,29 +41,52 @@ def _dimension_values(draft: Draft, name: str, written: Mapping[str, Any]) -> It
             if problem := value_problem(field, value):
                 yield ("search", name, kind, index), problem
     dimension = draft.dimensions.get(name)
-    if dimension and (dimension.uniform or dimension.log_uniform) and _is_whole(field):
+    takes = get_args(field.annotation) or (field.annotation,)
+    if dimension and dimension.kind in ("uniform", "log_uniform") and int in takes and float not in takes:
         yield ("search", name, dimension.kind), f"{name} is a whole number; use int_uniform or a list"
-
-
-def _is_whole(field: FieldInfo) -> bool:
-    kinds = get_args(field.annotation) or (field.annotation,)
-    return int in kinds and float not in kinds
 
 
 def value_problem(field: FieldInfo, value: Any) -> str | None:
     """Say what is wrong with the value of a hyperparameter; None if nothing is."""
     annotation: Any = field.annotation
-    if field.metadata:
-        # The metadata are the bounds of a number.
-        annotation = Annotated[annotation, *field.metadata]
     try:
-        TypeAdapter(annotation).validate_python(value, strict=True)
+        TypeAdapter(Annotated[annotation, field]).validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "literal_error":
             return unknown(value, [str(option) for option in get_args(field.annotation)])
         return message_of(("",), dict(first))
     return None
+
+
+def check_comparison(draft: Draft) -> Iterator[Problem]:
+    name, arms = draft.compared, draft.arms
+    if name is None:
+        if draft.has_stages and not draft.compares:
+            yield ("stages",), "needs compare: the hyperparameter whose values are the arms, such as noise"
+        return
+    is_name = isinstance(draft.content["compare"], str)
+    location: Location = ("compare",) if is_name else ("compare", name)
+    if name not in draft.fields:
+        yield location, unknown(name, list(draft.fields))
+    elif is_name and not arms:
+        yield location, f"must list its values, such as {{{name}: [...]}}"
+    elif len(arms) > MOST_VALUES:
+        yield location, f"must have at most {MOST_VALUES:,} values, got {len(arms):,}"
+    elif len(arms) < 2 or has_duplicates(arms):
+        yield location, f"must have two values or more, each once, got {shown(arms)}"
+    elif name == "curvature" and draft.has_stages:
+        yield location, "must be the same for all arms: put it in stages.confirm, and compare something else"
+    else:
+        for index, arm in enumerate(arms):
+            if problem := value_problem(draft.fields[name], arm) or _spelling(draft.fields[name], arm):
+                yield (*location, index), problem
+
+
+def _spelling(field: FieldInfo, arm: Any) -> str | None:
+    annotation: Any = field.annotation
+    text = str(TypeAdapter(annotation).validate_python(arm))
+    return None if text == str(arm) else f"must be written {text}, because arms are named by their text"
 
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:
@@ -78,14 +101,11 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
             elif above and above.bounds:
                 yield location, f"must name a choice or grid; {parent} is {above.kind}"
             elif parent not in draft.broken:
-                yield from _condition_values(location, values, draft.possible(parent))
-
-
-def _condition_values(location: Location, values: list[Scalar], possible: list[Scalar]) -> Iterator[Problem]:
-    problem = f"is not a value of {location[-1]} in this sweep"
-    for index, value in enumerate(values):
-        if not is_among(value, possible):
-            yield (*location, index), unknown(value, list(map(str, possible)), problem)
+                possible = draft.possible(parent)
+                for index, value in enumerate(values):
+                    if not is_among(value, possible):
+                        problem = f"is not a value of {parent} in this sweep"
+                        yield (*location, index), unknown(value, list(map(str, possible)), problem)
 
 
 def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -112,20 +132,16 @@ def check_sigma(draft: Draft) -> Iterator[Problem]:
         if "none" in possible:
             yield ("compare",), "cannot be sigma where noise can be none, which has no sigma"
     elif sigma:
-        yield from _sigma_condition(draft, sigma, possible, noisy)
+        yield from _sigma_when(draft, sigma, possible, noisy)
 
 
-def _sigma_condition(
-    draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]
-) -> Iterator[Problem]:
+def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]) -> Iterator[Problem]:
+    location = ("search", "sigma")
     modes = (sigma.when or {}).get("noise")
-    left_out = [mode for mode in noisy if modes and mode not in modes]
     if modes is None:
         if noisy and "none" in possible:
-            yield (
-                ("search", "sigma"),
-                f"needs when: {{noise: [{', '.join(noisy)}]}}, because none has no sigma",
-            )
-    elif left_out and "sigma" not in draft.fixed and all(mode in possible for mode in modes):
-        problem = f"leaves out {', '.join(left_out)}, which would have no noise"
-        yield ("search", "sigma", "when", "noise"), problem
+            yield location, f"needs when: {{noise: [{', '.join(noisy)}]}}, because none has no sigma"
+        return
+    left_out = ", ".join(mode for mode in noisy if mode not in modes)
+    if left_out and "sigma" not in draft.fixed and all(mode in possible for mode in modes):
+        yield (*location, "when", "noise"), f"leaves out {left_out}, which would have no noise"

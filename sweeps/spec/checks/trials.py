@@ -1,4 +1,4 @@
-"""Checks of how many trials there are, with which seeds, when they stop, and what they optimize."""
+"""Checks of trials: their stages, number, seeds, objective and early stopping."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,49 @@ from collections.abc import Iterator, Mapping
 from sweeps.errors import unknown
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.model import LAST_SEED
-from sweeps.spec.sections import MOST_TRIALS
+from sweeps.spec.sections import MOST_TRIALS, SearchStage
+
+
+def check_stages(draft: Draft) -> Iterator[Problem]:
+    is_search = draft.content.get("mode") in (None, "search")
+    if draft.compared and is_search and not draft.has_stages:
+        rule = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
+        yield ("compare",), rule
+    if draft.has_stages and draft.is_grid:
+        yield ("stages",), "leave it out: mode: grid runs every point with every seed"
+    elif draft.stages:
+        yield from _search_stage(draft)
+        yield from _beside_stages(draft)
+
+
+def _search_stage(draft: Draft) -> Iterator[Problem]:
+    location = ("stages", "search")
+    stage = draft.section(*location)
+    given = [key for key in ("trials_per_arm", "epochs_per_arm") if stage.get(key) is not None]
+    has_misspelt_key = not stage.keys() <= SearchStage.model_fields.keys()
+    if len(given) == 2:
+        yield location, "must have trials_per_arm or epochs_per_arm, not both"
+    elif not given and not has_misspelt_key:
+        yield location, "must have trials_per_arm, such as 20, or epochs_per_arm"
+    top = draft.valid(1, "stages", "confirm", "top")
+    for key in given:
+        most = draft.valid(top, *location, key)
+        if most < top:
+            yield ("stages", "confirm", "top"), f"must be at most the {most} {key}, got {top}"
+
+
+def _beside_stages(draft: Draft) -> Iterator[Problem]:
+    if "curvature" in draft.fixed and "curvature" in draft.section("stages", "confirm"):
+        yield ("stages", "confirm", "curvature"), "is already in fixed; keep one"
+    if "curvature" in draft.search:
+        yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
+
+    if draft.valid(None, "budget", "trials") is not None:
+        yield ("budget", "trials"), "leave it out: stages.search sets the budget"
+    if draft.content.get("scheduler") not in (None, "none"):
+        yield ("scheduler",), "put it in stages.search"
+    if draft.valid(1, "seeds") != 1:
+        yield ("seeds",), "leave it out: stages.confirm.seeds sets the seeds"
 
 
 def check_seeds(draft: Draft) -> Iterator[Problem]:
@@ -24,10 +66,9 @@ def check_size(draft: Draft) -> Iterator[Problem]:
     if is_grid and not draft.has_stages:
         points = [len(dimension.values) for dimension in draft.dimensions.values() if dimension.values]
         yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
-    location = ("stages", "confirm")
-    yield from _too_many(
-        location, len(draft.arms) or 1, draft.valid(1, *location, "top"), draft.valid(0, *location, "seeds")
-    )
+    confirm = ("stages", "confirm")
+    top, seeds = draft.valid(1, *confirm, "top"), draft.valid(0, *confirm, "seeds")
+    yield from _too_many(confirm, len(draft.arms) or 1, top, seeds)
 
 
 def _too_many(location: tuple[str, ...], *factors: int) -> Iterator[Problem]:
@@ -93,3 +134,6 @@ def check_scheduler(draft: Draft) -> Iterator[Problem]:
         if grace >= epochs:
             rule = f"must be below the {epochs} epochs of a trial, or no trial is ever stopped"
             yield (*location, "asha", "grace_epochs"), f"{rule}, got {grace}"
+
+
+TRIAL_CHECKS = (check_stages, check_seeds, check_size, check_objective, check_budget, check_scheduler)
