@@ -132,20 +132,19 @@ class Source:
         if not isinstance(changes, dict):
             message = f"must be a mapping of keys to values, such as fixed.epochs: 1, got {shown(changes)}"
             raise _error(self.name, self._line(location), dotted(location), message)
-        prefix = f"profile {profile}: "
-        name = f"{self.content.get('name')}-{profile}"
+        name, prefix = f"{self.content.get('name')}-{profile}", f"profile {profile}: "
         self._change(("name",), name, (self.name, self._line(location), prefix))
         for key, value in changes.items():
             self._change(tuple(key.split(".")), value, (self.name, self._line((*location, key)), prefix))
 
-    def _change(self, location: Location, value: Any, place: _Place) -> None:
+    def _change(self, location: tuple[str, ...], value: Any, place: _Place) -> None:
         target = self.content
-        for index, part in enumerate(location[:-1]):
-            if not isinstance(target.get(str(part)), dict):
-                target[str(part)] = {}
-                self._changed.insert(0, (location[: index + 1], place))
-            target = target[str(part)]
-        target[str(location[-1])] = value
+        for index, part in enumerate(location[:-1], start=1):
+            if not isinstance(target.get(part), dict):
+                target[part] = {}
+                self._changed.insert(0, (location[:index], place))
+            target = target[part]
+        target[location[-1]] = value
         self._changed.insert(0, (location, place))
 
 

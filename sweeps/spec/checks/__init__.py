@@ -6,13 +6,7 @@ from typing import Any
 from sweeps.errors import Location, SweepError, unknown
 from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.checks.hyperparameters import (
-    check_comparison,
-    check_conditions,
-    check_names,
-    check_sigma,
-    check_values,
-)
+from sweeps.spec.checks.hyperparameters import check_comparison, check_conditions, check_sigma, check_values
 from sweeps.spec.checks.trials import TRIAL_CHECKS
 from sweeps.spec.model import trainable_of
 from sweeps.spec.sections import Dimension
@@ -41,7 +35,7 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
 
 
 def _problems(draft: Draft) -> Iterator[Problem]:
-    for location, message in (*check_names(draft), *check_values(draft)):
+    for location, message in check_values(draft):
         draft.broken.add(str(location[1]))
         yield location, message
     in_comparison = list(check_comparison(draft))

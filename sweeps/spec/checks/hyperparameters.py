@@ -13,28 +13,24 @@ from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates
 from trainables import NOISE_MODES
 
 
-def check_names(draft: Draft) -> Iterator[Problem]:
-    for section, names in (("fixed", draft.fixed), ("search", draft.search)):
-        for name in names:
+def check_values(draft: Draft) -> Iterator[Problem]:
+    """Check the names and the values of the fixed and the searched hyperparameters."""
+    for section, hyperparameters in (("fixed", draft.fixed), ("search", draft.search)):
+        for name, value in hyperparameters.items():
             if name in ("seed", "seeds"):
                 yield (section, name), f"belongs at the top of the file, as {name}: N"
             elif name not in draft.fields:
                 yield (section, name), unknown(name, list(draft.fields))
+            elif section == "search":
+                yield from _dimension_values(draft, name, value)
+            elif problem := value_problem(draft.fields[name], value):
+                yield (section, name), problem
             if name == draft.compared:
                 yield (section, name), "leave it out: compare gives its values"
 
 
-def check_values(draft: Draft) -> Iterator[Problem]:
-    for name, value in draft.fixed.items():
-        if name in draft.fields and (problem := value_problem(draft.fields[name], value)):
-            yield ("fixed", name), problem
-    for name, raw in draft.search.items():
-        if name in draft.fields:
-            yield from _dimension_values(draft, name, raw if isinstance(raw, Mapping) else {"choice": raw})
-
-
-def _dimension_values(draft: Draft, name: str, written: Mapping[str, Any]) -> Iterator[Problem]:
-    field = draft.fields[name]
+def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
+    field, written = draft.fields[name], raw if isinstance(raw, Mapping) else {"choice": raw}
     for kind in KINDS:
         values = written.get(kind)
         for index, value in enumerate(values if isinstance(values, list) else []):

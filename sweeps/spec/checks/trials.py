@@ -42,7 +42,6 @@ def _beside_stages(draft: Draft) -> Iterator[Problem]:
         yield ("stages", "confirm", "curvature"), "is already in fixed; keep one"
     if "curvature" in draft.search:
         yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
-
     if draft.valid(None, "budget", "trials") is not None:
         yield ("budget", "trials"), "leave it out: stages.search sets the budget"
     if draft.content.get("scheduler") not in (None, "none"):
