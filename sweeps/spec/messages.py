@@ -4,7 +4,7 @@ from datetime import date
 from types import NoneType, UnionType
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from sweeps.errors import Location, shown, unknown
 from sweeps.spec.model import Spec
@@ -13,13 +13,13 @@ from sweeps.spec.model import Spec
 def message_of(location: Location, item: dict[str, Any]) -> str:
     """Say what would be right at a location; ``item`` is one of ``ValidationError.errors()``."""
     *above, name = location or ("",)
-    model = _model_at(tuple(above))
-    field = model.model_fields.get(str(name)) if model else None
+    fields = _fields_at(tuple(above))
+    field = fields.get(str(name))
     description = field.description if field else None
     got = f", got {shown(item['input'])}"
     match item["type"]:
         case "extra_forbidden":
-            return unknown(name, list(model.model_fields) if model else [])
+            return unknown(name, list(fields))
         case "missing":
             return f"is missing: {description or 'see `noisesweep schema`'}" if field else "is missing"
         case "value_error":
@@ -48,8 +48,8 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
     return item["msg"].replace("Input should", "must").replace("must be a valid", "must be a") + got
 
 
-def _model_at(location: Location) -> type[BaseModel] | None:
-    """The model of the section at a location; None if there is no section."""
+def _fields_at(location: Location) -> dict[str, FieldInfo]:
+    """The fields of the section at a location; empty if there is no section."""
     kind: Any = Spec
     for key in location:
         if fields := getattr(kind, "model_fields", None):
@@ -59,4 +59,5 @@ def _model_at(location: Location) -> type[BaseModel] | None:
             kind = (get_args(kind) or (None,))[-1]
         if isinstance(kind, UnionType):
             kind = next(option for option in get_args(kind) if option is not NoneType)
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    section_fields: dict[str, FieldInfo] = getattr(kind, "model_fields", {})
+    return section_fields

@@ -66,9 +66,9 @@ class Source:
             with path.open("rb") as file:
                 # A device such as /dev/zero has no size, and no end.
                 content = file.read(LARGEST + 1)
-            if len(content) > LARGEST:
-                raise _error(self.name, 0, "", f"is too large for a sweep: at most {LARGEST // 2**20} MiB")
-            return content.decode()
+            if len(content) <= LARGEST:
+                return content.decode()
+            reason = f"is too large for a sweep: at most {LARGEST // 2**20} MiB"
         except FileNotFoundError:
             reason = "no such file"
             if "/" not in self.name and path.suffix not in (".yaml", ".yml"):

@@ -90,9 +90,7 @@ def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
             yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
         return
     compared = draft.compared or "noise"
-    listed = {
-        name: item.values for name, item in draft.dimensions.items() if name != compared and item.values
-    }
+    listed = {key: item.values for key, item in draft.dimensions.items() if key != compared and item.values}
     for name, value in claim.where.items():
         if name == compared:
             yield ("where", name), "tells the arms apart: name them in better and worse, or in equal"

@@ -19,7 +19,6 @@ class Draft:
         fields: The trainable's hyperparameters.
         dimensions: The searched hyperparameters whose form is right, and the arms if they are.
         broken: Hyperparameters with a mistake; checks skip what depends on them.
-        compared: The compared hyperparameter; None without a comparison.
         claims: The claims whose form is right, by their index.
     """
 
