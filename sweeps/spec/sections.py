@@ -11,7 +11,6 @@ from sweeps.errors import shown
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
-# The limit for the values of one hyperparameter.
 MOST_VALUES = 1_000
 
 
@@ -133,7 +132,7 @@ class Scheduler(Model):
     asha: ASHA = Field(description="such as {grace_epochs: 1, reduction_factor: 3}")
 
 
-def _none_is_none(value: Any) -> Any:
+def _or_none(value: Any) -> Any:
     if value == "none":
         return None
     if value is not None and not isinstance(value, dict | Scheduler):
@@ -142,8 +141,7 @@ def _none_is_none(value: Any) -> Any:
 
 
 MaybeScheduler = Annotated[
-    Scheduler | None,
-    BeforeValidator(_none_is_none, json_schema_input_type=Scheduler | None | Literal["none"]),
+    Scheduler | None, BeforeValidator(_or_none, json_schema_input_type=Scheduler | None | Literal["none"])
 ]
 
 

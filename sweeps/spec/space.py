@@ -71,10 +71,7 @@ def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bo
 
 
 def grid_points(spec: Spec) -> list[dict[str, Any]]:
-    """List the full factorial of a grid, in the order of the file, the last dimension fastest.
-
-    A dimension that does not apply to a point multiplies nothing.
-    """
+    """List the full factorial of a grid, the last dimension fastest; one that does not apply is left out."""
     points: list[dict[str, Any]] = [{}]
     for name in in_order(spec.space):
         dimension, shorter, points = spec.space[name], points, []
