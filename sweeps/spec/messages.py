@@ -59,5 +59,4 @@ def _fields_at(location: Location) -> dict[str, FieldInfo]:
             kind = (get_args(kind) or (None,))[-1]
         if isinstance(kind, UnionType):
             kind = next(option for option in get_args(kind) if option is not NoneType)
-    section_fields: dict[str, FieldInfo] = getattr(kind, "model_fields", {})
-    return section_fields
+    return getattr(kind, "model_fields", {})

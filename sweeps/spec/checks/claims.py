@@ -74,7 +74,7 @@ def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
         given = [claim.where["epochs"]] if "epochs" in claim.where else claim.arms
         epochs = min(value if isinstance(value, int) else 0 for value in given)
     if epochs < 1:
-        # Another check reports it.
+        # Another check reports epochs that are not a whole number above 0.
         return
     if claim.epoch is not None and claim.epoch > epochs:
         yield ("epoch",), f"must be at most the {epochs} epochs of a trial, got {claim.epoch}"

@@ -47,8 +47,8 @@ class Draft:
         self.arms: list[Any] = arms_of(compare, trainable) if is_right else []
         claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
         self.has_claims = bool(claims)
-        valid = [(index, raw) for index, raw in claims if self._is_valid(("claims", index))]
-        self.claims = {index: Claim.model_validate(raw) for index, raw in valid}
+        right = [(index, raw) for index, raw in claims if self._is_valid(("claims", index))]
+        self.claims = {index: Claim.model_validate(raw) for index, raw in right}
 
     def section(self, *location: str) -> Mapping[str, Any]:
         """The mapping at a location as written; empty if there is none."""

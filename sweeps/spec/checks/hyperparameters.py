@@ -44,8 +44,9 @@ def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
 
 def value_problem(field: FieldInfo, value: Any) -> str | None:
     """Say what is wrong with the value of a hyperparameter; None if nothing is."""
+    annotation: Any = field.annotation
     try:
-        TypeAdapter(Annotated[field.annotation, field]).validate_python(value, strict=True)
+        TypeAdapter(Annotated[annotation, field]).validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "literal_error":
@@ -79,7 +80,8 @@ def check_comparison(draft: Draft) -> Iterator[Problem]:
 
 
 def _spelling(field: FieldInfo, arm: Any) -> str | None:
-    text = str(TypeAdapter(field.annotation).validate_python(arm))
+    annotation: Any = field.annotation
+    text = str(TypeAdapter(annotation).validate_python(arm))
     return None if text == str(arm) else f"must be written {text}, because arms are named by their text"
 
 
