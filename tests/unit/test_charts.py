@@ -206,11 +206,11 @@ def test_a_chart_without_data_says_so(parts, more, tmp_path):
     charts_png.save(shown, tmp_path / "empty.png")
 
 
-def test_only_series_of_the_legend_stand_in_it():
-    shown = chart(series(), series("all", in_legend=False))
-    traces, _ = on_page(shown)
-    assert [trace["showlegend"] for trace in traces] == [True, False]
-    assert in_picture(shown)[1] == ["none"]
+@pytest.mark.parametrize("legend", [False, True])
+def test_a_legend_can_be_left_out(legend):
+    shown = chart(series(), legend=legend)
+    assert on_page(shown)[1]["layout"]["showlegend"] == legend
+    assert in_picture(shown)[1] == (["none"] if legend else [])
 
 
 def test_hovering_tells_label_values_interval_and_text():
