@@ -46,7 +46,7 @@ def _seeds_table(state: SweepState) -> Table:
 
 
 def arms_table(state: SweepState, *, running: bool = False) -> Table:
-    """Return the trials of a search or grid by status, and the best of each arm; ``running``: also those."""
+    """Return each arm's trials by status and its best one; with ``running``, running trials count too."""
     metric, compared = state.spec.objective.metric, state.spec.compared
     title = "noise modes" if compared == "noise" else f"arms of {compared}"
     counted = ["stopped", "diverged", "failed"]

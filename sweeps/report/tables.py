@@ -70,6 +70,7 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
         ("Hessian trace [95% interval]", [interval(trace) if trace.n else "" for trace in traces]),
     ]
+    # A column of nothing but empty cells and zeros is left out.
     shown = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
     names, rows = [name for name, _ in shown], list(zip(*(cells for _, cells in shown), strict=True))
     title = f"The arms at {suffix}" if suffix else "The arms"

@@ -29,7 +29,7 @@ def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Ch
 
 
 def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Chart the mean paired difference of each arm from the reference; None without both."""
+    """Chart the mean paired difference of each other arm from the reference; None if either is missing."""
     metric, name = spec.verdict_metric, reference_of(spec)
     reference = next((arm for arm in arms if arm.name == name), None)
     others = [arm for arm in arms if arm.name != name]
