@@ -148,7 +148,7 @@ def test_log_axes_leave_out_what_is_not_positive():
 
 def test_an_interval_that_reaches_zero_on_a_log_axis_ends_below_all_else():
     shown = chart(series(y=(1, 10, 100), kind="dots", low=(-1, 5, 50), high=(2, 20, 200)), log_y=True)
-    ((_, points),) = shown.drawable()
+    (points,) = shown.drawable()
     assert points.low.tolist() == [0.5, 5, 50]
     assert points.hover[0].endswith("from -1 to 2")
 
