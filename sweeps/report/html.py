@@ -65,8 +65,8 @@ def _traces(chart: Chart, points: Points) -> Iterator[go.Scatter | go.Bar]:
     }
     x, y = (points.y, points.x) if chart.horizontal else (points.x, points.y)
     if series.kind == "bars":
-        hatch: dict[str, Any] = {"shape": _HATCHES[style.dash], "fgcolor": "white", "bgcolor": style.color}
-        marker = {"color": style.color, "pattern": {**hatch, "size": 7, "solidity": 0.2}}
+        hatch = {"shape": _HATCHES[style.dash], "fgcolor": "white", "bgcolor": style.color}
+        marker: dict[str, Any] = {"color": style.color, "pattern": {**hatch, "size": 7, "solidity": 0.2}}
         yield go.Bar(x=x, y=y, marker=marker, orientation="h" if chart.horizontal else "v", **common)
     elif series.kind == "dots":
         marker = _marker(style, 9, hollow=series.hollow)
