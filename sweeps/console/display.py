@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.table import Table
 from typing_extensions import override
 
@@ -63,13 +64,8 @@ class Display(Follower):
 
     @override
     def run(self) -> None:
-        if self._live:
-            self._live.start()
-        try:
+        with self._live or nullcontext():
             super().run()
-        finally:
-            if self._live:
-                self._live.stop()
 
     def say(self, text: str) -> None:
         """Print a line, above the live display if there is one."""
@@ -129,11 +125,9 @@ class Display(Follower):
 
     def _view(self) -> Group:
         left = self._time_left.left(self._state, time.time() * 1000)
-        text = TextColumn("trials {task.fields[left]}")
-        progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), text)
-        about = f"about {left} left" if left else ""
-        total, ended = self._state.n_trials, self._n_ended()
-        progress.add_task(self._spec.name, total=total, completed=ended, left=about)
+        unit = f"trials, about {left} left" if left else "trials"
+        progress = Progress("{task.description}", BarColumn(), MofNCompleteColumn(), unit)
+        progress.add_task(self._spec.name, total=self._state.n_trials, completed=self._n_ended())
         return Group(progress, self._running_table(), *tables(self._state, running=True))
 
     def _running_table(self) -> Table:

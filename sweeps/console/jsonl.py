@@ -18,10 +18,7 @@ Log = Literal["text", "json"]
 
 
 class JsonLog(Follower):
-    """Writes each event to standard output, with the names of study and sweep.
-
-    Events from before a resume are not written again.
-    """
+    """Writes events with the names of study and sweep to standard output, except those before a resume."""
 
     def __init__(self, spec: Spec, folder: SweepFolder) -> None:
         super().__init__(folder.journal)
@@ -32,42 +29,34 @@ class JsonLog(Follower):
     @override
     def handle(self, events: list[Event]) -> None:
         for event in events:
-            self._write(event)
+            _write_line({**self._sweep, **event})
 
     def say(self, text: str) -> None:
         """Write a message."""
-        self._write(_message(text))
+        _write_line({**self._sweep, **_event("message", text=text)})
 
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:
         """Write how the sweep ended; ``undelivered`` counts the events that MLflow is still missing."""
-        summary = {
-            "complete": state.complete,
-            "trials": state.counts(),
-            "findings": list(findings),
-            "tracking_uri": tracking_uri,
-            "undelivered": undelivered,
-        }
-        self._write({"event": "summary", "time": int(time.time() * 1000), **summary})
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        _write_line({**self._sweep, **entry})
+        ended = {"complete": state.complete, "trials": state.counts(), "findings": list(findings)}
+        summary = _event("summary", **ended, tracking_uri=tracking_uri, undelivered=undelivered)
+        _write_line({**self._sweep, **summary})
 
 
 def teller(spec: Spec, log: Log) -> Callable[[str], None]:
     """Return a function that writes messages about a sweep that has no number yet."""
     if log == "json":
-        return lambda text: _write_line({"study": spec.name, "sweep": None, **_message(text)})
+        return lambda text: _write_line({"study": spec.name, "sweep": None, **_event("message", text=text)})
     return lambda text: print(text, flush=True)
 
 
-def _message(text: str) -> dict[str, Any]:
-    return {"event": "message", "time": int(time.time() * 1000), "text": text}
+def _event(name: str, **fields: Any) -> Event:
+    return {"event": name, "time": int(time.time() * 1000), **fields}
 
 
-def _write_line(entry: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(_finite(entry), allow_nan=False) + "\n")
+def _write_line(event: Event) -> None:
+    sys.stdout.write(json.dumps(_finite(event), allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

@@ -15,20 +15,15 @@ from sweeps.record.state import SEARCH, SweepState
 
 
 def wide_console() -> Console:
-    """Return a console on standard output that is 160 columns wide when there is no terminal.
-
-    A notebook gets plain lines too.
-    """
+    """Return a console on standard output: plain text also in notebooks, 160 columns without a terminal."""
     console = Console(force_jupyter=False)
-    return console if console.is_terminal else Console(force_jupyter=False, width=160)
+    if not console.is_terminal:
+        console.width = 160
+    return console
 
 
 def tables(state: SweepState, *, running: bool = False) -> list[Table]:
-    """Return a table of the search or grid, and one of the seeds if there are several.
-
-    Args:
-        running: Whether running trials can be the best of their arm.
-    """
+    """Return a table of the search or grid, and one of the mean scores if there are several seeds."""
     first = arms_table(state, running=running)
     return [first, _seeds_table(state)] if is_judgeable(state) else [first]
 
@@ -51,11 +46,7 @@ def _seeds_table(state: SweepState) -> Table:
 
 
 def arms_table(state: SweepState, *, running: bool = False) -> Table:
-    """Return the trials of a search or grid by status, and the best of each arm.
-
-    Args:
-        running: Whether running trials are counted and can be the best.
-    """
+    """Return each arm's trials by status and its best one; with ``running``, running trials count too."""
     metric, compared = state.spec.objective.metric, state.spec.compared
     title = "noise modes" if compared == "noise" else f"arms of {compared}"
     counted = ["stopped", "diverged", "failed"]

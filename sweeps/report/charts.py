@@ -7,7 +7,7 @@ import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from sweeps.report.styles import Style
 Kind = Literal["line", "dots", "bars", "step"]
 BAND_OPACITY = 0.18
 MAX_MARKERS = 20  # on a line
-_LEGEND_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 36, 90  # characters
+LEGEND_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 36, 90  # characters
 
 
 @dataclass(frozen=True)
 class Series:
-    """One entry of the legend and its points.
+    """Points that share a label and a style.
 
     Attributes:
         low: Lower ends of intervals, drawn as a band around lines and steps and as error bars of dots.
@@ -40,25 +40,20 @@ class Series:
     high: Sequence[float] | None = None
     hover: Sequence[str] | None = None
     hollow: bool = False
-    in_legend: bool = True
 
     @classmethod
     def of_means(
-        cls, label: str, style: Style, x: Sequence[float], means: Sequence[Summary], kind: Kind, **more: Any
+        cls, label: str, style: Style, x: Sequence[float], summaries: Sequence[Summary], kind: Kind
     ) -> Self:
         """Return means with their intervals."""
-        low, high = [mean.low for mean in means], [mean.high for mean in means]
-        return cls(label, style, x, [mean.mean for mean in means], kind, low, high, **more)
-
-    @property
-    def legend_label(self) -> str:
-        """The label, wrapped to the width of the legend."""
-        return wrapped(self.label, _LEGEND_WIDTH)
+        low, high = [summary.low for summary in summaries], [summary.high for summary in summaries]
+        return cls(label, style, x, [summary.mean for summary in summaries], kind, low, high)
 
 
 class Points(NamedTuple):
     """What is drawn of a series: arrays of one length. NaN is a gap in a line, or an unknown interval."""
 
+    series: Series
     x: np.ndarray
     y: np.ndarray
     low: np.ndarray
@@ -87,6 +82,7 @@ class Chart:
         reference: Draw a thin line at this y, for which the axis must be linear.
         stacked: Stack bars instead of placing them side by side.
         integer_x: Put ticks at whole numbers only.
+        legend: Name the series in a legend.
 
     Raises:
         ValueError: Lines or steps in a horizontal chart.
@@ -105,27 +101,26 @@ class Chart:
     reference: float | None = None
     stacked: bool = False
     integer_x: bool = False
+    legend: bool = True
 
     def __post_init__(self) -> None:
         if self.horizontal and any(series.kind in ("line", "step") for series in self.series):
             raise ValueError(f"chart {self.slug}: a horizontal chart takes dots and bars, not lines or steps")
 
-    def drawable(self) -> list[tuple[Series, Points]]:
-        """Return the series that have a point to draw.
+    def drawable(self) -> list[Points]:
+        """Return the points of each series that has one to draw.
 
         Values that are not finite, or not positive on a log axis, are left out. On a log y-axis an interval
         that reaches zero ends below everything else.
         """
-        pairs = [(series, _points(self, series)) for series in self.series]
-        pairs = [(series, points) for series, points in pairs if np.isfinite(points.y).any()]
-        if not self.log_y or not pairs:
-            return pairs
-        shown = np.concatenate([part for _, points in pairs for part in (points.y, points.low, points.high)])
-        bottom = shown[shown > 0].min() / 2
-        return [
-            (series, points._replace(low=np.where(points.low <= 0, bottom, points.low)))
-            for series, points in pairs
-        ]
+        drawn = [_points(self, series) for series in self.series]
+        drawn = [points for points in drawn if np.isfinite(points.y).any()]
+        if self.log_y and drawn:
+            shown = np.concatenate([[points.y, points.low, points.high] for points in drawn], axis=None)
+            bottom = shown[shown > 0].min() / 2
+            for points in drawn:
+                points.low[points.low <= 0] = bottom
+        return drawn
 
     @property
     def tick_labels(self) -> list[str]:
@@ -135,8 +130,9 @@ class Chart:
 
     @property
     def category_range(self) -> tuple[float, float]:
-        """Ends of the axis of categories."""
-        return -0.5, max(len(self.categories or []), 1) - 0.5
+        """Where the axis of categories begins, at the left or at the bottom, and where it ends."""
+        first, last = -0.5, max(len(self.categories or []), 1) - 0.5
+        return (last, first) if self.horizontal else (first, last)
 
     @property
     def category_lines(self) -> float:
@@ -168,7 +164,7 @@ def _points(chart: Chart, series: Series) -> Points:
         for values in (x, y, low, high):
             values[~good] = np.nan
     hover = [_hover_text(chart, series, i, x[i], y[i], low[i], high[i]) for i in kept.tolist()]
-    return Points(x[kept], y[kept], low[kept], high[kept], hover)
+    return Points(series, x[kept], y[kept], low[kept], high[kept], hover)
 
 
 def _hover_text(chart: Chart, series: Series, i: int, x: float, y: float, low: float, high: float) -> str:
@@ -186,9 +182,9 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) < 1e6 and value == int(value) else f"{value:.4g}"
 
 
-def integer_step(pairs: Sequence[tuple[Series, Points]]) -> int:
+def integer_step(drawn: Sequence[Points]) -> int:
     """Return the distance between whole-number ticks: 1, 2, 5, 10, 20, ..., for a dozen ticks at most."""
-    xs = np.concatenate([points.x for _, points in pairs]) if pairs else np.zeros(1)
+    xs = np.concatenate([points.x for points in drawn]) if drawn else np.zeros(1)
     span = float(np.nanmax(xs) - np.nanmin(xs))
     steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
     return next(step for step in steps if span / step <= 12)

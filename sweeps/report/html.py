@@ -9,12 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from sweeps.report.charts import BAND_OPACITY, MAX_MARKERS, Chart, Points, Series, integer_step, wrapped
+from sweeps.report.charts import BAND_OPACITY, LEGEND_WIDTH, MAX_MARKERS, Chart, Points, integer_step, wrapped
 from sweeps.report.styles import AXIS, GREY, GRID, Style
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-# The other symbols have the same name in Plotly.
-_SYMBOLS = {"triangle": "triangle-up", "triangle_down": "triangle-down"}
 _HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "\\", "longdash": "x", "longdashdot": "-"}
 # Remove buttons that crowd narrow pages, and the one that uploads the chart to Plotly's cloud.
 _CONFIG = {
@@ -39,10 +37,10 @@ def to_html(chart: Chart) -> str:
 
 def figure(chart: Chart) -> go.Figure:
     """Return a Plotly figure that is as wide as its page."""
-    pairs = chart.drawable()
-    result = go.Figure([trace for series, points in pairs for trace in _traces(chart, series, points)])
-    result.update_layout(_layout(chart, pairs))
-    if not pairs:
+    drawn = chart.drawable()
+    result = go.Figure([trace for points in drawn for trace in _traces(chart, points)])
+    result.update_layout(_layout(chart, drawn))
+    if not drawn:
         middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
         result.add_annotation(text="no data", font={"color": GREY, "size": 16}, **middle)
     if chart.reference is not None:
@@ -56,26 +54,26 @@ def _escaped(text: str) -> str:
     return html.escape(text, quote=False).replace("\n", "<br>")
 
 
-def _traces(chart: Chart, series: Series, points: Points) -> Iterator[go.Scatter | go.Bar]:
-    style = series.style
+def _traces(chart: Chart, points: Points) -> Iterator[go.Scatter | go.Bar]:
+    series, style = points.series, points.series.style
     common = {
-        "name": _escaped(series.legend_label),
+        "name": _escaped(wrapped(series.label, LEGEND_WIDTH)),
         # A click on the legend hides the band together with its line.
         "legendgroup": series.label,
         "hovertext": [_escaped(text) for text in points.hover],
         "hovertemplate": "%{hovertext}<extra></extra>",
-        "showlegend": series.in_legend,
     }
     x, y = (points.y, points.x) if chart.horizontal else (points.x, points.y)
     if series.kind == "bars":
-        orientation = "h" if chart.horizontal else "v"
-        yield go.Bar(x=x, y=y, marker=_bar(style), orientation=orientation, **common)
+        hatch = {"shape": _HATCHES[style.dash], "fgcolor": "white", "bgcolor": style.color}
+        marker: dict[str, Any] = {"color": style.color, "pattern": {**hatch, "size": 7, "solidity": 0.2}}
+        yield go.Bar(x=x, y=y, marker=marker, orientation="h" if chart.horizontal else "v", **common)
     elif series.kind == "dots":
-        marker, errors = _marker(style, 9, hollow=series.hollow), _errors(chart, points, style)
-        yield go.Scatter(x=x, y=y, mode="markers", marker=marker, **common, **errors)
+        marker = _marker(style, 9, hollow=series.hollow)
+        yield go.Scatter(x=x, y=y, mode="markers", marker=marker, **common, **_errors(chart, points))
     else:
         if points.has_interval:
-            yield _band(series, points)
+            yield _band(points)
         shape = "hv" if series.kind == "step" else "linear"
         line = {"color": style.color, "dash": style.dash, "width": 2, "shape": shape}
         marker = {**_marker(style, 6.75), "maxdisplayed": MAX_MARKERS}
@@ -83,59 +81,49 @@ def _traces(chart: Chart, series: Series, points: Points) -> Iterator[go.Scatter
 
 
 def _marker(style: Style, size: float, *, hollow: bool = False) -> dict[str, Any]:
-    symbol = _SYMBOLS.get(style.symbol, style.symbol)
     look = {"color": style.color, "size": size * style.scale}
     if hollow:
-        return {**look, "symbol": f"{symbol}-open", "line": {"width": 1.8}}
-    return {**look, "symbol": symbol, "line": {"width": 0.7, "color": "white"}, "opacity": 0.9}
+        return {**look, "symbol": f"{style.symbol}-open", "line": {"width": 1.8}}
+    return {**look, "symbol": style.symbol, "line": {"width": 0.7, "color": "white"}, "opacity": 0.9}
 
 
-def _bar(style: Style) -> dict[str, Any]:
-    hatch = {"shape": _HATCHES[style.dash], "fgcolor": "white", "bgcolor": style.color}
-    return {"color": style.color, "pattern": {**hatch, "size": 7, "solidity": 0.2}}
-
-
-def _errors(chart: Chart, points: Points, style: Style) -> dict[str, Any]:
+def _errors(chart: Chart, points: Points) -> dict[str, Any]:
     if not points.has_interval:
         return {}
     below, above = points.errors
-    look = {"color": style.color, "thickness": 1.5, "width": 4}
+    look = {"color": points.series.style.color, "thickness": 1.5, "width": 4}
     bars = {"type": "data", "array": above, "arrayminus": below, **look}
     return {"error_x" if chart.horizontal else "error_y": bars}
 
 
-def _band(series: Series, points: Points) -> go.Scatter:
+def _band(points: Points) -> go.Scatter:
     """Return a filled outline for each stretch without a gap, in one trace."""
     xs: list[float | None] = []
     ys: list[float | None] = []
     known = np.flatnonzero(np.isfinite(points.low))
     for stretch in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
         x, low, high = points.x[stretch], points.low[stretch], points.high[stretch]
-        if series.kind == "step":
+        if points.series.kind == "step":
             # A value holds until the next one.
             x, low, high = np.repeat(x, 2)[1:], np.repeat(low, 2)[:-1], np.repeat(high, 2)[:-1]
         xs += [*x, *x[::-1], None]
         ys += [*low, *high[::-1], None]
-    color = series.style.color
-    look = {
-        "fill": "toself",
-        "fillcolor": color,
-        "opacity": BAND_OPACITY,
-        "line": {"width": 0, "color": color},
-    }
-    legend = {"legendgroup": series.label, "showlegend": False}
-    return go.Scatter(x=xs[:-1], y=ys[:-1], mode="lines", hoverinfo="skip", **look, **legend)
+    label, color = points.series.label, points.series.style.color
+    look = {"line": {"width": 0, "color": color}, "opacity": BAND_OPACITY, "hoverinfo": "skip"}
+    area = {"mode": "lines", "fill": "toself", "fillcolor": color}
+    return go.Scatter(x=xs[:-1], y=ys[:-1], legendgroup=label, showlegend=False, **area, **look)
 
 
-def _layout(chart: Chart, pairs: Sequence[tuple[Series, Points]]) -> dict[str, Any]:
+def _layout(chart: Chart, drawn: Sequence[Points]) -> dict[str, Any]:
     title = wrapped(chart.title, 75)
-    x = _x_axis(chart, pairs)
-    y = _axis(chart.y_label, [points.y for _, points in pairs], log=chart.log_y)
+    x = _x_axis(chart, drawn)
+    y = _axis(chart.y_label, [points.y for points in drawn], log=chart.log_y)
+    turned = 4 * max(map(len, chart.tick_labels)) if chart.crowded else 0
     return {
         "template": "none",
         "title": {"text": f"<b>{_escaped(title)}</b>", "font": {"size": 16}, "x": 0.01},
         "font": {"family": _FONT, "size": 13, "color": "#222222"},
-        "height": _height(chart),
+        "height": max(420 + turned, 150 + 19 * chart.category_lines),
         "margin": {"l": 70, "r": 20, "t": 60 + 20 * title.count("\n"), "b": 60},
         "xaxis": y if chart.horizontal else x,
         "yaxis": x if chart.horizontal else y,
@@ -143,13 +131,9 @@ def _layout(chart: Chart, pairs: Sequence[tuple[Series, Points]]) -> dict[str, A
         "hoverlabel": {"bgcolor": "white", "align": "left"},
         "barmode": "stack" if chart.stacked else "group",
         "bargap": 0.25,
+        "showlegend": chart.legend,
         "legend": {"tracegroupgap": 2, "x": 1.02, "traceorder": "normal"},
     }
-
-
-def _height(chart: Chart) -> float:
-    turned = 4 * max(map(len, chart.tick_labels)) if chart.crowded else 0
-    return max(420 + turned, 150 + 19 * chart.category_lines)
 
 
 def _axis(label: str, values: Sequence[np.ndarray], *, log: bool) -> dict[str, Any]:
@@ -164,13 +148,12 @@ def _axis(label: str, values: Sequence[np.ndarray], *, log: bool) -> dict[str, A
     return axis
 
 
-def _x_axis(chart: Chart, pairs: Sequence[tuple[Series, Points]]) -> dict[str, Any]:
-    axis = _axis(chart.x_label, [points.x for _, points in pairs], log=chart.log_x)
+def _x_axis(chart: Chart, drawn: Sequence[Points]) -> dict[str, Any]:
+    axis = _axis(chart.x_label, [points.x for points in drawn], log=chart.log_x)
     if chart.integer_x:
-        axis |= {"tick0": 0, "dtick": integer_step(pairs)}
+        axis |= {"tick0": 0, "dtick": integer_step(drawn)}
     if chart.categories is not None:
         names = [_escaped(label) for label in chart.tick_labels]
         axis |= {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
-        first, last = chart.category_range
-        axis["range"] = [last, first] if chart.horizontal else [first, last]
+        axis["range"] = chart.category_range
     return axis

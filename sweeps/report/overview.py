@@ -1,19 +1,18 @@
 """One table of all studies: datasets and architectures by arm."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, points_of, reference_of
+from sweeps.analysis.arms import Arm, arms_of, is_judgeable, points_of, reference_of
 from sweeps.analysis.claims import judge_claims
-from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
+from sweeps.analysis.stats import ALPHA, holm, summarise
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
 from sweeps.report.labels import interval, number, seeds_to_decide
-from sweeps.report.render import render
-from sweeps.report.tables import Table
+from sweeps.report.render import write_pages
+from sweeps.report.tables import Table, differences_from_reference
 from sweeps.spec.model import Spec
 from trainables import registry
 
@@ -21,10 +20,7 @@ _BETTER, _WORSE = "(+)", "(-)"
 
 
 def write_overview(storage: Path) -> Path:
-    """Write the table of all studies of a storage.
-
-    Returns:
-        The page, ``overview.html``; ``overview.md`` is beside it.
+    """Write the table of all studies of a storage: ``overview.html``, which is returned, and ``overview.md``.
 
     Raises:
         SweepError: If no study there has arms with several seeds.
@@ -34,10 +30,7 @@ def write_overview(storage: Path) -> Path:
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet; run one with stages.confirm")
     page = storage / "overview.html"
-    marks = {"better": _BETTER, "worse": _WORSE, "alpha": ALPHA}
-    for path in (page, page.with_suffix(".md")):
-        text = render(f"overview{path.suffix}.j2", studies=table, claims=claims, **marks)
-        path.write_text(text, encoding="utf-8")
+    write_pages(page, studies=table, claims=claims, better=_BETTER, worse=_WORSE, alpha=ALPHA)
     return page
 
 
@@ -95,34 +88,26 @@ def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
 
 
 def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
-    metric, reference = spec.verdict_metric, reference_of(spec)
-    scores = {arm.name: arm.final(metric) for arm in arms}
-    base = scores.get(reference, {})
-    differences = {
-        name: paired_difference(*on_shared_seeds(values, base))
-        for name, values in scores.items()
-        if name != reference and values.keys() & base.keys()
-    }
-    adjusted = holm([difference.p_value for difference in differences.values()])
-    significant = {name for name, p_value in zip(differences, adjusted, strict=True) if p_value <= ALPHA}
-    unsound = {arm.name for arm in arms if arm.is_unsound(metric)}
+    marks = _marks(spec, arms)
     cells = {}
     for arm in arms:
-        text = interval(summarise(list(scores[arm.name].values())))
+        text = interval(summarise(list(arm.final(spec.verdict_metric).values())))
         if arm.diverged:
             text += f", {arm.diverged} diverged"
-        if arm.name in significant:
-            text += _mark(differences[arm.name], spec.objective.mode, arm.name, reference, unsound)
-        cells[arm.name] = text
+        cells[arm.name] = text + marks.get(arm.name, "")
     return cells
 
 
-def _mark(
-    difference: PairedDifference, mode: str, arm: str, reference: str, unsound: AbstractSet[str]
-) -> str:
-    # A single seed can turn the mean, but not the test.
-    better = (difference.p_greater < difference.p_less) == (mode == "max")
-    # Diverged seeds are missing from the test, which must not help their arm.
-    if (arm if better else reference) in unsound:
-        return ""
-    return f" {_BETTER if better else _WORSE}"
+def _marks(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
+    """Return the marks of the arms that differ significantly from the reference."""
+    differences = {name: pair for name, pair in differences_from_reference(spec, arms).items() if pair.n}
+    p_values = holm([difference.p_value for difference in differences.values()])
+    unsound = {arm.name for arm in arms if arm.is_unsound(spec.verdict_metric)}
+    marks = {}
+    for (name, difference), p_value in zip(differences.items(), p_values, strict=True):
+        # A single seed can turn the mean, but not the test.
+        better = (difference.p_greater < difference.p_less) == (spec.objective.mode == "max")
+        # Diverged seeds are missing from the test, which must not help their arm.
+        if p_value <= ALPHA and (name if better else reference_of(spec)) not in unsound:
+            marks[name] = f" {_BETTER if better else _WORSE}"
+    return marks

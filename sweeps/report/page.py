@@ -15,18 +15,15 @@ from sweeps.report.figures import figures
 from sweeps.report.html import plotly_script, to_html
 from sweeps.report.labels import headline, label_of, verdict_line
 from sweeps.report.png import save
-from sweeps.report.render import render
+from sweeps.report.render import render, write_pages
 from sweeps.report.tables import arms_table, claims_table, search_table
 from sweeps.spec.yaml import dump
 
-_HTML, _MARKDOWN = "report.html", "report.md"
+_PAGE = "report.html"
 
 
 def write_report(folder: SweepFolder) -> Path:
-    """Write the report of a sweep, complete or not, into its folder.
-
-    Returns:
-        The page of HTML; ``report.md`` and the figures are beside it.
+    """Write the report of a sweep, complete or not, into its folder, and return its page of HTML.
 
     Raises:
         SweepError: If no trial has an epoch yet.
@@ -40,19 +37,15 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in charts:
         save(chart, folder.report / f"{chart.slug}.png")
-    content = {**_content(state, folder), "charts": charts}
-    markdown = render("report.md.j2", **content)
-    (folder.report / _MARKDOWN).write_text(markdown, encoding="utf-8")
-    page, drawn = folder.report / _HTML, [to_html(chart) for chart in charts]
-    html = render("report.html.j2", **content, drawn=drawn, script=plotly_script())
-    page.write_text(html, encoding="utf-8")
+    page, drawn = folder.report / _PAGE, [to_html(chart) for chart in charts]
+    write_pages(page, **_content(state, folder), charts=charts, drawn=drawn, script=plotly_script())
     return page
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
     """Return a line for each claim that can be judged, and one for the report if there is one."""
     lines = [verdict_line(claim) for claim in _judged(folder.state())]
-    page = folder.report / _HTML
+    page = folder.report / _PAGE
     if page.exists():
         lines.append(f"Report: {page}")
     return lines
@@ -63,8 +56,9 @@ def _judged(state: SweepState) -> list[JudgedClaim]:
 
 
 def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
-    """Return what both templates show."""
+    """Return the texts and tables of both pages."""
     spec, judged = state.spec, _judged(state)
+    facts = {"judgeable": is_judgeable(state), "undecidable": undecidable(spec), "alpha": ALPHA}
     tables = [arms_table(state, suffix, where) for suffix, where in points_of(spec)]
     return {
         "name": spec.name,
@@ -77,7 +71,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "arms": [table for table in tables if table.rows],
         "search": search_table(state),
         "setup": _setup(state),
-        "notes": _notes(state),
+        "notes": render("notes.txt.j2", spec=spec, **facts).splitlines(),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),
     }
 
@@ -86,6 +80,7 @@ def _setup(state: SweepState) -> list[tuple[str, str]]:
     spec = state.spec
     first = min(trial.started for trial in state.trials.values())
     last = max(trial.ended or trial.started for trial in state.trials.values())
+    times = [datetime.fromtimestamp(milliseconds / 1000, UTC) for milliseconds in (first, last)]
     facts = [
         ("plan", plan(spec)),
         ("fixed", ", ".join(f"{name} {value}" for name, value in spec.fixed.items())),
@@ -93,7 +88,7 @@ def _setup(state: SweepState) -> list[tuple[str, str]]:
         ("chosen by", "" if spec.is_grid else f"{spec.objective.metric} ({spec.objective.mode}), last epoch"),
         ("compared by", spec.verdict_metric),
         ("seeds", _seeds(state)),
-        ("time", f"{_when(first)} to {_when(last)}"),
+        ("time", " to ".join(f"{time:%Y-%m-%d %H:%M} UTC" for time in times)),
         ("data fingerprint", ", ".join(sorted(state.fingerprints)) or "unknown"),
         ("hosts", ", ".join(sorted(state.hosts)) or "unknown"),
         ("versions", "; ".join(sorted(state.versions)) or "unknown"),
@@ -114,12 +109,3 @@ def _seeds(state: SweepState) -> str:
         seeds = spec.confirm_seeds
         return f"search {spec.seed}; confirm {seeds[0]} to {seeds[-1]}, the same for every arm"
     return f"{spec.seed} to {spec.seed + spec.seeds - 1}" if spec.seeds > 1 else str(spec.seed)
-
-
-def _when(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _notes(state: SweepState) -> list[str]:
-    facts = {"judgeable": is_judgeable(state), "undecidable": undecidable(state.spec), "alpha": ALPHA}
-    return render("notes.txt.j2", spec=state.spec, **facts).splitlines()

@@ -12,13 +12,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from sweeps.report.charts import BAND_OPACITY, MAX_MARKERS, Chart, Points, Series, integer_step, wrapped
-from sweeps.report.styles import AXIS, GREY, GRID, Style
+from sweeps.report.charts import BAND_OPACITY, LEGEND_WIDTH, MAX_MARKERS, Chart, Points, integer_step, wrapped
+from sweeps.report.styles import AXIS, GREY, GRID
 
 _DPI = 160
 _WIDTH, _HEIGHT = 10, 5.625  # inches
-_SYMBOLS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "pentagon": "p"}
-_SYMBOLS |= {"triangle_down": "v", "cross": "P", "x": "X", "star": "*", "hexagon": "h"}
+_SYMBOLS = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "pentagon": "p"}
+_SYMBOLS |= {"triangle-down": "v", "cross": "P", "x": "X", "star": "*", "hexagon": "h"}
 _DASHES: dict[str, Any] = {
     "solid": "-",
     "dash": (0, (5, 2.5)),
@@ -43,15 +43,13 @@ def figure(chart: Chart) -> Figure:
     size = _WIDTH, max(_HEIGHT, 1.6 + 0.2 * chart.category_lines)
     result = Figure(figsize=size, dpi=_DPI, layout="constrained")
     axes = result.add_subplot()
-    pairs = chart.drawable()
-    _set_axes(chart, axes, pairs)
-    handles = _draw(chart, axes, pairs)
-    shown = [(handle, pair[0]) for handle, pair in zip(handles, pairs, strict=True) if pair[0].in_legend]
-    if shown:
-        labels = [_escaped(series.legend_label) for _, series in shown]
-        look: dict[str, Any] = {"frameon": False, "fontsize": 10, "handlelength": 3}
-        result.legend([handle for handle, _ in shown], labels, loc="outside right upper", **look)
-    if not pairs:
+    drawn = chart.drawable()
+    _set_axes(chart, axes, drawn)
+    handles = _draw(chart, axes, drawn)
+    if chart.legend and drawn:
+        labels = [_escaped(wrapped(points.series.label, LEGEND_WIDTH)) for points in drawn]
+        result.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=10, handlelength=3)
+    if not drawn:
         axes.text(0.5, 0.5, "no data", color=GREY, fontsize=14, ha="center", transform=axes.transAxes)
     result.suptitle(_escaped(wrapped(chart.title, 85)), x=0.01, ha="left", fontsize=12, weight="bold")
     if chart.caption:
@@ -65,7 +63,7 @@ def _escaped(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _set_axes(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) -> None:
+def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> None:
     scales = axes.set_xscale, axes.set_yscale
     x_axis, y_axis = (axes.yaxis, axes.xaxis) if chart.horizontal else (axes.xaxis, axes.yaxis)
     set_x_scale, set_y_scale = reversed(scales) if chart.horizontal else scales
@@ -79,7 +77,7 @@ def _set_axes(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) 
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     if chart.integer_x:
-        x_axis.set_major_locator(MultipleLocator(integer_step(pairs)))
+        x_axis.set_major_locator(MultipleLocator(integer_step(drawn)))
     if chart.categories is not None:
         _set_categories(chart, axes)
     if chart.reference is not None:
@@ -90,10 +88,9 @@ def _set_axes(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) 
 def _set_categories(chart: Chart, axes: Axes) -> None:
     labels = [_escaped(label) for label in chart.tick_labels]
     n = len(labels)
-    first, last = chart.category_range
     if chart.horizontal:
         axes.set_yticks(range(n), labels)
-        axes.set_ylim(last, first)
+        axes.set_ylim(chart.category_range)
         axes.grid(False, axis="y")
         return
     # Not even upright names fit beside each other if there are more than 45.
@@ -105,59 +102,59 @@ def _set_categories(chart: Chart, axes: Axes) -> None:
     if angle:
         for label in axes.get_xticklabels():
             label.set(ha="right", va="center" if angle == 90 else "top")
-    axes.set_xlim(first, last)
+    axes.set_xlim(chart.category_range)
     axes.grid(False, axis="x")
 
 
-def _draw(chart: Chart, axes: Axes, pairs: Sequence[tuple[Series, Points]]) -> list[Any]:
+def _draw(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> list[Any]:
     """Draw each series and return its handle for the legend."""
-    n_beside = 1 if chart.stacked else sum(series.kind == "bars" for series, _ in pairs)
+    n_beside = 1 if chart.stacked else sum(points.series.kind == "bars" for points in drawn)
     width = _BARS / max(n_beside, 1)
     offset = (width - _BARS) / 2
     heights: Counter[float] = Counter()
     handles = []
-    for series, points in pairs:
-        if series.kind == "dots":
-            handles.append(_dots(chart, axes, series, points))
-        elif series.kind == "bars":
+    for points in drawn:
+        if points.series.kind == "dots":
+            handles.append(_dots(chart, axes, points))
+        elif points.series.kind == "bars":
             beside = points._replace(x=points.x + offset)
             bottoms = np.array([heights[x] for x in points.x])
-            handles.append(_bars(chart, axes, series.style, beside, width, bottoms))
+            handles.append(_bars(chart, axes, beside, width, bottoms))
             if chart.stacked:
                 heights.update(dict(zip(points.x, points.y, strict=True)))
             else:
                 offset += width
         else:
-            handles.append(_line(axes, series, points))
+            handles.append(_line(axes, points))
     return handles
 
 
-def _bars(chart: Chart, axes: Axes, style: Style, points: Points, width: float, bottoms: np.ndarray) -> Any:
-    look: dict[str, Any] = {"color": style.color, "edgecolor": "white", "linewidth": 0.5}
-    look["hatch"] = _HATCHES[style.dash]
+def _bars(chart: Chart, axes: Axes, points: Points, width: float, bottoms: np.ndarray) -> Any:
+    color, hatch = points.series.style.color, _HATCHES[points.series.style.dash]
+    look: dict[str, Any] = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
     if chart.horizontal:
         return axes.barh(points.x, points.y, width, left=bottoms, **look)
     return axes.bar(points.x, points.y, width, bottom=bottoms, **look)
 
 
-def _dots(chart: Chart, axes: Axes, series: Series, points: Points) -> Any:
-    style = series.style
+def _dots(chart: Chart, axes: Axes, points: Points) -> Any:
+    style = points.series.style
     x, y = (points.y, points.x) if chart.horizontal else (points.x, points.y)
     if points.has_interval:
         errors: dict[str, Any] = {"xerr" if chart.horizontal else "yerr": points.errors}
         axes.errorbar(x, y, **errors, fmt="none", ecolor=style.color, elinewidth=1.3, capsize=3, zorder=2.5)
     edge, width, face = "white", 0.6, style.color
-    if series.hollow:
+    if points.series.hollow:
         edge, width, face = style.color, 1.4, "none"
     marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 7 * style.scale}
     marker |= {"markeredgecolor": edge, "markeredgewidth": width, "markerfacecolor": face}
     return axes.plot(x, y, linestyle="none", zorder=3, color=style.color, **marker)[0]
 
 
-def _line(axes: Axes, series: Series, points: Points) -> Any:
-    style = series.style
+def _line(axes: Axes, points: Points) -> Any:
+    style = points.series.style
     # A value of a step holds until the next one.
-    step: Any = "post" if series.kind == "step" else None
+    step: Any = "post" if points.series.kind == "step" else None
     if points.has_interval:
         look: dict[str, Any] = {"color": style.color, "alpha": BAND_OPACITY, "lw": 0}
         known = np.isfinite(points.low)

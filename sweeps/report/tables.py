@@ -8,9 +8,10 @@ from sweeps.analysis.arms import Arm, arms_of, common_target, on_shared_seeds, r
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.convergence import reached_by
 from sweeps.analysis.descriptions import shown_values
-from sweeps.analysis.stats import paired_difference, summarise
+from sweeps.analysis.stats import PairedDifference, paired_difference, summarise
 from sweeps.record.state import SEARCH, SweepState
 from sweeps.report.labels import interval, number, seeds_to_decide
+from sweeps.spec.model import Spec
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,12 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
 def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Table:
     """Return one row for each arm at the point ``where`` of a grid, which ``suffix`` names."""
     spec, arms = state.spec, arms_of(state, where)
-    metric, objective, reference = spec.verdict_metric, spec.objective.metric, reference_of(spec)
-    scores = {arm.name: arm.final(metric) for arm in arms}
-    summaries = [summarise(list(values.values())) for values in scores.values()]
+    metric, objective, reference = spec.verdict_metric, spec.objective, reference_of(spec)
+    summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
     traces = [summarise(list(arm.final("hessian_trace").values())) for arm in arms]
-    base = scores.get(reference, {})
-    differences = [
-        "" if name == reference else interval(paired_difference(*on_shared_seeds(values, base)))
-        for name, values in scores.items()
-    ]
-    target = common_target(arms, objective, larger_is_better=spec.objective.mode == "max")
+    differences = {name: interval(pair) for name, pair in differences_from_reference(spec, arms).items()}
+    target = common_target(arms, objective.metric, larger_is_better=objective.mode == "max")
+    epochs = f"epochs to {objective.metric} {number(target)}: median"
     lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
     columns = [
         (spec.compared, [arm.name for arm in arms]),
@@ -69,18 +66,22 @@ def arms_table(state: SweepState, suffix: str, where: Mapping[str, Any]) -> Tabl
         ("failed", [str(arm.failed) for arm in arms]),
         (f"mean {metric}{lower} [95% interval]", [interval(summary) for summary in summaries]),
         ("standard deviation", [number(summary.std) for summary in summaries]),
-        (f"difference from {reference} [95% interval]", differences),
-        (
-            f"epochs to {objective} {number(target)}: median",
-            ["" if target is None else _median_epochs(state, arm, target) for arm in arms],
-        ),
+        (f"difference from {reference} [95% interval]", [differences.get(arm.name, "") for arm in arms]),
+        (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
         ("Hessian trace [95% interval]", [interval(trace) if trace.n else "" for trace in traces]),
     ]
-    told = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
-    names = [name for name, _ in told]
-    rows = [list(row) for row in zip(*(cells for _, cells in told), strict=True)]
+    # A column of nothing but empty cells and zeros is left out.
+    shown = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
+    names, rows = [name for name, _ in shown], list(zip(*(cells for _, cells in shown), strict=True))
     title = f"The arms at {suffix}" if suffix else "The arms"
     return Table(title, names, rows, words=2 if "with" in names[:2] else 1)
+
+
+def differences_from_reference(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
+    """Return each other arm's difference in score from the reference; it is NaN without shared seeds."""
+    scores = {arm.name: arm.final(spec.verdict_metric) for arm in arms}
+    base = scores.pop(reference_of(spec), {})
+    return {name: paired_difference(*on_shared_seeds(values, base)) for name, values in scores.items()}
 
 
 def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:

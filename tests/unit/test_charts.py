@@ -148,7 +148,7 @@ def test_log_axes_leave_out_what_is_not_positive():
 
 def test_an_interval_that_reaches_zero_on_a_log_axis_ends_below_all_else():
     shown = chart(series(y=(1, 10, 100), kind="dots", low=(-1, 5, 50), high=(2, 20, 200)), log_y=True)
-    ((_, points),) = shown.drawable()
+    (points,) = shown.drawable()
     assert points.low.tolist() == [0.5, 5, 50]
     assert points.hover[0].endswith("from -1 to 2")
 
@@ -206,11 +206,11 @@ def test_a_chart_without_data_says_so(parts, more, tmp_path):
     charts_png.save(shown, tmp_path / "empty.png")
 
 
-def test_only_series_of_the_legend_stand_in_it():
-    shown = chart(series(), series("all", in_legend=False))
-    traces, _ = on_page(shown)
-    assert [trace["showlegend"] for trace in traces] == [True, False]
-    assert in_picture(shown)[1] == ["none"]
+@pytest.mark.parametrize("legend", [False, True])
+def test_a_legend_can_be_left_out(legend):
+    shown = chart(series(), legend=legend)
+    assert on_page(shown)[1]["layout"]["showlegend"] == legend
+    assert in_picture(shown)[1] == (["none"] if legend else [])
 
 
 def test_hovering_tells_label_values_interval_and_text():

@@ -14,7 +14,7 @@ from sweeps.analysis.stats import summarise
 from sweeps.errors import SweepError
 from sweeps.record.state import CONFIRM
 from sweeps.report.figures import figures
-from sweeps.report.figures.sigma import score_against_sigma
+from sweeps.report.figures.trials import score_against_sigma
 from sweeps.report.labels import interval
 from sweeps.report.overview import overview, write_overview
 from sweeps.report.page import write_report
@@ -364,8 +364,8 @@ def test_the_figures_of_a_search_show_how_trials_ended():
         if series.label.startswith("layer")
     }
     assert looks == {
-        "layer": (False, "triangle", 1),
-        "layer, stopped early": (True, "triangle", 1),
+        "layer": (False, "triangle-up", 1),
+        "layer, stopped early": (True, "triangle-up", 1),
         "layer, diverged": (False, "x", 1),
     }
     assert charts["stopped"].title == "Trials stopped by ASHA"

@@ -6,10 +6,8 @@ from dataclasses import replace
 from sweeps.analysis.arms import arms_of, points_of
 from sweeps.record.state import SweepState
 from sweeps.report.charts import Chart
-from sweeps.report.figures.scores import differences, hessian_traces, scores
-from sweeps.report.figures.search import hyperparameter_importance, search_progress, trial_ends
-from sweeps.report.figures.sigma import score_against_sigma
-from sweeps.report.figures.training import convergence, learning_curves
+from sweeps.report.figures.arms import convergence, differences, hessian_traces, learning_curves, scores
+from sweeps.report.figures.trials import importance, score_against_sigma, search_progress, trial_ends
 from sweeps.report.styles import styles
 
 
@@ -26,9 +24,8 @@ def figures(state: SweepState) -> list[Chart]:
     if "sigma" in spec.search and all(where.keys() <= {"sigma"} for _, where in points_of(spec)):
         charts.append(score_against_sigma(state, style_of))
     if not spec.is_grid:
-        charts += [search_progress(state, style_of), trial_ends(state)]
-        if importance := hyperparameter_importance(state, style_of):
-            charts.append(importance)
+        of_search = (search_progress(state, style_of), trial_ends(state), importance(state, style_of))
+        charts += [chart for chart in of_search if chart]
     return charts
 
 
