@@ -93,15 +93,7 @@ def unknown(name: object, names: Sequence[str], problem: str = "is not known") -
 
 
 def refuse_credentials(what: str, uri: str) -> None:
-    """Refuse an address that contains a password or a token, or that cannot be parsed.
-
-    Args:
-        what: Where the address was given, such as ``--tracking-uri``.
-        uri: The address.
-
-    Raises:
-        SweepError: The address is refused; the message does not repeat its secret.
-    """
+    """Refuse an address with a password or a token; ``what``, such as ``--address``, says which it is."""
     try:
         split = urlsplit(uri)
     except ValueError:

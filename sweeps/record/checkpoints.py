@@ -30,14 +30,10 @@ class Checkpoints:
         self.folder = f"{path}/{trial}"
 
     def save(self, epoch: int, content: dict[str, Any]) -> None:
-        """Write a checkpoint and delete all others but the one before it.
+        """Write a checkpoint after an epoch, and delete all others but the one before it.
 
         Args:
-            epoch: The number of finished epochs.
             content: Anything that ``torch.load(weights_only=True)`` accepts.
-
-        Raises:
-            OSError: It cannot be written.
         """
         buffer = io.BytesIO()
         torch.save(content, buffer)

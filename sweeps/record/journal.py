@@ -38,11 +38,7 @@ class Journal:
         return self.extend([{"event": event, **fields}])[0]
 
     def extend(self, events: Iterable[Event]) -> list[Event]:
-        """Add the time to events and write them; on return all are on disk.
-
-        Raises:
-            SweepError: None of the events is written, for example because the disk is full.
-        """
+        """Add the time to events and write them; on return all are on disk, after a SweepError none is."""
         now = int(time.time() * 1000)
         timed = [{"event": event["event"], "time": now, **event} for event in events]
         lines = "".join(_line(event) for event in timed)
@@ -54,12 +50,8 @@ class Journal:
 
     def repair(self) -> None:
         """Drop an unfinished last line, which a killed driver may leave."""
-        if not self.path.exists():
-            return
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self.path, whole)
+        if self.path.exists():
+            os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
     def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
         """Yield each event from an offset on, with the offset in bytes behind it; stop at ``end``.

@@ -16,8 +16,7 @@ from sweeps import SweepError, load_spec
 from sweeps.record.files import JOURNAL, LEASE
 from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep
 from sweeps.record.lease import Lease
-from sweeps.record.mirror import below, uri_of
-from sweeps.record.storage import open_storage
+from sweeps.record.storage import below, open_storage, uri_of
 from tests.buckets import bucket_storage
 from tests.curves import content
 from tests.faults.sweep import Driver, write
