@@ -1,7 +1,6 @@
 """The folder of a sweep, STORAGE/NAME/001, 002, ...; NAME alone means the latest."""
 
 import fcntl
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -66,7 +65,6 @@ class SweepFolder:
 
     @property
     def checkpoint_root(self) -> str:
-        """Where the checkpoints of all trials are."""
         return self._shared("checkpoints")
 
     def _shared(self, name: str) -> str:
@@ -109,11 +107,7 @@ class SweepFolder:
         return lock
 
     def claim(self) -> None:
-        """Claim the sweep in its object store, if it has one, and pull what the last driver wrote.
-
-        Call it with ``lock`` held; it raises SweepError if another driver works on the sweep, or if the store
-        cannot be read or written.
-        """
+        """Claim the sweep in its object store, if it has one, and pull its journal; ``lock`` must be held."""
         if self.uri:
             Lease(self.path, self.uri).claim()
             # Not the YAML, which this driver may just have changed.
@@ -129,15 +123,12 @@ class SweepFolder:
             return True
         try:
             # Read-only, because a user who may not write can still check.
-            file = os.open(self.path / LOCK, os.O_RDONLY)
+            with (self.path / LOCK).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        finally:
-            os.close(file)
         return False
 
 
@@ -170,7 +161,7 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
-    """Create a new sweep's folder, with the YAML as written and as resolved; raise SweepError if that fails."""
+    """Create a sweep's folder, with its YAML as written and as resolved; raise SweepError if that fails."""
     study = storage.resolve() / spec.name
     number = 1 + max(_numbered(study), default=0)
     folder = SweepFolder(study / f"{number:03d}")

@@ -54,10 +54,7 @@ class Journal:
             os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
     def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
-        """Yield each event from an offset on, with the offset in bytes behind it; stop at ``end``.
-
-        An unfinished last line is not read.
-        """
+        """Yield the events of whole lines from ``offset`` to ``end``, each with the offset behind it (bytes)."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -97,9 +94,9 @@ class Follower(threading.Thread):
         limit: The byte beyond which the journal may not be read yet.
     """
 
-    def __init__(self, journal: Journal, offset: int = 0) -> None:
+    def __init__(self, journal: Journal) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
-        self.offset = offset
+        self.offset = 0
         self.limit = math.inf
         self._journal = journal
         self._closing = threading.Event()

@@ -47,16 +47,12 @@ class LeaseLost(SweepError):
 
 @dataclass(frozen=True)
 class Holder:
-    """The content of a lease.
-
-    Attributes:
-        time: When it was renewed last, in seconds since 1970.
-        id: The claim's id; empty in leases that earlier versions wrote.
-    """
+    """The content of a lease, which was last renewed at ``time``, in seconds since 1970."""
 
     host: str
     pid: int
     time: float
+    # The id of the claim; earlier versions wrote none.
     id: str = ""
 
     def __str__(self) -> str:
@@ -72,7 +68,7 @@ class Lease:
         self._path = f"{path}/{LEASE}"
 
     def holder_elsewhere(self) -> Holder | None:
-        """Return the driver that works in another working copy, if any; raise SweepError if that is unknown."""
+        """Return the driver in another working copy, if any; raise SweepError if the store cannot be read."""
         with store_errors(self._uri, "cannot be read"):
             holder = self._read()
         if holder is None or self._is_from_here(holder) or time.time() - holder.time > _LEASE_SECONDS:

@@ -26,11 +26,7 @@ class Mirror(Follower):
     """
 
     def __init__(self, folder: Path, uri: str, say: Callable[[str], None]) -> None:
-        """Copy the files of a sweep that this driver has claimed; raise SweepError if that is impossible.
-
-        Args:
-            say: Prints a line for the user.
-        """
+        """Copy the files of a sweep that this driver has claimed; raise SweepError if that is impossible."""
         super().__init__(Journal(folder / JOURNAL))
         self.on_lost: Callable[[SweepError], None] = lambda error: None
         self._folder, self._uri, self._say = folder, uri, say
@@ -64,7 +60,7 @@ class Mirror(Follower):
 
     @override
     def give_up(self, error: Exception) -> bool:
-        """Retry while the sweep runs and 30 s longer, unless another driver has taken it over."""
+        """Retry while the sweep runs, and for 30 s when it ends; stop if another driver has taken it over."""
         if isinstance(error, LeaseLost):
             self.on_lost(error)
             self._closing.wait(_RETRY_SECONDS)

@@ -68,7 +68,6 @@ class SweepState:
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
         fingerprints: Those of the data.
-        hosts: Where trials ran.
         selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
             with the arm. None before the search is over.
     """
@@ -181,9 +180,8 @@ class SweepState:
     def select(self) -> list[dict[str, Any]]:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
 
-        Returns:
-            Searched hyperparameters with the arm; the best of every arm before the second of any. An arm in
-            which no trial has a finite score has none; an arm with few configurations has fewer.
+        A point has the searched hyperparameters and the arm; the best of every arm come before the second of
+        any. An arm in which no trial has a finite score has none; one with few configurations has fewer.
         """
         top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
         best_by_arm = []
@@ -221,11 +219,7 @@ class SweepState:
 
     def best(self, arm: str | None = None) -> TrialRecord | None:
         """Find the best trial so far, of one arm or of all; None if no trial has a finite score."""
-        return self.better(*(trial for trial in self.trials.values() if arm in (None, trial.arm)))
-
-    def better(self, *trials: TrialRecord | None) -> TrialRecord | None:
-        """Find the best of these trials, as ``best`` does among all."""
-        ranked = self.ranked(trial for trial in trials if trial)
+        ranked = self.ranked(trial for trial in self.trials.values() if arm in (None, trial.arm))
         return ranked[0] if ranked else None
 
     def arms(self) -> list[str]:
@@ -236,11 +230,7 @@ class SweepState:
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
         """List the trials that confirm one of ``selected``, by seed."""
-        trials = (
-            trial
-            for trial in self.of_stage(CONFIRM)
-            if all(trial.hyperparameters[name] == value for name, value in point.items())
-        )
+        trials = [trial for trial in self.of_stage(CONFIRM) if point.items() <= trial.hyperparameters.items()]
         return sorted(trials, key=lambda trial: trial.seed)
 
     def frame(self) -> pd.DataFrame:

@@ -86,10 +86,7 @@ def below(uri: str, *parts: str) -> str:
 
 
 def pull(storage: Path, folder: str = "", names: Sequence[str] = OWN_FILES) -> None:
-    """Update the sweeps of a working copy, or those below a folder; raise SweepError without the store.
-
-    Does nothing if the folder is the storage itself. Keeps a local file that only has more than the store's.
-    """
+    """Update the sweeps of a working copy, or those below one of its folders; do nothing in a plain storage."""
     uri = uri_of(storage)
     if uri is None:
         return
@@ -98,6 +95,7 @@ def pull(storage: Path, folder: str = "", names: Sequence[str] = OWN_FILES) -> N
         for path in _files_of_sweeps(filesystem, f"{root}/{folder}".rstrip("/"), names):
             content = filesystem.open_input_stream(path).readall()
             local = storage / Path(path).relative_to(root)
+            # Keep a local file that only has more than the store's.
             if not (local.exists() and local.read_bytes().startswith(content)):
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(content)
