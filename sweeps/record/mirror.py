@@ -60,7 +60,7 @@ class Mirror(Follower):
 
     @override
     def give_up(self, error: Exception) -> bool:
-        """Retry while the sweep runs, and for 30 s when it ends; stop if another driver has taken it over."""
+        """Retry while the sweep runs, and for 30 s at least, unless another driver has taken it over."""
         if isinstance(error, LeaseLost):
             self.on_lost(error)
             self._closing.wait(_RETRY_SECONDS)

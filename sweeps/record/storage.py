@@ -86,7 +86,7 @@ def below(uri: str, *parts: str) -> str:
 
 
 def pull(storage: Path, folder: str = "", names: Sequence[str] = OWN_FILES) -> None:
-    """Update the sweeps of a working copy, or those below one of its folders; do nothing in a plain storage."""
+    """Update a working copy, or one folder in it, from its store; do nothing if the storage is a folder."""
     uri = uri_of(storage)
     if uri is None:
         return

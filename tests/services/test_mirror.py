@@ -181,7 +181,9 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
         first.journal.append("finish", status=f"interrupted {seconds}")
     mirror.close()
     mirror.release()
+    second.rewrite(spec.model_copy(update={"question": "another"}))
     second.claim()
+    assert second.spec().question == "another"
     second.mirror(print)
     machines("reader")
     assert record() == ["begin", "finish", "finish", "finish"]
