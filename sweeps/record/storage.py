@@ -58,7 +58,7 @@ def in_ray_job() -> bool:
 
 def _working_copy(uri: str) -> Path:
     """Find this machine's working copy of a storage, in the cache of the data sets."""
-    # trainables imports torch, which commands that only name a storage do not need.
+    # Not imported at the top, because trainables imports torch, which `noisesweep submit` does not need.
     from trainables.data.cache import cache_dir
 
     try:
