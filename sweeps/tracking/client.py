@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.1
 
 
 class PublisherClient:
-    """Has a publisher process upload a sweep's journal to MLflow; ``parent`` is the id of the run it gets."""
+    """Has a publisher process upload a sweep's journal to MLflow; ``parent`` is the id of the sweep's run."""
 
     def __init__(self, uri: str, study: str) -> None:
         self.uri, self.parent = uri, ""
