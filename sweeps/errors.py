@@ -32,8 +32,7 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        text = ": ".join(part for part in (place, self.key, self.message) if part)
-        return printable(text)
+        return printable(": ".join(part for part in (place, self.key, self.message) if part))
 
 
 class SweepError(Exception):
@@ -64,10 +63,8 @@ def in_a_line(error: Exception) -> str:
 
 def dotted(location: Location) -> str:
     """Write a location as users write keys, such as ``search.lr.log_uniform[0]``."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -80,8 +77,10 @@ def shown(value: object) -> str:
     """Write a value as YAML would, in at most 60 characters on one line."""
     if value is None:
         return "nothing"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    text = str(value) if isinstance(value, date) else text
+    if isinstance(value, bool):
+        text = str(value).lower()
+    else:
+        text = str(value) if isinstance(value, date) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -93,15 +92,7 @@ def unknown(name: object, names: Sequence[str], problem: str = "is not known") -
 
 
 def refuse_credentials(what: str, uri: str) -> None:
-    """Refuse an address that contains a password or a token, or that cannot be parsed.
-
-    Args:
-        what: Where the address was given, such as ``--tracking-uri``.
-        uri: The address.
-
-    Raises:
-        SweepError: The address is refused; the message does not repeat its secret.
-    """
+    """Refuse an address with a password or a token; ``what``, such as ``--address``, says which it is."""
     try:
         split = urlsplit(uri)
     except ValueError:

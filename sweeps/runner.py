@@ -263,7 +263,7 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
         mirror = folder.mirror(display.say)
         if mirror:
             held.callback(mirror.release)
-        delivery.follow(folder, spec.trainable_class, display.say, mirror)
+        delivery.follow(folder, display.say, mirror)
         followers: list[Follower | PublisherClient] = [delivery, display]
         if mirror:
             followers.insert(1, mirror)

@@ -23,7 +23,7 @@ class ThreadedPublisher:
         self._settings.enter_context(mlflow_settings())
         self._store = open_store(self.uri, self._study)
 
-    def follow(self, folder, trainable, say, mirror=None):
+    def follow(self, folder, say, mirror=None):
         self._publisher, self._mirror = Publisher(folder, self._store, say), mirror
         self._publisher.limit = mirror.offset if mirror else math.inf
         self.parent = self._publisher.parent

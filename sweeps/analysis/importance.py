@@ -44,7 +44,7 @@ def _scored_trials(state: SweepState, arm: str) -> list[FrozenTrial]:
     compared = {spec.compared: next(value for value in spec.arms if str(value) == arm)}
     space = SearchSpace(spec, compared if spec.stages else None)
     trials = []
-    for record in sorted(state.ranking(arm, SEARCH), key=lambda record: record.number):
+    for record in sorted(state.ranked(state.of_stage(SEARCH, arm)), key=lambda record: record.number):
         # The space asks for the hyperparameters that apply, and FixedTrial keeps their distributions.
         asked = FixedTrial(record.hyperparameters)
         space(asked)

@@ -121,7 +121,7 @@ class Display(Follower):
                 self.say(f"  {arm}: left out, no trial has a finite score")
 
     def _n_ended(self) -> int:
-        return sum(trial.status in ENDED for trial in self._state.counted())
+        return sum(trial.status in ENDED for trial in self._state.by_number())
 
     def _view(self) -> Group:
         left = self._time_left.left(self._state, time.time() * 1000)
@@ -132,7 +132,7 @@ class Display(Follower):
 
     def _running_table(self) -> Table:
         table = empty_table("running", ["trial"], ["epoch", self._spec.objective.metric])
-        running = [trial for trial in self._state.counted() if trial.status == "running"]
+        running = [trial for trial in self._state.by_number() if trial.status == "running"]
         for trial in running[:_MAX_RUNNING]:
             score = self._state.score(trial)
             epoch = f"{len(trial.epochs)}/{trial.hyperparameters['epochs']}"

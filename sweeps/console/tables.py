@@ -54,7 +54,7 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
         counted.insert(0, "running")
     table = empty_table(title, [compared], ["trials", *counted, f"best {metric}", "after"])
     table.add_column("with")
-    ranking = state.ranking(None, SEARCH, running=running)
+    ranking = state.ranked(state.of_stage(SEARCH), running=running)
     for arm in state.arms():
         trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == arm]
         counts = [sum(trial.status == status for trial in trials) for status in counted]

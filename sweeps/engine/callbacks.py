@@ -95,7 +95,8 @@ class SweepCallback(Callback):
             status = "finished"
         previous_best = self._best
         self._end(record, status)
-        self._best = self.state.better(previous_best, record)
+        candidates = [candidate for candidate in (previous_best, record) if candidate]
+        self._best = next(iter(self.state.ranked(candidates)), None)
         for ended in (previous_best, record):
             if ended and ended is not self._best:
                 self._folder.checkpoints(ended.id).drop()

@@ -18,26 +18,17 @@ _KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one trial, each named after its epoch.
-
-    Args:
-        root: The folder of all trials' checkpoints: an absolute path or a URI.
-        trial: The trial's id.
-    """
+    """The checkpoints of one trial in ``root``, an absolute path or a URI; each is named after its epoch."""
 
     def __init__(self, root: str, trial: str) -> None:
         self._filesystem, path = FileSystem.from_uri(root)
         self.folder = f"{path}/{trial}"
 
     def save(self, epoch: int, content: dict[str, Any]) -> None:
-        """Write a checkpoint and delete all others but the one before it.
+        """Write a checkpoint after an epoch, and delete all others but the one before it.
 
         Args:
-            epoch: The number of finished epochs.
             content: Anything that ``torch.load(weights_only=True)`` accepts.
-
-        Raises:
-            OSError: It cannot be written.
         """
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -64,12 +55,11 @@ class Checkpoints:
                 with self._filesystem.open_input_stream(path) as stream:
                     buffer = io.BytesIO(stream.read())
                 content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
+                return content
             # A damaged file can raise anything.
             except Exception as error:
                 reason = in_a_line(error)
                 sys.stderr.write(f"{path}: cannot be read, so the one before it is used: {reason}\n")
-            else:
-                return content
         return None
 
     def drop(self) -> None:

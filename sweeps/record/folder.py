@@ -1,7 +1,6 @@
 """The folder of a sweep, STORAGE/NAME/001, 002, ...; NAME alone means the latest."""
 
 import fcntl
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
 from sweeps.record.journal import Journal
 from sweeps.record.lease import Lease
-from sweeps.record.mirror import Mirror, below, claim, pull, uri_of
+from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState
-from sweeps.record.storage import command
+from sweeps.record.storage import below, command, pull, uri_of
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
 
@@ -32,6 +31,10 @@ class SweepFolder:
     path: Path
 
     @property
+    def study(self) -> str:
+        return self.path.parent.name
+
+    @property
     def storage(self) -> Path:
         return self.path.parent.parent
 
@@ -39,7 +42,7 @@ class SweepFolder:
     def uri(self) -> str | None:
         """The sweep in its object store; None if the storage is a folder."""
         storage = uri_of(self.storage)
-        return storage and below(storage, self.path.parent.name, self.path.name)
+        return storage and below(storage, self.study, self.path.name)
 
     @property
     def journal(self) -> Journal:
@@ -62,7 +65,6 @@ class SweepFolder:
 
     @property
     def checkpoint_root(self) -> str:
-        """Where the checkpoints of all trials are."""
         return self._shared("checkpoints")
 
     def _shared(self, name: str) -> str:
@@ -71,11 +73,11 @@ class SweepFolder:
 
     @property
     def resume_command(self) -> str:
-        return command("resume", self.path.parent.name, storage=self.storage)
+        return command("resume", self.study, storage=self.storage)
 
     @property
     def report_command(self) -> str:
-        return command("report", self.path.parent.name, storage=self.storage)
+        return command("report", self.study, storage=self.storage)
 
     def checkpoints(self, trial: str) -> Checkpoints:
         """Return a trial's checkpoints, which are deleted when it ends, unless it is the best."""
@@ -87,11 +89,7 @@ class SweepFolder:
         return Spec.model_validate(Source(self.path / RESOLVED).content)
 
     def rewrite(self, spec: Spec) -> None:
-        """Replace the spec by one with harmless changes.
-
-        Raises:
-            SweepError: The sweep is running.
-        """
+        """Replace the spec by one with harmless changes; raise SweepError if the sweep is running."""
         with self.lock():
             write_whole(self.path / RESOLVED, spec.resolved)
 
@@ -100,11 +98,7 @@ class SweepFolder:
         return SweepState(self.spec(), (event for event, _ in self.journal.read()))
 
     def lock(self) -> FileLock:
-        """Acquire the lock that a driver on this machine holds; it is released when the driver dies.
-
-        Raises:
-            SweepError: Another driver holds it.
-        """
+        """Acquire the lock that a local driver holds until it dies; raise SweepError if one has it."""
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=_LOCK_SECONDS)
@@ -113,13 +107,11 @@ class SweepFolder:
         return lock
 
     def claim(self) -> None:
-        """Claim the sweep in its object store, if it has one, and pull its files; call it with ``lock`` held.
-
-        Raises:
-            SweepError: Another driver works on it, or the store cannot be read or written.
-        """
+        """Claim the sweep in its object store, if it has one, and pull its journal; ``lock`` must be held."""
         if self.uri:
-            claim(self.path, self.uri)
+            Lease(self.path, self.uri).claim()
+            # Not the YAML, which this driver may just have changed.
+            pull(self.storage, f"{self.study}/{self.path.name}", [JOURNAL, BOOKMARK])
 
     def mirror(self, say: Callable[[str], None]) -> Mirror | None:
         """Start to copy the sweep to its object store; None if the storage is a folder."""
@@ -131,15 +123,12 @@ class SweepFolder:
             return True
         try:
             # Read-only, because a user who may not write can still check.
-            file = os.open(self.path / LOCK, os.O_RDONLY)
+            with (self.path / LOCK).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        finally:
-            os.close(file)
         return False
 
 
@@ -161,11 +150,7 @@ def study_names(storage: Path) -> list[str]:
 
 
 def latest_sweep(storage: Path, name: str) -> SweepFolder:
-    """Return the latest sweep of a study.
-
-    Raises:
-        SweepError: There is none.
-    """
+    """Return the latest sweep of a study; raise SweepError if there is none."""
     # Anything but a valid name could lead out of the storage.
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
@@ -176,11 +161,7 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
-    """Create the folder of a new sweep, with the YAML as written and as resolved.
-
-    Raises:
-        SweepError: The storage cannot be written, or another sweep of the study is just being created.
-    """
+    """Create a sweep's folder, with its YAML as written and as resolved; raise SweepError if that fails."""
     study = storage.resolve() / spec.name
     number = 1 + max(_numbered(study), default=0)
     folder = SweepFolder(study / f"{number:03d}")

@@ -38,11 +38,7 @@ class Journal:
         return self.extend([{"event": event, **fields}])[0]
 
     def extend(self, events: Iterable[Event]) -> list[Event]:
-        """Add the time to events and write them; on return all are on disk.
-
-        Raises:
-            SweepError: None of the events is written, for example because the disk is full.
-        """
+        """Add the time to events and write them; on return all are on disk, after a SweepError none is."""
         now = int(time.time() * 1000)
         timed = [{"event": event["event"], "time": now, **event} for event in events]
         lines = "".join(_line(event) for event in timed)
@@ -54,18 +50,11 @@ class Journal:
 
     def repair(self) -> None:
         """Drop an unfinished last line, which a killed driver may leave."""
-        if not self.path.exists():
-            return
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self.path, whole)
+        if self.path.exists():
+            os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
     def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
-        """Yield each event from an offset on, with the offset in bytes behind it; stop at ``end``.
-
-        An unfinished last line is not read.
-        """
+        """Yield the events of whole lines between two offsets in bytes, each with the offset behind it."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -105,9 +94,9 @@ class Follower(threading.Thread):
         limit: The byte beyond which the journal may not be read yet.
     """
 
-    def __init__(self, journal: Journal, offset: int = 0) -> None:
+    def __init__(self, journal: Journal) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
-        self.offset = offset
+        self.offset = 0
         self.limit = math.inf
         self._journal = journal
         self._closing = threading.Event()

@@ -31,7 +31,8 @@ from pathlib import Path
 from pyarrow.fs import FileSystem, FileType
 
 from sweeps.errors import SweepError
-from sweeps.record.files import CLAIM, LEASE, store_errors, write_to_store, write_whole
+from sweeps.record.files import CLAIM, LEASE, write_whole
+from sweeps.record.storage import store_errors, write_to_store
 
 RENEWAL_SECONDS = 10.0
 _LEASE_SECONDS = 60.0
@@ -46,16 +47,12 @@ class LeaseLost(SweepError):
 
 @dataclass(frozen=True)
 class Holder:
-    """The content of a lease.
-
-    Attributes:
-        time: When it was renewed last, in seconds since 1970.
-        id: The claim's id; empty in leases that earlier versions wrote.
-    """
+    """The content of a lease, which was last renewed at ``time``, in seconds since 1970."""
 
     host: str
     pid: int
     time: float
+    # The id of the claim; earlier versions wrote none.
     id: str = ""
 
     def __str__(self) -> str:
@@ -71,11 +68,7 @@ class Lease:
         self._path = f"{path}/{LEASE}"
 
     def holder_elsewhere(self) -> Holder | None:
-        """Return the driver that works in another working copy; the lock tells about this one.
-
-        Raises:
-            SweepError: The store cannot be read.
-        """
+        """Return the driver in another working copy, if any; raise SweepError if the store cannot be read."""
         with store_errors(self._uri, "cannot be read"):
             holder = self._read()
         if holder is None or self._is_from_here(holder) or time.time() - holder.time > _LEASE_SECONDS:
@@ -83,11 +76,7 @@ class Lease:
         return holder
 
     def claim(self) -> None:
-        """Claim the lease for this driver, which holds the lock of the working copy.
-
-        Raises:
-            SweepError: Another driver works on the sweep, or the store cannot be read or written.
-        """
+        """Claim the lease, with the working copy's lock held; raise SweepError if another driver has it."""
         began = time.monotonic()
         if holder := self.holder_elsewhere():
             raise SweepError(f"{self._uri}: this sweep is running already, on {holder}")
@@ -99,11 +88,7 @@ class Lease:
             self.check()
 
     def check(self) -> None:
-        """Make sure that the lease is still this driver's.
-
-        Raises:
-            LeaseLost: Another driver has taken the sweep over, and may have ended since.
-        """
+        """Raise ``LeaseLost`` if another driver has taken the sweep over; it may have ended since."""
         holder = self._read()
         if holder is None or not self._is_from_here(holder):
             where = f", on {holder}" if holder else ""

@@ -68,7 +68,6 @@ class SweepState:
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
         fingerprints: Those of the data.
-        hosts: Where trials ran.
         selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
             with the arm. None before the search is over.
     """
@@ -124,13 +123,13 @@ class SweepState:
             stage=event.get("stage", SEARCH),
         )
 
-    def counted(self) -> list[TrialRecord]:
-        """List the trials of both stages by number."""
+    def by_number(self) -> list[TrialRecord]:
+        """List all trials in the order of starting."""
         return sorted(self.trials.values(), key=lambda trial: trial.number)
 
-    def of_stage(self, stage: str) -> list[TrialRecord]:
-        """List the trials of ``search`` or ``confirm`` by number."""
-        return [trial for trial in self.counted() if trial.stage == stage]
+    def of_stage(self, stage: str, arm: str | None = None) -> list[TrialRecord]:
+        """List the trials of ``search`` or ``confirm``, of one arm or of all, by number."""
+        return [trial for trial in self.by_number() if trial.stage == stage and arm in (None, trial.arm)]
 
     def counts(self) -> dict[str, int]:
         """Count the trials of every status."""
@@ -181,70 +180,47 @@ class SweepState:
     def select(self) -> list[dict[str, Any]]:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
 
-        Returns:
-            Searched hyperparameters with the arm; the best of every arm before the second of any. An arm in
-            which no trial has a finite score has none; an arm with few configurations has fewer.
+        A point has the searched hyperparameters and the arm; the best of every arm come before the second of
+        any. An arm in which no trial has a finite score has none; one with few configurations has fewer.
         """
         top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
-        best_by_arm = [self._configurations(self.ranking(str(arm), SEARCH))[:top] for arm in self.spec.arms]
+        best_by_arm = []
+        for arm in self.spec.arms:
+            # A configuration that was tried twice counts once.
+            points: dict[tuple[Any, ...], dict[str, Any]] = {}
+            for trial in self.ranked(self.of_stage(SEARCH, str(arm))):
+                point = self.spec.searched_of(trial.hyperparameters)
+                points.setdefault(tuple(point.values()), point)
+            best_by_arm.append(list(points.values())[:top])
         return [point for rank in itertools.zip_longest(*best_by_arm) for point in rank if point]
-
-    def _configurations(self, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
-        """List the searched hyperparameters of trials, each configuration once."""
-        points: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for trial in trials:
-            point = self.spec.searched_of(trial.hyperparameters)
-            points.setdefault(tuple(point.values()), point)
-        return list(points.values())
 
     def score(self, trial: TrialRecord) -> float | None:
         """Return the objective's metric after the trial's last epoch; None before the first."""
         return trial.last.get(self.spec.objective.metric)
 
-    def ranking(self, arm: str | None, stage: str, *, running: bool = False) -> list[TrialRecord]:
-        """Rank the trials of a stage by the objective after their last epoch, the best first.
+    def ranked(self, trials: Iterable[TrialRecord], *, running: bool = False) -> list[TrialRecord]:
+        """Sort trials by the objective after their last epoch, the best first.
 
-        Trials without a finite score are left out; trials stopped by ASHA rank after those with all epochs.
+        Trials without a finite score are left out. Confirmed trials come before those of the search, and
+        trials stopped by ASHA after those with all epochs.
 
         Args:
-            arm: Rank this arm; None ranks all arms together.
-            stage: ``search`` or ``confirm``.
-            running: Include running trials, and rank all trials alike.
+            running: Include running trials, and do not put stopped ones last.
         """
-        trials = (trial for trial in self.of_stage(stage) if arm in (None, trial.arm))
-        return self._ranked(trials, running=running)
-
-    def _ranked(self, trials: Iterable[TrialRecord], *, running: bool = False) -> list[TrialRecord]:
         statuses = ("finished", "stopped", "running") if running else ("finished", "stopped")
         sign = -1 if self.spec.objective.mode == "max" else 1
-        scored = [
-            (trial.status == "stopped" and not running, sign * score, trial.number, trial)
-            for trial in trials
-            if trial.status in statuses
-            if (score := self.score(trial)) is not None and math.isfinite(score)
-        ]
-        return [trial for *_, trial in sorted(scored, key=lambda entry: entry[:3])]
+        keyed = []
+        for trial in trials:
+            score = self.score(trial)
+            if trial.status in statuses and score is not None and math.isfinite(score):
+                stopped = trial.status == "stopped" and not running
+                keyed.append((trial.stage != CONFIRM, stopped, sign * score, trial.number, trial))
+        return [trial for *_, trial in sorted(keyed, key=lambda entry: entry[:-1])]
 
-    def best(self, arm: str | None = None, *, running: bool = False) -> TrialRecord | None:
-        """Find the best trial so far on validation: a confirmed one, if there is any.
-
-        Args:
-            arm: Search this arm only.
-            running: Include running trials.
-
-        Returns:
-            None if no trial has a finite score.
-        """
-        trials = (trial for trial in self.trials.values() if arm in (None, trial.arm))
-        return self.better(*trials, running=running)
-
-    def better(self, *trials: TrialRecord | None, running: bool = False) -> TrialRecord | None:
-        """Find the best of these trials, as ``best`` does among all."""
-        for stage in (CONFIRM, SEARCH):
-            of_stage = (trial for trial in trials if trial and trial.stage == stage)
-            if ranked := self._ranked(of_stage, running=running):
-                return ranked[0]
-        return None
+    def best(self, arm: str | None = None) -> TrialRecord | None:
+        """Find the best trial so far, of one arm or of all; None if no trial has a finite score."""
+        ranked = self.ranked(trial for trial in self.trials.values() if arm in (None, trial.arm))
+        return ranked[0] if ranked else None
 
     def arms(self) -> list[str]:
         """List the arms that have trials: first those of the spec, in its order."""
@@ -254,11 +230,7 @@ class SweepState:
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
         """List the trials that confirm one of ``selected``, by seed."""
-        trials = (
-            trial
-            for trial in self.of_stage(CONFIRM)
-            if all(trial.hyperparameters[name] == value for name, value in point.items())
-        )
+        trials = [trial for trial in self.of_stage(CONFIRM) if point.items() <= trial.hyperparameters.items()]
         return sorted(trials, key=lambda trial: trial.seed)
 
     def frame(self) -> pd.DataFrame:
@@ -276,7 +248,7 @@ class SweepState:
                 **{name: value for name, value in trial.last.items() if name not in self.spec.space},
                 "reason": trial.reason,
             }
-            for trial in self.counted()
+            for trial in self.by_number()
         )
 
 

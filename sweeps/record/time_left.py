@@ -32,5 +32,5 @@ def done(state: SweepState) -> float:
     """Count the trials that are done; one that has not ended counts by its share of epochs."""
     return sum(
         1 if trial.status in ENDED else len(trial.epochs) / trial.hyperparameters["epochs"]
-        for trial in state.counted()
+        for trial in state.by_number()
     )

@@ -105,7 +105,7 @@ def search_table(state: SweepState) -> Table | None:
         statuses = [trial.status for trial in trials]
         counts = [str(statuses.count(status)) for status in ("finished", "stopped", "diverged", "failed")]
         epochs = str(sum(len(trial.epochs) for trial in trials))
-        best = next(iter(state.ranking(arm, SEARCH)), None)
+        best = next(iter(state.ranked(trials)), None)
         score = number(state.score(best)) if best else ""
         configuration = shown_values(spec, best.hyperparameters) if best else ""
         rows.append([arm, configuration, str(len(trials)), epochs, *counts, score])

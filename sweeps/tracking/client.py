@@ -12,17 +12,12 @@ from sweeps.record.mirror import Mirror
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.process import publisher_process
 from sweeps.tracking.protocol import Close, Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
-from trainables import Trainable
 
 _POLL_SECONDS = 0.1
 
 
 class PublisherClient:
-    """Has a publisher process upload a sweep's journal to MLflow.
-
-    Attributes:
-        parent: Id of the sweep's parent run.
-    """
+    """Has a publisher process upload a sweep's journal to MLflow; ``parent`` is the id of the sweep's run."""
 
     def __init__(self, uri: str, study: str) -> None:
         self.uri, self.parent = uri, ""
@@ -36,19 +31,13 @@ class PublisherClient:
         """Open the store; raise SweepError if it cannot be reached or written."""
         self._request(OpenStore(self.uri, self._study))
 
-    def follow(
-        self,
-        folder: SweepFolder,
-        trainable: type[Trainable],
-        say: Callable[[str], None],
-        mirror: Mirror | None = None,
-    ) -> None:
+    def follow(self, folder: SweepFolder, say: Callable[[str], None], mirror: Mirror | None = None) -> None:
         """Open a sweep's parent run; raise SweepError if MLflow cannot be written.
 
         With a mirror, only events that it has copied are uploaded: MLflow must not have runs that the next
         driver, perhaps on another machine, does not know.
         """
-        self._folder, self._trainable, self._say, self._mirror = folder, trainable, say, mirror
+        self._folder, self._say, self._mirror = folder, say, mirror
         self._follow()
 
     def start(self) -> None:
@@ -87,7 +76,8 @@ class PublisherClient:
 
     def _follow(self) -> None:
         self._safe = self._mirror.offset if self._mirror else math.inf
-        request = FollowSweep(self._folder, cloudpickle.dumps(self._trainable), self._safe)
+        trainable = cloudpickle.dumps(self._folder.spec().trainable_class)
+        request = FollowSweep(self._folder, trainable, self._safe)
         self.parent = self._request(request, self._remedy).parent
 
     @property

@@ -1,12 +1,14 @@
-"""The messages between the driver and the publisher process; imports nothing that would delay its start."""
+"""The messages between the driver and the publisher process.
+
+Those up to ``Close`` come from the driver, the others from the publisher. This module imports nothing that
+would delay the start of the process.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeps.record.folder import SweepFolder
-
-# From the driver
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,6 @@ class SafeUpTo:
 @dataclass(frozen=True)
 class Close:
     """The sweep has ended: upload the rest and exit."""
-
-
-# From the publisher
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ _PACKAGES = ("noisesweep", "torch", "ray", "optuna", "mlflow")
 def provenance() -> dict[str, str]:
     """Return the ``driver`` host, the ``versions`` and, if known, the working directory's ``git_commit``."""
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    # It changes results in the last digits, as trainables.onednn says.
+    if os.environ.get("NOISESWEEP_ONEDNN") == "1":
+        versions.append("oneDNN linear layers")
     facts = {"driver": platform.node(), "versions": ", ".join(versions)}
     if commit := _git_commit():
         facts["git_commit"] = commit

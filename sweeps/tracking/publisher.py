@@ -7,7 +7,7 @@ away and the driver may be killed at any moment.
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -36,17 +36,12 @@ _LAST_RETRIES_SECONDS = 15
 
 
 class Publisher(Follower):
-    """Uploads a journal from its own thread, and keeps a bookmark on disk.
-
-    Attributes:
-        parent: Id of the sweep's parent run.
-    """
+    """Uploads a journal from its own thread, and keeps a bookmark on disk."""
 
     def __init__(self, folder: SweepFolder, store: Store, say: Callable[[str], None]) -> None:
         super().__init__(folder.journal)
         self._uri, self._client = store.uri, store.client
-        self._say = say
-        self._folder = folder
+        self._folder, self._say = folder, say
         self._runs = SweepRuns(folder, store, _run_tags())
         self.offset, self.parent = self._runs.uploaded, self._runs.parent
         events = (event for event, offset in folder.journal.read(end=self.offset))
@@ -154,16 +149,14 @@ class Publisher(Follower):
         """Number of events in the journal that MLflow does not have."""
         return sum(1 for _ in self._journal.read(self.offset))
 
-    def _log(
-        self, run: str, metrics: list[Metric], tags: dict[str, str], params: Sequence[Param] = ()
-    ) -> None:
+    def _log(self, run: str, metrics: list[Metric], tags: dict[str, str], params: list[Param]) -> None:
         run_tags = [RunTag(key, value) for key, value in tags.items()]
         self._client.log_batch(run, metrics=metrics[:_MAX_METRICS], params=params, tags=run_tags)
         for start in range(_MAX_METRICS, len(metrics), _MAX_METRICS):
             self._client.log_batch(run, metrics=metrics[start : start + _MAX_METRICS])
 
     def _finish(self, event: Event) -> None:
-        state = self._folder.state()
+        state = self._state
         self._log_journal()
         self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
         log_report(self._client, self.parent, self._folder)
@@ -175,7 +168,8 @@ class Publisher(Follower):
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
         self._log_model()
-        self._log(self.parent, [Metric(key, value, event["time"], 0) for key, value in summary.items()], tags)
+        metrics = [Metric(key, value, event["time"], 0) for key, value in summary.items()]
+        self._log(self.parent, metrics, tags, [])
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])
         self._finished = True
@@ -203,8 +197,7 @@ def send_report(folder: SweepFolder) -> None:
         try:
             log_report(client, bookmark.parent, folder)
         except (MlflowException, OSError) as error:
-            reason = in_a_line(error)
-            raise SweepError(f"cannot write to MLflow at {bookmark.uri}: {reason}") from None
+            raise SweepError(f"cannot write to MLflow at {bookmark.uri}: {in_a_line(error)}") from None
 
 
 def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:

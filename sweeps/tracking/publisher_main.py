@@ -25,11 +25,7 @@ _NICENESS = 5
 
 
 def main(descriptor: int) -> None:
-    """Upload the sweep that the driver names, until the driver closes it.
-
-    Args:
-        descriptor: File descriptor of the connection to the driver.
-    """
+    """Upload one sweep for the driver at the other end of a connection, until the driver closes the sweep."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     driver: Connection[Any, Any] = Connection(descriptor)

@@ -20,13 +20,10 @@ from sweeps.tracking.uris import check_database
 
 @contextmanager
 def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
-    """Download the record of a study's latest sweep.
-
-    Yields:
-        A folder with the sweep's YAML and its journal, up to half a minute old; whether the sweep is running.
+    """Yield the record of a study's latest sweep, up to half a minute old, and whether the sweep is running.
 
     Raises:
-        SweepError: If the store cannot be reached, or does not have the sweep.
+        SweepError: The store cannot be reached, or does not have the sweep.
     """
     check_database(uri)
     with tempfile.TemporaryDirectory() as scratch:
@@ -39,8 +36,8 @@ def fetched(uri: str, name: str) -> Iterator[tuple[SweepFolder, bool]]:
                 for file in (RESOLVED, JOURNAL):
                     client.download_artifacts(run.info.run_id, file, str(folder))
             except (MlflowException, OSError) as error:
-                reason = in_a_line(error)
-                raise SweepError(f"{uri}: the record of {name!r} is not uploaded yet: {reason}") from None
+                problem = f"the record of {name!r} is not uploaded yet"
+                raise SweepError(f"{uri}: {problem}: {in_a_line(error)}") from None
         yield SweepFolder(folder), run.info.status == "RUNNING"
 
 

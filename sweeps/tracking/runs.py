@@ -28,7 +28,6 @@ class SweepRuns:
     """Finds or creates the runs of a sweep; never creates one twice, even if a reply is lost.
 
     Attributes:
-        parent: Id of the parent run.
         uploaded: Bytes of the journal that the store had when the bookmark was last written.
     """
 

@@ -44,8 +44,7 @@ def connect(uri: str) -> MlflowClient:
             client.search_experiments(max_results=1)
     # Each kind of store raises exceptions of its own.
     except Exception as error:
-        reason = in_a_line(error)
-        raise SweepError(f"MLflow cannot be reached at {uri}: {reason}") from None
+        raise SweepError(f"MLflow cannot be reached at {uri}: {in_a_line(error)}") from None
     return client
 
 

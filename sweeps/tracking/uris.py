@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from sweeps.errors import SweepError, refuse_credentials
-from sweeps.record.mirror import uri_of
-from sweeps.record.storage import LOST, in_ray_job
+from sweeps.record.storage import LOST, in_ray_job, uri_of
 
 SQLITE = "sqlite:///"
 SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "databricks")

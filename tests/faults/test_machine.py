@@ -8,8 +8,7 @@ import signal
 from pyarrow.fs import FileSystem
 
 from sweeps.record.files import LEASE
-from sweeps.record.mirror import below
-from sweeps.record.storage import open_storage
+from sweeps.record.storage import below, open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, events, verify, write
 

@@ -14,7 +14,6 @@ from sweeps import SweepError, load_spec
 from sweeps.record.folder import create_sweep
 from sweeps.tracking import publisher_main
 from sweeps.tracking.client import PublisherClient
-from tests.curves import Curves
 from tests.integration.test_publisher import SPEC, delivered, end, epochs, expected, publisher, start
 
 FOLLOW = """
@@ -28,7 +27,7 @@ from trainables import register
 register(Curves)
 client = PublisherClient(sys.argv[2], "test-curves")
 client.open()
-client.follow(SweepFolder(Path(sys.argv[1])), Curves, print)
+client.follow(SweepFolder(Path(sys.argv[1])), print)
 client.start()
 print(client._process._process.pid, flush=True)
 threading.Event().wait()
@@ -59,7 +58,7 @@ def uri(tmp_path):
 def following(folder, uri, said):
     client = PublisherClient(uri, folder.spec().name)
     client.open()
-    client.follow(folder, Curves, said)
+    client.follow(folder, said)
     client.start()
     return client
 
@@ -130,7 +129,7 @@ def test_an_abandoned_publisher_is_not_mentioned(folder, uri, monkeypatch):
 def test_a_publisher_that_is_abandoned_while_it_is_replaced_leaves_no_process(folder, uri):
     client = PublisherClient(uri, folder.spec().name)
     client.open()
-    client.follow(folder, Curves, lambda text: client.abandon())
+    client.follow(folder, lambda text: client.abandon())
     client.start()
     kill(client)
     client._listener.join(60)
@@ -160,7 +159,7 @@ def test_events_that_become_safe_when_the_driver_closes_are_uploaded(folder, uri
     mirror = LastBytesArrive(folder)
     client = PublisherClient(uri, folder.spec().name)
     client.open()
-    client.follow(folder, Curves, print, mirror)
+    client.follow(folder, print, mirror)
     mirror.client = client
     client.start()
     client.close()

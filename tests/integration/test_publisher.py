@@ -24,6 +24,7 @@ from sweeps.record.folder import create_sweep, latest_sweep
 from sweeps.tracking import publisher as publisher_module
 from sweeps.tracking import store
 from sweeps.tracking.bookmark import Bookmark
+from sweeps.tracking.provenance import provenance
 from sweeps.tracking.publisher import Publisher, send_report
 from sweeps.tracking.remote import fetched
 from sweeps.tracking.runs import SweepRuns
@@ -490,3 +491,11 @@ def test_a_deleted_experiment_is_one_error_and_leaves_nothing(curves, tmp_path):
     ):
         run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_recorded_versions_say_if_linear_layers_use_onednn(monkeypatch):
+    monkeypatch.delenv("NOISESWEEP_ONEDNN", raising=False)
+    versions = provenance()["versions"]
+    for setting, note in (("0", ""), ("1", ", oneDNN linear layers")):
+        monkeypatch.setenv("NOISESWEEP_ONEDNN", setting)
+        assert provenance()["versions"] == versions + note

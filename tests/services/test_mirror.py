@@ -16,8 +16,7 @@ from sweeps import SweepError, load_spec
 from sweeps.record.files import JOURNAL, LEASE
 from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep
 from sweeps.record.lease import Lease
-from sweeps.record.mirror import below, uri_of
-from sweeps.record.storage import open_storage
+from sweeps.record.storage import below, open_storage, uri_of
 from tests.buckets import bucket_storage
 from tests.curves import content
 from tests.faults.sweep import Driver, write
@@ -182,7 +181,9 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
         first.journal.append("finish", status=f"interrupted {seconds}")
     mirror.close()
     mirror.release()
+    second.rewrite(spec.model_copy(update={"question": "another"}))
     second.claim()
+    assert second.spec().question == "another"
     second.mirror(print)
     machines("reader")
     assert record() == ["begin", "finish", "finish", "finish"]

@@ -59,7 +59,8 @@ def test_what_is_saved_is_loaded(checkpoints):
     assert checkpoints.load() is None
     checkpoints.save(3, content(3))
     loaded, saved = checkpoints.load(), content(3)
-    assert repr(loaded["reported"]) == repr(saved["reported"])  # NaN is not equal to itself
+    # Not compared directly, because NaN is not equal to itself.
+    assert repr(loaded["reported"]) == repr(saved["reported"])
     model, expected = loaded["training"]["model"], saved["training"]["model"]
     assert model.keys() == expected.keys()
     assert all(torch.equal(model[name], expected[name]) for name in expected)
@@ -73,7 +74,8 @@ def test_the_last_two_are_kept_and_nothing_half_written(checkpoints):
     checkpoints.drop()
     assert checkpoints.load() is None
     assert names(checkpoints) == []
-    checkpoints.drop()  # there is none
+    # There are none.
+    checkpoints.drop()
 
 
 def test_trials_have_their_own(tmp_path):
@@ -150,7 +152,8 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(zipped, checkp
     marker = tmp_path / "it-ran"
     harmful = pickled({**content(2), "more": Harmful(marker)}, _use_new_zipfile_serialization=zipped)
     torch.load(io.BytesIO(harmful), weights_only=False)
-    assert marker.exists()  # it would have run
+    # Without weights_only, the code runs.
+    assert marker.exists()
     marker.unlink()
     checkpoints.save(1, content(1))
     write(checkpoints, "epoch-00002.pt", harmful)

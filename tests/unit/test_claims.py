@@ -483,7 +483,7 @@ def test_a_trial_that_was_stopped_early_is_not_selected_before_one_that_finished
     state = sweep.state
     stopped = next(trial for trial in state.of_stage("search") if trial.status == "stopped")
     stopped.epochs[max(stopped.epochs)]["val_accuracy"] = 0.999
-    ranked = state.ranking(stopped.arm, "search")
+    ranked = state.ranked(state.of_stage("search", stopped.arm))
     statuses = [trial.status for trial in ranked]
     # "finished" sorts before "stopped".
     assert statuses == sorted(statuses)

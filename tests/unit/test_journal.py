@@ -52,7 +52,8 @@ def test_an_unfinished_line_is_not_read_and_can_be_dropped(journal):
 
 @pytest.mark.parametrize("content", [b"", b'{"event": "end"}\n'])
 def test_repair_leaves_whole_lines(content, journal):
-    journal.repair()  # there is none yet
+    # There is no journal yet.
+    journal.repair()
     assert not journal.path.exists()
     journal.path.write_bytes(content)
     journal.repair()
@@ -81,12 +82,13 @@ class Recorder(Follower):
 
 
 def test_a_follower_gets_everything_once_in_order(journal):
-    for number in range(600):  # more than a batch
+    # More than a batch, and then some while it follows.
+    for number in range(600):
         journal.append("epoch", number=number)
     follower = Recorder(journal)
     follower.start()
     assert follower.seen.wait(30)
-    for number in range(600, 650):  # while it follows
+    for number in range(600, 650):
         journal.append("epoch", number=number)
     follower.close()
     assert follower.got == list(range(650))
@@ -174,7 +176,8 @@ def test_a_trial_from_start_to_end():
     assert (trial.status, trial.last, state.score(trial), trial.ended) == ("running", {}, None, None)
     state.apply(epoch("a", 1, 0.5))
     state.apply(epoch("a", 2, 0.4))
-    assert state.score(trial) == 0.4  # after the last epoch, not the best one
+    # The score is that of the last epoch, not of the best one.
+    assert state.score(trial) == 0.4
     state.apply(end("a", "failed", "a reason"))
     assert (trial.status, trial.reason, trial.started, trial.ended) == ("failed", "a reason", 1000, 3000)
 
@@ -216,12 +219,13 @@ def test_best_in_either_direction(mode):
         start("e", 5),
         mode=mode,
     )
-    assert state.best().id == "a"  # its loss is the lowest, too
+    # Its accuracy is the highest, and its loss the lowest.
+    assert state.best().id == "a"
     assert state.best("none").id == "b"
     assert state.best("layer") is None
-    assert state.best(running=True).id == "d"
-    assert state.best("layer", running=True).id == "d"
-    assert state.arms() == ["all", "none", "layer"]  # as in the spec, then the others
+    assert [trial.id for trial in state.ranked(state.trials.values(), running=True)] == ["d", "a", "b"]
+    # The arms of the spec come first.
+    assert state.arms() == ["all", "none", "layer"]
     assert state_of(mode=mode).best() is None
 
 
@@ -230,7 +234,7 @@ def test_best_in_either_direction(mode):
 def test_not_a_number_is_never_best(mode, order):
     events = [event for n, x in enumerate(order) for event in (start(str(x), n), epoch(str(x), 1, x))]
     state = state_of(*events, mode=mode)
-    assert state.best(running=True).id == "0.5"
+    assert [trial.id for trial in state.ranked(state.trials.values(), running=True)] == ["0.5"]
 
 
 def test_frame():
@@ -250,7 +254,8 @@ def test_frame():
     assert frame["status"].tolist() == ["finished", "failed", "running"]
     assert frame["val_accuracy"].isna().tolist() == [False, True, True]
     assert frame["val_accuracy"][0] == 0.75
-    assert frame["sigma"][0] == 0.1  # what was searched, not the metric of that name
+    # The searched hyperparameter, not the metric of that name.
+    assert frame["sigma"][0] == 0.1
     assert frame["reason"].tolist() == ["", "why", ""]
     assert state_of().frame().empty
 
