@@ -29,14 +29,12 @@ def known_trials(state: SweepState) -> list[KnownTrial]:
     ]
 
 
-def reports(spec: Spec, events: Iterable[Event]) -> Iterator[Report]:
+def reports(state: SweepState, events: Iterable[Event]) -> Iterator[Report]:
     """Yield the reports of the search's trials for its scheduler, in the order of the journal."""
-    state = SweepState(spec)
     for event in events:
-        state.apply(event)
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
-            result = {"epoch": event["epoch"], OBJECTIVE: _score(spec, event["metrics"])}
-            yield Report(trial.id, spec.searched_of(trial.hyperparameters), result)
+            result = {"epoch": event["epoch"], OBJECTIVE: _score(state.spec, event["metrics"])}
+            yield Report(trial.id, state.spec.searched_of(trial.hyperparameters), result)
 
 
 def _score(spec: Spec, metrics: Mapping[str, float]) -> float:

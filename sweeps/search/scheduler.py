@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from sweeps.search.configuration import OBJECTIVE, TRIAL
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import ASHA, Scalar
+from sweeps.spec.sections import Scalar
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,15 @@ def build_scheduler(spec: Spec, history: Iterable[Report] = ()) -> ArmScheduler 
     scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
     if scheduler is None:
         return None
-    if not spec.stages:
-        return ArmScheduler(None, {None: _asha(spec, scheduler.asha)}, history)
-    return ArmScheduler(spec.compared, {arm: _asha(spec, scheduler.asha) for arm in spec.arms}, history)
-
-
-def _asha(spec: Spec, asha: ASHA) -> ASHAScheduler:
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=OBJECTIVE,
-        mode=spec.objective.mode,
-        grace_period=asha.grace_epochs,
-        reduction_factor=asha.reduction_factor,
-        max_t=spec.max_epochs,
-    )
+    schedulers = {
+        arm: ASHAScheduler(
+            time_attr="epoch",
+            metric=OBJECTIVE,
+            mode=spec.objective.mode,
+            grace_period=scheduler.asha.grace_epochs,
+            reduction_factor=scheduler.asha.reduction_factor,
+            max_t=spec.max_epochs,
+        )
+        for arm in (spec.arms if spec.stages else [None])
+    }
+    return ArmScheduler(spec.compared if spec.stages else None, schedulers, history)

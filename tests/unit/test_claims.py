@@ -130,6 +130,21 @@ def made_speeds(claim, epochs, last=6):
     return sweep
 
 
+def test_first_epoch_that_reaches_a_target():
+    def reaching(scores, target, status="finished", *, larger_is_better=True):
+        sweep = MadeSweep(grid())
+        sweep.trial({"noise": "none"}, 0, [{"val_accuracy": score} for score in scores], status=status)
+        (arm,) = arms_of(sweep.state)
+        return arm.reaching("val_accuracy", target, larger_is_better=larger_is_better)
+
+    assert reaching([0.1, math.nan, 0.5, 0.4, 0.9], 0.5) == {0: 3}
+    assert reaching([3, 2, 1], 2, larger_is_better=False) == {0: 2}
+    assert reaching([math.nan, 0.2], 0.5) == {0: None}
+    assert reaching([], 0.5) == {0: None}
+    assert reaching([0.9], 0.5, "diverged") == {0: None}
+    assert reaching([0.9], 0.5, "failed") == reaching([0.9], 0.5, "running") == {}
+
+
 @pytest.mark.parametrize("reach", [0.8, "common"])
 def test_speed_is_epochs_saved(reach):
     epochs = {"none": [4, 5, 4, 5, 4, 5], "layer": [2, 2, 3, 2, 3, 3]}

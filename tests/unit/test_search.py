@@ -13,9 +13,9 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.search.configuration import OBJECTIVE, worst
-from sweeps.search.optuna import OptunaStudy, build_searcher, starting_points
+from sweeps.search.optuna import OptunaStudy, starting_points
 from sweeps.search.scheduler import Report, build_scheduler
-from sweeps.search.searcher import ArmSearcher, KnownTrial
+from sweeps.search.searcher import ArmSearcher, KnownTrial, build_searcher
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
