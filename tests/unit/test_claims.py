@@ -53,14 +53,16 @@ def verdict(claim, sweep=made_comparison, **changes):
         (order("none", "all"), UNDECIDED),
         (order(["none", "layer"], ["after_all", "after_layer"]), SUPPORTED),
         (order("layer", ["none", "after_all"]), SUPPORTED),
-        (order("none", ["layer", "after_all"]), CONTRADICTED),  # one pair reversed is enough
-        (order("none", ["all", "after_all"]), UNDECIDED),  # one pair open keeps it open
+        # One reversed pair is enough to contradict a claim, and one open pair keeps it open.
+        (order("none", ["layer", "after_all"]), CONTRADICTED),
+        (order("none", ["all", "after_all"]), UNDECIDED),
         (same(["none", "all"], 0.01), SUPPORTED),
         (same(["none", "after_all"], 0.01), CONTRADICTED),
         (same(["none", "all", "after_all"], 0.01), CONTRADICTED),
         (same(["none", "all"], 0.001), UNDECIDED),
         (order("layer", "none", "val_accuracy"), SUPPORTED),
-        (order("layer", "none", "test_loss"), SUPPORTED),  # less is better
+        # A lower loss is better.
+        (order("layer", "none", "test_loss"), SUPPORTED),
         (order("none", "layer", "val_loss"), CONTRADICTED),
         (order("layer", "none", "hessian_trace"), SUPPORTED),
         (order("layer", "none", "val_loss", epoch=1), SUPPORTED),
@@ -272,8 +274,9 @@ def test_a_seed_that_one_arm_lacks_is_dropped():
     ("claim", "expected"),
     [
         (order("layer", "none"), UNDECIDED),
-        (order("none", "layer"), UNDECIDED),  # contradicted but for the seeds that layer lost
-        (order("none", "after_all"), SUPPORTED),  # concerns others
+        # The tests contradict the next claim, but layer has lost seeds. The last one is about other arms.
+        (order("none", "layer"), UNDECIDED),
+        (order("none", "after_all"), SUPPORTED),
     ],
     ids=str,
 )
@@ -366,7 +369,8 @@ def test_claims_without_hope_can_cost_another_its_verdict():
         (5, 1, "with 5 seeds no result can decide a claim: use at least 6"),
         (6, 1, ""),
         (6, 2, "with 6 seeds no result can decide 2 claims: use at least 7"),
-        (10, 25, ""),  # 25 * 2 / 2^10 < 0.05
+        # Ten seeds are enough for 25 claims: 25 * 2 / 2^10 < 0.05.
+        (10, 25, ""),
         (10, 26, "with 10 seeds no result can decide 26 claims: use at least 11"),
         (5, 0, ""),
     ],

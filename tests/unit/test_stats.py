@@ -388,9 +388,11 @@ def test_seeds_needed_grow_with_what_is_asked():
     assert needed(observed(0.5), 5) > needed(observed(0.5))
     assert needed(observed(0.5, 0.5)) > needed(observed(0.5))
     assert needed(observed(0.5, -0.6)) > needed(observed(-0.6))
-    assert needed(observed(-0.6, -0.1)) == needed(observed(-0.6, 0.1))  # one reversed pair is enough
+    # One reversed pair is enough to contradict a claim.
+    assert needed(observed(-0.6, -0.1)) == needed(observed(-0.6, 0.1))
     assert needed(observed(0, margin=0.5)) > needed(observed(0, margin=1))
-    assert needed(observed(9), 3) == 7  # 2 / 2^7 <= 0.05 / 3
+    # Seven is the smallest n for which 2 / 2^n <= 0.05 / 3.
+    assert needed(observed(9), 3) == 7
     assert needed(observed(9, n=30)) == 31
 
 
@@ -399,7 +401,8 @@ def test_seeds_needed_where_nothing_varies_or_nothing_is_there():
         return judge([observed(*means, **how)])[0].seeds_needed
 
     assert needed(1, std=0.0) == needed(-1, std=0.0) == needed(0, std=0.0, margin=1.0) == 6
-    assert needed(2, std=0.0, margin=1.0) == 7  # two reversed tests
+    # Either of two reversed tests may contradict the claim, which takes a seed more.
+    assert needed(2, std=0.0, margin=1.0) == 7
     nothing = [
         needed(0, std=0.0),
         needed(0),
@@ -441,7 +444,8 @@ def test_fraction_where_none_or_all_reach():
     assert (everybody.epochs, everybody.fraction, everybody.median) == ((0, 1, 9), (0, 0, 1), 9)
     assert everybody.low[2] > 0.5
     assert reached_by([1], horizon=1).fraction == (0, 1)
-    assert reached_by([3, None], horizon=9).median == 3  # just half
+    # Just half of the runs reach the score.
+    assert reached_by([3, None], horizon=9).median == 3
 
 
 def test_fractions_of_nothing_or_beyond_the_horizon_are_refused():
