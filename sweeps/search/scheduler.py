@@ -35,18 +35,13 @@ class ArmScheduler(FIFOScheduler):
         """Replay earlier drivers' reports; without ``compared``, the only scheduler has the key None."""
         super().__init__()
         self._compared, self._schedulers = compared, dict(schedulers)
-        # By trial id: its last epoch, and the decision on it.
+        # The last epoch of each trial by its id, and the decision on it.
         self._decided: dict[str, tuple[int, str]] = {}
         for report in history:
             trial = SimpleNamespace(trial_id=report.trial, config=report.point)
             if report.trial not in self._decided:
                 self._asha_of(trial).on_trial_add(None, trial)
             self._decide(trial, report.result)
-
-    @override
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        """Return True and ignore both: each arm's scheduler has its own metric and mode."""
-        return True
 
     @override
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:

@@ -398,7 +398,7 @@ def test_a_budget_of_few_trials_spreads_them_over_the_whole_space():
 
 
 def side_by_side(scheduler, trials, curve, epochs):
-    """Run trials, an epoch of each at a time, with an objective of key and epoch; return their last epochs."""
+    """Run trials, an epoch of each at a time, with the objective ``curve``; return their last epochs."""
     ran, going = {}, dict(trials)
     for epoch in epochs:
         for key, trial in list(going.items()):
