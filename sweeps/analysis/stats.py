@@ -1,7 +1,7 @@
 """Statistics of scores paired by seed: intervals, differences, signed-rank tests, Holm's correction."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -76,7 +76,8 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
     hedges = float(scipy.special.poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
     effect_size = hedges * standardised(summary.mean, summary.std)
-    return PairedDifference(*astuple(summary), effect_size, *_signed_rank(differences))
+    p_greater, p_less = _signed_rank(differences)
+    return PairedDifference(**asdict(summary), effect_size=effect_size, p_greater=p_greater, p_less=p_less)
 
 
 def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tuple[float, float]]:

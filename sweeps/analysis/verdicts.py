@@ -139,7 +139,7 @@ def _seeds_needed(evidence: Evidence, leaning: Verdict, claims: int) -> int | No
 
     def suffices(seeds: int) -> bool:
         # The power of a t test is P(T > t(1 - level, n - 1)) for T noncentral t with noncentrality
-        # effect * sqrt(n). It is cut at 40, where the power is 0 or 1 and SciPy still exact.
+        # effect * sqrt(n). The noncentrality is cut at 40, where the power is 0 or 1 and SciPy still exact.
         n = seeds * _EFFICIENCY
         critical = scipy.stats.t.isf(ALPHA / tests / 2, n - 1)
         powers = scipy.stats.nct.sf(critical, n - 1, np.clip(effects * n**0.5, -40, 40))

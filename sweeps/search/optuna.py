@@ -55,8 +55,8 @@ class OptunaStudy:
     def __init__(self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = ()) -> None:
         """Create a study that first tries the points in ``start``; values outside its space are ignored."""
         self._seed, self._space, self._start = spec.seed, space, start
-        direction = "maximize" if spec.objective.mode == "max" else "minimize"
-        self._study = optuna.create_study(direction=direction)
+        larger_is_better = spec.objective.mode == "max"
+        self._study = optuna.create_study(direction="maximize" if larger_is_better else "minimize")
         self._asked: dict[str, optuna.Trial] = {}
 
     def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
