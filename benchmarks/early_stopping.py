@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.measure import Results, interleaved, ratios, run_python
 
-# The seeds.
+# The case to run is a seed.
 NAMES = ("0", "1", "2")
 _EPOCHS = 18
 

@@ -1,4 +1,4 @@
-"""A simulated S3 that real requests go to."""
+"""A simulated S3 server that answers real requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ CREDENTIALS = {
 
 @contextmanager
 def bucket_storage() -> Iterator[str]:
-    """Give the URI of a storage in a bucket."""
+    """Yield the URI of a storage in a bucket."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

@@ -10,11 +10,11 @@ from trainables.mnist import MNIST, FashionMNIST
 from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 
-# 7 steps an epoch: no multiple of the groups of a model, so that a lost step counter shows.
+# An epoch has 7 steps, not a multiple of any model's number of groups, so that a lost step counter shows.
 SMALL = {"epochs": 2, "batch_size": 32, "train_subset": 200, "lr": 0.05}
 FEW = SMALL | {"batch_size": 8, "train_subset": 50}
 WORDS = FEW | {"vectors": "vectors/made.txt", "optimizer": "adam", "lr": 0.01}
-# What a recurrent layer gives is bounded, so that only an infinite weight makes its loss infinite.
+# The outputs of a recurrent layer are bounded, so only an infinite weight makes its loss infinite.
 BOUNDED = 3e38
 
 
@@ -22,7 +22,7 @@ def small(trainable, defaults, changes, **case) -> TrainableCase:
     return TrainableCase(trainable, trainable.Hyperparameters(**(defaults | changes)), **case)
 
 
-# To add a trainable, add its line: from the folder with the datasets to the case.
+# Each trainable has a line here: a function from the folder with the datasets to the case.
 CASES: dict[str, Callable[..., TrainableCase]] = {
     "cifar10": lambda data_dir, **changes: small(CIFAR10(data_dir), FEW | {"model": "cnn1"}, changes),
     "cifar100": lambda data_dir, **changes: small(CIFAR100(data_dir), FEW | {"model": "cnn1"}, changes),

@@ -57,7 +57,7 @@ class Node:
 
 
 class LocalCluster:
-    """A head with a job server and a token, and the nodes that are added; ``with`` ends every process."""
+    """A head with a job server and a token, and the nodes added to it; ``with`` ends all their processes."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LocalCluster:
         head_env: dict[str, str] | None = None,
         autoscaling: dict[str, Any] | None = None,
     ) -> None:
-        # The folder needs a short name: paths of sockets may have 107 characters.
+        # The folder needs a short name: the path of a socket may have at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="nsr", dir="/tmp"))
         self.token = secrets.token_hex(32)
         own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "PATH": f"{BIN}:{os.environ['PATH']}"}

@@ -15,10 +15,10 @@ from tests.made_data import write_made_data
 from tests.strict import strict_json
 from trainables import register, registry
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported; spawned processes inherit it
+# The hub's client reads this when it is imported; spawned processes inherit it.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
-
-# Their tests share a sweep or a server, which one worker then starts once.
+# The tests of each of these files share a sweep or a server, so one worker runs the whole file.
 SHARING = ("test_jsonl.py", "test_publisher.py", "test_run.py", "test_security.py", "test_stages.py")
 
 
@@ -36,14 +36,15 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session", autouse=True)
 def isolated_machine(tmp_path_factory):
-    """Keep caches in the session's folder; one thread, as trials have."""
+    """Keep caches in the session's folder, and use one thread, as trials do."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
-        patch.setenv("RAY_ADDRESS", "local")  # never a cluster that happens to run here
-        # One store for the session: making a new one takes MLflow seconds.
+        # Do not join a cluster that happens to run on this machine.
+        patch.setenv("RAY_ADDRESS", "local")
+        # All tests share one store, because MLflow takes seconds to create one.
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
         yield
     torch.set_num_threads(threads)
@@ -51,11 +52,12 @@ def isolated_machine(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def strict_journals(tmp_path_factory):
-    """Read every journal that tests have written as other languages do, which know no NaN."""
+    """Check that every journal that tests have written is standard JSON, which has no NaN."""
     yield
     for journal in tmp_path_factory.getbasetemp().rglob("journal.jsonl"):
         for line in journal.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):  # else a killed driver left it
+            # A driver that was killed may leave an incomplete line.
+            if line.endswith(b"\n"):
                 strict_json(line, journal)
 
 
@@ -69,7 +71,7 @@ def made_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def data_dir(made_data, tmp_path_factory) -> Path:
-    """Find the real datasets where ``NOISESWEEP_DATA_DIR`` has them, and made ones for the rest."""
+    """Link the real datasets that ``NOISESWEEP_DATA_DIR`` has, and made ones for the rest."""
     real = os.environ.get("NOISESWEEP_DATA_DIR")
     if not real:
         return made_data
@@ -82,7 +84,8 @@ def data_dir(made_data, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def ray_session():
     """Start one Ray for all sweeps of the session."""
-    with loopback_only(), without_services():  # as that of a sweep on one machine
+    # A sweep on one machine starts Ray in the same way.
+    with loopback_only(), without_services():
         ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()

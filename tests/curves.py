@@ -16,17 +16,18 @@ from trainables import Hyperparameters, Trainable
 class CurveHyperparameters(Hyperparameters):
     model: Literal["line"] = "line"
     trouble: Literal["none", "raise", "raise_once", "exit_once", "diverge"] = "none"
-    marker: str = Field("", description="file that tells the second attempt of a trial from the first")
+    marker: str = Field("", description="folder of files that tell a trial's second attempt from its first")
 
 
 class CurveTraining:
-    """Accuracy rises to 1 - |lr - 0.1| - penalty of sigma; no randomness but what the state carries."""
+    """Accuracy rises to 1 - |lr - 0.1| minus a penalty for sigma; nothing is random."""
 
     data_fingerprint = "formula"
 
     def __init__(self, hp: CurveHyperparameters, seed: int, test: bool) -> None:
         self.hp, self.seed, self.epoch, self.diverged, self.test = hp, seed, 0, False, test
-        self.carried = 0.0  # lost if a resumed trial does not load its state
+        # A resumed trial that does not load its state loses this sum.
+        self.carried = 0.0
 
     def __iter__(self):
         while self.epoch < self.hp.epochs and not self.diverged:
@@ -57,7 +58,7 @@ class CurveTraining:
         }
 
     def test_metrics(self, accuracy: float) -> dict[str, float]:
-        """A little that differs by seed and mode, as tests do."""
+        """Return scores that differ a little by seed and mode, as those of real tests do."""
         accuracy += 0.01 * math.cos(self.seed + 7 * len(self.hp.noise))
         return {"test_loss": 1 - accuracy, "test_accuracy": accuracy}
 
@@ -115,7 +116,7 @@ MODES = ["none", "all", "layer", "after_all", "after_layer"]
 
 
 def content(**changes):
-    """Write a sweep over curves: every noise mode, sigma and lr."""
+    """Return the content of a sweep over curves: every noise mode, sigma and lr."""
     base = {
         "name": "test-curves",
         "trainable": "curves",

@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Mount a disk of its own at a new folder; skips the test where that is not allowed."""
+    """Mount a small disk at a new folder; skip the test where mounting is not allowed."""
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False)
     if mounted.returncode:
@@ -22,6 +22,6 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 
 def fill(file: Path) -> int:
-    """Take all space that is left; counts as one fault."""
+    """Fill the disk with a file, and return the number of faults that this is."""
     subprocess.run(["dd", "if=/dev/zero", f"of={file}", "bs=4096"], check=False, capture_output=True)
     return 1

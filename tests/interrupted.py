@@ -1,4 +1,4 @@
-"""A driver that gets a signal when trials of a stage have ended."""
+"""A driver that gets a signal when a number of a stage's trials have ended."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ class Interrupter(SweepCallback):
 
 
 def killed(storage, at):
-    """Run a driver, in a process of its own, that kills itself at ``at``."""
+    """Run a driver in its own process; it kills itself at ``at``, such as ``confirm:3``."""
     command = [sys.executable, "-m", "tests.interrupted", str(storage)]
     env = {**os.environ, "INTERRUPT_WITH": str(int(signal.SIGKILL)), "INTERRUPT_AT": at}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)

@@ -17,7 +17,7 @@ VECTOR_SIZE = 10
 
 
 def write_made_data(folder: Path) -> None:
-    """Write all of them."""
+    """Write every dataset."""
     grey, colour = (28, 28), (32, 32, 3)
     images = {
         "mnist": (grey, 10, "image", "label"),
@@ -26,7 +26,8 @@ def write_made_data(folder: Path) -> None:
         "cifar100": (colour, 100, "img", "fine_label"),
     }
     for seed, (name, (shape, classes, image, label)) in enumerate(images.items()):
-        random = np.random.RandomState(seed)  # its stream never changes, as the golden losses need
+        # The golden losses need a generator whose stream never changes.
+        random = np.random.RandomState(seed)
         templates = random.randint(0, 256, (classes, *shape))
         for split, n in (("train", 300), ("test", 60)):
             labels = random.randint(0, classes, n)
@@ -45,7 +46,7 @@ def write_made_data(folder: Path) -> None:
 
 
 def write_images_parquet(folder, split, images, labels, *, image="image", label="label") -> Path:
-    """Write a split as the hub's image datasets are: encoded images and class labels in parquet."""
+    """Write a split in the form of the hub's image datasets: encoded images and class labels in parquet."""
     from datasets import ClassLabel, Image
     from PIL import Image as PILImage
 
@@ -73,7 +74,7 @@ def write_conll_parquet(folder, split, sentences) -> Path:
 
 
 def write_series(file: Path, random, days: int) -> None:
-    """Write a yearly wave with noise, as the temperatures are."""
+    """Write a yearly wave with noise, like the temperatures."""
     import pandas as pd
 
     t = np.arange(days)
@@ -84,7 +85,7 @@ def write_series(file: Path, random, days: int) -> None:
 
 
 def write_vectors(file: Path, random) -> None:
-    """Write word vectors as GloVe's files are: no header."""
+    """Write word vectors in the form of GloVe's files, which have no header."""
     words = [*PRAISE, *BLAME, *FILLERS, *(name.lower() for names in NAMES.values() for name in names)]
     rows = [f"{word} {' '.join(f'{x:.5f}' for x in random.randn(VECTOR_SIZE))}" for word in words]
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,13 @@ MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NOISY = MODES[1:]
 TRUTH = {"none": 0.90, "all": 0.90, "layer": 0.91, "after_all": 0.87, "after_layer": 0.88}
 SIGMA = {"when": {"noise": NOISY}}
-SHARED, PAIRED = 0.01, 0.003  # standard deviations: of a seed in all arms alike, and in each arm
+# Standard deviations of what a seed adds to the scores of all arms alike, and to those of each arm.
+SHARED, PAIRED = 0.01, 0.003
 _START = 1_790_000_000_000  # ms
 
 
 def comparison(*claims: Mapping[str, Any], seeds: int = 10, top: int = 1, **changes: Any) -> dict[str, Any]:
-    """Write a study that searches and confirms."""
+    """Return the content of a study with a search and a confirm stage."""
     base = {
         "name": "made-comparison",
         "question": "Which noise helps?",
@@ -44,7 +45,7 @@ def comparison(*claims: Mapping[str, Any], seeds: int = 10, top: int = 1, **chan
 
 
 def grid(*claims: Mapping[str, Any], seeds: int = 10, **changes: Any) -> dict[str, Any]:
-    """Write a study that runs all of two sigmas."""
+    """Return the content of a grid over two sigmas."""
     base = {
         "name": "made-grid",
         "trainable": "digits",
@@ -60,7 +61,7 @@ def grid(*claims: Mapping[str, Any], seeds: int = 10, **changes: Any) -> dict[st
 
 
 def joint(**changes: Any) -> dict[str, Any]:
-    """Write a search without stages."""
+    """Return the content of a search without stages."""
     base = {
         "name": "made-joint",
         "trainable": "digits",
@@ -77,17 +78,17 @@ def joint(**changes: Any) -> dict[str, Any]:
 
 
 def curve(score: float, epochs: int = 6, **last: float) -> list[dict[str, float]]:
-    """Give metrics by epoch: accuracy rises to a score, by half of what is left with each epoch."""
-    found = []
+    """Return metrics by epoch: accuracy rises to a score, in steps that halve from epoch to epoch."""
+    metrics = []
     for epoch in range(1, epochs + 1):
         accuracy = score * (1 - 0.5**epoch) / (1 - 0.5**epochs)
-        found.append({"train_loss": 1 - accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy})
-    found[-1] |= last
-    return found
+        metrics.append({"train_loss": 1 - accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy})
+    metrics[-1] |= last
+    return metrics
 
 
 class MadeSweep:
-    """The events of a sweep; its trials end as they are told."""
+    """The journal events of a sweep, added trial by trial."""
 
     def __init__(self, content: Mapping[str, Any] | Spec) -> None:
         self.spec = content if isinstance(content, Spec) else load_spec(content)
@@ -105,12 +106,12 @@ class MadeSweep:
         status: str = "finished",
         hyperparameters: dict[str, Any] | None = None,
     ) -> str:
-        """Add a trial with its metrics by epoch; ``running`` has no end yet."""
+        """Add a trial with its metrics by epoch; one that is ``running`` has not ended."""
         self._trials += 1
         name = trial_id(self._trials)
-        found = hyperparameters or self.spec.hyperparameters(searched).model_dump()
-        about = {"stage": stage, "arm": str(found[self.spec.compared]), "seed": seed}
-        self._write("start", trial=name, number=self._trials, hyperparameters=found, **about)
+        values = hyperparameters or self.spec.hyperparameters(searched).model_dump()
+        about = {"stage": stage, "arm": str(values[self.spec.compared]), "seed": seed}
+        self._write("start", trial=name, number=self._trials, hyperparameters=values, **about)
         for index, metrics in enumerate(epochs):
             tags = {"host": "made", "data_fingerprint": "made"}
             self._write("epoch", trial=name, epoch=index + 1, metrics=dict(metrics), tags=tags)
@@ -119,7 +120,7 @@ class MadeSweep:
         return name
 
     def select(self) -> list[dict[str, Any]]:
-        """End the search: choose what is confirmed, as the driver does."""
+        """End the search: select the configurations to confirm, as the driver does."""
         points = self.state.select()
         self._write("select", points=points)
         return points
@@ -129,24 +130,24 @@ class MadeSweep:
 
     @property
     def state(self) -> SweepState:
-        """What the report reads."""
+        """The state after these events, which have passed through JSON as in a journal."""
         return SweepState(self.spec, json.loads(json.dumps(self.events)))
 
     def write(self, storage: Path) -> SweepFolder:
-        """Put it where ``noisesweep report`` finds it."""
+        """Write the sweep to a storage, where ``noisesweep report`` finds it."""
         folder = create_sweep(storage, self.spec)
         folder.journal.extend(self.events)
         return folder
 
 
 def draws(arms: Sequence[str], seeds: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw what seeds add to the score of each arm: in part the same for all."""
+    """Draw what each seed adds to the score of each arm; a part of it is the same for all arms."""
     shared = SHARED * rng.standard_normal(seeds)
     return {arm: shared + PAIRED * rng.standard_normal(seeds) for arm in arms}
 
 
 def search(sweep: MadeSweep, truth: Mapping[str, float], seed: int = 0, left_out: Sequence[str] = ()) -> None:
-    """Add a search: of five trials an arm two are stopped, and of those left out all diverge at once."""
+    """Add a search: two of an arm's five trials are stopped; in arms left out, all diverge at once."""
     rng = np.random.default_rng(seed)
     n = sweep.spec.stages.search.trials_per_arm if sweep.spec.stages else 4
     for index in range(n or 5):
@@ -172,10 +173,10 @@ def confirm(
     only: int | None = None,
     diverged: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Add the seeds of what was selected: scores are of the test split, those on validation 0.01 above."""
-    points = sweep.spec.confirm_seeds
-    found = draws([str(arm) for arm in sweep.spec.arms], len(points), np.random.default_rng(seed))
-    for index, trial_seed in list(enumerate(points))[:only]:
+    """Add a confirm stage with these scores on the test split; those on validation are 0.01 higher."""
+    seeds = sweep.spec.confirm_seeds
+    drawn = draws([str(arm) for arm in sweep.spec.arms], len(seeds), np.random.default_rng(seed))
+    for index, trial_seed in list(enumerate(seeds))[:only]:
         for point in sweep.state.selected or []:
             arm = str(point[sweep.spec.compared])
             known = {name: value for name, value in point.items() if name in sweep.spec.space}
@@ -183,7 +184,7 @@ def confirm(
                 lost = {"train_loss": float("nan"), "val_loss": float("nan"), "val_accuracy": 0.1}
                 sweep.trial(known, trial_seed, [*curve(0.5)[:2], lost], stage=CONFIRM, status="diverged")
                 continue
-            score = float(truth[arm] + found[arm][index])
+            score = float(truth[arm] + drawn[arm][index])
             last = {"test_accuracy": score, "test_loss": 1 - score, "hessian_trace": 50 + 1000 * (1 - score)}
             sweep.trial(known, trial_seed, curve(score + 0.01, **last), stage=CONFIRM)
 
@@ -196,7 +197,7 @@ def made_comparison(
     only: int | None = None,
     **changes: Any,
 ) -> MadeSweep:
-    """Make a comparison whose arms have known scores; ``only`` so many seeds have been confirmed."""
+    """Make a comparison whose arms have known scores; ``only`` is the number of seeds confirmed so far."""
     sweep = MadeSweep(comparison(*claims, **changes))
     search(sweep, truth, left_out=left_out)
     sweep.select()
@@ -209,7 +210,7 @@ def made_grid(
     truth: Mapping[float | None, Mapping[str, float]] | None = None,
     **changes: Any,
 ) -> MadeSweep:
-    """Make a grid: scores by sigma and arm, those of ``none`` at sigma None."""
+    """Make a grid with known scores by sigma and arm; those of ``none`` are at sigma None."""
     truth = truth or {None: TRUTH, 0.01: TRUTH, 0.1: {arm: score - 0.05 for arm, score in TRUTH.items()}}
     sweep = MadeSweep(grid(*claims, **changes))
     rng = np.random.default_rng(2)

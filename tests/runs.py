@@ -1,4 +1,4 @@
-"""What MLflow has of a sweep, for tests to compare."""
+"""Reads the runs of a sweep from MLflow."""
 
 from mlflow import MlflowClient
 
@@ -8,7 +8,8 @@ def children(result):
     experiment = client.get_experiment_by_name(result.state.spec.name).experiment_id
     runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{result.run_id}'")
     by_trial = {child.data.tags["trial"]: child for child in runs}
-    assert len(by_trial) == len(runs)  # no trial twice
+    # No trial has two runs.
+    assert len(by_trial) == len(runs)
     return by_trial
 
 

@@ -1,4 +1,4 @@
-"""A cloud whose machines take for ever to start, for Ray's own autoscaler."""
+"""A cloud for Ray's autoscaler in which machines never finish starting."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ray.autoscaler.tags import (
 )
 
 HEAD = "ray.head.default"
-# What `ray up` sets for its autoscaler, and what tells the provider which node is the head.
+# `ray up` sets these for its autoscaler; the IDs tell the provider which node is the head.
 ENVIRONMENT = {
     "RAY_enable_autoscaler_v2": "1",
     "RAY_FAKE_CLUSTER": "1",
@@ -24,7 +24,7 @@ ENVIRONMENT = {
 
 
 class SlowCloud(FakeMultiNodeProvider):
-    """Takes a machine into its books, and never starts Ray there."""
+    """Registers a machine, but never starts Ray on it."""
 
     def _create_node_with_resources_and_labels(
         self, node_config: Any, tags: dict[str, str], count: int, resources: Any, labels: Any

@@ -1,10 +1,10 @@
-"""JSON as the standard has it."""
+"""Strict parsing of JSON."""
 
 import json
 
 
 def strict_json(line, source=""):
-    """Parse as other languages do, which know no NaN and no infinities."""
+    """Parse a line of standard JSON, which has neither NaN nor infinities."""
 
     def refuse(constant):
         raise ValueError(f"{constant} in {source}: {line!r}")

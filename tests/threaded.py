@@ -45,6 +45,6 @@ class ThreadedPublisher:
 
 
 def publish_in_a_thread(patch: pytest.MonkeyPatch) -> None:
-    """Make the sweeps of this process start no publisher process."""
+    """Run the publishers of this process's sweeps in threads."""
     patch.setattr(runner, "PublisherClient", ThreadedPublisher)
     patch.setattr(process, "started_ahead", nullcontext)

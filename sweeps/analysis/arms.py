@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.analysis.convergence import epochs_to_reach
 from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.spec.space import is_active
@@ -40,11 +40,13 @@ class Arm:
 
         It is None if the trial never reached the target or diverged. Failed and open trials are left out.
         """
+        reaches = operator.ge if larger_is_better else operator.le
         epochs: dict[int, int | None] = {}
         for trial in self.trials:
             if trial.status == "finished":
-                scores = [trial.epochs[epoch].get(metric, math.nan) for epoch in sorted(trial.epochs)]
-                epochs[trial.seed] = epochs_to_reach(scores, target, larger_is_better)
+                scores = {epoch: values.get(metric, math.nan) for epoch, values in trial.epochs.items()}
+                reached = [epoch for epoch, score in scores.items() if reaches(score, target)]
+                epochs[trial.seed] = min(reached, default=None)
             elif trial.status == "diverged":
                 epochs[trial.seed] = None
         return epochs
@@ -106,12 +108,11 @@ def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
 
 def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
     arms = []
-    for value in state.spec.arms:
-        of_arm = (trial for trial in state.of_stage(SEARCH) if trial.arm == str(value))
-        trials = [trial for trial in of_arm if _is_at(state.spec, trial, where)]
-        if trials:
+    at_point = [trial for trial in state.of_stage(SEARCH) if _is_at(state.spec, trial, where)]
+    for name in map(str, state.spec.arms):
+        if trials := [trial for trial in at_point if trial.arm == name]:
             point = state.spec.searched_of(trials[0].hyperparameters)
-            arms.append(Arm(str(value), point, sorted(trials, key=lambda trial: trial.seed)))
+            arms.append(Arm(name, point, sorted(trials, key=lambda trial: trial.seed)))
     return arms
 
 
@@ -127,21 +128,16 @@ def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
     """List the points of a grid at which arms are compared, with titles; without a grid an empty point."""
     if not spec.is_grid:
         return [("", {})]
-    several = {
-        name: dimension.values
-        for name, dimension in spec.space.items()
-        if name != spec.compared and len(dimension.values) > 1
-    }
-    points = [dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())]
+    varied = [name for name in spec.space if name != spec.compared and len(spec.space[name].values) > 1]
+    combinations = itertools.product(*(spec.space[name].values for name in varied))
+    points = [dict(zip(varied, values, strict=True)) for values in combinations]
     return [(", ".join(f"{name} {value}" for name, value in point.items()), point) for point in points]
 
 
 def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:
     """Return the worst final score of all arms' seeds, which every seed reaches; None without scores."""
-    scores = [score for arm in arms for score in arm.final(metric).values()]
-    if not scores:
-        return None
-    return min(scores) if larger_is_better else max(scores)
+    worst = min if larger_is_better else max
+    return worst((score for arm in arms for score in arm.final(metric).values()), default=None)
 
 
 def reference_of(spec: Spec) -> str:

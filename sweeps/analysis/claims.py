@@ -14,11 +14,9 @@ from sweeps.spec.sections import Claim
 class JudgedClaim:
     """A claim with its verdict.
 
-    Attributes:
-        pairs: Names of the two arms of each difference in the evidence; the first is claimed to be better.
-        evidence: The tests; differences are positive where the first of the pair is better.
-        unit: The unit of the differences: epochs, or a metric.
-        remark: Why the claim is undecided, where the tests do not show it; may be empty.
+    ``pairs`` names the two arms of each difference in the evidence, which is positive where the first is
+    better; its ``unit`` is epochs or a metric. ``remark`` says why a claim is undecided where the tests do
+    not show it, and is otherwise empty.
     """
 
     claim: Claim
@@ -32,9 +30,8 @@ class JudgedClaim:
 def judge_claims(state: SweepState) -> list[JudgedClaim]:
     """Judge the claims of a study together: p-values are corrected for their number."""
     cases = [_Case(state, claim) for claim in state.spec.claims]
-    evidence = [case.evidence() for case in cases]
-    judged = zip(cases, evidence, judge(evidence), strict=True)
-    return [case.judged(found, judgement) for case, found, judgement in judged]
+    judgements = judge([case.evidence for case in cases])
+    return [case.judged(judgement) for case, judgement in zip(cases, judgements, strict=True)]
 
 
 def undecidable(spec: Spec) -> str:
@@ -50,45 +47,42 @@ class _Case:
     """A claim with the results that it is judged by."""
 
     def __init__(self, state: SweepState, claim: Claim) -> None:
-        spec = state.spec
-        self._claim = claim
+        self._state, self._claim = state, claim
         self._names = list(dict.fromkeys(map(str, claim.arms)))
         self._arms = {arm.name: arm for arm in arms_of(state, claim.where)}
         # A metric without a direction keeps its sign.
-        self._larger_is_better = larger_is_better = spec.directions.get(claim.metric) != "min"
-        target = claim.reach
-        if isinstance(target, str):
-            arms = list(self._arms.values())
-            target = common_target(arms, claim.metric, larger_is_better=larger_is_better)
-        # For a claim about speed: by arm and seed, the first epoch at which the target was reached, or None.
-        self._epochs: dict[str, dict[int, int | None]] = {}
-        if target is not None:
-            for name, arm in self._arms.items():
-                self._epochs[name] = arm.reaching(claim.metric, target, larger_is_better=larger_is_better)
-        selected = {str(point[spec.compared]) for point in state.selected or []}
-        self._unconfirmed = [name for name in self._names if spec.confirms and name not in selected]
+        self._larger_is_better = state.spec.directions.get(claim.metric) != "min"
+        self._epochs = self._epochs_to_target()
         self._pairs = list(product(map(str, claim.better or []), map(str, claim.worse or [])))
         if claim.equal:
             self._pairs = list(combinations(map(str, claim.equal), 2))
+        scores = self._scores()
+        paired = [on_shared_seeds(scores.get(one, {}), scores.get(other, {})) for one, other in self._pairs]
+        self.evidence = equivalence(paired, claim.within or 0.0) if claim.equal else superiority(paired)
 
-    def evidence(self) -> Evidence:
-        values = self._values() if self._claim.reach is None else self._negated_epochs()
-        paired = [on_shared_seeds(values.get(one, {}), values.get(other, {})) for one, other in self._pairs]
-        if self._claim.equal:
-            return equivalence(paired, self._claim.within or 0.0)
-        return superiority(paired)
+    def _epochs_to_target(self) -> dict[str, dict[int, int | None]]:
+        """Return ``Arm.reaching`` by arm for a claim about speed; empty for any other."""
+        metric, target, larger_is_better = self._claim.metric, self._claim.reach, self._larger_is_better
+        if isinstance(target, str):
+            target = common_target(list(self._arms.values()), metric, larger_is_better=larger_is_better)
+        if target is None:
+            return {}
+        return {
+            name: arm.reaching(metric, target, larger_is_better=larger_is_better)
+            for name, arm in self._arms.items()
+        }
 
-    def _values(self) -> dict[str, dict[int, float]]:
-        """Return the metric by arm and seed, with the sign for which larger is better."""
-        sign = 1.0 if self._larger_is_better else -1.0
-        values = {name: arm.final(self._claim.metric, self._claim.epoch) for name, arm in self._arms.items()}
-        return {name: {seed: sign * x for seed, x in by_seed.items()} for name, by_seed in values.items()}
+    def _scores(self) -> dict[str, dict[int, float]]:
+        """Return scores by arm and seed, larger if better: the metric, or minus the epochs to a target.
 
-    def _negated_epochs(self) -> dict[str, dict[int, float]]:
-        """Return minus the epochs by arm and seed; a run that never reached the target has horizon + 1.
-
-        That is the least it can be, so a difference from such a run is a lower bound.
+        A run that never reached the target has horizon + 1 epochs. That is the least it can be, so a
+        difference from such a run is a lower bound.
         """
+        claim = self._claim
+        if claim.reach is None:
+            sign = 1.0 if self._larger_is_better else -1.0
+            finals = {name: arm.final(claim.metric, claim.epoch) for name, arm in self._arms.items()}
+            return {name: {seed: sign * x for seed, x in by_seed.items()} for name, by_seed in finals.items()}
         # The shortest horizon counts for every arm: one that trains longer gains nothing by that.
         censored = 1.0 + min((arm.horizon for arm in self._arms.values()), default=0)
         return {
@@ -96,18 +90,18 @@ class _Case:
             for name, by_seed in self._epochs.items()
         }
 
-    def judged(self, evidence: Evidence, judgement: Judgement) -> JudgedClaim:
+    def judged(self, judgement: Judgement) -> JudgedClaim:
         """Add a remark, and withdraw a verdict that ignores missing scores or outliers."""
         remark = ""
         if judgement.verdict is Verdict.UNDECIDED:
             remark = self._missing() or self._out_of_reach()
-        elif doubt := self._doubt(judgement.verdict, evidence):
+        elif doubt := self._doubt(judgement.verdict):
             remark = f"it would be {judgement.verdict}, but {doubt}"
             judgement = Judgement(Verdict.UNDECIDED, judgement.p_value, None)
         unit = self._claim.metric if self._claim.reach is None else "epochs"
-        return JudgedClaim(self._claim, self._pairs, evidence, judgement, unit, remark)
+        return JudgedClaim(self._claim, self._pairs, self.evidence, judgement, unit, remark)
 
-    def _doubt(self, verdict: Verdict, evidence: Evidence) -> str:
+    def _doubt(self, verdict: Verdict) -> str:
         """Return why the verdict of the tests must not stand; empty if it may."""
         if names := self._unsound(verdict):
             return f"some seeds of {' and '.join(names)} diverged, failed, or had a score that is not finite"
@@ -116,7 +110,7 @@ class _Case:
                 return f"some seeds of {' and '.join(names)} never reached the score"
             # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
             margin = self._claim.within or 0.0
-            if not all(-margin < pair.low and pair.high < margin for pair in evidence.differences):
+            if not all(-margin < pair.low and pair.high < margin for pair in self.evidence.differences):
                 return "an interval reaches beyond the margin"
         return ""
 
@@ -140,7 +134,8 @@ class _Case:
         return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in names_by_reason.items())
 
     def _why_missing(self, name: str) -> str:
-        if name in self._unconfirmed:
+        selected = (str(point[self._state.spec.compared]) for point in self._state.selected or [])
+        if self._state.spec.confirms and name not in selected:
             return "not confirmed, as no trial of the search had a score"
         arm = self._arms.get(name)
         if arm is None or all(trial.status not in ("finished", "diverged") for trial in arm.trials):

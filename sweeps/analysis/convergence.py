@@ -22,16 +22,6 @@ class Reached:
     median: float | None
 
 
-def epochs_to_reach(scores: Sequence[float], target: float, larger_is_better: bool) -> int | None:
-    """Return the first epoch, from 1, whose score is at least as good as the target; None if there is none.
-
-    A score of NaN reaches nothing.
-    """
-    array = np.asarray(scores, float)
-    reached = np.flatnonzero(array >= target if larger_is_better else array <= target)
-    return int(reached[0]) + 1 if len(reached) else None
-
-
 def reached_by(epochs: Sequence[int | None], horizon: int) -> Reached:
     """Estimate the fraction of runs that reach a score by each epoch (Kaplan and Meier 1958).
 

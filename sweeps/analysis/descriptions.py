@@ -10,27 +10,27 @@ from sweeps.spec.model import Spec
 def progress_line(state: SweepState, *, running: bool) -> str:
     """Describe a sweep's progress, such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``."""
     counts = {status: n for status, n in state.counts().items() if n}
-    ended = sum(n for status, n in counts.items() if status in ENDED)
-    unfinished = "running" if running else "interrupted"
-    status = "complete" if state.complete else unfinished
     by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
+    ended = sum(n for status, n in counts.items() if status in ENDED)
     total = "" if state.n_trials is None else f" of {state.n_trials}"
-    return f"{status}, {ended}{total} trials ended: {by_status or 'none yet'}"
+    unfinished = "running" if running else "interrupted"
+    sweep_status = "complete" if state.complete else unfinished
+    return f"{sweep_status}, {ended}{total} trials ended: {by_status or 'none yet'}"
 
 
 def plan(spec: Spec) -> str:
     """Describe what a sweep runs, such as ``9 trials of digits, at most 10 epochs each``."""
-    epochs = f"{spec.trainable}, at most {spec.max_epochs} epochs each"
+    training = f"{spec.trainable}, at most {spec.max_epochs} epochs each"
     if not spec.stages:
         n = SweepState(spec).n_trials
-        return f"{'1 trial' if n == 1 else f'{n} trials'} of {epochs}"
+        return f"{'1 trial' if n == 1 else f'{n} trials'} of {training}"
     search, confirm = spec.stages.search, spec.stages.confirm
     budget = f"{search.trials_per_arm} trials" if search.trials_per_arm else f"{search.epochs_per_arm} epochs"
     text = f"{len(spec.arms)} arms of {spec.compared} with {budget} each"
     if confirm:
         best = f"best {confirm.top}" if confirm.top > 1 else "best"
         text += f", then {confirm.seeds} seeds of the {best}"
-    return f"{text}; {epochs}"
+    return f"{text}; {training}"
 
 
 def describe(spec: Spec, trial: TrialRecord) -> str:

@@ -30,10 +30,10 @@ def importances(state: SweepState, arm: str) -> dict[str, float]:
     varied = [name for name in common if len({trial.params[name] for trial in trials}) > 1]
     if len(varied) < 2:
         return {}
-    with log_level("optuna", logging.WARNING):  # Optuna logs a line for each study.
-        study = optuna.create_study(
-            direction="maximize" if state.spec.objective.mode == "max" else "minimize"
-        )
+    larger_is_better = state.spec.objective.mode == "max"
+    # Optuna logs a line for each new study.
+    with log_level("optuna", logging.WARNING):
+        study = optuna.create_study(direction="maximize" if larger_is_better else "minimize")
     study.add_trials(trials)
     shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
     return {name: shares[name] for name in varied}

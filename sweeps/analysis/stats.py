@@ -72,8 +72,11 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     """
     differences, _ = _subtract(first, second)
     summary = summarise(differences)
+    m = summary.n - 1
+    # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
+    hedges = float(scipy.special.poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
+    effect_size = hedges * standardised(summary.mean, summary.std)
     p_greater, p_less = _signed_rank(differences)
-    effect_size = _hedges(summary.n) * standardised(summary.mean, summary.std)
     return PairedDifference(**asdict(summary), effect_size=effect_size, p_greater=p_greater, p_less=p_less)
 
 
@@ -118,12 +121,6 @@ def _subtract(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, float]:
 
 def _rounded(differences: np.ndarray, scale: float) -> np.ndarray:
     return np.round(differences / scale, _DIGITS) * scale if scale > 0 else differences
-
-
-def _hedges(n: int) -> float:
-    m = n - 1
-    # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
-    return float(scipy.special.poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if n > 2 else float("nan")
 
 
 def _signed_rank(differences: np.ndarray) -> tuple[float, float]:

@@ -78,7 +78,7 @@ def equivalence(pairs: Pairs, margin: float) -> Evidence:
     return _evidence(tests, tuple(paired_difference(*pair) for pair in pairs), margin)
 
 
-def judge(evidence: Sequence[Evidence], alpha: float = ALPHA) -> list[Judgement]:
+def judge(evidence: Sequence[Evidence]) -> list[Judgement]:
     """Judge all claims of a study together.
 
     A claim's p-value is that of its stronger side, doubled since there are two; Holm's method over the claims
@@ -89,16 +89,14 @@ def judge(evidence: Sequence[Evidence], alpha: float = ALPHA) -> list[Judgement]
     pi / 3 for the efficiency of signed ranks.
     """
     adjusted = holm([min(1.0, 2 * min(each.p_support, each.p_contradict)) for each in evidence])
-    return [_judgement(each, p, alpha, len(evidence)) for each, p in zip(evidence, adjusted, strict=True)]
-
-
-def wilcoxon_floor(n: int) -> float:
-    """Return the smallest two-sided p-value of n pairs, when all differences have one sign: 2 / 2^n."""
-    return min(1.0, 2.0 ** (1 - n))
+    return [_judgement(each, p, len(evidence)) for each, p in zip(evidence, adjusted, strict=True)]
 
 
 def min_seeds(claims: int) -> int:
-    """Return the fewest seeds n that can decide one of several claims: 2 / 2^n * claims <= alpha."""
+    """Return the fewest seeds n that can decide one of several claims: 2 / 2^n * claims <= alpha.
+
+    The smallest two-sided p-value of n pairs is 2 / 2^n, when all differences have one sign.
+    """
     return math.ceil(1 + math.log2(claims / ALPHA))
 
 
@@ -112,11 +110,10 @@ def _evidence(
     return Evidence(max(p for p, _ in tests), contradict, differences, margin)
 
 
-def _judgement(evidence: Evidence, p_value: float, alpha: float, claims: int) -> Judgement:
-    if p_value > alpha:
+def _judgement(evidence: Evidence, p_value: float, claims: int) -> Judgement:
+    if p_value > ALPHA:
         leaning = Verdict.SUPPORTED if _effects(evidence).min() >= 0 else Verdict.CONTRADICTED
-        needed = _seeds_needed(evidence, leaning, alpha / claims / 2)
-        return Judgement(Verdict.UNDECIDED, p_value, needed, leaning)
+        return Judgement(Verdict.UNDECIDED, p_value, _seeds_needed(evidence, leaning, claims), leaning)
     supported = evidence.p_support < evidence.p_contradict
     return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
 
@@ -130,30 +127,25 @@ def _effects(evidence: Evidence) -> np.ndarray:
     return np.array(effects)
 
 
-def _seeds_needed(evidence: Evidence, leaning: Verdict, level: float) -> int | None:
+def _seeds_needed(evidence: Evidence, leaning: Verdict, claims: int) -> int | None:
     """Plan the seeds for the verdict that the observed means lean to.
 
     Tests that must all hold do so with a chance of at least 1 minus the sum of their type II errors; where
-    one is enough, the most powerful counts. The level must be within reach of n differences of one sign.
+    one is enough, the most powerful counts, and the level is shared among the tests.
     """
-    effects, supports = _effects(evidence), leaning is Verdict.SUPPORTED
+    effects, tests, supports = _effects(evidence), claims, leaning is Verdict.SUPPORTED
     if not supports:
-        effects, level = -effects, level / len(effects)
+        effects, tests = -effects, claims * len(effects)
 
-    def suffices(n: int) -> bool:
-        powers = _power(effects, n * _EFFICIENCY, level)
-        power = 1 - np.sum(1 - powers) if supports else powers.max()
-        return bool(power >= POWER and wilcoxon_floor(n) <= 2 * level)
+    def suffices(seeds: int) -> bool:
+        # The power of a t test is P(T > t(1 - level, n - 1)) for T noncentral t with noncentrality
+        # effect * sqrt(n). The noncentrality is cut at 40, where the power is 0 or 1 and SciPy still exact.
+        n = seeds * _EFFICIENCY
+        critical = scipy.stats.t.isf(ALPHA / tests / 2, n - 1)
+        powers = scipy.stats.nct.sf(critical, n - 1, np.clip(effects * n**0.5, -40, 40))
+        return bool((1 - np.sum(1 - powers) if supports else powers.max()) >= POWER)
 
-    candidates = range(max(2, 1 + max(pair.n for pair in evidence.differences)), MOST_SEEDS + 1)
+    fewest = max(min_seeds(tests), *(1 + pair.n for pair in evidence.differences))
+    candidates = range(fewest, MOST_SEEDS + 1)
     index = bisect_left(candidates, True, key=suffices)
     return candidates[index] if index < len(candidates) else None
-
-
-def _power(effects: np.ndarray, n: float, level: float) -> np.ndarray:
-    """Return P(T > t(1 - level, n - 1)) for T noncentral t with noncentrality effect * sqrt(n).
-
-    The noncentrality is cut at 40, where the power is 0 or 1 and SciPy still exact.
-    """
-    noncentrality = np.clip(effects * n**0.5, -40, 40)
-    return np.asarray(scipy.stats.nct.sf(scipy.stats.t.isf(level, n - 1), n - 1, noncentrality))

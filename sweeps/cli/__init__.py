@@ -40,25 +40,24 @@ def main() -> None:
     try:
         app()
     except SpecError as error:
-        sys.stderr.write(f"{error}\n")
         count = len(error.mistakes)
-        sys.exit(f"{count} mistake{'s' if count > 1 else ''}; nothing was run")
+        sys.exit(f"{error}\n{count} mistake{'s' if count > 1 else ''}; nothing was run")
     except SweepError as error:
         sys.exit(f"noisesweep: {error}")
 
 
 def script() -> None:
     """Run the command line without Python's final clean-up, which takes two seconds with torch loaded."""
+    code: Any = 0
     try:
         main()
-        code: Any = 0
     except SystemExit as ended:
         code = ended.code
     if isinstance(code, str):
         sys.stderr.write(f"{code}\n")
         code = 1
     atexit._run_exitfuncs()
-    # The reader of the output may be gone.
+    # Flushing fails if the reader of a pipe has gone.
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

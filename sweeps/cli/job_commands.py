@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeps.cli.options import Address, File, Job, New, Overrides, Profile, Trials, changes_of
+from sweeps.cli.options import Address, File, Follow, Job, New, Overrides, Profile, Trials, changes_of
 from sweeps.errors import SweepError, refuse_credentials
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _STORAGE = "storage; default: NOISESWEEP_STORAGE on the cluster, or else ~/noisesweep there"
 _TRACKING = "MLflow store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
 _WAIT = "wait until the job ends; exit with 0 if it succeeded"
-_FOLLOW = "print the log until the job ends; exit with 0 if it succeeded"
 
 
 def submit(
@@ -28,7 +27,7 @@ def submit(
     storage: Annotated[str | None, typer.Option(help=_STORAGE)] = None,
     tracking_uri: Annotated[str | None, typer.Option(help=_TRACKING)] = None,
     wait: Annotated[bool, typer.Option("--wait", help=_WAIT)] = False,
-    follow: Annotated[bool, typer.Option("--follow", help=_FOLLOW)] = False,
+    follow: Follow = False,
     address: Address = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
@@ -73,11 +72,7 @@ def jobs(address: Address = None) -> None:
     jobs.print_jobs(client.connect(address))
 
 
-def logs(
-    job: Job,
-    follow: Annotated[bool, typer.Option("--follow", help=_FOLLOW)] = False,
-    address: Address = None,
-) -> None:
+def logs(job: Job, follow: Follow = False, address: Address = None) -> None:
     """Print the log of a job."""
     from cluster import client, jobs
 

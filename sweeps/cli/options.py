@@ -9,8 +9,7 @@ _STORAGE = "folder or URI (such as s3://bucket/sweeps) of sweeps; default: runs,
 _TRACKING = "MLflow store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
 _CHANGE = "change a key of the YAML, such as fixed.epochs=3; repeatable"
 _PROFILE = "variant of the sweep, listed under profiles in its YAML"
-_TRIALS = "number of trials, or of trials per arm in a study with stages"
-_NEW = "start a new sweep of a study that already has one"
+_FOLLOW = "print the log until the job ends; exit with 0 if it succeeded"
 _DASHBOARD = "dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, or else http://127.0.0.1:8265"
 
 File = Annotated[Path, Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study")]
@@ -19,9 +18,10 @@ Storage = Annotated[str | None, Option(envvar="NOISESWEEP_STORAGE", help=_STORAG
 TrackingUri = Annotated[str | None, Option(help=_TRACKING)]
 Overrides = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help=_CHANGE)]
 Profile = Annotated[str | None, Option(metavar="NAME", help=_PROFILE)]
-Trials = Annotated[int | None, Option(help=_TRIALS)]
-New = Annotated[bool, Option("--new", help=_NEW)]
+Trials = Annotated[int | None, Option(help="number of trials, or of trials per arm in a study with stages")]
+New = Annotated[bool, Option("--new", help="start a new sweep of a study that already has one")]
 Json = Annotated[bool, Option("--json", help="print JSON lines for other programs to read")]
+Follow = Annotated[bool, Option("--follow", help=_FOLLOW)]
 Job = Annotated[str, Argument(metavar="ID", help="ID of a job, as printed by submit")]
 Address = Annotated[str | None, Option(metavar="URL", help=_DASHBOARD)]
 

@@ -76,7 +76,7 @@ def ui(
     from sweeps.tracking.uris import check_database, default_tracking_uri
 
     uri = tracking_uri or default_tracking_uri(open_storage(storage))
-    # The URI is printed.
+    # The command prints the URI.
     refuse_credentials("tracking store", uri)
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the tracking store is a server; open: {uri}")
@@ -88,8 +88,7 @@ def ui(
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     # One worker and no job runners: MLflow's four workers and the runners take 2 GB.
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    os.execve(sys.executable, command, environment)
+    os.execve(sys.executable, command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ})
 
 
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:

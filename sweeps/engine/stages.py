@@ -16,8 +16,8 @@ from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, SEARCH
 from sweeps.search.history import known_trials, listed_trials, not_ended, reports
-from sweeps.search.optuna import build_searcher
 from sweeps.search.scheduler import build_scheduler
+from sweeps.search.searcher import build_searcher
 from sweeps.spec.model import Spec
 from sweeps.temporary import environment, log_level
 
@@ -65,7 +65,7 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
 def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
     state = folder.state()
     listed = listed_trials(state, stage)
-    history = reports(spec, (event for event, _ in folder.journal.read()))
+    history = reports(state, (event for event, _ in folder.journal.read()))
     scheduler = None if stage == CONFIRM else build_scheduler(spec, history)
     trainable = tune.with_resources(
         tune.with_parameters(

@@ -29,14 +29,12 @@ def known_trials(state: SweepState) -> list[KnownTrial]:
     ]
 
 
-def reports(spec: Spec, events: Iterable[Event]) -> Iterator[Report]:
+def reports(state: SweepState, events: Iterable[Event]) -> Iterator[Report]:
     """Yield the reports of the search's trials for its scheduler, in the order of the journal."""
-    state = SweepState(spec)
     for event in events:
-        state.apply(event)
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
-            result = {"epoch": event["epoch"], OBJECTIVE: _score(spec, event["metrics"])}
-            yield Report(trial.id, spec.searched_of(trial.hyperparameters), result)
+            result = {"epoch": event["epoch"], OBJECTIVE: _score(state.spec, event["metrics"])}
+            yield Report(trial.id, state.spec.searched_of(trial.hyperparameters), result)
 
 
 def _score(spec: Spec, metrics: Mapping[str, float]) -> float:
@@ -48,20 +46,15 @@ def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
     """List the configurations, with seed and trial id, of a grid or the confirm stage; none for a search."""
     spec, first = state.spec, 1
     if stage == CONFIRM:
-        listed = _confirm_trials(state)
         first += max((trial.number for trial in state.of_stage(SEARCH)), default=0)
+        confirm = spec.stages.confirm if spec.stages else None
+        changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
+        points = [{**point, **changes} for point in state.selected or []]
+        # Every point gets the first seed before any gets the second: a stage that is cut short is balanced.
+        listed = [{**point, "seed": seed} for seed in spec.confirm_seeds for point in points]
     else:
         listed = grid_trials(spec) if spec.is_grid else []
     return [{**point, TRIAL: trial_id(number)} for number, point in enumerate(listed, start=first)]
-
-
-def _confirm_trials(state: SweepState) -> list[dict[str, Any]]:
-    """List every point with the first seed before any with the second: a partial run is balanced."""
-    spec = state.spec
-    confirm = spec.stages.confirm if spec.stages else None
-    changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
-    points = state.selected or []
-    return [{**point, **changes, "seed": seed} for seed in spec.confirm_seeds for point in points]
 
 
 def not_ended(state: SweepState, listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The Optuna studies that search the space of a spec, one for each arm."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,25 +11,12 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from sweeps.search.searcher import ArmSearcher, KnownTrial
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import SearchSpace
 
 # Trials that a study runs before TPE learns from them.
 _STARTING_POINTS = 10
-
-
-def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
-    """Build a spec's searcher: a study for each arm of a comparison, or a single one over the joint space."""
-    if not spec.stages:
-        studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
-    else:
-        start = starting_points(spec)
-        arms = [{spec.compared: arm} for arm in spec.arms]
-        studies = [OptunaStudy(spec, SearchSpace(spec, arm), start) for arm in arms]
-        trials, epochs = spec.stages.search.trials_per_arm, spec.stages.search.epochs_per_arm
-    return ArmSearcher(studies, trials=trials, epochs=epochs, longest=spec.max_epochs, known=known)
 
 
 def starting_points(spec: Spec) -> list[dict[str, Any]]:

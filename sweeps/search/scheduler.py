@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from sweeps.search.configuration import OBJECTIVE, TRIAL
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import ASHA, Scalar
+from sweeps.spec.sections import ASHA
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,28 @@ class ArmScheduler(FIFOScheduler):
     Trials run in the order in which they were suggested.
     """
 
-    def __init__(
-        self, compared: str | None, schedulers: Mapping[Scalar, ASHAScheduler], history: Iterable[Report] = ()
-    ) -> None:
-        """Replay earlier drivers' reports; without ``compared``, the only scheduler has the key None."""
+    def __init__(self, spec: Spec, asha: ASHA, history: Iterable[Report] = ()) -> None:
+        """Replay earlier drivers' reports. Without stages, a single ASHA with the key None has all trials."""
         super().__init__()
-        self._compared, self._schedulers = compared, dict(schedulers)
-        # By trial id: its last epoch, and the decision on it.
+        self._compared = spec.compared if spec.stages else None
+        self._schedulers = {
+            arm: ASHAScheduler(
+                time_attr="epoch",
+                metric=OBJECTIVE,
+                mode=spec.objective.mode,
+                grace_period=asha.grace_epochs,
+                reduction_factor=asha.reduction_factor,
+                max_t=spec.max_epochs,
+            )
+            for arm in (spec.arms if spec.stages else [None])
+        }
+        # The last epoch of each trial by its id, and the decision on it.
         self._decided: dict[str, tuple[int, str]] = {}
         for report in history:
             trial = SimpleNamespace(trial_id=report.trial, config=report.point)
             if report.trial not in self._decided:
                 self._asha_of(trial).on_trial_add(None, trial)
             self._decide(trial, report.result)
-
-    @override
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        """Return True and ignore both: each arm's scheduler has its own metric and mode."""
-        return True
 
     @override
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
@@ -92,19 +96,4 @@ def _with_own_id(trial: Any) -> Any:
 def build_scheduler(spec: Spec, history: Iterable[Report] = ()) -> ArmScheduler | None:
     """Build a spec's scheduler and replay earlier drivers' reports; None for no early stopping."""
     scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
-    if scheduler is None:
-        return None
-    if not spec.stages:
-        return ArmScheduler(None, {None: _asha(spec, scheduler.asha)}, history)
-    return ArmScheduler(spec.compared, {arm: _asha(spec, scheduler.asha) for arm in spec.arms}, history)
-
-
-def _asha(spec: Spec, asha: ASHA) -> ASHAScheduler:
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=OBJECTIVE,
-        mode=spec.objective.mode,
-        grace_period=asha.grace_epochs,
-        reduction_factor=asha.reduction_factor,
-        max_t=spec.max_epochs,
-    )
+    return None if scheduler is None else ArmScheduler(spec, scheduler.asha, history)

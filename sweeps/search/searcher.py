@@ -7,13 +7,16 @@ uninterrupted one would have suggested.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ray.tune.search import Searcher
 from typing_extensions import override
 
 from sweeps.record.state import charged_epochs
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id
+from sweeps.search.optuna import OptunaStudy, starting_points
+from sweeps.spec.model import Spec
+from sweeps.spec.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,6 @@ class KnownTrial:
     score: float | None
 
 
-class Study(Protocol):
-    """Suggests the configurations of one arm."""
-
-    def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Suggest a trial's configuration; ``point`` is the one it has if an earlier driver started it."""
-
-    def tell(self, trial: str, score: float | None) -> None:
-        """Learn the score of a trial; None if it failed."""
-
-
 class ArmSearcher(Searcher):
     """Takes each suggestion from the study of one arm, so that every arm learns from its own trials alone.
 
@@ -51,7 +44,7 @@ class ArmSearcher(Searcher):
 
     def __init__(
         self,
-        studies: Sequence[Study],
+        studies: Sequence[OptunaStudy],
         *,
         trials: int | None,
         epochs: int | None,
@@ -146,3 +139,15 @@ class ArmSearcher(Searcher):
     @override
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing; the journal already holds this state."""
+
+
+def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
+    """Build a spec's searcher: a study for each arm of a comparison, or a single one over the joint space."""
+    if not spec.stages:
+        studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
+    else:
+        start = starting_points(spec)
+        arms = [{spec.compared: arm} for arm in spec.arms]
+        studies = [OptunaStudy(spec, SearchSpace(spec, arm), start) for arm in arms]
+        trials, epochs = spec.stages.search.trials_per_arm, spec.stages.search.epochs_per_arm
+    return ArmSearcher(studies, trials=trials, epochs=epochs, longest=spec.max_epochs, known=known)

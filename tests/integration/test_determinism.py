@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from sweeps.search.optuna import build_searcher
+from sweeps.search.searcher import build_searcher
 from tests.cases import CASES
 from tests.unit.test_search import MAIN, compared, drive, sampled
 from trainables import NOISE_MODES

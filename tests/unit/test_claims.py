@@ -53,14 +53,16 @@ def verdict(claim, sweep=made_comparison, **changes):
         (order("none", "all"), UNDECIDED),
         (order(["none", "layer"], ["after_all", "after_layer"]), SUPPORTED),
         (order("layer", ["none", "after_all"]), SUPPORTED),
-        (order("none", ["layer", "after_all"]), CONTRADICTED),  # one pair reversed is enough
-        (order("none", ["all", "after_all"]), UNDECIDED),  # one pair open keeps it open
+        # One reversed pair is enough to contradict a claim, and one open pair keeps it open.
+        (order("none", ["layer", "after_all"]), CONTRADICTED),
+        (order("none", ["all", "after_all"]), UNDECIDED),
         (same(["none", "all"], 0.01), SUPPORTED),
         (same(["none", "after_all"], 0.01), CONTRADICTED),
         (same(["none", "all", "after_all"], 0.01), CONTRADICTED),
         (same(["none", "all"], 0.001), UNDECIDED),
         (order("layer", "none", "val_accuracy"), SUPPORTED),
-        (order("layer", "none", "test_loss"), SUPPORTED),  # less is better
+        # A lower loss is better.
+        (order("layer", "none", "test_loss"), SUPPORTED),
         (order("none", "layer", "val_loss"), CONTRADICTED),
         (order("layer", "none", "hessian_trace"), SUPPORTED),
         (order("layer", "none", "val_loss", epoch=1), SUPPORTED),
@@ -128,6 +130,21 @@ def made_speeds(claim, epochs, last=6):
             metrics = [{"val_accuracy": score, "val_loss": 1 - score} for score in scores]
             sweep.trial(point, 1 + index, metrics, stage=CONFIRM)
     return sweep
+
+
+def test_first_epoch_that_reaches_a_target():
+    def reaching(scores, target, status="finished", *, larger_is_better=True):
+        sweep = MadeSweep(grid())
+        sweep.trial({"noise": "none"}, 0, [{"val_accuracy": score} for score in scores], status=status)
+        (arm,) = arms_of(sweep.state)
+        return arm.reaching("val_accuracy", target, larger_is_better=larger_is_better)
+
+    assert reaching([0.1, math.nan, 0.5, 0.4, 0.9], 0.5) == {0: 3}
+    assert reaching([3, 2, 1], 2, larger_is_better=False) == {0: 2}
+    assert reaching([math.nan, 0.2], 0.5) == {0: None}
+    assert reaching([], 0.5) == {0: None}
+    assert reaching([0.9], 0.5, "diverged") == {0: None}
+    assert reaching([0.9], 0.5, "failed") == reaching([0.9], 0.5, "running") == {}
 
 
 @pytest.mark.parametrize("reach", [0.8, "common"])
@@ -257,8 +274,9 @@ def test_a_seed_that_one_arm_lacks_is_dropped():
     ("claim", "expected"),
     [
         (order("layer", "none"), UNDECIDED),
-        (order("none", "layer"), UNDECIDED),  # contradicted but for the seeds that layer lost
-        (order("none", "after_all"), SUPPORTED),  # concerns others
+        # The tests contradict the next claim, but layer has lost seeds. The last one is about other arms.
+        (order("none", "layer"), UNDECIDED),
+        (order("none", "after_all"), SUPPORTED),
     ],
     ids=str,
 )
@@ -351,7 +369,8 @@ def test_claims_without_hope_can_cost_another_its_verdict():
         (5, 1, "with 5 seeds no result can decide a claim: use at least 6"),
         (6, 1, ""),
         (6, 2, "with 6 seeds no result can decide 2 claims: use at least 7"),
-        (10, 25, ""),  # 25 * 2 / 2^10 < 0.05
+        # Ten seeds are enough for 25 claims: 25 * 2 / 2^10 < 0.05.
+        (10, 25, ""),
         (10, 26, "with 10 seeds no result can decide 26 claims: use at least 11"),
         (5, 0, ""),
     ],

@@ -13,9 +13,9 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.search.configuration import OBJECTIVE, worst
-from sweeps.search.optuna import OptunaStudy, build_searcher, starting_points
+from sweeps.search.optuna import OptunaStudy, starting_points
 from sweeps.search.scheduler import Report, build_scheduler
-from sweeps.search.searcher import ArmSearcher, KnownTrial
+from sweeps.search.searcher import ArmSearcher, KnownTrial, build_searcher
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
@@ -138,7 +138,8 @@ def test_seeds_repeat_the_points_one_seed_after_another():
     trials = grid_trials(spec)
     assert n_trials(spec) == len(trials) == 9 * 3
     assert [trial["seed"] for trial in trials] == [7] * 9 + [8] * 9 + [9] * 9
-    for first in range(0, 27, 9):  # each seed sees each point once
+    # Each seed sees each point once.
+    for first in range(0, 27, 9):
         points = [{key: v for key, v in t.items() if key != "seed"} for t in trials[first : first + 9]]
         assert points == grid_points(spec)
 
@@ -198,7 +199,8 @@ def test_the_search_learns_from_diverged_trials(mode):
     ("spec", "first"),
     [
         (lambda: sampled(MAIN), 15),
-        (lambda: compared(trials_per_arm=16), 65),  # 13 an arm: TPE has begun
+        # With 13 trials in each arm, TPE has begun.
+        (lambda: compared(trials_per_arm=16), 65),
         (lambda: compared(epochs_per_arm=32), 65),
     ],
     ids=["joint", "trials", "epochs"],
@@ -244,13 +246,15 @@ def known_trial(spec, configuration, final, *, ended):
 def test_every_arm_gets_as_many_trials_in_turn():
     spec = compared(trials_per_arm=6)
     searcher = build_searcher(spec)
-    configurations = [searcher.suggest(str(number)) for number in range(30)]  # all at once
+    # All 30 trials are suggested before any ends.
+    configurations = [searcher.suggest(str(number)) for number in range(30)]
     assert n_trials(spec) == 30
     for end in range(31):
         counts = Counter(configuration["noise"] for configuration in configurations[:end])
         assert max(counts.values(), default=0) - min(counts[mode] for mode in MODES) <= 1
     assert searcher.suggest("more") == Searcher.FINISHED
-    assert searcher.suggest("29") == configurations[-1]  # not a new one
+    # A second request for the same trial gets the same configuration.
+    assert searcher.suggest("29") == configurations[-1]
 
 
 class Named:
@@ -267,9 +271,9 @@ class Named:
 
 
 def spend(searcher, lengths, concurrent):
-    """Run trials side by side, an epoch of each at a time, until the searcher says that all is spent.
+    """Run trials side by side, an epoch of each at a time, until the searcher has spent its budget.
 
-    A trial of no epochs fails before its first. Gives what each arm was charged.
+    A trial of no epochs fails before its first. The result is the number of epochs charged to each arm.
     """
     running, charged = {}, Counter()
     for number in range(10_000):
@@ -380,7 +384,8 @@ def test_all_arms_start_from_the_same_points_of_a_latin_hypercube():
     assert Counter(point["optimizer"] for point in start) == {"sgd": 5, "adam": 5}
     orders = [[point[name] for point in start] for name in ("momentum", "sigma", "lr")]
     ranks = [[sorted(order).index(each) for each in order] for order in orders]
-    assert len({tuple(rank) for rank in ranks}) == 3  # not along the diagonal
+    # The points do not lie along the diagonal.
+    assert len({tuple(rank) for rank in ranks}) == 3
 
 
 def test_a_budget_of_few_trials_spreads_them_over_the_whole_space():
@@ -393,17 +398,7 @@ def test_a_budget_of_few_trials_spreads_them_over_the_whole_space():
 
 
 def side_by_side(scheduler, trials, curve, epochs):
-    """Run trials, an epoch of each at a time.
-
-    Args:
-        scheduler: What decides.
-        trials: By key.
-        curve: The objective, of key and epoch.
-        epochs: The epochs to run.
-
-    Returns:
-        Epochs that each had when it was stopped, or in all.
-    """
+    """Run trials, an epoch of each at a time, with the objective ``curve``; return their last epochs."""
     ran, going = {}, dict(trials)
     for epoch in epochs:
         for key, trial in list(going.items()):
@@ -427,7 +422,7 @@ def added(scheduler, keys, arm_of=lambda key: "none"):
 
 
 def stopped_after(spec, qualities, epochs=27):
-    """Epochs that each trial gets when all go on side by side."""
+    """Return the epochs of each trial when all run side by side."""
     scheduler = build_scheduler(spec)
 
     def curve(quality, epoch):
@@ -441,9 +436,11 @@ def stopped_after(spec, qualities, epochs=27):
 def test_asha_stops_the_bad_and_none_before_its_grace(mode):
     asha = {"grace_epochs": 3, "reduction_factor": 3}
     spec = sampled({"lr": [0.1, 0.2]}, mode=mode, fixed={"epochs": 27}, scheduler={"asha": asha})
-    qualities = [((7 * number) % 27 + 1) / 27 for number in range(27)]  # each ninth once, well mixed
+    # The qualities are k/27 for k from 1 to 27, in mixed order.
+    qualities = [((7 * number) % 27 + 1) / 27 for number in range(27)]
     ran = stopped_after(spec, qualities)
-    assert set(ran.values()) == {3, 9, 27}  # the rungs
+    # Trials end only at the rungs.
+    assert set(ran.values()) == {3, 9, 27}
     assert ran[max(qualities)] == 27
     worst_third = sorted(qualities)[:9]
     assert sum(ran[quality] == 3 for quality in worst_third) >= 7
