@@ -35,8 +35,10 @@ from trainables import registry
 from trainables.data import DataError
 from trainables.precision import onednn_note
 
-INTERRUPTED = 130  # exit status, as after Ctrl-C
-_NOTICE_SECONDS = 2.0  # Reading data that is prepared already takes less.
+# The exit status of a shell after Ctrl-C.
+INTERRUPTED = 130
+# Data that is prepared already is read in less.
+_NOTICE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
 
 
 def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
-    """Run what is left of a sweep, with its lock, followers and mirror held meanwhile."""
+    """Run the rest of a sweep while holding its lock, with everything that follows its journal running."""
     from sweeps.engine.stages import run_stages
 
     with ExitStack() as held:
@@ -267,7 +269,8 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
         followers: list[Follower | PublisherClient] = [delivery, display]
         if mirror:
             followers.insert(1, mirror)
-        for follower in followers:  # They are closed in the opposite order.
+        # The stack closes them in the opposite order.
+        for follower in followers:
             follower.start()
             held.callback(follower.close)
         held.callback(_close_journal, folder, display)
@@ -308,7 +311,8 @@ def _begin(folder: SweepFolder, display: Display | JsonLog) -> None:
 def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
     """Record how the sweep ended and which trials it left unfinished, and write its report."""
     state = folder.state()
-    with suppress(SweepError):  # A journal that cannot be written has been reported already.
+    # A journal that cannot be written has been reported already.
+    with suppress(SweepError):
         for trial in state.trials.values():
             if trial.status == "running":
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")

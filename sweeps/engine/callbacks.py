@@ -104,7 +104,8 @@ class SweepCallback(Callback):
     @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record a trial that failed for good; end the sweep if data or storage are at fault."""
-        if split_config(trial.config)[0] not in self.state.trials:  # Its worker could not even start.
+        if split_config(trial.config)[0] not in self.state.trials:
+            # The trial's worker could not even start.
             self.on_trial_start(iteration, trials, trial)
         record, error = self._record(trial), raised_by(trial)
         reason = failure_reason(trial, error)
@@ -141,9 +142,11 @@ def raised_by(trial: Trial) -> Exception | None:
     # The driver's own copy: the one in the storage, which get_error() reads, may arrive later.
     try:
         error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-    except Exception:  # There is none, or its class is not known here.
+    except Exception:
+        # The file does not exist, or the error's class is not known here.
         return None
-    cause = getattr(error, "cause", None)  # The worker's own error, which Ray wraps.
+    # Ray wraps the worker's own error.
+    cause = getattr(error, "cause", None)
     return cause if isinstance(cause, Exception) else error
 
 

@@ -73,7 +73,8 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     if is_ray_running():
         ray.init(**options)
         return
-    cores = os.cpu_count() or 1  # Ray starts a worker for each.
+    # Ray starts a worker for each core.
+    cores = os.cpu_count() or 1
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:

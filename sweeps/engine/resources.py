@@ -14,7 +14,8 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
 
 _GIB = 2**30
-_JOIN_SECONDS = 30  # Nodes of a cluster that was just started are still joining.
+# The nodes of a cluster that was just started need some time to join.
+_JOIN_SECONDS = 30
 
 
 def as_ray_resources(resources: Resources) -> dict[str, float]:
@@ -59,7 +60,8 @@ def _others_may_join() -> bool:
     host = ray.get_runtime_context().gcs_address.rpartition(":")[0].strip("[]")
     try:
         return not ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a host name
+    except ValueError:
+        # The host is given by name.
         return True
 
 
@@ -67,7 +69,8 @@ def _will_come(needed: Mapping[str, float], say: Callable[[str], None]) -> bool:
     """Wait for a place for one trial: on a node that joins, or that the autoscaler is about to add."""
     say(f"no node has {_text(needed)} yet: waiting up to {_JOIN_SECONDS} s for one to join")
     place = placement_group([dict(needed)])
-    version: int | None = None  # of the cluster's demands, once they include this place
+    # The version of the cluster's demands that includes this place.
+    version: int | None = None
     try:
         for _ in range(_JOIN_SECONDS):
             if place.wait(timeout_seconds=1):

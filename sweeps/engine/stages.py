@@ -49,7 +49,8 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
 def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     """Start Tune afresh from the journal: Tune's own record lacks trials if a driver is killed."""
     filesystem, path = FileSystem.from_uri(folder.tune_root)
-    with suppress(OSError):  # The folder does not exist yet.
+    # At first, the folder does not exist.
+    with suppress(OSError):
         filesystem.delete_dir(path)
     try:
         _tuner(folder, spec, stage, stop).fit()
@@ -99,14 +100,14 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
 
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Leave the display, the record and the signals of a sweep to us."""
+    """Let Tune and Optuna print nothing, keep no record and handle no signal: sweeps do that themselves."""
     with ExitStack() as settings:
         settings.enter_context(
             environment(
                 RAY_AIR_NEW_OUTPUT="0",
                 TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-                TUNE_DISABLE_SIGINT_HANDLER="1",  # Tune's does not handle SIGTERM.
-                TUNE_GLOBAL_CHECKPOINT_S="inf",  # The journal is the record.
+                TUNE_DISABLE_SIGINT_HANDLER="1",
+                TUNE_GLOBAL_CHECKPOINT_S="inf",
             )
         )
         settings.enter_context(log_level("ray.tune", logging.CRITICAL))
