@@ -21,6 +21,7 @@ from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Follower
+from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState, TrialRecord
 from sweeps.record.storage import in_ray_job, open_storage
 from sweeps.spec.changes import Change, changes
@@ -252,34 +253,14 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
 
 
 def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
-    """Run the rest of a sweep while holding its lock, with everything that follows its journal running."""
+    """Run the rest of a sweep, and return its results."""
     from sweeps.engine.stages import run_stages
 
-    with ExitStack() as held:
-        held.callback(folder.lock().release)
-        folder.claim()
-        folder.journal.repair()
-        display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
-        if note := undecidable(spec):
-            display.say(f"note: {note}")
-        mirror = folder.mirror(display.say)
-        if mirror:
-            held.callback(mirror.release)
-        delivery.follow(folder, display.say, mirror)
-        followers: list[Follower | PublisherClient] = [delivery, display]
-        if mirror:
-            followers.insert(1, mirror)
-        # The stack closes them in the opposite order.
-        for follower in followers:
-            follower.start()
-            held.callback(follower.close)
-        held.callback(_close_journal, folder, display)
-        if in_ray_job():
-            # Ray deletes the job's copy of the working directory before it stops the job.
-            held.enter_context(working_directory(folder.path))
+    with ExitStack() as opened:
+        display, mirror = _open(opened, folder, spec, delivery, log)
 
         def give_up() -> None:
-            held.close()
+            opened.close()
             os._exit(INTERRUPTED)
 
         _begin(folder, display)
@@ -298,6 +279,33 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
 
     display.summarise(result.state, result.tracking_uri, result.undelivered, summary_lines(folder))
     return result
+
+
+def _open(
+    opened: ExitStack, folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log
+) -> tuple[Display | JsonLog, Mirror | None]:
+    """Lock a sweep, and start everything that follows its journal; the stack undoes it in reverse."""
+    opened.callback(folder.lock().release)
+    folder.claim()
+    folder.journal.repair()
+    display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
+    if note := undecidable(spec):
+        display.say(f"note: {note}")
+    mirror = folder.mirror(display.say)
+    if mirror:
+        opened.callback(mirror.release)
+    delivery.follow(folder, display.say, mirror)
+    followers: list[Follower | PublisherClient] = [delivery, display]
+    if mirror:
+        followers.insert(1, mirror)
+    for follower in followers:
+        follower.start()
+        opened.callback(follower.close)
+    opened.callback(_close_journal, folder, display)
+    if in_ray_job():
+        # Ray deletes the job's copy of the working directory before it stops the job.
+        opened.enter_context(working_directory(folder.path))
+    return display, mirror
 
 
 def _begin(folder: SweepFolder, display: Display | JsonLog) -> None:
