@@ -26,6 +26,18 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 @contextmanager
+def restored_environment() -> Iterator[None]:
+    """Let a library set environment variables, and undo that."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
 def attributes(owner: object, **values: Any) -> Iterator[None]:
     """Set attributes of a module or class."""
     before = {name: getattr(owner, name) for name in values}

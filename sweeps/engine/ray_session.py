@@ -15,7 +15,7 @@ from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
-from sweeps.temporary import environment, log_level, signal_handler
+from sweeps.temporary import environment, log_level, restored_environment, signal_handler
 
 # One arena, and freed memory kept: each epoch of a trial allocates the same sizes again. By default glibc
 # gives a trial's thread memory of its own and returns large tensors to the system after each step.
@@ -45,6 +45,7 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
         if not ray.is_initialized():
             session.enter_context(log_level("ray", logging.ERROR))
             session.enter_context(signal_handler(signal.SIGTERM))
+            session.enter_context(restored_environment())
             try:
                 session.callback(_shut_down)
                 join_or_start(spec.resources, spec.budget.concurrent)

@@ -22,7 +22,7 @@ _MEMORY = "/dev/shm"
 
 @contextmanager
 def mlflow_settings() -> Iterator[None]:
-    """Make MLflow quiet and leave retries to us; restore the environment and its log level afterwards."""
+    """Make MLflow quiet and leave retries to us; restore the environment and log levels afterwards."""
     settings = {
         # If the reply to a create-run call is lost, MLflow's own retry creates a second run. The publisher
         # retries instead, after checking what arrived.
@@ -30,8 +30,13 @@ def mlflow_settings() -> Iterator[None]:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
-    # MLflow logs database errors with their traceback, although we report them in one line.
-    with environment(**settings), log_level("mlflow.store.db.utils", logging.CRITICAL):
+    with (
+        environment(**settings),
+        # MLflow logs database errors with their traceback, although we report them in one line.
+        log_level("mlflow.store.db.utils", logging.CRITICAL),
+        # MLflow sets this level itself when it opens a database.
+        log_level("sqlalchemy", logging.WARNING),
+    ):
         yield
 
 

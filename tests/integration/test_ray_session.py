@@ -48,7 +48,7 @@ ray.shutdown()
 
 def environment_of_its_own():
     """The environment of a process that starts its own Ray, with the modules of this one."""
-    names = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    names = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "RAY_"))}
     return {**names, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
 
 

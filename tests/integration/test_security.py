@@ -583,13 +583,14 @@ RUN = """
 import sys
 import psutil
 from sweeps import run
-from sweeps import runner
+from sweeps.engine import ray_session
 from tests.curves import Curves
 from tests.curves import content
 from trainables import register
 
 register(Curves)
-runner.leave = lambda: None  # so that Ray is still there after the sweep
+# Ray is to be there after the sweep.
+ray_session._shut_down = lambda: None
 trouble = {"trouble": {"grid": ["none", "raise"]}}
 spec = content(search=trouble, fixed={"epochs": 2}, budget={"concurrent": 1}, max_failures=0)
 run(spec, storage="runs", log="json")
