@@ -4,7 +4,8 @@ import json
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,15 @@ def _run(spec: str) -> None:
 
         setattr(runner, name, call)
 
-    timed("ensure_ray", "Ray")
+    session = runner.ray_session
+
+    @contextmanager
+    def timed_session(*arguments: Any) -> Iterator[None]:
+        with session(*arguments):
+            mark("Ray")
+            yield
+
+    runner.ray_session = timed_session
     timed("_prepare_data", "data")
     mark("imports")
     sys.argv = ["noisesweep", "run", spec, "--json"]

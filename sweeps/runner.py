@@ -32,13 +32,13 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
-from trainables import registry
+from trainables import onednn, registry
 from trainables.data import DataError
 from trainables.precision import onednn_note
 
 # The exit status of a shell after Ctrl-C.
 INTERRUPTED = 130
-# Data that is prepared already is read in less.
+# Reading prepared data takes less time.
 _NOTICE_SECONDS = 2.0
 
 
@@ -193,11 +193,11 @@ def _prepared(
     with ExitStack() as session:
         session.callback(delivery.abandon)
         if to_run:
+            _check_arithmetic(spec, say)
             with ThreadPoolExecutor(1) as importer:
                 importer.submit(import_module, "sweeps.engine.stages")
                 session.enter_context(ray_session(spec, say))
                 _prepare_data(spec, say)
-            _note_precision(spec, say)
         delivery.open()
         yield delivery
 
@@ -232,7 +232,12 @@ def _data_dir(spec: Spec) -> str | None:
     return str(Path(given).expanduser().resolve()) if given else None
 
 
-def _note_precision(spec: Spec, say: Callable[[str], None]) -> None:
+def _check_arithmetic(spec: Spec, say: Callable[[str], None]) -> None:
+    """Refuse a wrong setting of the environment, and note how this CPU computes."""
+    try:
+        onednn.is_requested()
+    except ValueError as error:
+        raise SweepError(str(error)) from None
     precisions = [hyperparameters.precision for hyperparameters in spec.variants(["precision"])]
     if not spec.resources.gpu and (note := onednn_note(precisions)):
         say(f"note: {note}")
@@ -256,6 +261,8 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
     """Run the rest of a sweep, and return its results."""
     from sweeps.engine.stages import run_stages
 
+    # Ask git here: in a Ray job, the working directory changes below.
+    made_by = provenance()
     with ExitStack() as opened:
         display, mirror = _open(opened, folder, spec, delivery, log)
 
@@ -263,11 +270,17 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
             opened.close()
             os._exit(INTERRUPTED)
 
-        _begin(folder, display)
         try:
+            _begin(folder, made_by, display)
             with stopping(when_stuck=give_up) as stop:
+
+                def lose_lease(error: SweepError) -> None:
+                    stop.fail(error)
+                    # The other driver writes to the same runs in MLflow.
+                    delivery.abandon()
+
                 if mirror:
-                    mirror.on_lost = stop.fail
+                    mirror.on_lost = lose_lease
                 run_stages(folder, spec, stop)
         except Stopped:
             pass
@@ -286,6 +299,9 @@ def _open(
 ) -> tuple[Display | JsonLog, Mirror | None]:
     """Lock a sweep, and start everything that follows its journal; the stack undoes it in reverse."""
     opened.callback(folder.lock().release)
+    if in_ray_job():
+        # Ray deletes the job's copy of the working directory before it stops the job.
+        opened.enter_context(working_directory(folder.path))
     folder.claim()
     folder.journal.repair()
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
@@ -302,17 +318,15 @@ def _open(
         follower.start()
         opened.callback(follower.close)
     opened.callback(_close_journal, folder, display)
-    if in_ray_job():
-        # Ray deletes the job's copy of the working directory before it stops the job.
-        opened.enter_context(working_directory(folder.path))
     return display, mirror
 
 
-def _begin(folder: SweepFolder, display: Display | JsonLog) -> None:
-    """Write to the journal which versions this driver runs with."""
-    made_by = provenance()
+def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | JsonLog) -> None:
+    """Append the ``begin`` event with this driver's versions."""
     if earlier := folder.state().versions - {made_by["versions"]}:
-        display.say(f"note: it ran with {'; '.join(sorted(earlier))} before, now with {made_by['versions']}")
+        display.say(
+            f"note: earlier drivers used {'; '.join(sorted(earlier))}; this one uses {made_by['versions']}"
+        )
     folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
 
 

@@ -72,7 +72,9 @@ def signal_handler(number: signal.Signals) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(number, before)
+        # None stands for a handler that was not set from Python.
+        if before is not None:
+            signal.signal(number, before)
 
 
 @contextmanager

@@ -24,13 +24,18 @@ _LARGE = 2**21
 _linear = F.linear
 
 
-@contextmanager
-def onednn_linear() -> Iterator[None]:
-    """Replace ``F.linear``, which every linear layer calls, by ``linear`` if that is asked for."""
+def is_requested() -> bool:
+    """Whether ``NOISESWEEP_ONEDNN`` is 1; raises ValueError if it is neither 0 nor 1 nor unset."""
     setting = os.environ.get("NOISESWEEP_ONEDNN") or "0"
     if setting not in ("0", "1"):
         raise ValueError(f"NOISESWEEP_ONEDNN must be 0 or 1, got {setting!r}")
-    if setting == "0" or not torch.backends.mkldnn.is_available():
+    return setting == "1" and torch.backends.mkldnn.is_available()
+
+
+@contextmanager
+def onednn_linear() -> Iterator[None]:
+    """Replace ``F.linear``, which every linear layer calls, by ``linear`` if that is requested."""
+    if not is_requested():
         yield
         return
     before, F.linear = F.linear, linear

@@ -104,7 +104,9 @@ class TextTrainable(Trainable[H]):
 
     @override
     def prepare(self, hyperparameters: H, *, test: bool = False) -> None:
-        self.model(hyperparameters)
+        # Building the model checks its word vectors; the caller's random numbers stay as they are.
+        with torch.random.fork_rng(devices=[]):
+            self.model(hyperparameters)
         check_subset(hyperparameters, len(self._split(None).train))
         if test:
             self.load("test")

@@ -39,7 +39,7 @@ class SweepCallback(Callback):
     @override
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         if self._stop.asked or self._stop.fault:
-            # Before Tune cleans up, which can take longer than a stopped job is given.
+            # Do this before Tune cleans up, which can take longer than a stopped job is given.
             self._interrupt()
         self._stop.check()
 
@@ -139,7 +139,7 @@ class SweepCallback(Callback):
 
 def raised_by(trial: Trial) -> Exception | None:
     """Return the error of a failed trial's training or worker; None if it cannot be loaded here."""
-    # The driver's own copy: the one in the storage, which get_error() reads, may arrive later.
+    # Read the driver's own copy: the one in the storage, which get_error() reads, may arrive later.
     try:
         error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     except Exception:

@@ -1,36 +1,42 @@
-"""Everything that sweeps use or change of Ray's private names, seen in Ray 2.60, each with its reason.
+"""Ray's private names that sweeps use or patch, each with its reason, seen in Ray 2.60; Tune's are apart.
 
-``tests/integration/test_ray_private.py`` fails where a new version of Ray breaks one of them or no longer
-needs it. Changes are undone at the end of the sweep.
+``tests/integration/test_ray_private.py`` fails if a new version of Ray breaks one of them or no longer needs
+it. Patches are undone at the end of the sweep.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray._private import ray_constants, services, worker
 from ray._private.node import Node
-from ray.air.execution._internal import RayActorManager
-from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
-from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.execution import class_cache, tune_controller
-from typing_extensions import override
+from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
 
 from sweeps.temporary import attributes
 
+__all__ = [
+    "GangResourceRequest",
+    "cluster_status",
+    "errors_on_stderr",
+    "is_ray_running",
+    "loopback_only",
+    "preloading",
+    "without_services",
+]
+
 
 def is_ray_running() -> bool:
-    """Whether ``ray.init`` would join a Ray rather than start one; no public function tells."""
+    """Whether ``ray.init`` would join a Ray instance rather than start one; no public function tells."""
     return services.canonicalize_bootstrap_address(None) is not None
 
 
 @contextmanager
 def loopback_only() -> Iterator[None]:
-    """Let the Ray that ``ray.init`` starts be reached from this machine alone.
+    """Make the Ray instance that ``ray.init`` starts listen on loopback only.
 
-    Ray listens on the machine's address and asks for no token. It takes loopback by itself where it has no
-    clusters: on macOS and Windows. Upstream: #59852 binds to one address, which still is not loopback.
+    Otherwise it listens on the machine's address and asks for no token. Ray uses loopback only on macOS and
+    Windows, where it does not support clusters. Upstream: #59852 binds to one address, but not to loopback.
     """
     if is_ray_running():
         yield
@@ -68,34 +74,13 @@ def errors_on_stderr() -> Iterator[None]:
         yield
 
 
-class OutOfMemoryActorManager(RayActorManager):
-    """Handles a worker that was killed for lack of memory as a dead worker.
+def preloading(module: str, workers: int) -> dict[str, Any]:
+    """Options of ``ray.init`` with which so many workers import a module as soon as they start.
 
-    Ray raises an ``OutOfMemoryError`` for it, which is no ``RayActorError``, the only error by which Tune
-    recognizes a dead worker: the whole sweep would end, although the trial can be retried. Upstream: #29736
-    introduced the error; there is no issue about Tune.
+    Without the limit, Ray ends idle workers when Tune reserves their cores, and starts others. Upstream: the
+    options of ``_system_config`` are not documented.
     """
-
-    @override
-    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
-        if isinstance(exception, OutOfMemoryError):
-            exception = RayActorError(error_msg=f"out of memory: {str(exception).split('. ')[0]}")
-        super()._actor_task_failed(tracked_actor_task, exception)
-
-
-@contextmanager
-def patched_tune() -> Iterator[None]:
-    """Let Tune survive workers without memory, keep credentials out of logs, and reuse running workers.
-
-    Tune passes the driver's AWS credentials to its workers as settings, which Ray writes to its logs in plain
-    text (upstream: #28276); here each node has its own. Tune also sets ``PL_DISABLE_FORK``, for Lightning: a
-    worker with a variable of its own is always started anew. Upstream: no issue.
-    """
-    passed_on = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
-    with ExitStack() as patches:
-        patches.enter_context(attributes(tune_controller, RayActorManager=OutOfMemoryActorManager))
-        patches.enter_context(attributes(class_cache, ENV_VARS_TO_PROPAGATE=passed_on, DEFAULT_ENV_VARS={}))
-        yield
+    return {"_system_config": {"preload_python_modules": [module], "num_workers_soft_limit": workers}}
 
 
 def cluster_status() -> GetClusterStatusReply:

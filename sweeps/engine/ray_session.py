@@ -1,4 +1,4 @@
-"""The Ray that a sweep runs on: one that is running, or one started for this machine alone."""
+"""Connects a sweep to a running Ray instance, or starts one on this machine only."""
 
 import logging
 import os
@@ -10,15 +10,21 @@ from typing import Any
 
 import ray
 
-from sweeps.engine.ray_private import errors_on_stderr, is_ray_running, loopback_only, without_services
+from sweeps.engine.ray_private import (
+    errors_on_stderr,
+    is_ray_running,
+    loopback_only,
+    preloading,
+    without_services,
+)
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
 from sweeps.temporary import environment, log_level, restored_environment, signal_handler
 
-# One arena, and freed memory kept: each epoch of a trial allocates the same sizes again. By default glibc
-# gives a trial's thread memory of its own and returns large tensors to the system after each step.
+# Make glibc use one arena and keep freed memory: every epoch of a trial allocates the same sizes again. By
+# default, a trial's thread has an arena of its own, and large tensors are returned to the system.
 ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -29,9 +35,9 @@ _SHUTDOWN_SECONDS = 10.0
 
 @contextmanager
 def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
-    """Join a Ray, or start one, on which the trials of a sweep can run, and disconnect from it at the end.
+    """Join or start a Ray instance that can run the trials of a sweep, and disconnect from it at the end.
 
-    A Ray that the caller is connected to stays as it is.
+    A connection of the caller stays as it is.
 
     Args:
         spec: The sweep.
@@ -57,13 +63,13 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def join_or_start(resources: Resources, concurrent: int | None) -> None:
-    """Join the Ray that ``RAY_ADDRESS`` names or that ``ray start`` began here; else start one.
+    """Join the Ray instance that ``RAY_ADDRESS`` names or that ``ray start`` began here, or else start one.
 
     One that is started listens on loopback alone and has no dashboard. If trials will take at least half of
     its workers, these import the trials' modules while the driver prepares the rest.
 
     Args:
-        resources: Of one trial.
+        resources: The resources of one trial.
         concurrent: Trials at a time; None for as many as fit.
 
     Raises:
@@ -79,18 +85,14 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:
-        options["_system_config"] = {
-            "preload_python_modules": ["sweeps.engine.trial"],
-            # Without this, Ray ends the idle workers when Tune reserves their cores, and starts others.
-            "num_workers_soft_limit": cores,
-        }
+        options |= preloading("sweeps.engine.trial", workers=cores)
     allocator = {name: value for name, value in ALLOCATOR.items() if name not in os.environ}
     with loopback_only(), without_services(), environment(**allocator):
         ray.init(include_dashboard=False, **options)
 
 
 def _shut_down() -> None:
-    """Shut Ray down in a thread: it waits forever if Ray is gone, as after a SIGTERM to all processes.
+    """Shut Ray down in another thread: ``ray.shutdown`` blocks forever if Ray's processes have died.
 
     This thread only waits: Ray aborts if one of its objects is freed during shutdown.
     """

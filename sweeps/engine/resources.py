@@ -1,14 +1,13 @@
-"""The resources of a trial, compared with those of nodes that are there or could be added."""
+"""Checks that a node has the resources of a trial, or that one with them will be added."""
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from math import isclose
 
 import ray
-from ray.core.generated.autoscaler_pb2 import GangResourceRequest
 from ray.util.placement_group import placement_group, remove_placement_group
 
-from sweeps.engine.ray_private import cluster_status
+from sweeps.engine.ray_private import GangResourceRequest, cluster_status
 from sweeps.errors import SweepError
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
@@ -30,7 +29,7 @@ def as_ray_resources(resources: Resources) -> dict[str, float]:
 
 
 def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:
-    """Refuse resources that no node can ever give: Ray itself would wait for them forever.
+    """Refuse resources that no node can ever have: Ray would wait for them forever.
 
     Args:
         spec: The sweep, with Ray running.

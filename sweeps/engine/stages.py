@@ -1,4 +1,4 @@
-"""The stages of a sweep, each a run of Ray Tune that begins with what the journal knows."""
+"""Runs each stage of a sweep as a run of Ray Tune that starts from the journal."""
 
 import logging
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.engine.callbacks import SweepCallback
-from sweeps.engine.ray_private import patched_tune
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
 from sweeps.engine.trial import run_trial
+from sweeps.engine.tune_private import patched_tune
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, SEARCH

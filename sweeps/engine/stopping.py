@@ -1,4 +1,4 @@
-"""Stops a sweep in good order on Ctrl-C, or on the SIGTERM that a stopped job or a batch system sends."""
+"""Stops a sweep cleanly on Ctrl-C, or on the SIGTERM that a stopped job or a batch system sends."""
 
 import signal
 import threading
@@ -53,7 +53,7 @@ def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
             of a machine, Ray is gone and waiting for it takes minutes.
 
     Yields:
-        The request. Outside the main thread, which alone receives signals, it is never made.
+        The request. It is never set outside the main thread, which alone receives signals.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -65,7 +65,9 @@ def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None stands for a handler that was not set from Python.
+            if handler is not None:
+                signal.signal(number, handler)
 
     def ask(number: int, frame: Any) -> None:
         stop.asked = True
@@ -78,4 +80,7 @@ def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
         yield stop
     finally:
         patience.cancel()
+        if patience.is_alive():
+            # It has given up, closes everything and ends the process.
+            patience.join()
         restore()

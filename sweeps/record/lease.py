@@ -113,7 +113,12 @@ class Lease:
         if self._filesystem.get_file_info(self._path).type != FileType.File:
             return None
         with self._filesystem.open_input_stream(self._path) as stream:
-            return Holder(**json.loads(stream.readall()))
+            content = stream.readall()
+        try:
+            return Holder(**json.loads(content))
+        except (ValueError, TypeError):
+            advice = "delete it if no driver is running this sweep"
+            raise OSError(f"the lease {LEASE} is damaged; {advice}") from None
 
     def _write(self) -> None:
         holder = Holder(platform.node(), os.getpid(), time.time(), self._claim.read_text())

@@ -119,6 +119,9 @@ class PublisherClient:
                 if closing and not close_sent:
                     connection.send(Close())
                     close_sent = True
+                if closing and self._mirror:
+                    # The mirror's thread has ended, but uploading the rest can outlast its lease.
+                    self._mirror.tick()
                 if connection.poll(_POLL_SECONDS):
                     message: Say | Closed = connection.recv()
                     if isinstance(message, Closed):

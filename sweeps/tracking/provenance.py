@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from importlib.metadata import version
 
+from trainables import onednn
+
 _PACKAGES = ("noisesweep", "torch", "ray", "optuna", "mlflow")
 
 
@@ -13,7 +15,7 @@ def provenance() -> dict[str, str]:
     """Return the ``driver`` host, the ``versions`` and, if known, the working directory's ``git_commit``."""
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
     # It changes results in the last digits, as trainables.onednn says.
-    if os.environ.get("NOISESWEEP_ONEDNN") == "1":
+    if onednn.is_requested():
         versions.append("oneDNN linear layers")
     facts = {"driver": platform.node(), "versions": ", ".join(versions)}
     if commit := _git_commit():

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -40,7 +40,8 @@ def main(descriptor: int) -> None:
         # Leave the processors to the trials.
         os.nice(_NICENESS)
         # Do this while trials run, since the driver waits for the best model at the end.
-        warm_up_export()
+        with suppress(Exception):
+            warm_up_export()
         while isinstance(message := messages.get(), SafeUpTo):
             publisher.limit = message.offset
         publisher.close()

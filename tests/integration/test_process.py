@@ -79,7 +79,7 @@ def test_it_ignores_signals_and_modules_in_the_working_directory(folder, uri, tm
     epochs(folder, 1, 1, 3)
     end(folder, 1)
     client.close()
-    assert delivered(folder, uri, client.parent) == {"t1": ("FINISHED", expected(3))}
+    assert delivered(folder, uri, client.parent) == {"0001": ("FINISHED", expected(3))}
     assert (client.undelivered, said) == (0, [])
 
 
@@ -93,7 +93,7 @@ def test_it_is_replaced_when_it_is_killed(folder, uri):
     epochs(folder, 1, 3, 3)
     end(folder, 1)
     client.close()
-    assert delivered(folder, uri, parent) == {"t1": ("FINISHED", expected(3))}
+    assert delivered(folder, uri, parent) == {"0001": ("FINISHED", expected(3))}
     assert said == [f"the MLflow publisher for {uri} exited with status -9; starting another"]
     assert (client.parent, client.undelivered) == (parent, 0)
 
@@ -112,7 +112,7 @@ def test_it_is_not_replaced_when_the_one_before_uploaded_nothing(folder, uri, mo
     rest = publisher(folder, uri)
     rest.start()
     rest.close()
-    assert delivered(folder, uri, client.parent) == {"t1": ("KILLED", [])}
+    assert delivered(folder, uri, client.parent) == {"0001": ("KILLED", [])}
 
 
 def test_an_abandoned_publisher_is_not_mentioned(folder, uri, monkeypatch):

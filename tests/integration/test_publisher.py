@@ -150,7 +150,7 @@ def publisher(folder, uri, say=print):
 
 def start(folder, number):
     hyperparameters = folder.spec().hyperparameters({"noise": "layer", "sigma": 0.1}).model_dump()
-    trial = {"trial": f"t{number}", "number": number, "stage": "search", "arm": "layer", "seed": 0}
+    trial = {"trial": trial_id(number), "number": number, "stage": "search", "arm": "layer", "seed": 0}
     folder.journal.append("start", **trial, hyperparameters=hyperparameters)
 
 
@@ -158,12 +158,12 @@ def epochs(folder, number, first, last):
     for epoch in range(first, last + 1):
         metrics = {**METRICS, "train_loss": 1 / epoch}
         tags = {"host": "here", "data_fingerprint": "formula"}
-        folder.journal.append("epoch", trial=f"t{number}", epoch=epoch, metrics=metrics, tags=tags)
+        folder.journal.append("epoch", trial=trial_id(number), epoch=epoch, metrics=metrics, tags=tags)
 
 
 def end(folder, number, status="diverged"):
     # Not "finished": the best trial's checkpoint would be logged as a model, and these trials have none.
-    folder.journal.append("end", trial=f"t{number}", status=status, reason="", folder="")
+    folder.journal.append("end", trial=trial_id(number), status=status, reason="")
 
 
 def delivered(folder, uri, parent):
@@ -270,8 +270,8 @@ def test_a_server_that_is_killed_and_comes_back_gets_everything_once(server, fol
     follower.close()
     assert follower.undelivered == 0
     assert delivered(folder, server.uri, follower.parent) == {
-        "t1": ("FINISHED", expected(5)),
-        "t2": ("FAILED", expected(3)),
+        "0001": ("FINISHED", expected(5)),
+        "0002": ("FAILED", expected(3)),
     }
     assert MlflowClient(server.uri).get_run(follower.parent).info.status == "KILLED"
 
@@ -292,7 +292,7 @@ def test_the_next_driver_uploads_what_an_absent_server_missed(server, folder, mo
     second.close()
     assert second.undelivered == 0
     # The journal does not say how the sweep ended, so no run may look as if it were running.
-    assert delivered(folder, server.uri, second.parent) == {"t1": ("KILLED", expected(2))}
+    assert delivered(folder, server.uri, second.parent) == {"0001": ("KILLED", expected(2))}
     assert MlflowClient(server.uri).get_run(second.parent).info.status == "KILLED"
 
 
@@ -311,7 +311,7 @@ def test_uploading_twice_changes_nothing(folder, tmp_path):
     assert again.offset == 0
     again.start()
     again.close()
-    assert delivered(folder, uri, again.parent) == once == {"t1": ("FINISHED", expected(4))}
+    assert delivered(folder, uri, again.parent) == once == {"0001": ("FINISHED", expected(4))}
 
 
 def test_a_run_that_the_user_deletes_stays_deleted_and_stops_nothing(folder, tmp_path):
@@ -327,7 +327,7 @@ def test_a_run_that_the_user_deletes_stays_deleted_and_stops_nothing(folder, tmp
         run.data.tags["trial"]: run.info.run_id
         for run in client.search_runs([experiment], "tags.trial != ''")
     }
-    client.delete_run(runs["t1"])
+    client.delete_run(runs["0001"])
     for number in (1, 2):
         epochs(folder, number, 1, 2)
         end(folder, number)
@@ -335,8 +335,8 @@ def test_a_run_that_the_user_deletes_stays_deleted_and_stops_nothing(folder, tmp
     second.start()
     second.close()
     assert second.undelivered == 0
-    assert delivered(folder, uri, second.parent) == {"t2": ("FINISHED", expected(2))}
-    assert client.get_run(runs["t1"]).info.lifecycle_stage == "deleted"
+    assert delivered(folder, uri, second.parent) == {"0002": ("FINISHED", expected(2))}
+    assert client.get_run(runs["0001"]).info.lifecycle_stage == "deleted"
 
 
 def test_a_sweep_whose_parent_is_deleted_is_uploaded_to_a_new_one(folder, tmp_path):
@@ -352,7 +352,7 @@ def test_a_sweep_whose_parent_is_deleted_is_uploaded_to_a_new_one(folder, tmp_pa
     second.start()
     second.close()
     assert second.parent != first.parent
-    assert delivered(folder, uri, second.parent) == {"t1": ("FINISHED", expected(2))}
+    assert delivered(folder, uri, second.parent) == {"0001": ("FINISHED", expected(2))}
 
 
 def test_a_driver_killed_while_it_makes_the_parent_leaves_no_second_one(folder, tmp_path, monkeypatch):
@@ -407,7 +407,7 @@ def test_a_run_is_created_once_even_if_the_reply_is_lost(folder, server):
         end(folder, 1)
         follower.close()
     assert messages.away.is_set()
-    assert delivered(folder, server.uri, follower.parent) == {"t1": ("FINISHED", expected(3))}
+    assert delivered(folder, server.uri, follower.parent) == {"0001": ("FINISHED", expected(3))}
 
 
 def test_status_and_report_leave_the_callers_environment_and_log_levels_alone(folder, tmp_path, monkeypatch):
@@ -479,7 +479,7 @@ def test_a_trial_may_have_more_metrics_than_mlflow_takes_at_a_time(folder, tmp_p
     follower = publisher(folder, uri)
     follower.start()
     follower.close()
-    assert delivered(folder, uri, follower.parent)["t1"] == ("KILLED", expected(1200))
+    assert delivered(folder, uri, follower.parent)["0001"] == ("KILLED", expected(1200))
 
 
 def test_a_deleted_experiment_is_one_error_and_leaves_nothing(curves, tmp_path):

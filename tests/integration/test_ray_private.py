@@ -11,7 +11,8 @@ from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
 
-from sweeps.engine.ray_private import OutOfMemoryActorManager, errors_on_stderr, patched_tune
+from sweeps.engine.ray_private import errors_on_stderr
+from sweeps.engine.tune_private import OutOfMemoryActorManager, patched_tune
 from tests.integration.test_ray_session import environment_of_its_own
 
 PLAIN = """

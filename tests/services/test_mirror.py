@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from mlflow import MlflowClient
 from pyarrow.fs import FileSystem
 
 from sweeps import SweepError, load_spec
@@ -160,6 +161,10 @@ def test_a_sweep_ends_when_another_driver_takes_it_over(bucket, machines, tmp_pa
     output = driver.finish(1)
     assert f"{uri}: another driver has taken over this sweep, on elsewhere (process 7); " in output
     assert read_lease(uri)["host"] == "elsewhere"
+    # The other driver writes to the same runs: this one must not end them.
+    client = MlflowClient(server["MLFLOW_TRACKING_URI"])
+    runs = client.search_runs([client.get_experiment_by_name("fenced").experiment_id])
+    assert {run.info.status for run in runs} == {"RUNNING"}
 
 
 def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machines, curves):

@@ -1,6 +1,7 @@
 """Datasets on disk: the shared cache, decoding, and what is said of data that cannot be read."""
 
 import io
+import logging
 import os
 from pathlib import Path
 
@@ -186,6 +187,25 @@ def test_a_dataset_published_as_a_script_comes_from_the_hubs_conversion(tmp_path
     monkeypatch.setattr(datasets, "load_dataset", refusing)
     assert len(DATASET.load("train", tmp_path).labels) == 5
     assert asked == [None, "refs/convert/parquet"]
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_reading_leaves_the_hubs_client_as_it_was(tmp_path, bars):
+    import datasets
+
+    write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
+    logger, set_bars = logging.getLogger("huggingface_hub"), datasets.enable_progress_bars
+    before = logger.level, datasets.are_progress_bars_disabled()
+    try:
+        logger.setLevel(13)
+        if not bars:
+            datasets.disable_progress_bars()
+        DATASET.load("train", tmp_path)
+        assert (logger.level, datasets.are_progress_bars_disabled()) == (13, not bars)
+    finally:
+        logger.setLevel(before[0])
+        if not before[1]:
+            set_bars()
 
 
 def test_a_corrupted_file_is_one_line(tmp_path, cache):

@@ -8,6 +8,7 @@ import pytest
 
 from sweeps import SweepError
 from sweeps.record import lease
+from sweeps.record.files import LEASE
 from sweeps.record.lease import Lease, LeaseLost
 
 
@@ -157,3 +158,13 @@ def test_a_driver_that_lost_its_lease_neither_renews_nor_releases_it(tmp_path, m
     second.release()
     with pytest.raises(LeaseLost, match=r"another driver has taken over this sweep$"):
         first.renew()
+
+
+@pytest.mark.parametrize("content", ['{"host": "here"', '{"host": "here", "color": "red"}'])
+def test_a_damaged_lease_is_one_error(tmp_path, content):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / LEASE).write_text(content)
+    (tmp_path / "a").mkdir()
+    damaged = Lease(tmp_path / "a", (tmp_path / "store").as_uri())
+    with pytest.raises(SweepError, match=r"cannot be read: the lease driver\.json is damaged; delete it if"):
+        damaged.claim()

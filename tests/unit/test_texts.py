@@ -503,3 +503,11 @@ def test_the_training_loss_of_a_tagger_is_the_mean_over_words(data_dir):
     ]
     expected = float(sum(words).detach()) / float(sum(b.weight for b in batches))
     assert metrics["train_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["conll2003", "imdb"])
+def test_preparing_draws_no_random_numbers_of_the_caller(name, made_data):
+    case = CASES[name](made_data)
+    before = torch.get_rng_state()
+    case.trainable.prepare(case.hyperparameters)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -6,13 +6,33 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainables.data import DataError, reason_of
 from trainables.data.cache import cached
+
+
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """Let the hub's client log no retries and, in a log file, show no progress bars; undo that at the end."""
+    # This import takes a second; only the first process of a machine needs it.
+    import datasets
+
+    logger = logging.getLogger("huggingface_hub")
+    level, had_bars = logger.level, not datasets.are_progress_bars_disabled()
+    logger.setLevel(logging.ERROR)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if had_bars:
+            datasets.enable_progress_bars()
 
 
 def data_root(data_dir: Path | None) -> Path | None:
@@ -111,14 +131,7 @@ class HubDataset:
         return f"{self.name}-{split}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
 
     def _read(self, source: Path | str, split: str, folder: Path, make: Callable[[Any, Path], None]) -> None:
-        # This import takes a second; only the first process of a machine needs it.
-        import datasets
-
-        if not sys.stderr.isatty():
-            datasets.disable_progress_bars()
-        # Otherwise the hub's client logs every retry.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        with _quiet_client(), tempfile.TemporaryDirectory(dir=folder) as scratch:
             # Bypass datasets' own cache for local files: it would keep a second copy, and it does not notice
             # a changed file of the same path and time.
             arrow = scratch if isinstance(source, Path) else None
