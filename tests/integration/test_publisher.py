@@ -21,6 +21,7 @@ from urllib3.util import Retry
 
 from sweeps import SweepError, load_spec, resume, run
 from sweeps.record.folder import create_sweep, latest_sweep
+from sweeps.search.configuration import trial_id
 from sweeps.tracking import publisher as publisher_module
 from sweeps.tracking import store
 from sweeps.tracking.bookmark import Bookmark
