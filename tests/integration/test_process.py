@@ -143,6 +143,11 @@ class LastBytesArrive:
     def __init__(self, folder):
         self.copied, self.client = 0, None
         self._size = folder.journal.path.stat().st_size
+        self.ticks = 0
+
+    def tick(self):
+        """Renew the lease."""
+        self.ticks += 1
 
     @property
     def offset(self):
@@ -164,6 +169,8 @@ def test_events_that_become_safe_when_the_driver_closes_are_uploaded(folder, uri
     client.start()
     client.close()
     assert client.undelivered == 0
+    # The lease was kept while the rest was uploaded.
+    assert mirror.ticks > 0
 
 
 def test_it_exits_with_its_driver(folder, uri):
