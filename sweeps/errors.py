@@ -1,4 +1,4 @@
-"""Mistakes in what a user gave: where each is and how to fix it."""
+"""Errors in user input: where each is and how to fix it."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class SpecError(SweepError):
 
 
 def printable(text: str) -> str:
-    """Replace line breaks and control characters, which a terminal would obey, by spaces."""
+    """Replace line breaks and control characters, which a terminal would interpret, by spaces."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -50,7 +50,7 @@ class SweepFolder:
 
     @property
     def bookmark(self) -> Path:
-        """The file in which the MLflow publisher keeps how far it got."""
+        """The file in which the publisher records how much is uploaded."""
         return self.path / BOOKMARK
 
     @property
@@ -60,7 +60,7 @@ class SweepFolder:
 
     @property
     def tune_root(self) -> str:
-        """Where Tune works; nothing there is needed after its driver."""
+        """Tune's folder, which is not needed once the driver has exited."""
         return self._shared("tune")
 
     @property
@@ -151,13 +151,13 @@ def study_names(storage: Path) -> list[str]:
 
 def latest_sweep(storage: Path, name: str) -> SweepFolder:
     """Return the latest sweep of a study; raise SweepError if there is none."""
-    # Anything but a valid name could lead out of the storage.
+    # An invalid name could lead out of the storage.
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
     studies = study_names(storage)
-    known = f"there are {', '.join(studies)}" if studies else "there is none yet"
-    raise SweepError(f"{uri_of(storage) or storage}: no sweep of the name {name!r}; {known}")
+    known = f"the storage has: {', '.join(studies)}" if studies else "there is none yet"
+    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}; {known}")
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:

@@ -1,4 +1,4 @@
-"""Where sweeps are kept: a folder, or an object store, such as ``s3://bucket/sweeps``.
+"""Storages of sweeps: a folder, or an object store, such as ``s3://bucket/sweeps``.
 
 A journal grows line by line, but objects cannot be appended to. Therefore a sweep's own small files lie in a
 working copy on this machine, and are copied to the store as they change; checkpoints go there directly. Any
@@ -95,7 +95,7 @@ def pull(storage: Path, folder: str = "", names: Sequence[str] = OWN_FILES) -> N
         for path in _files_of_sweeps(filesystem, f"{root}/{folder}".rstrip("/"), names):
             content = filesystem.open_input_stream(path).readall()
             local = storage / Path(path).relative_to(root)
-            # Keep a local file that only has more than the store's.
+            # Keep a local file that extends the store's copy.
             if not (local.exists() and local.read_bytes().startswith(content)):
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(content)

@@ -55,7 +55,7 @@ def connect(uri: str) -> MlflowClient:
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store that has answered, and the id of a study's experiment in it."""
+    """A tracking store that has answered, and the ID of a study's experiment in it."""
 
     uri: str
     client: MlflowClient

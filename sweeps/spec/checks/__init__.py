@@ -14,9 +14,9 @@ from trainables import registry
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
-    """Find the mistakes that only the trainable, or two keys together, can show.
+    """Find the mistakes that depend on the trainable or on several keys.
 
-    ``wrong`` has the locations whose form is wrong: no more is reported there, and all else is checked.
+    ``wrong`` has the malformed locations: nothing more is reported there, and the rest is checked.
     """
     name = content.get("trainable")
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""The parts of a spec whose form is right: the checks use these, so that no mistake hides another."""
+"""The well-formed parts of a spec: the checks use these, so that no mistake hides another."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Draft:
-    """A spec that may have mistakes, with the parts whose form pydantic found right.
+    """A spec that may have mistakes, with the parts that pydantic found well-formed.
 
     Attributes:
         fields: The trainable's hyperparameters.
-        dimensions: The searched hyperparameters whose form is right, and the arms if they are.
+        dimensions: The well-formed searched hyperparameters, and the arms if they are well-formed.
         broken: Hyperparameters with a mistake; checks skip what depends on them.
-        claims: The claims whose form is right, by their index.
+        claims: The well-formed claims, by their index.
     """
 
     def __init__(
