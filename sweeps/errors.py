@@ -84,7 +84,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def unknown(name: object, names: Sequence[str], problem: str = "is not known") -> str:
+def unknown_message(name: object, names: Sequence[str], problem: str = "is not known") -> str:
     """Write the message that a name is none of ``names``, with the nearest one as a hint."""
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -13,9 +13,9 @@ import ray
 from sweeps.engine.ray_private import errors_on_stderr, is_ray_running, loopback_only, without_services
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
+from sweeps.process_state import environment, log_level, restored_environment, signal_handler
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
-from sweeps.temporary import environment, log_level, restored_environment, signal_handler
 
 # One arena, and freed memory kept: each epoch of a trial allocates the same sizes again. By default glibc
 # gives a trial's thread memory of its own and returns large tensors to the system after each step.

@@ -16,7 +16,7 @@ from sweeps.record.journal import Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState
-from sweeps.record.storage import below, command, pull, uri_of
+from sweeps.record.storage import command, join_uri, pull, uri_of
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
 
@@ -42,7 +42,7 @@ class SweepFolder:
     def uri(self) -> str | None:
         """The sweep in its object store; None if the storage is a folder."""
         storage = uri_of(self.storage)
-        return storage and below(storage, self.study, self.path.name)
+        return storage and join_uri(storage, self.study, self.path.name)
 
     @property
     def journal(self) -> Journal:
@@ -69,7 +69,7 @@ class SweepFolder:
 
     def _shared(self, name: str) -> str:
         """Name a folder that every node reaches, as a path or a URI."""
-        return below(self.uri, name) if self.uri else str(self.path / name)
+        return join_uri(self.uri, name) if self.uri else str(self.path / name)
 
     @property
     def resume_command(self) -> str:

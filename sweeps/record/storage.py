@@ -79,7 +79,7 @@ def uri_of(storage: Path) -> str | None:
     return marker.read_text() if marker.exists() else None
 
 
-def below(uri: str, *parts: str) -> str:
+def join_uri(uri: str, *parts: str) -> str:
     """Append names of folders or files to a storage's URI; its query, such as ``?region=...``, stays last."""
     split = urlsplit(uri)
     return urlunsplit(split._replace(path="/".join([split.path.rstrip("/"), *parts])))

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sweeps.errors import SweepError, in_a_line
+from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
-from sweeps.temporary import environment, log_level
 from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
 
 _MEMORY = "/dev/shm"

@@ -36,7 +36,10 @@ BREAKING = {
         "trainables/loop.py",
         "import optuna",
     ),
-    "cluster takes from sweeps the errors alone": ("cluster/jobs.py", "import sweeps.spec.space"),
+    "cluster imports only errors and process_state from sweeps": (
+        "cluster/jobs.py",
+        "import sweeps.spec.space",
+    ),
     "Nothing imports the tests": ("sweeps/runner.py", "import tests.curves"),
     "The driver's callbacks do not import the worker": (
         "sweeps/engine/callbacks.py",

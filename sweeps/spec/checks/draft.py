@@ -69,7 +69,7 @@ class Draft:
         """Whether pydantic found no mistake at a location, in it, or in what contains it."""
         return all(wrong[: len(location)] != location[: len(wrong)] for wrong in self._wrong)
 
-    def possible(self, name: str) -> list[Any]:
+    def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
         if dimension and not dimension.when:
@@ -81,7 +81,7 @@ class Draft:
     def most_epochs(self) -> int:
         """The most epochs that a trial can have, if ``epochs`` is not broken."""
         dimension = self.dimensions.get("epochs")
-        return max([*self.possible("epochs"), *(dimension.bounds if dimension else ())])
+        return max([*self.possible_values("epochs"), *(dimension.bounds if dimension else ())])
 
 
 def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:
