@@ -99,11 +99,10 @@ def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
                 possible = one_of(map(str, listed[name]))
                 yield ("where", name), f"{shown(value)} is not a value of {name}; it can be {possible}"
         elif name not in {*draft.broken, *draft.search}:
-            only_arms = "leave it out: the grid has no dimension but the arms"
-            yield (
-                ("where", name),
-                unknown_message(name, list(listed), "is not searched") if listed else only_arms,
-            )
+            message = "leave it out: the grid has no dimension but the arms"
+            if listed:
+                message = unknown_message(name, list(listed), "is not searched")
+            yield ("where", name), message
     # A misspelt key, reported above, may be the one that would be missing here.
     if claim.where.keys() <= listed.keys():
         for name, values in listed.items():
