@@ -123,7 +123,7 @@ def series_tensors(case: Case) -> tuple[Pair, Pair]:
 
 @dataclass(frozen=True)
 class InMemory:
-    """Both splits as tensors of floats, normalised once."""
+    """Both splits as tensors of floats, normalized once."""
 
     train: Pair
     validation: Pair
@@ -155,7 +155,7 @@ def in_memory(name: str) -> InMemory:
 
 
 def crop_and_flip(x: Tensor) -> Tensor:
-    """The usual augmentation, a batch at a time, padded with zeros though normalised black is not zero."""
+    """The usual augmentation, a batch at a time, padded with zeros though normalized black is not zero."""
     n, _, height, width = x.shape
     padded = F.pad(x, [4] * 4)
     out = torch.empty_like(x)

@@ -37,7 +37,7 @@ def parts(case: Case, **environment: str) -> dict[str, float]:
 
 def main(spec: str) -> None:
     """Run a sweep as the command does, and print when each part ended."""
-    from sweeps.tracking.process import started_ahead
+    from sweeps.tracking.publisher_process import started_ahead
 
     # The command does this before it imports the rest.
     with started_ahead():
@@ -46,9 +46,9 @@ def main(spec: str) -> None:
 
 def _run(spec: str) -> None:
     from sweeps import cli, runner
-    from sweeps.tracking import process
+    from sweeps.tracking import publisher_process
 
-    process.started_ahead = nullcontext
+    publisher_process.started_ahead = nullcontext
 
     def mark(part: str) -> None:
         print(json.dumps({"event": "part", "part": part, "at": time.time()}), flush=True)

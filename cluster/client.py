@@ -4,7 +4,7 @@ import logging
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from sweeps.errors import SweepError, refuse_credentials
+from sweeps.process_state import environment, log_level
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
@@ -58,7 +59,8 @@ def connect(address: str | None = None) -> Cluster:
     refuse_credentials("--address", url)
     if not url.startswith(("http://", "https://")):
         raise SweepError(f"--address {url}: must be the dashboard's URL, such as http://HEAD:8265")
-    with translated_errors(url), _exported(url):
+    # Ray's client prefers this environment variable to its argument.
+    with translated_errors(url), environment(**{_ADDRESS: url}):
         client = JobSubmissionClient(url)
     return Cluster(client, ("--address", url) if address else ())
 
@@ -85,27 +87,9 @@ def translated_errors(address: str, missing: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def _exported(url: str) -> Iterator[None]:
-    """Set the environment variable that Ray's client prefers to its argument, and restore it."""
-    before = os.environ.get(_ADDRESS)
-    os.environ[_ADDRESS] = url
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_ADDRESS]
-        else:
-            os.environ[_ADDRESS] = before
-
-
-@contextmanager
 def _silenced() -> Iterator[None]:
     """Let Ray's loggers print nothing but errors."""
-    levels = [(logger, logger.level) for logger in map(logging.getLogger, _LOGGERS)]
-    try:
-        for logger, _ in levels:
-            logger.setLevel(logging.ERROR)
+    with ExitStack() as levels:
+        for name in _LOGGERS:
+            levels.enter_context(log_level(name, logging.ERROR))
         yield
-    finally:
-        for logger, level in levels:
-            logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""What a sweep does: read a spec, search, run, track.
+"""Runs sweeps: reads a spec, searches, runs trials, and tracks them.
 
 Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, ``SpecError``, ``SweepError``.
 """

@@ -1,4 +1,4 @@
-"""Mistakes in what a user gave: where each is and how to fix it."""
+"""Errors in user input: where each is and how to fix it."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class SpecError(SweepError):
 
 
 def printable(text: str) -> str:
-    """Replace line breaks and control characters, which a terminal would obey, by spaces."""
+    """Replace line breaks and control characters, which a terminal would interpret, by spaces."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -84,7 +84,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def unknown(name: object, names: Sequence[str], problem: str = "is not known") -> str:
+def unknown_message(name: object, names: Sequence[str], problem: str = "is not known") -> str:
     """Write the message that a name is none of ``names``, with the nearest one as a hint."""
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from sweeps.analysis.claims import JudgedClaim, judge_claims, undecidable
+from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
+from sweeps.process_state import working_directory
 from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Follower
 from sweeps.record.mirror import Mirror
@@ -27,7 +28,6 @@ from sweeps.record.storage import in_ray_job, open_storage
 from sweeps.spec.changes import Change, changes
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
-from sweeps.temporary import working_directory
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
@@ -252,7 +252,7 @@ def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
         for hyperparameters in spec.variants(trainable.data_hyperparameters):
             trainable.prepare(hyperparameters, test=spec.confirms)
     except DataError as error:
-        raise spec.refused(error.hyperparameter, error.message) from None
+        raise spec.error_at(error.hyperparameter, error.message) from None
     finally:
         timer.cancel()
 
@@ -305,7 +305,7 @@ def _open(
     folder.claim()
     folder.journal.repair()
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
-    if note := undecidable(spec):
+    if note := too_few_seeds_note(spec):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
     if mirror:

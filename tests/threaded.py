@@ -6,7 +6,7 @@ from contextlib import ExitStack, nullcontext
 import pytest
 
 from sweeps import runner
-from sweeps.tracking import process
+from sweeps.tracking import publisher_process
 from sweeps.tracking.publisher import Publisher
 from sweeps.tracking.store import mlflow_settings, open_store
 
@@ -47,4 +47,4 @@ class ThreadedPublisher:
 def publish_in_a_thread(patch: pytest.MonkeyPatch) -> None:
     """Run the publishers of this process's sweeps in threads."""
     patch.setattr(runner, "PublisherClient", ThreadedPublisher)
-    patch.setattr(process, "started_ahead", nullcontext)
+    patch.setattr(publisher_process, "started_ahead", nullcontext)

@@ -1,4 +1,4 @@
-"""What one trial does: noise injection, the training loop, and one trainable per dataset.
+"""Trains one trial: noise injection, the training loop, and one trainable per dataset.
 
 Use ``NoiseInjector`` in a training loop of your own; ``Trainable``, ``Hyperparameters`` and ``register`` to
 add a dataset of your own; ``get`` and ``names`` to look trainables up.

@@ -26,7 +26,7 @@ class Trainable(ABC, Generic[H]):
         Hyperparameters: Its hyperparameters with their defaults. If there are several architectures,
             ``model`` is a Literal of their names.
         scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
-            better direction, or None for a reference value. A score to maximise is a fraction: 0 is worst.
+            better direction, or None for a reference value. A score to maximize is a fraction: 0 is worst.
         data_hyperparameters: The hyperparameters that ``prepare`` depends on.
         fixed_shapes: Whether a GPU may replay a training step as a CUDA graph. It may if all full batches
             have one shape, and the loss always runs the same tensor operations and reads no tensor back.
@@ -39,11 +39,7 @@ class Trainable(ABC, Generic[H]):
     fixed_shapes: ClassVar[bool] = False
 
     def __init__(self, data_dir: Path | None = None) -> None:
-        """Load nothing yet.
-
-        Args:
-            data_dir: Folder with local copies of datasets; ``NOISESWEEP_DATA_DIR`` when None.
-        """
+        """Take local copies of datasets from ``data_dir``, or from ``NOISESWEEP_DATA_DIR`` if it is None."""
         self.data_dir = data_dir
 
     @classmethod
@@ -75,11 +71,11 @@ class Trainable(ABC, Generic[H]):
 
     @abstractmethod
     def task(self, hyperparameters: H, device: torch.device) -> Task:
-        """Load the data and build the freshly initialised model on the device to train on."""
+        """Load the data and build the freshly initialized model on the device to train on."""
 
     @abstractmethod
     def model(self, hyperparameters: H) -> nn.Module:
-        """Build the freshly initialised architecture."""
+        """Build the freshly initialized architecture."""
 
     def serving(self, model: nn.Module, hyperparameters: H) -> nn.Module:
         """Wrap a network that ``model`` built for use elsewhere: the result takes the data as stored."""
@@ -98,7 +94,7 @@ class Trainable(ABC, Generic[H]):
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
-            seed: Determines initialisation, data order and noise.
+            seed: Determines initialization, data order and noise.
             device: Device to train on.
             test: Whether to evaluate the test split, once, after the last epoch.
 

@@ -49,7 +49,7 @@ class TaggingTask(TextTask):
 
 
 def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
-    """F1 over all entities, 0 to 1, as in CoNLL-2003: both the words and the kind of one must match exactly.
+    """F1 over all entities, 0 to 1, as in CoNLL-2003: an entity counts only if its words and its kind match.
 
     Args:
         gold: The true tags of each sentence, IOB2.
@@ -84,7 +84,7 @@ class CoNLL2003(TextTrainable[TextHyperparameters]):
 
     @override
     def network(self, hyperparameters: TextHyperparameters, embedding: nn.Embedding) -> nn.Module:
-        """Build a module from word ids (B, T) to logits (B, T, 9)."""
+        """Build a module from word IDs (B, T) to logits (B, T, 9)."""
         hp = hyperparameters
         return BidirectionalTagger(
             embedding, cell=hp.cell, hidden=hp.hidden, layers=hp.layers, dropout=hp.dropout, classes=len(TAGS)

@@ -22,17 +22,11 @@ class StepGraphs:
     """Runs a training step on a CUDA device: a few times eagerly, then by replaying captured graphs.
 
     One graph is captured for each set of groups that gets noise: G of them in the ``layer`` modes. A batch
-    whose shape or weight differs from the first one's, such as the last of an epoch, runs eagerly.
+    whose shape or weight differs from the first one's, such as the last of an epoch, runs eagerly. The
+    optimizer must be fused and have one parameter group; its learning rate may change between steps.
     """
 
     def __init__(self, noise: NoiseInjector, optimizer: Optimizer) -> None:
-        """Capture nothing yet.
-
-        Args:
-            noise: The noise that the step enters.
-            optimizer: The step's fused optimizer, with one parameter group. Its learning rate may change
-                between steps.
-        """
         self._noise, self._optimizer = noise, optimizer
         self._device = noise.parameters[0].device
         self._lr = torch.empty((), device=self._device)

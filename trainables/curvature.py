@@ -87,7 +87,7 @@ class Hessian:
         return values.cpu()
 
     def _gradients_by_batch(self) -> Iterator[tuple[float, list[Tensor]]]:
-        """Yield (weight in the loss, gradients) of each batch, so that one batch's graph is in memory."""
+        """Yield (weight in the loss, gradients) of each batch, with only one batch's graph in memory."""
         for batch in self._batches:
             with twice_differentiable(self._model), torch.enable_grad():
                 gradients = torch.autograd.grad(

@@ -14,7 +14,7 @@ class Digits(ImageTrainable):
     name = "digits"
     shape = (1, 8, 8)
     classes = 10
-    # Of the training split; pixels run from 0 to 16.
+    # Mean and deviation of the training pixels, which run from 0 to 16.
     mean = 4.88
     std = 6.02
 

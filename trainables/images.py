@@ -40,7 +40,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", _by_channel(std))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Map pixels (B, K, H, W) as stored, of any type, to normalised floating-point numbers."""
+        """Map pixels (B, K, H, W) as stored, of any type, to normalized floating-point numbers."""
         return pixels.to(self.mean.dtype, copy=True).sub_(self.mean).div_(self.std)
 
 
@@ -49,7 +49,7 @@ def _by_channel(values: Sequence[float] | float) -> Tensor:
 
 
 class ImageTask(ClassifierTask):
-    """A classifier and its images; batches are augmented and normalised as they are drawn."""
+    """A classifier and its images; batches are augmented and normalized as they are drawn."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ImageTask(ClassifierTask):
         self._train, self._validation = split.train.to(device), split.validation.to(device)
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
-        """Yield normalised pixels (B, K, H, W) and labels (B,) of one epoch in a fresh permutation.
+        """Yield normalized pixels (B, K, H, W) and labels (B,) of one epoch in a fresh permutation.
 
         Args:
             batch_size: B; the last batch may be smaller.
@@ -100,7 +100,7 @@ class ImageTask(ClassifierTask):
             yield self._batch(pixels.to(device), labels.to(device))
 
     def _batch(self, pixels: Tensor, labels: Tensor) -> Batch:
-        # Augmentation returns channels last; convolutions and pooling are faster by half in this layout.
+        # Augmentation returns channels last; convolutions and pooling are faster in this layout.
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         return Batch(self._normalise(pixels), labels, len(labels))
 
@@ -164,7 +164,7 @@ class ImageTrainable(Trainable[ImageHyperparameters]):
 
     @override
     def model(self, hyperparameters: ImageHyperparameters) -> nn.Module:
-        """Build a module from normalised pixels (B, K, H, W) to logits (B, C)."""
+        """Build a module from normalized pixels (B, K, H, W) to logits (B, C)."""
         return self.architectures[hyperparameters.model](self.shape, self.classes)
 
     @override
@@ -174,7 +174,7 @@ class ImageTrainable(Trainable[ImageHyperparameters]):
 
     @override
     def serving(self, model: nn.Module, hyperparameters: ImageHyperparameters) -> nn.Module:
-        """Prepend the normalisation: a module from pixels as stored (B, K, H, W) to logits (B, C)."""
+        """Prepend the normalization: a module from pixels as stored (B, K, H, W) to logits (B, C)."""
         return nn.Sequential(Normalise(self.mean, self.std), model)
 
     @override

@@ -59,7 +59,7 @@ class IMDB(TextTrainable[IMDBHyperparameters]):
 
     @override
     def network(self, hyperparameters: IMDBHyperparameters, embedding: nn.Embedding) -> nn.Module:
-        """Build a module from word ids (B, T) to logits (B, 2).
+        """Build a module from word IDs (B, T) to logits (B, 2).
 
         Raises:
             DataError: If the attention heads do not divide E.

@@ -37,7 +37,7 @@ Value = TypeVar("Value")
 
 
 class Task(Protocol):
-    """What the loop needs of a trainable: a model and its data, ready to train."""
+    """The interface between the loop and a trainable: a model and its data, ready to train."""
 
     model: nn.Module
     data_fingerprint: str
@@ -88,7 +88,7 @@ class _Sums(NamedTuple):
 class Training:
     """One trial: iterating yields the metrics of each epoch; save and resume it between epochs.
 
-    Build the task after ``torch.manual_seed(seeds.init)``: initialisation draws from the global generator,
+    Build the task after ``torch.manual_seed(seeds.init)``: initialization draws from the global generator,
     and dropout continues from there. The trial saves and restores that generator's state, so that other
     draws in the process do not matter.
 

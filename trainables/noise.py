@@ -93,7 +93,7 @@ class NoiseInjector:
     """Context manager that perturbs parameters for one step: w + n inside, w (or w + n) after.
 
     Put the forward and backward passes inside, the optimizer's step after it. Every entry is one step t.
-    The noise has its own generator, so that it changes neither initialisation, data order nor dropout.
+    The noise has its own generator, so that it changes neither initialization, data order nor dropout.
     Tied parameters are one group; frozen parameters and buffers get no noise.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Names of trainables: a YAML can name these and nothing else."""
+"""The registry of trainables: a YAML can use only these names."""
 
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points

@@ -121,7 +121,7 @@ class TrainableContract:
         assert list(finished) == []
 
     def test_evaluating_the_test_split_leaves_no_trace(self, case: TrainableCase) -> None:
-        """It can be repeated, and changes neither the network nor a generator."""
+        """Evaluation can be repeated, and changes neither the network nor a generator."""
         training = case.start()
         next(iter(training))
         state, rng_state = serialized(training.state_dict()), torch.get_rng_state()
@@ -131,7 +131,7 @@ class TrainableContract:
         assert torch.equal(torch.get_rng_state(), rng_state)
 
     def test_a_diverged_trial_never_reads_the_test_split(self, case: TrainableCase) -> None:
-        """Not even if it diverges in its last epoch."""
+        """A diverged trial does not read the test split, even if it diverges in its last epoch."""
         changes: dict[str, Any] = {"lr": case.diverging_lr, "lr_schedule": "constant"}
         epochs = len(list(case.start(**changes)))
         last = list(case.start(test=True, epochs=epochs, **changes))[-1]

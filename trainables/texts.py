@@ -96,7 +96,7 @@ class TextTrainable(Trainable[H]):
 
     @abstractmethod
     def network(self, hyperparameters: H, embedding: nn.Embedding) -> nn.Module:
-        """Build the freshly initialised architecture over word vectors (V, E), whose row 0 is padding."""
+        """Build the freshly initialized architecture over word vectors (V, E), whose row 0 is padding."""
 
     def load(self, split: str) -> Texts:
         """Load a split, such as ``train``, from the machine's cache."""
@@ -113,7 +113,7 @@ class TextTrainable(Trainable[H]):
 
     @override
     def model(self, hyperparameters: H) -> nn.Module:
-        """Build a module from word ids (B, T)."""
+        """Build a module from word IDs (B, T)."""
         return self.network(hyperparameters, self._embedding(hyperparameters))
 
     @override
@@ -152,7 +152,7 @@ class TextTrainable(Trainable[H]):
 
     @override
     def companions(self, hyperparameters: H) -> list[Path]:
-        """The vocabulary, which maps words to ids: one word a line, the first has id 0."""
+        """The vocabulary, which maps words to IDs: one word a line, the first has ID 0."""
         return [self.load("train").vocabulary]
 
     def _split(self, train_subset: int | None) -> Split:

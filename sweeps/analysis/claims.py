@@ -34,7 +34,7 @@ def judge_claims(state: SweepState) -> list[JudgedClaim]:
     return [case.judged(judgement) for case, judgement in zip(cases, judgements, strict=True)]
 
 
-def undecidable(spec: Spec) -> str:
+def too_few_seeds_note(spec: Spec) -> str:
     """Return a note if there are too few seeds for any result to decide the claims; empty otherwise."""
     seeds = len(spec.confirm_seeds) if spec.confirms else spec.seeds
     if not spec.claims or seeds >= min_seeds(len(spec.claims)):

@@ -6,9 +6,9 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FixedTrial, FrozenTrial, create_trial
 
+from sweeps.process_state import log_level
 from sweeps.record.state import SEARCH, SweepState
 from sweeps.spec.space import SearchSpace
-from sweeps.temporary import log_level
 
 # A random forest fitted to fewer trials is meaningless.
 _FEWEST_TRIALS = 4

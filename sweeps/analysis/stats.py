@@ -40,7 +40,7 @@ class PairedDifference(Summary):
 
 
 def summarise(values: Sequence[float] | np.ndarray) -> Summary:
-    """Summarise one number per seed; what n is too small for is NaN.
+    """Summarize one number per seed; what n is too small for is NaN.
 
     The interval is mean +- t(0.975, n - 1) * std / sqrt(n) (Student 1908).
     """

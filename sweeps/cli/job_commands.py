@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweeps.spec.model import Spec
 
 _STORAGE = "storage; default: NOISESWEEP_STORAGE on the cluster, or else ~/noisesweep there"
-_TRACKING = "MLflow store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
+_TRACKING = "tracking store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
 _WAIT = "wait until the job ends; exit with 0 if it succeeded"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 _STORAGE = "folder or URI (such as s3://bucket/sweeps) of sweeps; default: runs, or ~/noisesweep in a Ray job"
-_TRACKING = "MLflow store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
+_TRACKING = "tracking store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
 _CHANGE = "change a key of the YAML, such as fixed.epochs=3; repeatable"
 _PROFILE = "variant of the sweep, listed under profiles in its YAML"
 _FOLLOW = "print the log until the job ends; exit with 0 if it succeeded"

@@ -25,7 +25,7 @@ def run(
     json_lines: Json = False,
 ) -> None:
     """Run a sweep."""
-    from sweeps.tracking.process import started_ahead
+    from sweeps.tracking.publisher_process import started_ahead
 
     with started_ahead():
         from sweeps.spec.load import load_spec
@@ -53,7 +53,7 @@ def resume(
         is_file = is_file or shipped_study(sweep) is not None
         if not is_file:
             raise typer.BadParameter("--profile and --set change a YAML: give its FILE instead of the NAME")
-    from sweeps.tracking.process import started_ahead
+    from sweeps.tracking.publisher_process import started_ahead
 
     with started_ahead():
         from sweeps.spec.load import load_spec
@@ -67,7 +67,7 @@ def resume(
 
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
-    from sweeps.analysis.claims import undecidable
+    from sweeps.analysis.claims import too_few_seeds_note
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
     from sweeps.spec.yaml import dump
@@ -85,7 +85,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
         resolved["scheduler"] = resolved.get("scheduler", "none")
     sys.stdout.write(dump({**resolved, "fixed": fixed}))
     sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
-    if note := undecidable(spec):
+    if note := too_few_seeds_note(spec):
         sys.stderr.write(f"{file}: {note}\n")
 
 

@@ -87,7 +87,7 @@ class Display(Follower):
                 f"not in MLflow yet: {undelivered} events, which are kept in {self._journal.path}; "
                 f"upload them with: {self._folder.resume_command}"
             )
-        self.say(f"MLflow store: {tracking_uri}")
+        self.say(f"tracking store: {tracking_uri}")
         arguments = ["ui"]
         if not is_default_store(tracking_uri, self._folder.storage):
             arguments += ["--tracking-uri", tracking_uri]
@@ -112,7 +112,7 @@ class Display(Follower):
 
     def _print_selected(self) -> None:
         seeds = self._spec.confirm_seeds
-        self.say(f"search is over; confirming on the seeds {seeds[0]} to {seeds[-1]}:")
+        self.say(f"the search is complete; confirming on seeds {seeds[0]} to {seeds[-1]}:")
         for arm in self._spec.arms:
             points = [point for point in self._state.selected or [] if point[self._spec.compared] == arm]
             for point in points:

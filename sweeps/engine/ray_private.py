@@ -13,7 +13,7 @@ from ray._private import ray_constants, services, worker
 from ray._private.node import Node
 from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
 
-from sweeps.temporary import attributes
+from sweeps.process_state import attributes
 
 __all__ = [
     "GangResourceRequest",

@@ -19,9 +19,9 @@ from sweeps.engine.ray_private import (
 )
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
+from sweeps.process_state import environment, log_level, restored_environment, signal_handler
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
-from sweeps.temporary import environment, log_level, restored_environment, signal_handler
 
 # Make glibc use one arena and keep freed memory: every epoch of a trial allocates the same sizes again. By
 # default, a trial's thread has an arena of its own, and large tensors are returned to the system.

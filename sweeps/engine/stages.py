@@ -13,13 +13,13 @@ from sweeps.engine.stopping import Stop, Stopped
 from sweeps.engine.trial import run_trial
 from sweeps.engine.tune_private import patched_tune
 from sweeps.errors import SweepError
+from sweeps.process_state import environment, log_level
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, SEARCH
 from sweeps.search.history import known_trials, listed_trials, not_ended, reports
 from sweeps.search.scheduler import build_scheduler
 from sweeps.search.searcher import build_searcher
 from sweeps.spec.model import Spec
-from sweeps.temporary import environment, log_level
 
 
 def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:

@@ -1,1 +1,1 @@
-"""What happened in a sweep and where it is kept: journal, state, checkpoints, storage."""
+"""The record of a sweep: journal, state, checkpoints, storage."""

@@ -7,13 +7,13 @@ from pathlib import Path
 JOURNAL = "journal.jsonl"
 # The spec as the user wrote it, and with its overrides and defaults.
 SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
-# How much of the journal is in MLflow.
+# The bookmark: how much of the journal is in MLflow.
 BOOKMARK = "tracking.json"
 # The small files of which an object store gets a copy.
 OWN_FILES = (SWEEP, RESOLVED, JOURNAL, BOOKMARK)
-# Which driver works on the sweep: in an object store, and on this machine.
+# The files that name the driver of the sweep: in an object store, and on this machine.
 LEASE, LOCK = "driver.json", ".lock"
-# The id of the latest lease that was claimed from this folder.
+# The ID of the latest lease that was claimed from this folder.
 CLAIM = ".claim"
 
 

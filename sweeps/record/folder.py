@@ -16,7 +16,7 @@ from sweeps.record.journal import Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState
-from sweeps.record.storage import below, command, pull, uri_of
+from sweeps.record.storage import command, join_uri, pull, uri_of
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
 
@@ -42,7 +42,7 @@ class SweepFolder:
     def uri(self) -> str | None:
         """The sweep in its object store; None if the storage is a folder."""
         storage = uri_of(self.storage)
-        return storage and below(storage, self.study, self.path.name)
+        return storage and join_uri(storage, self.study, self.path.name)
 
     @property
     def journal(self) -> Journal:
@@ -50,7 +50,7 @@ class SweepFolder:
 
     @property
     def bookmark(self) -> Path:
-        """The file in which the MLflow publisher keeps how far it got."""
+        """The file in which the publisher records how much is uploaded."""
         return self.path / BOOKMARK
 
     @property
@@ -60,7 +60,7 @@ class SweepFolder:
 
     @property
     def tune_root(self) -> str:
-        """Where Tune works; nothing there is needed after its driver."""
+        """Tune's folder, which is not needed once the driver has exited."""
         return self._shared("tune")
 
     @property
@@ -69,7 +69,7 @@ class SweepFolder:
 
     def _shared(self, name: str) -> str:
         """Name a folder that every node reaches, as a path or a URI."""
-        return below(self.uri, name) if self.uri else str(self.path / name)
+        return join_uri(self.uri, name) if self.uri else str(self.path / name)
 
     @property
     def resume_command(self) -> str:
@@ -151,13 +151,13 @@ def study_names(storage: Path) -> list[str]:
 
 def latest_sweep(storage: Path, name: str) -> SweepFolder:
     """Return the latest sweep of a study; raise SweepError if there is none."""
-    # Anything but a valid name could lead out of the storage.
+    # An invalid name could lead out of the storage.
     folders = sweep_folders(storage, name) if re.fullmatch(NAME, name) else []
     if folders:
         return folders[-1]
     studies = study_names(storage)
-    known = f"there are {', '.join(studies)}" if studies else "there is none yet"
-    raise SweepError(f"{uri_of(storage) or storage}: no sweep of the name {name!r}; {known}")
+    known = f"the storage has: {', '.join(studies)}" if studies else "there is none yet"
+    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}; {known}")
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:

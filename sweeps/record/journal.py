@@ -54,7 +54,7 @@ class Journal:
             os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
 
     def read(self, offset: int = 0, end: float = math.inf) -> Iterator[tuple[Event, int]]:
-        """Yield the events of whole lines between two offsets in bytes, each with the offset behind it."""
+        """Yield the events of whole lines between two offsets in bytes, each with the offset after it."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:

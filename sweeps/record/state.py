@@ -24,7 +24,7 @@ class TrialRecord:
 
     Attributes:
         number: Its place in the order of starting, from 1.
-        arm: Its noise mode, or the value of whatever else is compared.
+        arm: Its noise mode, or the compared hyperparameter's value.
         hyperparameters: All of them, including fixed ones and defaults.
         started: Time in ms since 1970, as is ``ended``.
         stage: ``search`` (also of a grid) or ``confirm``.
@@ -64,12 +64,12 @@ class SweepState:
     """All trials of a sweep.
 
     Attributes:
-        trials: By id.
+        trials: By ID.
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
-        fingerprints: Those of the data.
+        fingerprints: Hashes of the data.
         selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
-            with the arm. None before the search is over.
+            with the arm. None until the search is complete.
     """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
@@ -151,7 +151,7 @@ class SweepState:
         for trial in self.of_stage(SEARCH):
             if trial.status in ENDED:
                 spent[trial.arm] += 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
-        # A trial starts only within the budget, so the trials that ended have not used it up while one runs.
+        # A trial starts only while budget is left, so the budget is not used up while one runs.
         budget = stage.trials_per_arm or stage.epochs_per_arm or 0
         return all(spent[str(arm)] >= budget for arm in self.spec.arms)
 
@@ -162,7 +162,7 @@ class SweepState:
 
     @property
     def n_confirm(self) -> int | None:
-        """The number of trials of the confirm stage; None before the search is over."""
+        """The number of trials of the confirm stage; None until the search is complete."""
         if not self.spec.confirms:
             return 0
         return None if self.selected is None else len(self.selected) * len(self.spec.confirm_seeds)
@@ -253,5 +253,5 @@ class SweepState:
 
 
 def charged_epochs(epochs: int) -> int:
-    """Charge a trial to a budget in epochs: at least one, or trials that fail would be started forever."""
+    """Charge a trial to a budget in epochs: at least one, or failing trials would be started forever."""
     return max(1, epochs)

@@ -1,4 +1,4 @@
-"""Where sweeps are kept: a folder, or an object store, such as ``s3://bucket/sweeps``.
+"""Storages of sweeps: a folder, or an object store, such as ``s3://bucket/sweeps``.
 
 A journal grows line by line, but objects cannot be appended to. Therefore a sweep's own small files lie in a
 working copy on this machine, and are copied to the store as they change; checkpoints go there directly. Any
@@ -79,7 +79,7 @@ def uri_of(storage: Path) -> str | None:
     return marker.read_text() if marker.exists() else None
 
 
-def below(uri: str, *parts: str) -> str:
+def join_uri(uri: str, *parts: str) -> str:
     """Append names of folders or files to a storage's URI; its query, such as ``?region=...``, stays last."""
     split = urlsplit(uri)
     return urlunsplit(split._replace(path="/".join([split.path.rstrip("/"), *parts])))
@@ -95,7 +95,7 @@ def pull(storage: Path, folder: str = "", names: Sequence[str] = OWN_FILES) -> N
         for path in _files_of_sweeps(filesystem, f"{root}/{folder}".rstrip("/"), names):
             content = filesystem.open_input_stream(path).readall()
             local = storage / Path(path).relative_to(root)
-            # Keep a local file that only has more than the store's.
+            # Keep a local file that extends the store's copy.
             if not (local.exists() and local.read_bytes().startswith(content)):
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(content)

@@ -1,4 +1,4 @@
-"""How much of a sweep is done, and how long the rest takes."""
+"""Estimates of the time that a sweep still takes."""
 
 from datetime import timedelta
 

@@ -51,7 +51,7 @@ class Series:
 
 
 class Points(NamedTuple):
-    """What is drawn of a series: arrays of one length. NaN is a gap in a line, or an unknown interval."""
+    """The points of a series: arrays of one length. NaN is a gap in a line, or an unknown interval."""
 
     series: Series
     x: np.ndarray
@@ -76,7 +76,7 @@ class Chart:
     """A chart.
 
     Attributes:
-        slug: Name of the file and id of the page's element.
+        slug: Name of the file and ID of the page's element.
         categories: Names of x = 0, 1, ...; points may lie slightly beside them.
         horizontal: Draw x from top to bottom and y from left to right. Dots and bars only.
         reference: Draw a thin line at this y, for which the axis must be linear.

@@ -28,7 +28,7 @@ def plotly_script() -> str:
 
 
 def to_html(chart: Chart) -> str:
-    """Return a ``<figure>`` with the chart and its caption; the slug becomes the id of an element."""
+    """Return a ``<figure>`` with the chart and its caption; the slug becomes the ID of an element."""
     name = re.sub(r"[^\w.-]", "-", chart.slug)
     div = figure(chart).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=name)
     caption = f"<figcaption>{html.escape(chart.caption)}</figcaption>" if chart.caption else ""

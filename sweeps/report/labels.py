@@ -1,4 +1,4 @@
-"""How a report words metrics, numbers and verdicts."""
+"""Formats metrics, numbers and verdicts for reports."""
 
 import math
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ def write_overview(storage: Path) -> Path:
         SweepError: If no study there has arms with several seeds.
     """
     states = [state for name in study_names(storage) if (state := _latest(sweep_folders(storage, name)))]
-    table, claims = overview(states), verdicts(states)
+    table, claims = overview_table(states), verdicts_table(states)
     if not table.rows:
         raise SweepError(f"{storage}: no study has arms with several seeds yet; run one with stages.confirm")
     page = storage / "overview.html"
@@ -43,7 +43,7 @@ def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
     return None
 
 
-def overview(states: Sequence[SweepState]) -> Table:
+def overview_table(states: Sequence[SweepState]) -> Table:
     """Return one row for each study, or for each point of a grid."""
     heads_and_cells: list[tuple[list[str], dict[str, str]]] = []
     for state in states:
@@ -56,7 +56,7 @@ def overview(states: Sequence[SweepState]) -> Table:
     return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4)
 
 
-def verdicts(states: Sequence[SweepState]) -> Table:
+def verdicts_table(states: Sequence[SweepState]) -> Table:
     """Return one row for each claim."""
     rows = []
     for state in states:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.arms import is_judgeable, points_of
-from sweeps.analysis.claims import JudgedClaim, judge_claims, undecidable
+from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
 from sweeps.analysis.descriptions import plan, progress_line
 from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
@@ -58,7 +58,7 @@ def _judged(state: SweepState) -> list[JudgedClaim]:
 def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
     """Return the texts and tables of both pages."""
     spec, judged = state.spec, _judged(state)
-    facts = {"judgeable": is_judgeable(state), "undecidable": undecidable(spec), "alpha": ALPHA}
+    facts = {"judgeable": is_judgeable(state), "too_few_seeds_note": too_few_seeds_note(spec), "alpha": ALPHA}
     tables = [arms_table(state, suffix, where) for suffix, where in points_of(spec)]
     return {
         "name": spec.name,

@@ -1,4 +1,4 @@
-"""How arms look: one colour, symbol and dash for each, the same in every chart."""
+"""The styles of arms: one colour, symbol and dash for each, the same in every chart."""
 
 import itertools
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ OBJECTIVE = "objective"
 
 
 def trial_id(number: int) -> str:
-    """Return the id of a trial, such as ``0031``. Unlike Tune's ids, it stays the same on a resume."""
+    """Return the ID of a trial, such as ``0031``. Unlike Tune's IDs, it stays the same on a resume."""
     return f"{number:04d}"
 
 

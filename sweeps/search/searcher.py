@@ -56,14 +56,14 @@ class ArmSearcher(Searcher):
         Args:
             studies: One per arm.
             trials: How many trials each arm starts, unless the budget is in epochs.
-            epochs: How many epochs each arm has had when it starts no more; the last trial may exceed it.
-            longest: The most epochs of a trial, which a running one is expected to take.
+            epochs: Epochs after which an arm starts no trial; its last may exceed them.
+            longest: Most epochs of a trial; a running one is charged all of them.
             known: Trials that earlier drivers started, in the order of their numbers.
         """
         super().__init__()
         self._studies = list(studies)
         self._trials, self._epochs, self._longest = trials, epochs, longest
-        # Configurations by Tune's trial id; everything else is by the id in the journal.
+        # Configurations by Tune's trial ID; everything else is by the ID in the journal.
         self._suggested: dict[str, dict[str, Any]] = {}
         self._arm_of: dict[str, int] = {}
         self._epochs_of: Counter[str] = Counter()

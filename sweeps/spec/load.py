@@ -24,7 +24,7 @@ def load_spec(
         profile: One of its ``profiles``, applied before the overrides; the sweep is then called NAME-PROFILE.
 
     Returns:
-        The spec; running it meets no mistake that could have been found here.
+        The spec; every mistake that can be found before running has been ruled out.
 
     Raises:
         SpecError: With every mistake found.

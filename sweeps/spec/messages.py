@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import Location, shown, unknown
+from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.model import Spec
 
 
@@ -19,7 +19,7 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
     got = f", got {shown(item['input'])}"
     match item["type"]:
         case "extra_forbidden":
-            return unknown(name, list(fields))
+            return unknown_message(name, list(fields))
         case "missing":
             return f"is missing: {description or 'see `noisesweep schema`'}" if field else "is missing"
         case "value_error":

@@ -160,7 +160,7 @@ class Spec(Model):
         """Build the trainable, to read the sweep's ``data_dir``."""
         return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
 
-    def refused(self, hyperparameter: str | None, message: str) -> SweepError:
+    def error_at(self, hyperparameter: str | None, message: str) -> SweepError:
         """Return the error that refuses the sweep, at the place of the wrong hyperparameter if any."""
         if hyperparameter is None:
             return SweepError(message)

@@ -217,7 +217,8 @@ class Claim(Model):
         None, gt=0, description="difference below which arms count as equal; in epochs with reach"
     )
     reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
-        None, description="compare epochs until metric is this good; common: as good as every seed becomes"
+        None,
+        description="compare epochs until metric is this good; common: the worst final score of all seeds",
     )
     epoch: int | None = Field(None, ge=1, description="compare metric after this epoch instead of the last")
     where: dict[str, Value] = Field({}, description="in a grid: the point that the claim is about")

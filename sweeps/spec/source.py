@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from sweeps.errors import Location, Mistake, SpecError, dotted, shown, unknown
+from sweeps.errors import Location, Mistake, SpecError, dotted, shown, unknown_message
 from sweeps.spec.yaml import LARGEST, LONGEST_KEY, Malformed, Refused, parse
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -126,7 +126,7 @@ class Source:
         profiles = self.content.pop("profiles", None)
         profiles = profiles if isinstance(profiles, dict) else {}
         if profile not in profiles:
-            message = unknown(profile, list(profiles)) if profiles else f"{self.name} has no profiles"
+            message = unknown_message(profile, list(profiles)) if profiles else f"{self.name} has no profiles"
             raise _error("--profile", 0, "", message)
         location, changes = ("profiles", profile), profiles[profile]
         if not isinstance(changes, dict):

@@ -8,7 +8,7 @@ from sweeps.spec.sections import Dimension, Scalar
 
 
 class Suggester(Protocol):
-    """What a space needs of an Optuna trial; a replay of a known configuration has it too."""
+    """The methods of an Optuna trial that a space uses; ``FixedTrial`` has them too."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any: ...
 

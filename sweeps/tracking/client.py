@@ -10,8 +10,8 @@ from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.mirror import Mirror
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.process import publisher_process
 from sweeps.tracking.protocol import Close, Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
+from sweeps.tracking.publisher_process import publisher_process
 
 _POLL_SECONDS = 0.1
 

@@ -47,7 +47,7 @@ def _latest_parent(client: MlflowClient, uri: str, name: str) -> Run:
         [experiment.experiment_id], "tags.sweep != ''", order_by=["attributes.start_time DESC"], max_results=1
     )
     if not runs:
-        raise SweepError(f"{uri}: no sweep of the name {name!r}")
+        raise SweepError(f"{uri}: no sweep named {name!r}")
     number = runs[0].data.tags["sweep"]
     # Name and number become parts of a path, so do not trust the server.
     if not (re.fullmatch(NAME, name) and number.isdecimal()):

@@ -82,7 +82,7 @@ class SweepRuns:
             self._client.log_artifact(self.parent, str(Path(self._folder.path, file)))
 
     def child(self, trial: TrialRecord) -> str | None:
-        """Find or create the run of a trial; return its id, None if the user has deleted it."""
+        """Find or create the run of a trial; return its ID, or None if the user has deleted it."""
         if self._children is None:
             self._children = self._find_children()
         if trial.id not in self._children:
@@ -91,7 +91,7 @@ class SweepRuns:
         return self._children[trial.id]
 
     def forget(self) -> None:
-        """Look the runs up again: after an error, one may have been created or deleted."""
+        """Forget the known runs, so that they are looked up again: some may be new or gone after an error."""
         self._children = None
 
     def set_status(self, trial: TrialRecord, run: str) -> None:

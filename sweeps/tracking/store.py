@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sweeps.errors import SweepError, in_a_line
+from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
-from sweeps.temporary import environment, log_level
 from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
 
 _MEMORY = "/dev/shm"
@@ -55,7 +55,7 @@ def connect(uri: str) -> MlflowClient:
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store that has answered, and the id of a study's experiment in it."""
+    """A tracking store that has answered, and the ID of a study's experiment in it."""
 
     uri: str
     client: MlflowClient

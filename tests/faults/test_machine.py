@@ -8,14 +8,14 @@ import signal
 from pyarrow.fs import FileSystem
 
 from sweeps.record.files import LEASE
-from sweeps.record.storage import below, open_storage
+from sweeps.record.storage import join_uri, open_storage
 from tests.buckets import bucket_storage
 from tests.faults.sweep import Driver, events, verify, write
 
 
 def expire_lease(bucket):
     """Let the minute pass after which the lease of a lost machine has expired."""
-    filesystem, path = FileSystem.from_uri(below(bucket, "faults", "001", LEASE))
+    filesystem, path = FileSystem.from_uri(join_uri(bucket, "faults", "001", LEASE))
     lease = json.loads(filesystem.open_input_stream(path).readall())
     with filesystem.open_output_stream(path) as stream:
         stream.write(json.dumps({**lease, "time": lease["time"] - 61}).encode())
@@ -24,7 +24,7 @@ def expire_lease(bucket):
 def test_machines_lost(undisturbed, record, monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     with bucket_storage() as bucket:
-        filesystem, journal = FileSystem.from_uri(below(bucket, "faults", "001", "journal.jsonl"))
+        filesystem, journal = FileSystem.from_uri(join_uri(bucket, "faults", "001", "journal.jsonl"))
 
         def ended():
             if filesystem.get_file_info(journal).size is None:

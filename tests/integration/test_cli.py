@@ -124,7 +124,7 @@ def test_nothing_to_report(noisesweep, staged, tmp_path):
     assert errors == f"noisesweep: {tmp_path}/runs/test-curves/001: {rule}"
     code, _, errors = noisesweep("report", "nothing")
     assert code == 1
-    assert errors == "noisesweep: runs: no sweep of the name 'nothing'; there are test-curves"
+    assert errors == "noisesweep: runs: no sweep named 'nothing'; the storage has: test-curves"
     for arguments in ((), ("test-curves", "--all")):
         code, _, errors = noisesweep("report", *arguments)
         assert code == 2
@@ -138,7 +138,7 @@ def test_status_and_resume_of_an_unknown_name(noisesweep):
     for command in ("status", "resume"):
         code, _, errors = noisesweep(command, "nothing")
         assert code == 1
-        assert "no sweep of the name 'nothing'; there is none yet" in errors
+        assert "no sweep named 'nothing'; there is none yet" in errors
 
 
 def test_ui_without_a_store(noisesweep, tmp_path):

@@ -27,9 +27,9 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     changes = [word for change in SMALL for word in ("--set", change)]
     output = test_wheel.noisesweep(installed, tmp_path, "run", "digits", "--trials", "1", *changes)
     assert re.search(f"^digits: {PLAN}, in ", output, re.MULTILINE)
-    assert "\nsearch is over; confirming on the seeds 1 to 2:\n  none lr=" in output
+    assert "\nthe search is complete; confirming on seeds 1 to 2:\n  none lr=" in output
     assert "\ncomplete, 6 of 6 trials ended: 6 finished\n" in output
-    assert f"MLflow store: sqlite:///{tmp_path}/runs/mlflow.db" in output
+    assert f"tracking store: sqlite:///{tmp_path}/runs/mlflow.db" in output
     assert re.search(r"\nSee the runs with: \S*noisesweep ui\n$", output)
     code, status, _ = noisesweep("status", "digits")
     assert code == 0

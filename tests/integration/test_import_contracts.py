@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: `make lint` checks them, and this that they can fail."""
+"""The import contracts of pyproject.toml: `make lint` checks them; these tests show that they can fail."""
 
 import shutil
 import subprocess
@@ -31,12 +31,15 @@ def broken(copy):
 # Each of these lines breaks one contract, and no two break the same.
 BREAKING = {
     "The rooms of sweeps, top first": ("sweeps/utils.py", ""),  # which is no room
-    "No circles": ("sweeps/spec/model.py", "import sweeps.spec.load"),
-    "trainables knows nothing of sweeps, nor of what sweeps is built on": (
+    "No import cycles": ("sweeps/spec/model.py", "import sweeps.spec.load"),
+    "trainables imports neither sweeps nor what sweeps is built on": (
         "trainables/loop.py",
         "import optuna",
     ),
-    "cluster takes from sweeps the errors alone": ("cluster/jobs.py", "import sweeps.spec.space"),
+    "cluster imports only errors and process_state from sweeps": (
+        "cluster/jobs.py",
+        "import sweeps.spec.space",
+    ),
     "Nothing imports the tests": ("sweeps/runner.py", "import tests.curves"),
     "The driver's callbacks do not import the worker": (
         "sweeps/engine/callbacks.py",

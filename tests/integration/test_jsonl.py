@@ -163,7 +163,7 @@ def test_status_is_the_same_from_the_storage_and_from_the_tracking_store(
 
 def test_a_name_that_the_tracking_store_does_not_know(store, noisesweep):
     code, output, errors = noisesweep("status", "nothing", "--tracking-uri", store)
-    assert (code, output, errors) == (1, "", f"noisesweep: {store}: no sweep of the name 'nothing'")
+    assert (code, output, errors) == (1, "", f"noisesweep: {store}: no sweep named 'nothing'")
 
 
 def test_a_tracking_store_that_cannot_be_reached(noisesweep, tmp_path):

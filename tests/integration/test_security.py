@@ -352,7 +352,7 @@ def test_a_name_on_the_command_line_does_not_leave_the_storage(command, name, no
     if command == "resume" and "/" in name:
         assert re.match(r"\S+: (no such file|is a folder)", errors)
     else:
-        assert errors == f"noisesweep: {tmp_path / 'runs'}: no sweep of the name {name!r}; there is none yet"
+        assert errors == f"noisesweep: {tmp_path / 'runs'}: no sweep named {name!r}; there is none yet"
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -1,4 +1,4 @@
-"""Where sweeps are kept, and which driver may work on one."""
+"""Storages of sweeps, and which driver may work on one."""
 
 import subprocess
 import sys
@@ -69,18 +69,18 @@ def test_the_storage_may_be_relative(spec, tmp_path, monkeypatch):
 def test_an_unknown_name_says_what_there_is(spec, storage):
     with pytest.raises(SweepError) as caught:
         latest_sweep(storage, "study")
-    assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there is none yet"
+    assert str(caught.value) == f"{storage}: no sweep named 'study'; there is none yet"
     for name in ("zeta", "alpha"):
         create_sweep(storage, load_spec({**spec.model_dump(exclude_none=True), "name": name}))
     with pytest.raises(SweepError) as caught:
         latest_sweep(storage, "study")
-    assert str(caught.value) == f"{storage}: no sweep of the name 'study'; there are alpha, zeta"
+    assert str(caught.value) == f"{storage}: no sweep named 'study'; the storage has: alpha, zeta"
 
 
 @pytest.mark.parametrize("name", ["../study", "..", "/", ""])
 def test_a_name_does_not_lead_out_of_the_storage(name, spec, tmp_path):
     create_sweep(tmp_path, spec)  # beside the storage
-    with pytest.raises(SweepError, match="no sweep of the name"):
+    with pytest.raises(SweepError, match="no sweep named"):
         latest_sweep(tmp_path / "runs", name)
 
 

@@ -17,7 +17,7 @@ from sweeps import SweepError, load_spec
 from sweeps.record.files import JOURNAL, LEASE
 from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep
 from sweeps.record.lease import Lease
-from sweeps.record.storage import below, open_storage, uri_of
+from sweeps.record.storage import join_uri, open_storage, uri_of
 from tests.buckets import bucket_storage
 from tests.curves import content
 from tests.faults.sweep import Driver, write
@@ -42,7 +42,7 @@ def machines(tmp_path, monkeypatch):
 
 
 def write_lease(uri, host="elsewhere", pid=7, age=0.0, **more):
-    filesystem, path = FileSystem.from_uri(below(uri, LEASE))
+    filesystem, path = FileSystem.from_uri(join_uri(uri, LEASE))
     filesystem.create_dir(path.rpartition("/")[0], recursive=True)
     content = {"host": host, "pid": pid, "time": time.time() - age, **more}
     with filesystem.open_output_stream(path) as stream:
@@ -50,13 +50,13 @@ def write_lease(uri, host="elsewhere", pid=7, age=0.0, **more):
 
 
 def read_lease(uri):
-    filesystem, path = FileSystem.from_uri(below(uri, LEASE))
+    filesystem, path = FileSystem.from_uri(join_uri(uri, LEASE))
     return json.loads(filesystem.open_input_stream(path).readall())
 
 
 def test_leases_of_earlier_versions_are_understood(bucket, machines):
     folder = SweepFolder(machines("here") / "busy" / "001")
-    uri = below(uri_of(open_storage(bucket)), "busy", "001")
+    uri = join_uri(uri_of(open_storage(bucket)), "busy", "001")
     lease = Lease(folder.path, uri)
     assert lease.holder_elsewhere() is None
     for host, pid in (("elsewhere", 7), (platform.node(), os.getpid())):
@@ -151,8 +151,8 @@ def test_a_sweep_ends_when_another_driver_takes_it_over(bucket, machines, tmp_pa
     long = {"epochs": 500, "optimizer": "adam", "batch_size": 32}
     server = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     driver = Driver("run", write(tmp_path, "fenced", fixed=long), "--storage", bucket, **server)
-    uri = below(bucket, "fenced", "001")
-    filesystem, journal = FileSystem.from_uri(below(uri, JOURNAL))
+    uri = join_uri(bucket, "fenced", "001")
+    filesystem, journal = FileSystem.from_uri(join_uri(uri, JOURNAL))
     while not filesystem.get_file_info(journal).size and not driver.ended_within(0.5):
         pass
     # Repeated, because a renewal at the same moment replaces the lease.
@@ -210,5 +210,5 @@ def test_a_store_that_is_not_there_is_one_error(machines):
 
 
 def test_below_keeps_the_query_last():
-    assert below("s3://b/a?region=x", "c", "d") == "s3://b/a/c/d?region=x"
-    assert below("gs://b", "c") == "gs://b/c"
+    assert join_uri("s3://b/a?region=x", "c", "d") == "s3://b/a/c/d?region=x"
+    assert join_uri("gs://b", "c") == "gs://b/c"

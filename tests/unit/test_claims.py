@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.arms import arms_of, is_judgeable
-from sweeps.analysis.claims import judge_claims, undecidable
+from sweeps.analysis.claims import judge_claims, too_few_seeds_note
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM, SweepState
 from sweeps.spec.load import load_spec
@@ -380,7 +380,7 @@ def test_too_few_seeds_are_told(form, seeds, claims, note):
     at = {"where": {"sigma": 0.01}} if form is grid else {}
     ordered = [{**order("layer", "none", "val_accuracy", **at), "name": f"claim {n}"} for n in range(claims)]
     content = form(*ordered, seeds=seeds)
-    assert undecidable(load_spec(content)) == note
+    assert too_few_seeds_note(load_spec(content)) == note
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

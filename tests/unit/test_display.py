@@ -150,7 +150,7 @@ def test_it_says_when_confirm_begins_and_with_what(staged):
     assert lines[0].startswith(f"test-curves: {plan}, in ")
     assert lines[1].startswith("[1/24] 0001-none lr=0.05 finished after 4 of 4 epochs")
     assert lines[4:8] == [
-        "search is over; confirming on the seeds 1 to 3:",
+        "the search is complete; confirming on seeds 1 to 3:",
         "  none lr=0.05",
         "  layer sigma=0.0123 lr=0.05",
         "  all: left out, no trial has a finite score",

@@ -41,7 +41,7 @@ def mlp():
 
 
 def batchnorm():
-    # No bias before the normalisation: its gradient is pure rounding, which Adam would blow up.
+    # No bias before the normalization: its gradient is pure rounding, which Adam would blow up.
     return nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3))
 
 

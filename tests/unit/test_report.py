@@ -16,7 +16,7 @@ from sweeps.record.state import CONFIRM
 from sweeps.report.figures import figures
 from sweeps.report.figures.trials import score_against_sigma
 from sweeps.report.labels import interval
-from sweeps.report.overview import overview, write_overview
+from sweeps.report.overview import overview_table, write_overview
 from sweeps.report.page import write_report
 from sweeps.report.styles import styles
 from tests.made_sweeps import (
@@ -508,7 +508,7 @@ def cells(table):
 
 
 def test_one_row_a_study_with_marks_for_what_the_truth_is():
-    (row,) = cells(overview([made_comparison().state]))
+    (row,) = cells(overview_table([made_comparison().state]))
     assert (row["dataset"], row["architecture"], row["score"]) == ("digits", "shallow", "test_accuracy")
     marks = {arm: row[arm].rsplit("] ")[-1] if row[arm].endswith(")") else "" for arm in MODES}
     assert marks == {"none": "", "all": "", "layer": "(+)", "after_all": "(-)", "after_layer": "(-)"}
@@ -516,13 +516,13 @@ def test_one_row_a_study_with_marks_for_what_the_truth_is():
 
 def test_a_lower_loss_is_better():
     sweep = made_comparison(objective={"metric": "val_loss", "mode": "min"})
-    (row,) = cells(overview([sweep.state]))
+    (row,) = cells(overview_table([sweep.state]))
     assert row["score"] == "test_loss"
     assert [row[arm][-3:] for arm in ("layer", "after_all")] == ["(+)", "(-)"]
 
 
 def test_a_grid_has_a_row_a_point_and_studies_their_own_arms():
-    rows = cells(overview([made_grid().state, of_optimizers().state]))
+    rows = cells(overview_table([made_grid().state, of_optimizers().state]))
     assert [row["study"] for row in rows] == [
         "made-grid, sigma 0.01",
         "made-grid, sigma 0.1",
@@ -541,15 +541,15 @@ def test_the_architecture_is_the_one_that_was_compared_or_enumerated():
     for model in ("shallow", "deep"):
         for seed in range(3):
             sweep.trial({"noise": "layer", "model": model, "sigma": 0.1}, seed, curve(0.9))
-    assert [row["architecture"] for row in cells(overview([sweep.state]))] == ["shallow", "deep"]
+    assert [row["architecture"] for row in cells(overview_table([sweep.state]))] == ["shallow", "deep"]
 
 
 def test_no_arm_is_marked_better_by_seeds_that_diverged():
     lost = {"layer": [3], "after_all": [4]}
-    (row,) = cells(overview([made_comparison(diverged=lost).state]))
+    (row,) = cells(overview_table([made_comparison(diverged=lost).state]))
     assert row["layer"].endswith("], 1 diverged")
     assert row["after_all"].endswith("], 1 diverged (-)")
-    (row,) = cells(overview([made_comparison(diverged={"none": [3]}).state]))
+    (row,) = cells(overview_table([made_comparison(diverged={"none": [3]}).state]))
     assert row["layer"].endswith("(+)")
     # A diverged seed does not speak for none.
     assert row["after_all"].endswith("]")
@@ -562,7 +562,7 @@ def test_marks_follow_the_test_where_one_seed_turns_the_mean():
         for seed in range(1, 21):
             above = {"layer": -0.5 if seed == 1 else 0.01 + seed / 1e4}.get(point["noise"], 0.0)
             sweep.trial(point, seed, curve(0.9, test_accuracy=0.9 + above), stage=CONFIRM)
-    (row,) = cells(overview([sweep.state]))
+    (row,) = cells(overview_table([sweep.state]))
     assert row["layer"].endswith("(+)")
 
 
@@ -583,7 +583,7 @@ def test_the_overview_shows_the_latest_sweeps_that_can_be_compared(tmp_path):
 
 
 def test_an_interrupted_study_is_in_the_overview_as_such():
-    (row,) = cells(overview([made_comparison(only=6).state]))
+    (row,) = cells(overview_table([made_comparison(only=6).state]))
     assert row["study"] == "made-comparison (not complete)"
 
 

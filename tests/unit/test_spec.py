@@ -1166,4 +1166,4 @@ def test_the_searched_values_give_the_same_configuration(text, tmp_path):
 
 def test_a_mistake_that_only_the_data_show_has_its_place(tmp_path):
     spec = read(tmp_path, COMPARE, "claims=[]")
-    assert str(spec.refused("noise", "is bad")) == f"{tmp_path / 'sweep.yaml'}:3: compare.noise: is bad"
+    assert str(spec.error_at("noise", "is bad")) == f"{tmp_path / 'sweep.yaml'}:3: compare.noise: is bad"

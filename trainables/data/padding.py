@@ -46,7 +46,7 @@ class PaddedTexts:
         """Pad the texts at these indices, among those used, to the longest of them.
 
         Returns:
-            Word ids (B, T); classes (B,), or (B, T) with ``IGNORED`` for padding; the number of classes that
+            Word IDs (B, T); classes (B,), or (B, T) with ``IGNORED`` for padding; the number of classes that
             count.
         """
         return self._batch(torch.from_numpy(indices).to(self._words.device), self.lengths[indices].max())

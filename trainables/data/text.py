@@ -1,4 +1,4 @@
-"""Texts as word ids: tokenised once per machine into flat memory-mapped arrays, with their vocabulary.
+"""Texts as word IDs: tokenized once per machine into flat memory-mapped arrays, with their vocabulary.
 
 Shapes: N texts, W words of all texts together, V vocabulary.
 """
@@ -43,7 +43,7 @@ class Texts:
     """One split.
 
     Attributes:
-        words: (W,) int32 ids of all texts, one text after the other.
+        words: (W,) int32 IDs of all texts, one text after the other.
         starts: (N + 1,) int64; text i is ``words[starts[i]:starts[i + 1]]``, and has at least one word.
         targets: int64, (N,) for classes of texts or (W,) for classes of words.
         tagged: Whether the targets are classes of words.
@@ -86,7 +86,7 @@ class TextDataset:
     held_out: bool
 
     def load(self, split: str, data_dir: Path | None) -> Texts:
-        """Load a split, such as ``train``, from the machine's cache, tokenising it first if necessary.
+        """Load a split, such as ``train``, from the machine's cache, tokenizing it first if necessary.
 
         All splits use the vocabulary of the training texts. The tensors are over memory-mapped files; writes
         to them do not reach the files.

@@ -39,7 +39,7 @@ def vgg11(shape: Sequence[int], classes: int) -> nn.Sequential:
     from torchvision.models.vgg import cfgs, make_layers
 
     network = nn.Sequential(make_layers(cfgs["A"], batch_norm=True), nn.Flatten(), nn.Linear(512, classes))
-    # torchvision initialises its VGG11 like this.
+    # torchvision initializes its VGG11 like this.
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

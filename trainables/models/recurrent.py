@@ -16,21 +16,15 @@ CELLS: Mapping[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU
 
 
 class RecurrentClassifier(nn.Module):
-    """Word vectors, recurrent layers, mean over the words, linear head."""
+    """Word vectors (V, E), recurrent layers, mean over the words, linear head.
+
+    Row 0 of the word vectors is padding. Dropout acts on the word vectors, between layers and before the
+    head.
+    """
 
     def __init__(
         self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
-        """Build the network.
-
-        Args:
-            embedding: Word vectors (V, E); row 0 is padding.
-            cell: Kind of the recurrent layers.
-            hidden: H.
-            layers: Number of recurrent layers.
-            dropout: Probability, on the word vectors, between layers and before the head.
-            classes: C.
-        """
         super().__init__()
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)
@@ -46,12 +40,14 @@ class RecurrentClassifier(nn.Module):
 
 
 class BidirectionalTagger(nn.Module):
-    """Word vectors, recurrent layers in both directions, linear layer over both: logits for each word."""
+    """Word vectors, recurrent layers in both directions, linear layer over both: logits for each word.
+
+    Parameters are as in ``RecurrentClassifier``; ``hidden`` is the width of one direction.
+    """
 
     def __init__(
         self, embedding: nn.Embedding, *, cell: Cell, hidden: int, layers: int, dropout: float, classes: int
     ) -> None:
-        """Build the network; arguments as in ``RecurrentClassifier``, H is the width of one direction."""
         super().__init__()
         self.embedding = embedding
         self.dropout = nn.Dropout(dropout)

@@ -18,7 +18,7 @@ def resnet18(shape: Sequence[int], classes: int) -> nn.Module:
 
     network = models.resnet18(num_classes=classes)
     network.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
-    # torchvision initialises its own stem like this.
+    # torchvision initializes its own stem like this.
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.maxpool = nn.Identity()
     return network

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class TransformerClassifier(nn.Module):
-    """Word vectors, sinusoidal positions, encoder layers, mean over the words, linear head."""
+    """Word vectors (V, E), sinusoidal positions, encoder layers, mean over the words, linear head.
+
+    Row 0 of the word vectors is padding. ``heads`` must divide E; ``feedforward`` is a width.
+    """
 
     def __init__(
         self,
@@ -22,16 +25,6 @@ class TransformerClassifier(nn.Module):
         dropout: float,
         classes: int,
     ) -> None:
-        """Build the network.
-
-        Args:
-            embedding: Word vectors (V, E); row 0 is padding.
-            layers: Number of encoder layers.
-            heads: Number of attention heads; must divide E.
-            feedforward: Width of the feed-forward part of each layer.
-            dropout: Probability.
-            classes: C.
-        """
         super().__init__()
         width = embedding.embedding_dim
         self.embedding = embedding

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sweeps.errors import Location, SweepError, unknown
+from sweeps.errors import Location, SweepError, unknown_message
 from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.hyperparameters import check_comparison, check_conditions, check_sigma, check_values
@@ -14,15 +14,15 @@ from trainables import registry
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
-    """Find the mistakes that only the trainable, or two keys together, can show.
+    """Find the mistakes that depend on the trainable or on several keys.
 
-    ``wrong`` has the locations whose form is wrong: no more is reported there, and all else is checked.
+    ``wrong`` has the malformed locations: nothing more is reported there, and the rest is checked.
     """
     name = content.get("trainable")
     if not isinstance(name, str):
         return []
     if name not in registry.names():
-        return [(("trainable",), unknown(name, registry.names()))]
+        return [(("trainable",), unknown_message(name, registry.names()))]
     try:
         draft = Draft(content, trainable_of(name), wrong)
     except SweepError as error:

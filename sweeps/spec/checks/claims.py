@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sweeps.errors import one_of, shown, unknown
+from sweeps.errors import one_of, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem, is_among
 from sweeps.spec.model import CURVATURE
 from sweeps.spec.sections import Claim
@@ -35,12 +35,12 @@ def _arms(draft: Draft, claim: Claim) -> Iterator[Problem]:
     compared = draft.compared or "noise"
     if compared in draft.broken:
         return
-    arms = [str(arm) for arm in (draft.arms if draft.compared else draft.possible("noise"))]
+    arms = [str(arm) for arm in (draft.arms if draft.compared else draft.possible_values("noise"))]
     for key in ("better", "worse", "equal"):
         names = getattr(claim, key) or []
         for name in names:
             if str(name) not in arms:
-                yield (key,), unknown(name, arms, "is not an arm")
+                yield (key,), unknown_message(name, arms, "is not an arm")
             elif key == "worse" and name in (claim.better or []):
                 yield (key,), f"{shown(name)} cannot be better than itself"
         if len(set(map(str, names))) < len(names):
@@ -52,7 +52,7 @@ def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
     known = every_epoch | dict(CURVATURE) | ({} if draft.is_grid else only_confirm)
     if claim.metric not in known:
         problem = "is reported only by a confirm stage" if claim.metric in only_confirm else "is not known"
-        yield ("metric",), unknown(claim.metric, list(known), problem)
+        yield ("metric",), unknown_message(claim.metric, list(known), problem)
         return
     if known[claim.metric] is None and (claim.better or claim.reach is not None):
         judged = [name for name, direction in known.items() if direction]
@@ -99,8 +99,10 @@ def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
                 possible = one_of(map(str, listed[name]))
                 yield ("where", name), f"{shown(value)} is not a value of {name}; it can be {possible}"
         elif name not in {*draft.broken, *draft.search}:
-            only_arms = "leave it out: the grid has no dimension but the arms"
-            yield ("where", name), unknown(name, list(listed), "is not searched") if listed else only_arms
+            message = "leave it out: the grid has no dimension but the arms"
+            if listed:
+                message = unknown_message(name, list(listed), "is not searched")
+            yield ("where", name), message
     # A misspelt key, reported above, may be the one that would be missing here.
     if claim.where.keys() <= listed.keys():
         for name, values in listed.items():

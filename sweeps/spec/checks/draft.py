@@ -1,4 +1,4 @@
-"""The parts of a spec whose form is right: the checks use these, so that no mistake hides another."""
+"""The well-formed parts of a spec: the checks use these, so that no mistake hides another."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Draft:
-    """A spec that may have mistakes, with the parts whose form pydantic found right.
+    """A spec that may have mistakes, with the parts that pydantic found well-formed.
 
     Attributes:
         fields: The trainable's hyperparameters.
-        dimensions: The searched hyperparameters whose form is right, and the arms if they are.
+        dimensions: The well-formed searched hyperparameters, and the arms if they are well-formed.
         broken: Hyperparameters with a mistake; checks skip what depends on them.
-        claims: The claims whose form is right, by their index.
+        claims: The well-formed claims, by their index.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Draft:
         """Whether pydantic found no mistake at a location, in it, or in what contains it."""
         return all(wrong[: len(location)] != location[: len(wrong)] for wrong in self._wrong)
 
-    def possible(self, name: str) -> list[Any]:
+    def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
         if dimension and not dimension.when:
@@ -81,7 +81,7 @@ class Draft:
     def most_epochs(self) -> int:
         """The most epochs that a trial can have, if ``epochs`` is not broken."""
         dimension = self.dimensions.get("epochs")
-        return max([*self.possible("epochs"), *(dimension.bounds if dimension else ())])
+        return max([*self.possible_values("epochs"), *(dimension.bounds if dimension else ())])
 
 
 def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:

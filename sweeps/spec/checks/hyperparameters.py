@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import Location, shown, unknown
+from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem, is_among
 from sweeps.spec.messages import message_of
 from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates
@@ -20,7 +20,7 @@ def check_values(draft: Draft) -> Iterator[Problem]:
             if name in ("seed", "seeds"):
                 yield (section, name), f"belongs at the top of the file, as {name}: N"
             elif name not in draft.fields:
-                yield (section, name), unknown(name, list(draft.fields))
+                yield (section, name), unknown_message(name, list(draft.fields))
             elif section == "search":
                 yield from _dimension_values(draft, name, value)
             elif problem := value_problem(draft.fields[name], value):
@@ -50,7 +50,7 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "literal_error":
-            return unknown(value, [str(option) for option in get_args(field.annotation)])
+            return unknown_message(value, [str(option) for option in get_args(field.annotation)])
         return message_of(("",), dict(first))
     return None
 
@@ -64,7 +64,7 @@ def check_comparison(draft: Draft) -> Iterator[Problem]:
     is_name = isinstance(draft.content["compare"], str)
     location: Location = ("compare",) if is_name else ("compare", name)
     if name not in draft.fields:
-        yield location, unknown(name, list(draft.fields))
+        yield location, unknown_message(name, list(draft.fields))
     elif is_name and not arms:
         yield location, f"must list its values, such as {{{name}: [...]}}"
     elif len(arms) > MOST_VALUES:
@@ -91,17 +91,17 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
             location = ("search", name, "when", parent)
             above = draft.dimensions.get(parent)
             if parent not in draft.fields:
-                yield location, unknown(parent, list(draft.fields))
+                yield location, unknown_message(parent, list(draft.fields))
             elif parent == name or name in _ancestors(draft, parent):
                 yield location, f"{name} would depend on itself"
             elif above and above.bounds:
                 yield location, f"must name a choice or grid; {parent} is {above.kind}"
             elif parent not in draft.broken:
-                possible = draft.possible(parent)
+                possible = draft.possible_values(parent)
                 for index, value in enumerate(values):
                     if not is_among(value, possible):
                         problem = f"is not a value of {parent} in this sweep"
-                        yield (*location, index), unknown(value, list(map(str, possible)), problem)
+                        yield (*location, index), unknown_message(value, list(map(str, possible)), problem)
 
 
 def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -117,7 +117,7 @@ def check_sigma(draft: Draft) -> Iterator[Problem]:
     """Check that sigma is set or searched where there is noise, and only there."""
     if "noise" in draft.broken:
         return
-    possible = draft.possible("noise")
+    possible = draft.possible_values("noise")
     noisy = [mode for mode in possible if mode in NOISE_MODES and mode != "none"]
     if noisy and "sigma" not in {*draft.fixed, *draft.search, draft.compared}:
         section = "search" if "noise" in draft.search else "fixed"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from sweeps.errors import unknown
+from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.model import LAST_SEED
 from sweeps.spec.sections import MOST_TRIALS, SearchStage
@@ -80,7 +80,7 @@ def check_objective(draft: Draft) -> Iterator[Problem]:
     metric, mode = (draft.valid("", "objective", key) for key in ("metric", "mode"))
     metrics = draft.trainable.metrics()
     if metric and metric not in metrics:
-        yield ("objective", "metric"), unknown(metric, list(metrics))
+        yield ("objective", "metric"), unknown_message(metric, list(metrics))
     elif metric and mode and metrics[metric] not in (mode, None):
         yield ("objective", "mode"), f"must be {metrics[metric]} for {metric}"
 

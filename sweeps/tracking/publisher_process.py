@@ -1,4 +1,4 @@
-"""Starts the publisher process, which uploads a sweep to MLflow beside Tune's loop.
+"""Starts the publisher process, which uploads a sweep to MLflow in parallel with Tune's loop.
 
 MLflow takes seconds to import, and then ten milliseconds of Python per trial, for which the loop would wait.
 """
