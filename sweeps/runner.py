@@ -48,7 +48,7 @@ class SweepResult:
 
     Attributes:
         path: Its folder.
-        tracking_uri: The MLflow store.
+        tracking_uri: The tracking store.
         run_id: Its parent run in that store.
         state: Its trials.
         undelivered: The number of events missing in MLflow; ``resume`` uploads them.
@@ -100,7 +100,7 @@ def run(
         spec: A spec, or anything that ``load_spec`` takes.
         storage: The folder of all sweeps, which every node must have, or a URI that pyarrow reads. Default:
             ``runs``, and in a Ray job ``noisesweep`` in the home directory.
-        tracking_uri: The MLflow store. Default: ``MLFLOW_TRACKING_URI``, or an SQLite file in the storage.
+        tracking_uri: The tracking store. Default: ``MLFLOW_TRACKING_URI``, or an SQLite file in the storage.
         new: Start another sweep if the study has one.
         log: The form of the output: ``text`` for people, ``json`` lines for programs.
 
@@ -139,7 +139,7 @@ def resume(
         sweep: The study's name; or its spec, which may differ from the sweep's in ``resources``,
             ``budget.concurrent``, ``max_failures``, ``data_dir`` and ``question``.
         storage: The folder or URI of all sweeps, as for ``run``.
-        tracking_uri: The MLflow store. Default: the one that the sweep was started with.
+        tracking_uri: The tracking store. Default: the one that the sweep was started with.
         log: The form of the output, as for ``run``.
 
     Returns:

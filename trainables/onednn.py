@@ -46,7 +46,7 @@ def onednn_linear() -> Iterator[None]:
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Compute ``F.linear``, differentiable as often: (..., I), (O, I) and (O,) to (..., O)."""
+    """Compute ``F.linear`` with derivatives of every order: (..., I), (O, I) and (O,) to (..., O)."""
     if not _is_supported(input, weight):
         return _linear(input, weight, bias)
     output: Tensor = _OneDNNLinear.apply(input.flatten(0, -2), weight, bias)

@@ -1,4 +1,4 @@
-"""The Tune callback of a sweep, on the driver: it writes the journal and drops checkpoints."""
+"""The Tune callback of a sweep, on the driver: it writes the journal and deletes checkpoints."""
 
 import errno
 from pathlib import Path
@@ -22,7 +22,7 @@ _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EST
 
 
 class SweepCallback(Callback):
-    """Writes what Tune reports to the journal, each fact once, and drops checkpoints that are not needed.
+    """Writes what Tune reports to the journal, each fact once, and deletes checkpoints that are not needed.
 
     A trial that continues from its checkpoint reports earlier epochs again; those are already in the journal
     and not written a second time.

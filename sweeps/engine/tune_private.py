@@ -13,7 +13,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
 from typing_extensions import override
 
-from sweeps.temporary import attributes
+from sweeps.process_state import attributes
 
 
 class OutOfMemoryActorManager(RayActorManager):
