@@ -12,23 +12,9 @@ from typing import Any
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def restored_environment() -> Iterator[None]:
-    """Let a library set environment variables, and undo that."""
+    """Set environment variables; undo this and every other change of the environment at the end."""
     before = dict(os.environ)
+    os.environ.update(variables)
     try:
         yield
     finally:

@@ -203,7 +203,10 @@ def _prepared(
 
 
 def _located(spec: Spec) -> Spec:
-    return spec.model_copy(update={"data_dir": _data_dir(spec)})
+    """Make the data folder absolute: workers run in other folders."""
+    given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
+    data_dir = str(Path(given).expanduser().resolve()) if given else None
+    return spec.model_copy(update={"data_dir": data_dir})
 
 
 def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:
@@ -224,12 +227,6 @@ def _check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
             f"{folder.path}: the trainable {spec.trainable!r} is not registered here; register it in a "
             f"script that calls {call}, or give its package an entry point"
         )
-
-
-def _data_dir(spec: Spec) -> str | None:
-    """Make the data folder absolute: workers run in other folders."""
-    given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
-    return str(Path(given).expanduser().resolve()) if given else None
 
 
 def _check_arithmetic(spec: Spec, say: Callable[[str], None]) -> None:
@@ -323,10 +320,9 @@ def _open(
 
 def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | JsonLog) -> None:
     """Append the ``begin`` event with this driver's versions."""
-    if earlier := folder.state().versions - {made_by["versions"]}:
-        display.say(
-            f"note: earlier drivers used {'; '.join(sorted(earlier))}; this one uses {made_by['versions']}"
-        )
+    earlier = "; ".join(sorted(folder.state().versions - {made_by["versions"]}))
+    if earlier:
+        display.say(f"note: earlier drivers used {earlier}; this one uses {made_by['versions']}")
     folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
 
 

@@ -11,19 +11,10 @@ from typing import Any
 import ray
 from ray._private import ray_constants, services, worker
 from ray._private.node import Node
-from ray.core.generated.autoscaler_pb2 import GangResourceRequest, GetClusterStatusReply
+from ray.core.generated.autoscaler_pb2 import GangResourceRequest as GangResourceRequest
+from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
 
 from sweeps.process_state import attributes
-
-__all__ = [
-    "GangResourceRequest",
-    "cluster_status",
-    "errors_on_stderr",
-    "is_ray_running",
-    "loopback_only",
-    "preloading",
-    "without_services",
-]
 
 
 def is_ray_running() -> bool:

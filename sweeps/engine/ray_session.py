@@ -10,16 +10,10 @@ from typing import Any
 
 import ray
 
-from sweeps.engine.ray_private import (
-    errors_on_stderr,
-    is_ray_running,
-    loopback_only,
-    preloading,
-    without_services,
-)
+from sweeps.engine import ray_private
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
-from sweeps.process_state import environment, log_level, restored_environment, signal_handler
+from sweeps.process_state import environment, log_level, signal_handler
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
 
@@ -47,11 +41,11 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
         SweepError: If Ray cannot be reached, or no node has the resources of a trial.
     """
     with ExitStack() as session:
-        session.enter_context(errors_on_stderr())
+        session.enter_context(ray_private.errors_on_stderr())
         if not ray.is_initialized():
             session.enter_context(log_level("ray", logging.ERROR))
             session.enter_context(signal_handler(signal.SIGTERM))
-            session.enter_context(restored_environment())
+            session.enter_context(environment())
             try:
                 session.callback(_shut_down)
                 join_or_start(spec.resources, spec.budget.concurrent)
@@ -77,7 +71,7 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
         RuntimeError: If it cannot be started.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if is_ray_running():
+    if ray_private.is_ray_running():
         ray.init(**options)
         return
     # Ray starts a worker for each core.
@@ -85,9 +79,9 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:
-        options |= preloading("sweeps.engine.trial", workers=cores)
-    allocator = {name: value for name, value in ALLOCATOR.items() if name not in os.environ}
-    with loopback_only(), without_services(), environment(**allocator):
+        options |= ray_private.preloading("sweeps.engine.trial", workers=cores)
+    os.environ.update({**ALLOCATOR, **os.environ})
+    with ray_private.loopback_only(), ray_private.without_services():
         ray.init(include_dashboard=False, **options)
 
 

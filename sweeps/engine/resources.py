@@ -39,7 +39,7 @@ def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:
         SweepError: If no node has enough, none joins that does, and the autoscaler cannot add one.
     """
     needed = as_ray_resources(spec.resources)
-    if any(_has(node, needed) for node in _nodes()):
+    if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in _nodes()):
         return
     if _others_may_join() and _will_come(needed, say):
         return
@@ -97,10 +97,6 @@ def _same(bundle: Mapping[str, float], needed: Mapping[str, float]) -> bool:
     return bundle.keys() == needed.keys() and all(
         isclose(bundle[name], amount, rel_tol=1e-3) for name, amount in needed.items()
     )
-
-
-def _has(node: Mapping[str, float], needed: Mapping[str, float]) -> bool:
-    return all(node.get(name, 0) >= amount for name, amount in needed.items())
 
 
 def _text(amounts: Mapping[str, float]) -> str:

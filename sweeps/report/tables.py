@@ -6,9 +6,8 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, common_target, on_shared_seeds, reference_of
 from sweeps.analysis.claims import JudgedClaim
-from sweeps.analysis.convergence import reached_by
 from sweeps.analysis.descriptions import shown_values
-from sweeps.analysis.stats import PairedDifference, paired_difference, summarise
+from sweeps.analysis.stats import PairedDifference, paired_difference, reached_by, summarise
 from sweeps.record.state import SEARCH, SweepState
 from sweeps.report.labels import interval, number, seeds_to_decide
 from sweeps.spec.model import Spec

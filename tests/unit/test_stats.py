@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from sweeps.analysis.convergence import reached_by
-from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
+from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, reached_by, summarise
 from sweeps.analysis.verdicts import Evidence, Verdict, equivalence, judge, min_seeds, superiority
 
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.arms import Arm, common_target, on_shared_seeds, reference_of
-from sweeps.analysis.convergence import reached_by
-from sweeps.analysis.stats import paired_difference, summarise
+from sweeps.analysis.stats import paired_difference, reached_by, summarise
 from sweeps.report.charts import Chart, Series
 from sweeps.report.labels import label_of
 from sweeps.report.styles import Style
