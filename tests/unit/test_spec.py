@@ -1058,7 +1058,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         pytest.approx(0.2 * (1 + 4 / 8)),
     ),
     ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
-    ("data_dir", ("data_dir=/data",), lambda built: runner._data_dir(built.spec), "/data"),
+    ("data_dir", ("data_dir=/data",), lambda built: runner._located(built.spec).data_dir, "/data"),
 ]
 
 
