@@ -29,9 +29,6 @@ def loopback_only() -> Iterator[None]:
     Otherwise it listens on the machine's address and asks for no token. Ray uses loopback only on macOS and
     Windows, where it does not support clusters. Upstream: #59852 binds to one address, but not to loopback.
     """
-    if is_ray_running():
-        yield
-        return
     with attributes(ray_constants, ENABLE_RAY_CLUSTER=False):
         yield
 
