@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainables import Hyperparameters, Trainable
 from trainables.batch import Batch
-from trainables.data.splits import EvaluationSplit
+from trainables.declarations.base import EvaluationSplit
 
 
 class EmptyTask:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +15,7 @@ import pandas as pd
 from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
+from sweeps.engine.data import prepare_data
 from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
@@ -32,14 +32,11 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
-from trainables import onednn, registry
-from trainables.data import DataError
-from trainables.precision import onednn_note
+from trainables import registry
+from trainables.settings import onednn_is_requested
 
 # The exit status of a shell after Ctrl-C.
 INTERRUPTED = 130
-# Reading prepared data takes less time.
-_NOTICE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,8 @@ def resume(
     uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(storage))
     check_scheme(uri)
     _check_known(folder, spec, f"sweeps.resume({name!r})")
-    to_run = not folder.state().complete
+    state = folder.state()
+    to_run = not state.complete or state.to_export() is not None
     with _prepared(spec, uri, teller(spec, log), to_run) as delivery:
         if found:
             folder.rewrite(spec)
@@ -193,11 +191,11 @@ def _prepared(
     with ExitStack() as session:
         session.callback(delivery.abandon)
         if to_run:
-            _check_arithmetic(spec, say)
+            _check_settings()
             with ThreadPoolExecutor(1) as importer:
                 importer.submit(import_module, "sweeps.engine.stages")
                 session.enter_context(ray_session(spec, say))
-                _prepare_data(spec, say)
+                prepare_data(spec, say)
         delivery.open()
         yield delivery
 
@@ -229,35 +227,19 @@ def _check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
         )
 
 
-def _check_arithmetic(spec: Spec, say: Callable[[str], None]) -> None:
-    """Refuse a wrong setting of the environment, and note how this CPU computes."""
+def _check_settings() -> None:
     try:
-        onednn.is_requested()
+        onednn_is_requested()
     except ValueError as error:
         raise SweepError(str(error)) from None
-    precisions = [hyperparameters.precision for hyperparameters in spec.variants(["precision"])]
-    if not spec.resources.gpu and (note := onednn_note(precisions)):
-        say(f"note: {note}")
-
-
-def _prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
-    trainable = spec.build_trainable()
-    notice = f"preparing the data of {spec.trainable}, once per machine ..."
-    timer = threading.Timer(_NOTICE_SECONDS, say, [notice])
-    timer.start()
-    try:
-        for hyperparameters in spec.variants(trainable.data_hyperparameters):
-            trainable.prepare(hyperparameters, test=spec.confirms)
-    except DataError as error:
-        raise spec.error_at(error.hyperparameter, error.message) from None
-    finally:
-        timer.cancel()
 
 
 def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
     """Run the rest of a sweep, and return its results."""
+    from sweeps.engine.export import ModelExport
     from sweeps.engine.stages import run_stages
 
+    export = ModelExport(folder, spec)
     # Ask git here: in a Ray job, the working directory changes below.
     made_by = provenance()
     with ExitStack() as opened:
@@ -278,7 +260,11 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
 
                 if mirror:
                     mirror.on_lost = lose_lease
-                run_stages(folder, spec, stop)
+                run_stages(folder, spec, stop, export)
+                if (state := folder.state()).complete:
+                    export.begin(state)
+                    _write_report(folder, display)
+                    export.finish(stop, display.say)
         except Stopped:
             pass
         except SweepError as error:
@@ -314,7 +300,7 @@ def _open(
     for follower in followers:
         follower.start()
         opened.callback(follower.close)
-    opened.callback(_close_journal, folder, display)
+    opened.callback(_close_journal, folder)
     return display, mirror
 
 
@@ -326,16 +312,14 @@ def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | J
     folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
 
 
-def _close_journal(folder: SweepFolder, display: Display | JsonLog) -> None:
-    """Record how the sweep ended and which trials it left unfinished, and write its report."""
+def _close_journal(folder: SweepFolder) -> None:
+    """Record how the sweep ended, and which trials it left unfinished."""
     state = folder.state()
     # A journal that cannot be written has been reported already.
     with suppress(SweepError):
         for trial in state.trials.values():
             if trial.status == "running":
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
-        if state.complete:
-            _write_report(folder, display)
         folder.journal.append("finish", status="finished" if state.complete else "interrupted")
 
 

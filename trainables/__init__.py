@@ -4,10 +4,13 @@ Use ``NoiseInjector`` in a training loop of your own; ``Trainable``, ``Hyperpara
 add a dataset of your own; ``get`` and ``names`` to look trainables up.
 """
 
-from trainables.base import Trainable
-from trainables.hyperparameters import Hyperparameters
-from trainables.noise import NOISE_MODES, NoiseInjector, scheduled_sigma
-from trainables.registry import get, names, register
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.base import Trainable
+    from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
+    from trainables.noise import NoiseInjector, scheduled_sigma
+    from trainables.registry import get, names, register
 
 __all__ = [
     "NOISE_MODES",
@@ -19,3 +22,22 @@ __all__ = [
     "register",
     "scheduled_sigma",
 ]
+_MODULES = {
+    "NOISE_MODES": "declarations.hyperparameters",
+    "Hyperparameters": "declarations.hyperparameters",
+    "NoiseInjector": "noise",
+    "Trainable": "base",
+    "get": "registry",
+    "names": "registry",
+    "register": "registry",
+    "scheduled_sigma": "noise",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, because programs that only read declarations must not import torch.
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,61 +1,33 @@
 """The base class of trainables: a dataset with its architectures, ready to be trained with noise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from trainables.data.splits import EvaluationSplit
-from trainables.hyperparameters import Hyperparameters
-from trainables.loop import LOOP_METRICS, Seeds, Task, Training, with_prefix
-
-Direction = Literal["min", "max"]
-H = TypeVar("H", bound=Hyperparameters)
+from trainables.declarations.base import Declaration, H
+from trainables.loop import Seeds, Task, Training
 
 
-class Trainable(ABC, Generic[H]):
+class Trainable(Declaration[H], ABC):
     """One dataset and its architectures. A subclass sets the attributes and builds the task.
 
-    ``H`` is the class of its hyperparameters.
+    The attributes that a YAML depends on are those of ``Declaration``: ``name``, ``Hyperparameters``,
+    ``scores`` and ``data_hyperparameters``.
 
     Attributes:
-        name: Name in a YAML.
-        Hyperparameters: Its hyperparameters with their defaults. If there are several architectures,
-            ``model`` is a Literal of their names.
-        scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
-            better direction, or None for a reference value. A score to maximize is a fraction: 0 is worst.
-        data_hyperparameters: The hyperparameters that ``prepare`` depends on.
         fixed_shapes: Whether a GPU may replay a training step as a CUDA graph. It may if all full batches
             have one shape, and the loss always runs the same tensor operations and reads no tensor back.
     """
 
-    name: ClassVar[str]
-    Hyperparameters: type[H]
-    scores: ClassVar[Mapping[str, Direction | None]]
-    data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     fixed_shapes: ClassVar[bool] = False
 
     def __init__(self, data_dir: Path | None = None) -> None:
         """Take local copies of datasets from ``data_dir``, or from ``NOISESWEEP_DATA_DIR`` if it is None."""
         self.data_dir = data_dir
-
-    @classmethod
-    def metrics(cls) -> dict[str, Direction | None]:
-        """Metrics reported every epoch, each with its better direction, or None if it has none."""
-        train_loss: dict[str, Direction | None] = {"train_loss": "min"}
-        return dict.fromkeys(LOOP_METRICS) | train_loss | cls._evaluated("validation")
-
-    @classmethod
-    def test_metrics(cls) -> dict[str, Direction | None]:
-        """Metrics of the test split that the last epoch adds in a trial that reads it, as ``metrics``."""
-        return cls._evaluated("test")
-
-    @classmethod
-    def _evaluated(cls, split: EvaluationSplit) -> dict[str, Direction | None]:
-        return with_prefix(split, {"loss": "min", **cls.scores})
 
     @abstractmethod
     def prepare(self, hyperparameters: H, *, test: bool = False) -> None:

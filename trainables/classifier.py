@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.batch import Batch
-from trainables.data.splits import EvaluationSplit
+from trainables.declarations.base import EvaluationSplit
 
 
 class ClassifierTask(ABC):

@@ -1,7 +1,6 @@
 """CoNLL-2003: named entities in English news, 14,041 training, 3,250 validation and 3,453 test sentences."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from nervaluate import Evaluator
@@ -10,10 +9,12 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from trainables.data.padding import IGNORED
-from trainables.data.splits import EvaluationSplit
 from trainables.data.text import TextDataset
+from trainables.declarations import texts as declared
+from trainables.declarations.base import EvaluationSplit
+from trainables.declarations.texts import TextHyperparameters
 from trainables.models.recurrent import BidirectionalTagger
-from trainables.texts import TextHyperparameters, TextTask, TextTrainable
+from trainables.texts import TextTask, TextTrainable
 
 ENTITIES = ("PER", "ORG", "LOC", "MISC")
 TAGS = ("O", *(f"{place}-{entity}" for entity in ENTITIES for place in "BI"))  # IOB2
@@ -63,12 +64,7 @@ def _sentences(tags: Tensor, lengths: Tensor) -> list[list[str]]:
     return [[TAGS[tag] for tag in sentence.tolist()] for sentence in tags.split(lengths.tolist())]
 
 
-class CoNLL2003(TextTrainable[TextHyperparameters]):
-    """CoNLL-2003 named entities with a bidirectional recurrent tagger, the study's BiLSTM."""
-
-    name = "conll2003"
-    Hyperparameters = TextHyperparameters
-    scores: ClassVar = {"f1": "max", "token_accuracy": "max"}
+class CoNLL2003(declared.CoNLL2003, TextTrainable[TextHyperparameters]):
     # The published words are used as they are: their capitals mark names.
     dataset = TextDataset(
         "eriktks/conll2003",

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trainables.batch import Batch
+from trainables.declarations.base import CURVATURE_METRICS
 
-CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
 # Every measurement uses the same vectors, so that epochs and trials differ only in their weights.
 _SEED = 0
 _EIGENVALUE_TOLERANCE = 1e-3

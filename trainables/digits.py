@@ -5,13 +5,11 @@ from torch import Tensor
 from typing_extensions import override
 
 from trainables.data.images import Images, load_cached_images
+from trainables.declarations import images as declared
 from trainables.images import ImageTrainable
 
 
-class Digits(ImageTrainable):
-    """Digits, split into 1,347 training images (validation included) and 450 test images."""
-
-    name = "digits"
+class Digits(declared.Digits, ImageTrainable):
     shape = (1, 8, 8)
     classes = 10
     # Mean and deviation of the training pixels, which run from 0 to 16.

@@ -4,10 +4,9 @@ Shapes: B batch, N examples, K channels, H height, W width, C classes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -15,8 +14,9 @@ from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.classifier import ClassifierTask
 from trainables.data.images import ImageDataset, Images
-from trainables.data.splits import EvaluationSplit, check_subset, split_examples
-from trainables.hyperparameters import Hyperparameters
+from trainables.data.splits import check_subset, split_examples
+from trainables.declarations.base import EvaluationSplit
+from trainables.declarations.images import ImageDeclaration, ImageHyperparameters
 from trainables.models import BuildImageModel
 from trainables.models.mlp import MLPS
 
@@ -105,19 +105,7 @@ class ImageTask(ClassifierTask):
         return Batch(self._normalise(pixels), labels, len(labels))
 
 
-class ImageHyperparameters(Hyperparameters):
-    """Hyperparameters of an image trainable; a subclass lists the names of architectures for ``model``."""
-
-    model: str
-
-
-class MLPHyperparameters(ImageHyperparameters):
-    """Hyperparameters of the three MLPs."""
-
-    model: Literal[tuple(MLPS)] = Field("shallow", description="architecture")  # type: ignore[valid-type]
-
-
-class ImageTrainable(Trainable[ImageHyperparameters]):
+class ImageTrainable(ImageDeclaration, Trainable[ImageHyperparameters]):
     """An image dataset with the three MLPs of the study; a subclass may set other ``architectures``.
 
     Attributes:
@@ -129,8 +117,6 @@ class ImageTrainable(Trainable[ImageHyperparameters]):
         architectures: Builders by name, called with ``shape`` and ``classes``.
     """
 
-    Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
-    scores: ClassVar = {"accuracy": "max"}
     fixed_shapes: ClassVar[bool] = True
     dataset: ClassVar[ImageDataset]
     shape: ClassVar[tuple[int, int, int]]

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Literal
 
-from pydantic import Field
 from torch import nn
 from typing_extensions import override
 
 from trainables.data import DataError
 from trainables.data.text import TextDataset
+from trainables.declarations import texts as declared
+from trainables.declarations.texts import IMDBHyperparameters
 from trainables.models.recurrent import RecurrentClassifier
 from trainables.models.transformer import TransformerClassifier
-from trainables.texts import TextHyperparameters, TextTrainable
+from trainables.texts import TextTrainable
 
 _BREAK = re.compile(r"<br\s*/?>")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
@@ -30,22 +30,7 @@ def tokenise(review: str) -> list[str]:
     return _WORD.findall(_BREAK.sub(" ", review).lower())
 
 
-class IMDBHyperparameters(TextHyperparameters):
-    """Hyperparameters of the classifiers; only ``recurrent`` uses ``cell``, ``hidden`` and ``layers``."""
-
-    model: Literal[(*TRANSFORMERS, "recurrent")] = Field(  # type: ignore[valid-type]
-        "trans1", description="architecture"
-    )
-    max_words: int = Field(256, ge=1, description="words at which a review is cut off")
-
-
-class IMDB(TextTrainable[IMDBHyperparameters]):
-    """IMDB sentiment with Transformer encoders and recurrent networks."""
-
-    name = "imdb"
-    Hyperparameters = IMDBHyperparameters
-    scores: ClassVar = {"accuracy": "max"}
-    data_hyperparameters = ("train_subset", "vectors", "model")
+class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
     dataset = TextDataset(
         "stanfordnlp/imdb",
         text="text",

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,27 +13,14 @@ from torch import Tensor, nn
 from trainables.batch import Batch
 from trainables.cuda_graphs import StepGraphs
 from trainables.curvature import measure_curvature
-from trainables.data.splits import EvaluationSplit
+from trainables.declarations.base import EvaluationSplit, with_prefix
+from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.determinism import deterministic_cudnn
-from trainables.hyperparameters import Hyperparameters
 from trainables.noise import NoiseInjector, scheduled_sigma
 from trainables.onednn import onednn_linear
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.precision import autocast, tensor_cores
 from trainables.torch_private import foreach_norm
-
-LOOP_METRICS = (
-    "train_loss",
-    "val_loss",
-    "grad_norm",
-    "param_l1",
-    "param_l2",
-    "sigma",
-    "epoch_seconds",
-    "examples_per_second",
-)
-PREFIXES: Mapping[EvaluationSplit, str] = {"validation": "val_", "test": "test_"}
-Value = TypeVar("Value")
 
 
 class Task(Protocol):
@@ -57,11 +44,6 @@ class Task(Protocol):
 
         The model is in evaluation mode. No random number may be drawn.
         """
-
-
-def with_prefix(split: EvaluationSplit, evaluated: Mapping[str, Value]) -> dict[str, Value]:
-    """Rename what ``Task.evaluate`` returns to metrics: ``loss`` becomes ``val_loss`` or ``test_loss``."""
-    return {PREFIXES[split] + name: value for name, value in evaluated.items()}
 
 
 class Seeds(NamedTuple):

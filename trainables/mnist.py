@@ -1,13 +1,11 @@
 """MNIST and Fashion-MNIST: 60,000 training and 10,000 test images of 28x28 in grey, ten classes each."""
 
 from trainables.data.images import ImageDataset
+from trainables.declarations import images as declared
 from trainables.images import ImageTrainable
 
 
-class MNIST(ImageTrainable):
-    """MNIST with the three MLPs."""
-
-    name = "mnist"
+class MNIST(declared.MNIST, ImageTrainable):
     dataset = ImageDataset("ylecun/mnist")
     shape = (1, 28, 28)
     classes = 10
@@ -15,10 +13,7 @@ class MNIST(ImageTrainable):
     std = 78.57
 
 
-class FashionMNIST(MNIST):
-    """Fashion-MNIST with the three MLPs."""
-
-    name = "fmnist"
+class FashionMNIST(declared.FashionMNIST, MNIST):
     dataset = ImageDataset("zalando-datasets/fashion_mnist")
     mean = 72.94
     std = 90.02

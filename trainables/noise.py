@@ -31,16 +31,14 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from trainables.declarations.hyperparameters import NOISE_MODES, NoiseMode, SigmaSchedule
 from trainables.torch_private import foreach_add_, foreach_copy_
 
-NoiseMode = Literal["none", "all", "layer", "after_all", "after_layer"]
-SigmaSchedule = Literal["constant", "linear", "cosine"]
-NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
 _RESTORING: frozenset[NoiseMode] = frozenset({"all", "layer"})
 
 

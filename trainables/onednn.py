@@ -7,7 +7,6 @@ would otherwise depend on the kind of CPU.
 Shapes: B batch, I inputs, O outputs.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import override
 
+from trainables.settings import onednn_is_requested
 from trainables.torch_private import in_functorch_transform, onednn_product
 
 # Number of multiplications below which the call from Python costs more than it saves.
@@ -24,18 +24,10 @@ _LARGE = 2**21
 _linear = F.linear
 
 
-def is_requested() -> bool:
-    """Whether ``NOISESWEEP_ONEDNN`` is 1; raises ValueError if it is neither 0 nor 1 nor unset."""
-    setting = os.environ.get("NOISESWEEP_ONEDNN") or "0"
-    if setting not in ("0", "1"):
-        raise ValueError(f"NOISESWEEP_ONEDNN must be 0 or 1, got {setting!r}")
-    return setting == "1" and torch.backends.mkldnn.is_available()
-
-
 @contextmanager
 def onednn_linear() -> Iterator[None]:
     """Replace ``F.linear``, which every linear layer calls, by ``linear`` if that is requested."""
-    if not is_requested():
+    if not (onednn_is_requested() and torch.backends.mkldnn.is_available()):
         yield
         return
     before, F.linear = F.linear, linear

@@ -11,12 +11,11 @@ compute it: products in bfloat16, states in float32.
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import Literal
 
 import torch
 from torch import nn
 
-Precision = Literal["float32", "tf32", "bf16"]
+from trainables.declarations.hyperparameters import Precision
 
 
 def autocast(precision: Precision, model: nn.Module, device: torch.device) -> AbstractContextManager[object]:

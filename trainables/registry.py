@@ -2,29 +2,34 @@
 
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
 
-from trainables.base import Trainable
 from trainables.data import reason_of
+from trainables.declarations.base import Declaration
 
+if TYPE_CHECKING:
+    from trainables.base import Trainable
+
+# The class of each trainable, the module in ``declarations`` that declares it, and the one that trains it.
 BUILT_IN = {
-    "cifar10": "trainables.cifar:CIFAR10",
-    "cifar100": "trainables.cifar:CIFAR100",
-    "conll2003": "trainables.conll2003:CoNLL2003",
-    "digits": "trainables.digits:Digits",
-    "fmnist": "trainables.mnist:FashionMNIST",
-    "imdb": "trainables.imdb:IMDB",
-    "mnist": "trainables.mnist:MNIST",
-    "temperatures": "trainables.temperatures:Temperatures",
+    "cifar10": ("CIFAR10", "images", "cifar"),
+    "cifar100": ("CIFAR100", "images", "cifar"),
+    "conll2003": ("CoNLL2003", "texts", "conll2003"),
+    "digits": ("Digits", "images", "digits"),
+    "fmnist": ("FashionMNIST", "images", "mnist"),
+    "imdb": ("IMDB", "texts", "imdb"),
+    "mnist": ("MNIST", "images", "mnist"),
+    "temperatures": ("Temperatures", "series", "temperatures"),
 }
 ENTRY_POINT_GROUP = "noisesweep.trainables"
-_registered: dict[str, type[Trainable]] = {}
+_registered: dict[str, "type[Trainable[Any]]"] = {}
 
 
 class RegistryError(Exception):
     """An installed package whose trainable cannot be used; the text names the package."""
 
 
-def register(trainable: type[Trainable]) -> type[Trainable]:
+def register(trainable: "type[Trainable[Any]]") -> "type[Trainable[Any]]":
     """Add a trainable in this process, from a script or notebook; usable as a decorator.
 
     An installed package adds one for everybody with an entry point in the group ``noisesweep.trainables``.
@@ -44,7 +49,32 @@ def names() -> list[str]:
     return sorted({*BUILT_IN, *_registered, *entry_points(group=ENTRY_POINT_GROUP).names})
 
 
-def get(name: str) -> type[Trainable]:
+def registered(name: str) -> "type[Trainable[Any]] | None":
+    """Look up a trainable that was registered in this process; other processes do not know it."""
+    return _registered.get(name)
+
+
+def declaration(name: str) -> type[Declaration[Any]]:
+    """Look up what a YAML needs to know of a trainable; for a built-in one, torch is not imported.
+
+    Args:
+        name: One of ``names()``.
+
+    Returns:
+        Its declaration, which is the class itself unless it is built in.
+
+    Raises:
+        KeyError: If the name is unknown.
+        RegistryError: If the package that defines it cannot be imported, or several packages define it.
+    """
+    if provided := _provided(name):
+        return provided
+    class_name, module, _ = BUILT_IN[name]
+    declared: type[Declaration[Any]] = _import(f"declarations.{module}", class_name)
+    return declared
+
+
+def get(name: str) -> "type[Trainable[Any]]":
     """Look up a trainable; one registered in this process comes first.
 
     Args:
@@ -57,6 +87,19 @@ def get(name: str) -> type[Trainable]:
         KeyError: If the name is unknown.
         RegistryError: If the package that defines it cannot be imported, or several packages define it.
     """
+    if provided := _provided(name):
+        return provided
+    class_name, _, module = BUILT_IN[name]
+    trainable: type[Trainable[Any]] = _import(module, class_name)
+    return trainable
+
+
+def _import(module: str, name: str) -> Any:
+    return getattr(import_module(f"trainables.{module}"), name)
+
+
+def _provided(name: str) -> "type[Trainable[Any]] | None":
+    """Return a trainable that is registered or from an installed package; None if it is built in."""
     if name in _registered:
         return _registered[name]
     installed = entry_points(group=ENTRY_POINT_GROUP, name=name)
@@ -70,15 +113,14 @@ def get(name: str) -> type[Trainable]:
         )
     if not packages:
         raise KeyError(name)
-    if name in BUILT_IN:
-        module, attribute = BUILT_IN[name].split(":")
-        trainable: type[Trainable] = getattr(import_module(module), attribute)
-        return trainable
-    (point,) = installed
-    return _load(point)
+    for point in installed:
+        return _load(point)
+    return None
 
 
-def _load(point: EntryPoint) -> type[Trainable]:
+def _load(point: EntryPoint) -> "type[Trainable[Any]]":
+    from trainables.base import Trainable
+
     place = f"package {_package(point)}: trainable {point.name!r} ({point.value})"
     try:
         loaded = point.load()

@@ -7,33 +7,17 @@ from collections.abc import Iterator
 
 import pandas as pd
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.batch import Batch
 from trainables.data.series import fingerprint_of
-from trainables.data.splits import EvaluationSplit
-from trainables.hyperparameters import Hyperparameters
-from trainables.models.recurrent import Cell
+from trainables.declarations.base import EvaluationSplit
 
 # Fractions of the days, in chronological order; the remaining days are the test split.
 TRAINING, VALIDATION = 0.7, 0.1
 # Second derivatives of a larger batch could run out of memory.
 _SAMPLE_BATCH = 256
-
-
-class SeriesHyperparameters(Hyperparameters):
-    """Hyperparameters of the forecaster."""
-
-    csv: str | None = Field(
-        None,
-        description="a CSV with a column of dates and one of numbers; empty: the temperatures",
-    )
-    window: int = Field(30, ge=1, description="days that a forecast is made from")
-    cell: Cell = Field("lstm", description="kind of the recurrent layers")
-    hidden: int = Field(32, ge=1, le=100_000, description="width of the recurrent layers")
-    layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
 
 
 class Scaled(nn.Module):

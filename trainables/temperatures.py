@@ -17,21 +17,17 @@ from trainables.data.cache import cached
 from trainables.data.hub import local_file
 from trainables.data.series import read_series
 from trainables.data.splits import check_subset
+from trainables.declarations import series as declared
+from trainables.declarations.series import SeriesHyperparameters
 from trainables.models.recurrent import RecurrentForecaster
-from trainables.series import Scaled, SeriesHyperparameters, SeriesTask, boundaries, scale_of
+from trainables.series import Scaled, SeriesTask, boundaries, scale_of
 
 FILE = "daily-min-temperatures/daily-min-temperatures.csv"
 URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv"
 
 
-class Temperatures(Trainable[SeriesHyperparameters]):
-    """Daily minimum temperatures, or another series in a CSV, forecast by a recurrent network."""
-
-    name = "temperatures"
-    Hyperparameters = SeriesHyperparameters
-    scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
+class Temperatures(declared.Temperatures, Trainable[SeriesHyperparameters]):
     fixed_shapes: ClassVar = True
-    data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
 
     def load(self, csv: str | None = None) -> pd.Series:
         """Read the values by date of a CSV, or of the temperatures.

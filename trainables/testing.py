@@ -27,9 +27,8 @@ from torch.overrides import TorchFunctionMode
 
 from trainables.base import Trainable
 from trainables.batch import Batch
-from trainables.curvature import CURVATURE_METRICS
-from trainables.data.splits import EvaluationSplit
-from trainables.hyperparameters import Hyperparameters
+from trainables.declarations.base import CURVATURE_METRICS, EvaluationSplit
+from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.loop import Training
 from trainables.noise import NOISE_MODES
 from trainables.torch_private import TorchDispatchMode, is_read_of_a_number

@@ -5,13 +5,12 @@ Shapes: V vocabulary, E embedding, B batch, T longest text of a batch, C classes
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -19,11 +18,11 @@ from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.classifier import ClassifierTask
 from trainables.data.padding import PaddedTexts
-from trainables.data.splits import EvaluationSplit, Split, check_subset, split_examples
+from trainables.data.splits import Split, check_subset, split_examples
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
-from trainables.hyperparameters import Hyperparameters
-from trainables.models.recurrent import Cell
+from trainables.declarations.base import EvaluationSplit
+from trainables.declarations.texts import H, TextDeclaration
 
 # Number of words that a saved network takes if its texts are not cut off.
 LONGEST_SAVED = 128
@@ -63,24 +62,7 @@ class TextTask(ClassifierTask):
         return texts.sorted_batches(_EVALUATION_BATCH)
 
 
-class TextHyperparameters(Hyperparameters):
-    """Hyperparameters of all networks over word vectors."""
-
-    vectors: str = Field(
-        "train",
-        description="word vectors: train (on the training texts), a file, or a set of gensim's downloader",
-    )
-    freeze_vectors: bool = Field(True, description="leave the word vectors as they are")
-    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
-    cell: Cell = Field("lstm", description="kind of the recurrent layers")
-    hidden: int = Field(100, ge=1, le=100_000, description="width of the recurrent layers")
-    layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
-
-
-H = TypeVar("H", bound=TextHyperparameters)
-
-
-class TextTrainable(Trainable[H]):
+class TextTrainable(TextDeclaration[H], Trainable[H]):
     """A dataset of texts with networks over word vectors.
 
     Attributes:
@@ -89,7 +71,6 @@ class TextTrainable(Trainable[H]):
         Task: ``TextTask`` or a subclass.
     """
 
-    data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset", "vectors")
     dataset: ClassVar[TextDataset]
     vector_epochs: ClassVar[int]
     Task: ClassVar[type[TextTask]] = TextTask

@@ -1,6 +1,7 @@
 """The Tune callback of a sweep, on the driver: it writes the journal and deletes checkpoints."""
 
 import errno
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
+from sweeps.engine.export import ModelExport
 from sweeps.engine.stopping import Stop
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
@@ -18,6 +20,8 @@ from sweeps.search.configuration import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
+# The worker that exports the best network starts when this fraction of the trials has started.
+_NEARLY_ALL = 0.9
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
@@ -28,9 +32,9 @@ class SweepCallback(Callback):
     and not written a second time.
     """
 
-    def __init__(self, folder: SweepFolder, stage: str, stop: Stop) -> None:
+    def __init__(self, folder: SweepFolder, stage: str, stop: Stop, export: ModelExport) -> None:
         """Begin a stage, ``search`` or ``confirm``, with what the journal knows."""
-        self._folder, self._stage, self._stop = folder, stage, stop
+        self._folder, self._stage, self._stop, self._export = folder, stage, stop, export
         self._journal = folder.journal
         self.state = folder.state()
         self._best = self.state.best()
@@ -61,6 +65,8 @@ class SweepCallback(Callback):
                 "hyperparameters": hyperparameters,
             }
         )
+        if len(self.state.trials) >= _NEARLY_ALL * (self.state.n_trials or math.inf):
+            self._export.start_worker()
 
     @override
     def on_trial_result(

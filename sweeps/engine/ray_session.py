@@ -79,7 +79,7 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:
-        options |= ray_private.preloading("sweeps.engine.trial", workers=cores)
+        options |= ray_private.preloading("sweeps.worker.trial", workers=cores)
     os.environ.update({**ALLOCATOR, **os.environ})
     with ray_private.loopback_only(), ray_private.without_services():
         ray.init(include_dashboard=False, **options)

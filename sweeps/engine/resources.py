@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from math import isclose
+from typing import Any
 
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
@@ -26,6 +27,16 @@ def as_ray_resources(resources: Resources) -> dict[str, float]:
         **resources.custom,
     }
     return {name: amount for name, amount in amounts.items() if amount}
+
+
+def as_task_options(resources: Resources) -> dict[str, Any]:
+    """Ask for a trial's resources in the options of ``ray.remote``."""
+    return {
+        "num_cpus": resources.cpu,
+        "num_gpus": resources.gpu,
+        "memory": resources.memory * _GIB or None,
+        "resources": resources.custom,
+    }
 
 
 def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:

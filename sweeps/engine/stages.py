@@ -8,9 +8,9 @@ from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.engine.callbacks import SweepCallback
+from sweeps.engine.export import ModelExport
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
-from sweeps.engine.trial import run_trial
 from sweeps.engine.tune_private import patched_tune
 from sweeps.errors import SweepError
 from sweeps.process_state import environment, log_level
@@ -20,15 +20,18 @@ from sweeps.search.history import known_trials, listed_trials, not_ended, report
 from sweeps.search.scheduler import build_scheduler
 from sweeps.search.searcher import build_searcher
 from sweeps.spec.model import Spec
+from sweeps.worker.tasks import run_trial
+from trainables import registry
 
 
-def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
+def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, export: ModelExport) -> None:
     """Run the rest of a sweep.
 
     Args:
         folder: The sweep.
         spec: Its spec.
         stop: Whether the user has asked to stop.
+        export: Its worker is started while the last trials run.
 
     Raises:
         SweepError: If Tune fails, or the journal cannot be written.
@@ -36,24 +39,24 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
     """
     with _quiet_libraries(), patched_tune():
         if not folder.state().searched:
-            _fit(folder, spec, SEARCH, stop)
+            _fit(folder, spec, SEARCH, stop, export)
             stop.check()
         state = folder.state()
         if spec.confirms and state.searched:
             if state.selected is None:
                 state.apply(folder.journal.append("select", points=state.select()))
             if state.selected and not state.complete:
-                _fit(folder, spec, CONFIRM, stop)
+                _fit(folder, spec, CONFIRM, stop, export)
 
 
-def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
+def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, export: ModelExport) -> None:
     """Start Tune afresh from the journal: Tune's own record lacks trials if a driver is killed."""
     filesystem, path = FileSystem.from_uri(folder.tune_root)
     # At first, the folder does not exist.
     with suppress(OSError):
         filesystem.delete_dir(path)
     try:
-        _tuner(folder, spec, stage, stop).fit()
+        _tuner(folder, spec, stage, SweepCallback(folder, stage, stop, export)).fit()
     except (SweepError, Stopped):
         raise
     except Exception as error:
@@ -63,7 +66,7 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
         raise SweepError(f"Ray Tune failed: {reason}") from None
 
 
-def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
+def _tuner(folder: SweepFolder, spec: Spec, stage: str, callback: SweepCallback) -> tune.Tuner:
     state = folder.state()
     listed = listed_trials(state, stage)
     history = reports(state, (event for event, _ in folder.journal.read()))
@@ -72,7 +75,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
         tune.with_parameters(
             run_trial,
             spec=spec,
-            trainable_class=spec.trainable_class,
+            registered=registry.registered(spec.trainable),
             checkpoints=folder.checkpoint_root,
             test=stage == CONFIRM,
             judged=scheduler is not None,
@@ -91,7 +94,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
         name=stage,
         storage_path=folder.tune_root,
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        callbacks=[SweepCallback(folder, stage, stop)],
+        callbacks=[callback],
         verbose=0,
     )
     space = {"point": tune.grid_search(not_ended(state, listed))} if listed else {}

@@ -4,17 +4,17 @@ Tune's own checkpoints belong to one run of Tune, but a killed sweep resumes in 
 whole or not at all; if one is damaged later, its trial resumes from the one before it.
 """
 
-import io
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
-import torch
 from pyarrow.fs import FileSelector, FileSystem
 
 from sweeps.errors import in_a_line
 
 # Two, in case the latest is damaged.
 _KEPT = 2
+Content = TypeVar("Content")
 
 
 class Checkpoints:
@@ -24,19 +24,13 @@ class Checkpoints:
         self._filesystem, path = FileSystem.from_uri(root)
         self.folder = f"{path}/{trial}"
 
-    def save(self, epoch: int, content: dict[str, Any]) -> None:
-        """Write a checkpoint after an epoch, and delete all others but the one before it.
-
-        Args:
-            content: Anything that ``torch.load(weights_only=True)`` accepts.
-        """
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
+    def save(self, epoch: int, content: bytes | memoryview) -> None:
+        """Write a checkpoint after an epoch, and delete all others but the one before it."""
         self._filesystem.create_dir(self.folder, recursive=True)
         name = f"epoch-{epoch:05d}.pt"
         scratch = f"{self.folder}/{name}.part"
         with self._filesystem.open_output_stream(scratch) as stream:
-            stream.write(buffer.getbuffer())
+            stream.write(content)
         self._filesystem.move(scratch, f"{self.folder}/{name}")
         files = self._files()
         # Later checkpoints are damaged, or this epoch would not have been trained again.
@@ -45,17 +39,16 @@ class Checkpoints:
             if file not in kept:
                 self._filesystem.delete_file(file)
 
-    def load(self) -> dict[str, Any] | None:
-        """Read the latest undamaged checkpoint to the CPU; None if there is none.
+    def load(self, read: Callable[[bytes], Content]) -> Content | None:
+        """Read the latest undamaged checkpoint; None if there is none.
 
-        A pickle that would run code is refused (``weights_only``) and counts as damaged.
+        Args:
+            read: Makes its content from the bytes of a file; what it raises means that the file is damaged.
         """
         for path in reversed(self._files()):
             try:
                 with self._filesystem.open_input_stream(path) as stream:
-                    buffer = io.BytesIO(stream.read())
-                content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
-                return content
+                    return read(stream.read())
             # A damaged file can raise anything.
             except Exception as error:
                 reason = in_a_line(error)

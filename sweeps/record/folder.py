@@ -67,6 +67,11 @@ class SweepFolder:
     def checkpoint_root(self) -> str:
         return self._shared("checkpoints")
 
+    @property
+    def model(self) -> str:
+        """The best network, as an MLflow model."""
+        return self._shared("model")
+
     def _shared(self, name: str) -> str:
         """Name a folder that every node reaches, as a path or a URI."""
         return join_uri(self.uri, name) if self.uri else str(self.path / name)

@@ -68,6 +68,7 @@ class SweepState:
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
         fingerprints: Hashes of the data.
+        exported: ID of the trial whose network is exported; empty before.
         selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
             with the arm. None until the search is complete.
     """
@@ -78,6 +79,7 @@ class SweepState:
         self.versions, self.commits = set[str](), set[str]()
         self.fingerprints, self.hosts = set[str](), set[str]()
         self.selected: list[dict[str, Any]] | None = None
+        self.exported = ""
         for event in events:
             self.apply(event)
 
@@ -88,6 +90,8 @@ class SweepState:
             self._begin(event)
         elif kind == "select":
             self.selected = event["points"]
+        elif kind == "model":
+            self.exported = event["best"]
         elif kind == "start":
             self._start(event)
         elif kind == "epoch":
@@ -221,6 +225,11 @@ class SweepState:
         """Find the best trial so far, of one arm or of all; None if no trial has a finite score."""
         ranked = self.ranked(trial for trial in self.trials.values() if arm in (None, trial.arm))
         return ranked[0] if ranked else None
+
+    def to_export(self) -> TrialRecord | None:
+        """Find the trial whose network is to be exported: the best one, once the sweep is complete."""
+        best = self.best() if self.complete else None
+        return best if best and best.id != self.exported else None
 
     def arms(self) -> list[str]:
         """List the arms that have trials: first those of the spec, in its order."""

@@ -22,6 +22,8 @@ from sweeps.record.files import OWN_FILES
 
 DEFAULT_STORAGE = Path("runs")
 LOST = "would be lost with the job's copy of the working directory"
+# Folders in a sweep's folder that have none of its small files.
+_LARGE = ("tune", "checkpoints", "model", "report")
 # Ray sets this for the driver of a job.
 _RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 # The file in a working copy that holds the URI of its storage.
@@ -106,7 +108,7 @@ def _files_of_sweeps(filesystem: FileSystem, folder: str, names: Sequence[str]) 
     for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True)):
         if info.type == FileType.File and info.base_name in names:
             yield info.path
-        elif info.type == FileType.Directory and info.base_name not in ("tune", "checkpoints", "report"):
+        elif info.type == FileType.Directory and info.base_name not in _LARGE:
             yield from _files_of_sweeps(filesystem, info.path, names)
 
 

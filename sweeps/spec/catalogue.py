@@ -7,11 +7,11 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.spec.model import trainable_of
+from sweeps.spec.model import declaration_of
 from sweeps.spec.source import STUDIES, Source
-from trainables import Hyperparameters, registry
-from trainables.curvature import CURVATURE_METRICS
-from trainables.loop import LOOP_METRICS, with_prefix
+from trainables import registry
+from trainables.declarations.base import CURVATURE_METRICS, LOOP_METRICS, with_prefix
+from trainables.declarations.hyperparameters import Hyperparameters
 
 
 def print_catalogue(console: Console) -> None:
@@ -21,11 +21,11 @@ def print_catalogue(console: Console) -> None:
     console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
     console.print(_table(Hyperparameters.model_fields))
     for name in registry.names():
-        trainable = trainable_of(name)
-        summary = (trainable.__doc__ or "").strip().partition("\n")[0]
+        declaration = declaration_of(name)
+        summary = (declaration.__doc__ or "").strip().partition("\n")[0]
         console.print(f"[bold]{name}[/bold]  {summary}")
-        console.print(f"  metrics: {', '.join(with_prefix('validation', dict(trainable.scores)))}")
-        fields = trainable.Hyperparameters.model_fields
+        console.print(f"  metrics: {', '.join(with_prefix('validation', dict(declaration.scores)))}")
+        fields = declaration.Hyperparameters.model_fields
         console.print(_table({key: field for key, field in fields.items() if not _is_shared(key, field)}))
     console.print("[bold]studies[/bold]  run one by its name: noisesweep run digits")
     for path in sorted(STUDIES.glob("*.yaml")):

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, PrivateAttr
@@ -25,8 +24,9 @@ from sweeps.spec.sections import (
     Value,
 )
 from sweeps.spec.yaml import dump
-from trainables import Hyperparameters, Trainable, registry
-from trainables.base import Direction
+from trainables import registry
+from trainables.declarations.base import Declaration, Direction
+from trainables.declarations.hyperparameters import Hyperparameters
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # Claims can be about these metrics too; a flatter loss counts as better.
@@ -34,10 +34,10 @@ CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigen
 LAST_SEED = 2**32 - 1
 
 
-def trainable_of(name: str) -> type[Trainable]:
-    """Look up a trainable; raise SweepError if the package that defines it cannot be used."""
+def declaration_of(name: str) -> type[Declaration[Any]]:
+    """Look up a trainable's declaration; raise SweepError if the package that defines it cannot be used."""
     try:
-        return registry.get(name)
+        return registry.declaration(name)
     except registry.RegistryError as error:
         raise SweepError(str(error)) from None
 
@@ -103,7 +103,7 @@ class Spec(Model):
     def arms(self) -> list[Scalar]:
         """The values of the compared hyperparameter in this sweep."""
         if self.compare is not None:
-            return arms_of(self.compare, self.trainable_class)
+            return arms_of(self.compare, self.declaration)
         dimension = self.search.get("noise")
         values = dimension.values if dimension else []
         if dimension is None or dimension.when:
@@ -139,14 +139,14 @@ class Spec(Model):
         return dump(self.model_dump(exclude_none=True))
 
     @cached_property
-    def trainable_class(self) -> type[Trainable]:
-        return trainable_of(self.trainable)
+    def declaration(self) -> type[Declaration[Any]]:
+        """What the trainable offers to a YAML."""
+        return declaration_of(self.trainable)
 
     @property
     def directions(self) -> dict[str, Direction | None]:
         """The better direction of every metric that a trial can have; None where neither is better."""
-        trainable = self.trainable_class
-        return {**trainable.metrics(), **trainable.test_metrics(), **CURVATURE}
+        return {**self.declaration.metrics(), **self.declaration.test_metrics(), **CURVATURE}
 
     @property
     def verdict_metric(self) -> str:
@@ -155,10 +155,6 @@ class Spec(Model):
         if self.confirms and metric.startswith("val_"):
             return f"test_{metric.removeprefix('val_')}"
         return metric
-
-    def build_trainable(self) -> Trainable:
-        """Build the trainable, to read the sweep's ``data_dir``."""
-        return self.trainable_class(Path(self.data_dir) if self.data_dir else None)
 
     def error_at(self, hyperparameter: str | None, message: str) -> SweepError:
         """Return the error that refuses the sweep, at the place of the wrong hyperparameter if any."""
@@ -187,14 +183,17 @@ class Spec(Model):
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete the searched hyperparameters that apply with the fixed ones and defaults."""
-        return self.trainable_class.Hyperparameters(**{**self.fixed, **searched})
+        hyperparameters: Hyperparameters = self.declaration.Hyperparameters(**{**self.fixed, **searched})
+        return hyperparameters
 
 
-def arms_of(compare: str | Mapping[str, Sequence[Scalar]], trainable: type[Trainable]) -> list[Scalar]:
+def arms_of(
+    compare: str | Mapping[str, Sequence[Scalar]], declaration: type[Declaration[Any]]
+) -> list[Scalar]:
     """List the values in ``compare``, or else all that the hyperparameter can have; empty for a number."""
     if not isinstance(compare, str):
         return list(next(iter(compare.values()), []))
-    field = trainable.Hyperparameters.model_fields.get(compare)
+    field = declaration.Hyperparameters.model_fields.get(compare)
     if field and get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))
     return [False, True] if field and field.annotation is bool else []

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweeps.spec.model import CURVATURE, Spec, trainable_of
+from sweeps.spec.model import CURVATURE, Spec, declaration_of
 from sweeps.spec.sections import KINDS
 from trainables import registry
 
@@ -17,21 +17,21 @@ def json_schema() -> dict[str, Any]:
 
 
 def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    trainable = trainable_of(name)
-    described = trainable.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    declaration = declaration_of(name)
+    described = declaration.Hyperparameters.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]
     values = {"properties": fields, "additionalProperties": False}
     searched = {key: _searched(field) for key, field in fields.items()}
     compared = {key: {"items": field} for key, field in fields.items()}
-    judged = [*trainable.metrics(), *trainable.test_metrics(), *CURVATURE]
+    judged = [*declaration.metrics(), *declaration.test_metrics(), *CURVATURE]
     sections = {
         "fixed": values,
         "search": {**values, "properties": searched},
         "compare": {
             "anyOf": [{"enum": [*fields, None]}, {**values, "type": "object", "properties": compared}]
         },
-        "objective": {"properties": {"metric": {"enum": sorted(trainable.metrics())}}},
+        "objective": {"properties": {"metric": {"enum": sorted(declaration.metrics())}}},
         "claims": {"items": {"properties": {"metric": {"enum": sorted(judged)}, "where": values}}},
     }
     is_trainable = {"properties": {"trainable": {"const": name}}, "required": ["trainable"]}

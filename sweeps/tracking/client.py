@@ -12,6 +12,7 @@ from sweeps.record.mirror import Mirror
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.protocol import Close, Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
 from sweeps.tracking.publisher_process import publisher_process
+from trainables import registry
 
 _POLL_SECONDS = 0.1
 
@@ -76,8 +77,9 @@ class PublisherClient:
 
     def _follow(self) -> None:
         self._safe = self._mirror.offset if self._mirror else math.inf
-        trainable = cloudpickle.dumps(self._folder.spec().trainable_class)
-        request = FollowSweep(self._folder, trainable, self._safe)
+        registered = registry.registered(self._folder.spec().trainable)
+        pickled = cloudpickle.dumps(registered) if registered else None
+        request = FollowSweep(self._folder, pickled, self._safe)
         self.parent = self._request(request, self._remedy).parent
 
     @property

@@ -21,10 +21,13 @@ class OpenStore:
 
 @dataclass(frozen=True)
 class FollowSweep:
-    """Open the sweep's parent run and upload its journal; the trainable's class is pickled by value."""
+    """Open the sweep's parent run and upload its journal.
+
+    ``registered`` is the pickled class of a trainable that only the driver's process knows.
+    """
 
     folder: "SweepFolder"
-    trainable: bytes
+    registered: bytes | None
     safe_offset: float
 
 

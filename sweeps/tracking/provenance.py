@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from importlib.metadata import version
 
-from trainables import onednn
+from trainables.settings import onednn_is_requested
 
 _PACKAGES = ("noisesweep", "torch", "ray", "optuna", "mlflow")
 
@@ -15,7 +15,7 @@ def provenance() -> dict[str, str]:
     """Return the ``driver`` host, the ``versions`` and, if known, the working directory's ``git_commit``."""
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
     # It changes results in the last digits, as trainables.onednn says.
-    if onednn.is_requested():
+    if onednn_is_requested():
         versions.append("oneDNN linear layers")
     facts = {"driver": platform.node(), "versions": ", ".join(versions)}
     if commit := _git_commit():

@@ -5,6 +5,7 @@ away and the driver may be killed at any moment.
 """
 
 import math
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
+from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 from typing_extensions import override
 
 from sweeps.errors import SweepError, in_a_line
@@ -22,7 +24,6 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState, TrialRecord
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.models import log_best_model
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import Store, connect, mlflow_settings
@@ -33,6 +34,9 @@ _JOURNAL_SECONDS = 30
 _MAX_METRICS = 800
 # How long closing waits for an absent server.
 _LAST_RETRIES_SECONDS = 15
+_MODEL = "best_model"
+# The tag of the parent run that names the trial whose network is logged.
+_MODEL_TRIAL = "model_trial"
 
 
 class Publisher(Follower):
@@ -47,8 +51,6 @@ class Publisher(Follower):
         events = (event for event, offset in folder.journal.read(end=self.offset))
         self._state = SweepState(folder.spec(), events)
         self._finished = False
-        # The trial whose model is logged.
-        self._model_trial = ""
         self._journal_offset, self._journal_logged_at = 0, -math.inf
         self._away_since: float | None = None
         self._closing_since: float | None = None
@@ -62,11 +64,10 @@ class Publisher(Follower):
                 events_by_trial[event["trial"]].append(event)
         for trial, trial_events in events_by_trial.items():
             self._upload(self._state.trials[trial], trial_events)
-        # Log the model before the finish event arrives, while the driver writes the report.
-        if self._state.complete:
-            self._log_model()
         for event in events:
-            if event["event"] == "finish":
+            if event["event"] == "model":
+                self._log_model(event["best"])
+            elif event["event"] == "finish":
                 self._finish(event)
         if self._away_since is not None:
             self._say(f"resumed uploading to MLflow at {self._uri}")
@@ -167,23 +168,26 @@ class Publisher(Follower):
             summary[f"best_{state.spec.objective.metric}"] = state.score(best)
             tags |= {"best_trial": best.id, "best_arm": best.arm}
             tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
-        self._log_model()
         metrics = [Metric(key, value, event["time"], 0) for key, value in summary.items()]
         self._log(self.parent, metrics, tags, [])
         status = "FINISHED" if event["status"] == "finished" else "KILLED"
         self._client.set_terminated(self.parent, status, event["time"])
         self._finished = True
 
-    def _log_model(self) -> None:
-        best = self._state.best()
-        if best is None or best.id == self._model_trial:
+    def _log_model(self, trial: str) -> None:
+        """Log the exported network as ``runs:/RUN/best_model``, once."""
+        if self._client.get_run(self.parent).data.tags.get(_MODEL_TRIAL) == trial:
             return
-        try:
-            log_best_model(self._client, self.parent, self._folder, best)
-        # The checkpoint is gone, so do not try again.
-        except SweepError as error:
-            self._say(f"the best network is not logged: {error}")
-        self._model_trial = best.id
+        # Not MLflow's log_model, which uses the global tracking URI and stores a further copy at each call.
+        filesystem, path = FileSystem.from_uri(self._folder.model)
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                copy_files(path, scratch, filesystem, LocalFileSystem())
+            except FileNotFoundError as error:
+                self._say(f"the best network is not logged: {in_a_line(error)}")
+                return
+            self._client.log_artifacts(self.parent, scratch, _MODEL)
+        self._client.set_tag(self.parent, _MODEL_TRIAL, trial)
 
 
 def send_report(folder: SweepFolder) -> None:

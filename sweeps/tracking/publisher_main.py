@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -31,7 +31,6 @@ def main(descriptor: int) -> None:
     driver: Connection[Any, Any] = Connection(descriptor)
     messages: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(driver, messages), daemon=True).start()
-    from sweeps.tracking.models import warm_up_export
     from sweeps.tracking.store import mlflow_settings
 
     with mlflow_settings():
@@ -39,9 +38,6 @@ def main(descriptor: int) -> None:
         publisher.start()
         # Leave the processors to the trials.
         os.nice(_NICENESS)
-        # Do this while trials run, since the driver waits for the best model at the end.
-        with suppress(Exception):
-            warm_up_export()
         while isinstance(message := messages.get(), SafeUpTo):
             publisher.limit = message.offset
         publisher.close()
@@ -71,7 +67,8 @@ def _open(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> "Publ
         store = open_store(store_request.uri, store_request.study)
     driver.send(Opened())
     request: FollowSweep = messages.get()
-    registry.register(cloudpickle.loads(request.trainable))
+    if request.registered:
+        registry.register(cloudpickle.loads(request.registered))
     with _failure_sent(driver):
         publisher = Publisher(request.folder, store, lambda text: driver.send(Say(text)))
     driver.send(Opened(publisher.parent))

@@ -26,7 +26,7 @@ class Trial:
     def __init__(self):
         import sys
 
-        self.imported = "sweeps.engine.trial" in sys.modules
+        self.imported = "sweeps.worker.trial" in sys.modules
 
     def state(self):
         return os.getpid(), self.imported, os.environ.get("MALLOC_ARENA_MAX")

@@ -1,14 +1,13 @@
 """The fixed division of a published training split into training and validation, and subsets of it."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainables.data import DataError
-from trainables.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import Hyperparameters
 
-EvaluationSplit = Literal["validation", "test"]
 VALIDATION_FRACTION = 0.1
 # All trials have the same split, whatever their seed.
 _SPLIT_SEED = 0

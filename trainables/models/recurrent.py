@@ -4,14 +4,13 @@ Shapes: B batch, T tokens or time steps, E embedding, H hidden, C classes. Token
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from trainables.declarations.hyperparameters import Cell
 from trainables.models.transformer import mean_over_words
 
-Cell = Literal["lstm", "gru", "rnn"]
 CELLS: Mapping[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 

@@ -8,7 +8,7 @@ from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.hyperparameters import check_comparison, check_conditions, check_sigma, check_values
 from sweeps.spec.checks.trials import TRIAL_CHECKS
-from sweeps.spec.model import trainable_of
+from sweeps.spec.model import declaration_of
 from sweeps.spec.sections import Dimension
 from trainables import registry
 
@@ -24,7 +24,7 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
     if name not in registry.names():
         return [(("trainable",), unknown_message(name, registry.names()))]
     try:
-        draft = Draft(content, trainable_of(name), wrong)
+        draft = Draft(content, declaration_of(name), wrong)
     except SweepError as error:
         return [(("trainable",), str(error))]
     return [

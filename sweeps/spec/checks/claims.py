@@ -48,7 +48,7 @@ def _arms(draft: Draft, claim: Claim) -> Iterator[Problem]:
 
 
 def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
-    every_epoch, only_confirm = draft.trainable.metrics(), draft.trainable.test_metrics()
+    every_epoch, only_confirm = draft.declaration.metrics(), draft.declaration.test_metrics()
     known = every_epoch | dict(CURVATURE) | ({} if draft.is_grid else only_confirm)
     if claim.metric not in known:
         problem = "is reported only by a confirm stage" if claim.metric in only_confirm else "is not known"

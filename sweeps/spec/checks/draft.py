@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sweeps.errors import Location
 from sweeps.spec.model import arms_of
 from sweeps.spec.sections import Claim, Dimension, Scalar
-from trainables import Trainable
+from trainables.declarations.base import Declaration
 
 Problem = tuple[Location, str]
 T = TypeVar("T")
@@ -23,11 +23,11 @@ class Draft:
     """
 
     def __init__(
-        self, content: Mapping[str, Any], trainable: type[Trainable], wrong: Collection[Location]
+        self, content: Mapping[str, Any], declaration: type[Declaration[Any]], wrong: Collection[Location]
     ) -> None:
         self._wrong = wrong
-        self.content, self.trainable = content, trainable
-        self.fields = trainable.Hyperparameters.model_fields
+        self.content, self.declaration = content, declaration
+        self.fields = declaration.Hyperparameters.model_fields
         self.fixed, self.search = self.section("fixed"), self.section("search")
         self.broken = {name for name in self.search if not self._is_valid(("search", name))}
         self.dimensions = {
@@ -44,7 +44,7 @@ class Draft:
         if isinstance(compare, Mapping) and len(compare) == 1:
             self.compared = next(iter(compare))
         is_right = self.compares and self._is_valid(("compare",))
-        self.arms: list[Any] = arms_of(compare, trainable) if is_right else []
+        self.arms: list[Any] = arms_of(compare, declaration) if is_right else []
         claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
         self.has_claims = bool(claims)
         right = [(index, raw) for index, raw in claims if self._is_valid(("claims", index))]

@@ -10,7 +10,7 @@ from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem, is_among
 from sweeps.spec.messages import message_of
 from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates
-from trainables import NOISE_MODES
+from trainables.declarations.hyperparameters import NOISE_MODES
 
 
 def check_values(draft: Draft) -> Iterator[Problem]:

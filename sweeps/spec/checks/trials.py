@@ -78,7 +78,7 @@ def _too_many(location: tuple[str, ...], *factors: int) -> Iterator[Problem]:
 
 def check_objective(draft: Draft) -> Iterator[Problem]:
     metric, mode = (draft.valid("", "objective", key) for key in ("metric", "mode"))
-    metrics = draft.trainable.metrics()
+    metrics = draft.declaration.metrics()
     if metric and metric not in metrics:
         yield ("objective", "metric"), unknown_message(metric, list(metrics))
     elif metric and mode and metrics[metric] not in (mode, None):

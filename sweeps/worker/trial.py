@@ -1,5 +1,6 @@
-"""One trial, as it runs in a worker and reports its epochs."""
+"""One trial: trains, saves checkpoints and reports epochs."""
 
+import io
 import platform
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from sweeps.errors import in_a_line
 from sweeps.record.checkpoints import Checkpoints
 from sweeps.search.configuration import OBJECTIVE, split_config, worst
 from sweeps.spec.model import Spec
-from trainables import Trainable, registry
+from sweeps.worker.data import build_trainable
 from trainables.data import DataError
 from trainables.loop import Training
 
@@ -26,7 +27,6 @@ EpochReport = dict[str, Any]
 def run_trial(
     config: dict[str, Any],
     spec: Spec,
-    trainable_class: type[Trainable],
     checkpoints: str,
     test: bool = False,
     judged: bool = False,
@@ -37,18 +37,16 @@ def run_trial(
         config: The active searched hyperparameters, the seed and the trial's id; under ``point`` if the
             stage's trials are listed.
         spec: The sweep.
-        trainable_class: Its trainable, which may be registered on the driver only.
         checkpoints: Root folder of all trials' checkpoints.
         test: Read the test split after the last epoch.
         judged: A scheduler may stop the trial after any epoch, so each epoch is reported by itself.
     """
-    registry.register(trainable_class)
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     trial, searched, seed = split_config(config)
     with _host_in_data_errors():
         hyperparameters = spec.hyperparameters(searched)
         device = "cuda" if spec.resources.gpu else "cpu"
-        training = spec.build_trainable().start(hyperparameters, seed=seed, device=device, test=test)
+        training = build_trainable(spec).start(hyperparameters, seed=seed, device=device, test=test)
         run = _TrialRun(spec, training, Checkpoints(checkpoints, trial), each_epoch=judged)
         run.restore()
         run.train(hyperparameters.epochs)
@@ -65,7 +63,7 @@ class _TrialRun:
 
     def restore(self) -> None:
         """Continue from the latest checkpoint, and report its epochs again: a killed driver may lack some."""
-        content = self._checkpoints.load()
+        content = self._checkpoints.load(read_checkpoint)
         if content is None:
             return
         self._training.load_state_dict(content["training"])
@@ -110,13 +108,19 @@ class _TrialRun:
 
     def _save(self) -> str:
         """Save a checkpoint; return a remark if the disk is full, as the results do not depend on it."""
+        buffer = io.BytesIO()
+        torch.save({"training": self._training.state_dict(), "reported": self._reported}, buffer)
         try:
-            self._checkpoints.save(
-                self._training.epoch, {"training": self._training.state_dict(), "reported": self._reported}
-            )
+            self._checkpoints.save(self._training.epoch, buffer.getbuffer())
         except OSError as error:
             return f"no checkpoint could be written: {in_a_line(error)}"
         return ""
+
+
+def read_checkpoint(content: bytes) -> dict[str, Any]:
+    """Load a checkpoint to the CPU; a pickle that would run code is refused."""
+    checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return checkpoint
 
 
 def _report(epochs: list[EpochReport], remark: str = "") -> None:

@@ -1,12 +1,14 @@
 """Hyperparameters that a sweep can fix or search in every trainable."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainables.noise import NoiseMode, SigmaSchedule
-from trainables.precision import Precision
-
+NoiseMode = Literal["none", "all", "layer", "after_all", "after_layer"]
+SigmaSchedule = Literal["constant", "linear", "cosine"]
+Precision = Literal["float32", "tf32", "bf16"]
+Cell = Literal["lstm", "gru", "rnn"]
+NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
 # The name of a checkpoint has five digits for the epoch.
 MOST_EPOCHS = 99_999
 # A larger batch or sample would run out of memory: it is taken for a typing error.

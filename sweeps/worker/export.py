@@ -1,24 +1,26 @@
-"""Saves the best trial's network as an MLflow model."""
+"""Exports the best trial's network as an MLflow model."""
 
 import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import torch
-from mlflow import MlflowClient
 from mlflow.models import infer_signature
+from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 from torch import Tensor
 
 from sweeps.errors import SweepError
-from sweeps.record.folder import SweepFolder
+from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.state import TrialRecord
+from sweeps.spec.model import Spec
+from sweeps.worker.data import build_trainable
+from sweeps.worker.trial import read_checkpoint
 from trainables import Trainable
-
-NAME = "best_model"
 
 
 def warm_up_export() -> None:
@@ -26,25 +28,35 @@ def warm_up_export() -> None:
     torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(1, 1),))
 
 
-def log_best_model(client: MlflowClient, run_id: str, folder: SweepFolder, best: TrialRecord) -> None:
-    """Log the best trial's network as ``runs:/RUN/best_model``; raise SweepError without its checkpoint."""
-    if client.get_run(run_id).data.tags.get("model_trial") == best.id:
-        return
-    checkpoints = folder.checkpoints(best.id)
-    checkpoint = checkpoints.load()
+def export_model(spec: Spec, best: TrialRecord, checkpoints: str, destination: str) -> None:
+    """Export a trial's network from its checkpoint.
+
+    Args:
+        spec: The sweep.
+        best: The trial.
+        checkpoints: Root folder of all trials' checkpoints.
+        destination: The folder to write, an absolute path or a URI; it is replaced.
+
+    Raises:
+        SweepError: If there is no readable checkpoint.
+    """
+    saved = Checkpoints(checkpoints, best.id)
+    checkpoint = saved.load(read_checkpoint)
     if checkpoint is None:
-        raise SweepError(f"{checkpoints.folder}: the best trial has no readable checkpoint")
-    # Not MLflow's log_model, which uses the global tracking URI and stores a further copy at each call.
+        raise SweepError(f"{saved.folder}: the best trial has no readable checkpoint")
+    filesystem, path = FileSystem.from_uri(destination)
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch, NAME)
-        state = checkpoint["training"]["model"]
-        save_model(path, folder.spec().build_trainable(), best.hyperparameters, state)
-        client.log_artifacts(run_id, str(path), NAME)
-    client.set_tag(run_id, "model_trial", best.id)
+        model = Path(scratch, "model")
+        save_model(model, build_trainable(spec), best.hyperparameters, checkpoint["training"]["model"])
+        # At first, the folder does not exist.
+        with suppress(OSError):
+            filesystem.delete_dir(path)
+        filesystem.create_dir(path, recursive=True)
+        copy_files(str(model), path, LocalFileSystem(), filesystem)
 
 
 def save_model(
-    path: Path, trainable: Trainable, hyperparameters: Mapping[str, Any], state: Mapping[str, Tensor]
+    path: Path, trainable: Trainable[Any], hyperparameters: Mapping[str, Any], state: Mapping[str, Tensor]
 ) -> None:
     """Save a trained network as an exported graph, which loads without pickle and without this package."""
     values = trainable.Hyperparameters(**hyperparameters)

@@ -1,0 +1,1 @@
+"""What runs in Ray's workers: the only room that imports torch."""

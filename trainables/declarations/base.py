@@ -1,0 +1,63 @@
+"""The base class of declarations, and the metrics that every trainable reports."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from trainables.declarations.hyperparameters import Hyperparameters
+
+Direction = Literal["min", "max"]
+EvaluationSplit = Literal["validation", "test"]
+LOOP_METRICS = (
+    "train_loss",
+    "val_loss",
+    "grad_norm",
+    "param_l1",
+    "param_l2",
+    "sigma",
+    "epoch_seconds",
+    "examples_per_second",
+)
+CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
+PREFIXES: Mapping[EvaluationSplit, str] = {"validation": "val_", "test": "test_"}
+H = TypeVar("H", bound=Hyperparameters)
+Value = TypeVar("Value")
+
+
+def with_prefix(split: EvaluationSplit, evaluated: Mapping[str, Value]) -> dict[str, Value]:
+    """Rename what ``Task.evaluate`` returns to metrics: ``loss`` becomes ``val_loss`` or ``test_loss``."""
+    return {PREFIXES[split] + name: value for name, value in evaluated.items()}
+
+
+class Declaration(Generic[H]):
+    """What a trainable offers to a YAML. Every ``Trainable`` is one, since it inherits from its declaration.
+
+    ``H`` is the class of its hyperparameters.
+
+    Attributes:
+        name: Name in a YAML.
+        Hyperparameters: Its hyperparameters with their defaults. If there are several architectures,
+            ``model`` is a Literal of their names.
+        scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
+            better direction, or None for a reference value. A score to maximize is a fraction: 0 is worst.
+        data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
+    """
+
+    name: ClassVar[str]
+    Hyperparameters: type[H]
+    scores: ClassVar[Mapping[str, Direction | None]]
+    data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
+
+    @classmethod
+    def metrics(cls) -> dict[str, Direction | None]:
+        """Metrics reported every epoch, each with its better direction, or None if it has none."""
+        train_loss: dict[str, Direction | None] = {"train_loss": "min"}
+        return dict.fromkeys(LOOP_METRICS) | train_loss | cls._evaluated("validation")
+
+    @classmethod
+    def test_metrics(cls) -> dict[str, Direction | None]:
+        """Metrics of the test split that the last epoch adds in a trial that reads it, as ``metrics``."""
+        return cls._evaluated("test")
+
+    @classmethod
+    def _evaluated(cls, split: EvaluationSplit) -> dict[str, Direction | None]:
+        return with_prefix(split, {"loss": "min", **cls.scores})

@@ -1,0 +1,65 @@
+"""Declarations of the image trainables."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from trainables.declarations.base import Declaration
+from trainables.declarations.hyperparameters import Hyperparameters
+
+
+class ImageHyperparameters(Hyperparameters):
+    """Hyperparameters of an image trainable; a subclass lists the names of architectures for ``model``."""
+
+    model: str
+
+
+class MLPHyperparameters(ImageHyperparameters):
+    """Hyperparameters of the three MLPs."""
+
+    model: Literal["shallow", "wide", "deep"] = Field("shallow", description="architecture")
+
+
+class CNNHyperparameters(ImageHyperparameters):
+    """Hyperparameters of the convolutional networks."""
+
+    model: Literal["cnn1", "cnn2", "cnn3", "resnet18", "vgg11"] = Field("cnn2", description="architecture")
+
+
+class ImageDeclaration(Declaration[ImageHyperparameters]):
+    """A classifier of images, by default with the three MLPs."""
+
+    Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
+    scores: ClassVar = {"accuracy": "max"}
+
+
+class MNIST(ImageDeclaration):
+    """MNIST with the three MLPs."""
+
+    name = "mnist"
+
+
+class FashionMNIST(ImageDeclaration):
+    """Fashion-MNIST with the three MLPs."""
+
+    name = "fmnist"
+
+
+class Digits(ImageDeclaration):
+    """Scikit-learn's digits, split into 1,347 training images (validation included) and 450 test images."""
+
+    name = "digits"
+
+
+class CIFAR10(ImageDeclaration):
+    """CIFAR-10 with convolutional networks; training images are cropped and flipped at random."""
+
+    name = "cifar10"
+    Hyperparameters = CNNHyperparameters
+
+
+class CIFAR100(ImageDeclaration):
+    """CIFAR-100 with convolutional networks; training images are cropped and flipped at random."""
+
+    name = "cifar100"
+    Hyperparameters = CNNHyperparameters

@@ -1,0 +1,30 @@
+"""Declarations of the forecasters of time series."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from trainables.declarations.base import Declaration
+from trainables.declarations.hyperparameters import Cell, Hyperparameters
+
+
+class SeriesHyperparameters(Hyperparameters):
+    """Hyperparameters of the forecaster."""
+
+    csv: str | None = Field(
+        None,
+        description="a CSV with a column of dates and one of numbers; empty: the temperatures",
+    )
+    window: int = Field(30, ge=1, description="days that a forecast is made from")
+    cell: Cell = Field("lstm", description="kind of the recurrent layers")
+    hidden: int = Field(32, ge=1, le=100_000, description="width of the recurrent layers")
+    layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
+
+
+class Temperatures(Declaration[SeriesHyperparameters]):
+    """Daily minimum temperatures, or another series in a CSV, forecast by a recurrent network."""
+
+    name = "temperatures"
+    Hyperparameters = SeriesHyperparameters
+    scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
+    data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
