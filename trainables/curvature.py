@@ -20,7 +20,6 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -135,6 +134,9 @@ def hutchinson_trace(hessian: Hessian, draws: int, generator: torch.Generator) -
 
 def top_eigenvalue(hessian: Hessian, generator: torch.Generator) -> float:
     """The most positive eigenvalue, not the one of largest magnitude; NaN if Lanczos does not converge."""
+    # Few trials measure curvature, and this import takes longer than many an epoch.
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
     start = hessian.random_signs(generator)
     # ARPACK refuses a 1x1 matrix.
     if hessian.size == 1:

@@ -3,8 +3,14 @@
 All of them work in torch 2.11 and 2.15. ``tests/unit/test_torch_private.py`` fails if a version changes one.
 """
 
+from collections.abc import Callable
+from inspect import unwrap
+from types import MethodType
+from typing import TypeVar
+
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 # Counts the operators that read a tensor, for the contract's tests. The public `TorchFunctionMode` sees what
 # Python calls, but not the operators that these calls run.
@@ -18,8 +24,10 @@ __all__ = [
     "in_functorch_transform",
     "is_read_of_a_number",
     "onednn_product",
+    "without_compiler",
 ]
 
+Built = TypeVar("Built", bound=Optimizer)
 # Each updates a whole list of tensors. A Python loop would launch a kernel for each tensor on a GPU.
 foreach_add_ = torch._foreach_add_
 foreach_copy_ = torch._foreach_copy_
@@ -40,3 +48,19 @@ def onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def in_functorch_transform() -> bool:
     """Whether ``torch.func`` transforms the running code; it cannot transform our autograd function."""
     return torch._C._are_functorch_transforms_active()
+
+
+def without_compiler(build: Callable[[], Built]) -> Built:
+    """Build an optimizer that works without torch's compiler.
+
+    Its import takes each worker two seconds and 150 MB. Optimizers import it only to tell it to leave their
+    methods alone: three methods cache that in an attribute of the plain method, which is set here first, and
+    ``step`` does it each time in a wrapper, which also turns gradients off.
+    """
+    for name in ("add_param_group", "state_dict", "load_state_dict"):
+        plain = getattr(Optimizer, name).__wrapped__
+        setattr(plain, "__dynamo_disable", plain)
+    optimizer = build()
+    step = torch.no_grad()(unwrap(type(optimizer).step))
+    optimizer.step = MethodType(step, optimizer)  # type: ignore[method-assign]
+    return optimizer

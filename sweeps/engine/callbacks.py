@@ -20,7 +20,7 @@ from sweeps.search.configuration import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
-# The worker that exports the best network starts when this fraction of the trials has started.
+# When this fraction of the trials has started, a worker makes ready to export the best network.
 _NEARLY_ALL = 0.9
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
@@ -66,7 +66,7 @@ class SweepCallback(Callback):
             }
         )
         if len(self.state.trials) >= _NEARLY_ALL * (self.state.n_trials or math.inf):
-            self._export.start_worker()
+            self._export.warm_up()
 
     @override
     def on_trial_result(

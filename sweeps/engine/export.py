@@ -18,32 +18,38 @@ _POLL_SECONDS = 0.2
 
 
 class ModelExport:
-    """The export of one sweep's best network, in a worker of its own.
+    """The export of one sweep's best network.
 
-    The worker is started while the last trials run, because its imports take seconds.
+    What it needs is imported in the worker that prepared the data, while the last trials run.
     """
 
     def __init__(self, folder: SweepFolder, spec: Spec) -> None:
         self._folder, self._spec = folder, spec
-        self._exporter: Any = None
+        self._warmed_up: Any = None
         self._task: Any = None
         self._trial = ""
 
-    def start_worker(self) -> None:
-        """Start the worker unless it is running."""
-        if self._exporter is None:
-            actor = ray.remote(num_cpus=0)(tasks.ModelExporter)
-            self._exporter = actor.remote(registry.registered(self._spec.trainable))
+    def warm_up(self) -> None:
+        """Begin the imports unless they have begun."""
+        if self._warmed_up is None:
+            self._warmed_up = ray.remote(num_cpus=0)(tasks.warm_up_export).remote()
 
     def begin(self, state: SweepState) -> None:
         """Begin to export the best trial's network, if the sweep is complete and it is not exported yet."""
         best = state.to_export()
         if best is None:
             return
-        self.start_worker()
+        self.warm_up()
         self._trial = best.id
-        places = self._folder.checkpoint_root, self._folder.model
-        self._task = self._exporter.export.remote(self._spec, best, *places)
+        self._task = ray.remote(num_cpus=0)(tasks.export_model).remote(
+            registry.registered(self._spec.trainable),
+            # Ray waits for this argument, so that the task does not start in another worker.
+            self._warmed_up,
+            spec=self._spec,
+            best=best,
+            checkpoints=self._folder.checkpoint_root,
+            destination=self._folder.model,
+        )
 
     def finish(self, stop: Stop, say: Callable[[str], None]) -> None:
         """Wait for the export and record it in the journal; if it failed, tell the user.

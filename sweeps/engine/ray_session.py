@@ -60,7 +60,7 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     """Join the Ray instance that ``RAY_ADDRESS`` names or that ``ray start`` began here, or else start one.
 
     One that is started listens on loopback alone and has no dashboard. If trials will take at least half of
-    its workers, these import the trials' modules while the driver prepares the rest.
+    its workers, these import torch while the driver prepares the rest.
 
     Args:
         resources: The resources of one trial.
@@ -79,7 +79,8 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:
-        options |= ray_private.preloading("sweeps.worker.trial", workers=cores)
+        # One more than trials: the worker that prepares the data also exports the best network at the end.
+        options |= ray_private.preloading("sweeps.worker.data", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})
     with ray_private.loopback_only(), ray_private.without_services():
         ray.init(include_dashboard=False, **options)

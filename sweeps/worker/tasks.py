@@ -1,12 +1,11 @@
 """What the driver has workers call. The driver imports this module, so that it must not import torch.
 
-Each takes ``registered``: the sweep's trainable if only the driver's process knows it, else None.
+``registered`` is the sweep's trainable if only the driver's process knows it, else None.
 """
 
 import os
 from typing import Any
 
-from sweeps.record.state import TrialRecord
 from sweeps.spec.model import Spec
 from trainables import registry
 
@@ -29,22 +28,21 @@ def prepare_data(registered: type | None, spec: Spec) -> str:
     return prepare_data(spec)
 
 
-class ModelExporter:
-    """An actor that exports the best network after the last trial, and imports what that needs before."""
+def warm_up_export() -> None:
+    """Import what the export needs, as ``sweeps.worker.export.warm_up_export``, at a low priority."""
+    # Leave the processors to the trials.
+    os.nice(_NICENESS)
+    from sweeps.worker.export import warm_up_export
 
-    def __init__(self, registered: type | None) -> None:
-        # Leave the processors to the trials.
-        os.nice(_NICENESS)
-        _register(registered)
-        from sweeps.worker.export import warm_up_export
+    warm_up_export()
 
-        warm_up_export()
 
-    def export(self, spec: Spec, best: TrialRecord, checkpoints: str, destination: str) -> None:
-        """Export a network, as ``sweeps.worker.export.export_model``."""
-        from sweeps.worker.export import export_model
+def export_model(registered: type | None, warmed_up: None, **arguments: Any) -> None:
+    """Export the best network, as ``sweeps.worker.export.export_model``, after ``warm_up_export``."""
+    from sweeps.worker.export import export_model
 
-        export_model(spec, best, checkpoints, destination)
+    _register(registered)
+    export_model(**arguments)
 
 
 def _register(registered: type | None) -> None:
