@@ -72,7 +72,7 @@ def _run(spec: str) -> None:
             yield
 
     runner.ray_session = timed_session
-    timed("_prepare_data", "data")
+    timed("prepare_data", "data")
     mark("imports")
     sys.argv = ["noisesweep", "run", spec, "--json"]
     cli.main()

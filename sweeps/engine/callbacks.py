@@ -1,7 +1,6 @@
 """The Tune callback of a sweep, on the driver: it writes the journal and deletes checkpoints."""
 
 import errno
-import math
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from sweeps.search.configuration import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
-# When this fraction of the trials has started, a worker makes ready to export the best network.
-_NEARLY_ALL = 0.9
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
@@ -65,8 +62,7 @@ class SweepCallback(Callback):
                 "hyperparameters": hyperparameters,
             }
         )
-        if len(self.state.trials) >= _NEARLY_ALL * (self.state.n_trials or math.inf):
-            self._export.warm_up()
+        self._export.warm_up()
 
     @override
     def on_trial_result(

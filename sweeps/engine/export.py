@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.2
 class ModelExport:
     """The export of one sweep's best network.
 
-    What it needs is imported in the worker that prepared the data, while the last trials run.
+    What it needs is imported in the worker that prepared the data, while trials run.
     """
 
     def __init__(self, folder: SweepFolder, spec: Spec) -> None:

@@ -48,6 +48,23 @@ def without_services() -> Iterator[None]:
 
 
 @contextmanager
+def workers_started_by(program: str | None) -> Iterator[None]:
+    """Let the Ray instance that ``ray.init`` starts run this Python file for a worker, unless it is None.
+
+    ``py_executable`` of a runtime environment is public, but Ray would then be imported twice for a worker,
+    the first time only to start it. Upstream: no issue.
+    """
+    start_raylet = Node.start_raylet
+
+    def start(node: Node, *arguments: Any, **options: Any) -> None:
+        node._ray_params.worker_path = program or node._ray_params.worker_path
+        start_raylet(node, *arguments, **options)
+
+    with attributes(Node, start_raylet=start):
+        yield
+
+
+@contextmanager
 def errors_on_stderr() -> Iterator[None]:
     """Let Ray report lost workers on standard error, as standard output has the sweep's JSON lines.
 

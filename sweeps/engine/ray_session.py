@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,8 @@ from typing import Any
 
 import ray
 
-from sweeps.engine import ray_private
+from sweeps.engine import forked_worker, ray_private
+from sweeps.engine.fork_server import fork_server
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
 from sweeps.process_state import environment, log_level, signal_handler
@@ -47,8 +49,7 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
             session.enter_context(signal_handler(signal.SIGTERM))
             session.enter_context(environment())
             try:
-                session.callback(_shut_down)
-                join_or_start(spec.resources, spec.budget.concurrent)
+                join_or_start(spec.resources, spec.budget.concurrent, session)
             except (ConnectionError, RuntimeError) as error:
                 advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
                 raise SweepError(f"Ray cannot be reached ({advice}): {in_a_line(error)}") from None
@@ -56,15 +57,17 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def join_or_start(resources: Resources, concurrent: int | None) -> None:
+def join_or_start(resources: Resources, concurrent: int | None, session: ExitStack) -> None:
     """Join the Ray instance that ``RAY_ADDRESS`` names or that ``ray start`` began here, or else start one.
 
-    One that is started listens on loopback alone and has no dashboard. If trials will take at least half of
-    its workers, these import torch while the driver prepares the rest.
+    One that is started listens on loopback alone and has no dashboard. On Linux its workers are forks of one
+    process, unless they use a GPU. If trials will take at least half of the workers, these import Tune at
+    once.
 
     Args:
         resources: The resources of one trial.
         concurrent: Trials at a time; None for as many as fit.
+        session: Disconnects from Ray when it is closed.
 
     Raises:
         ConnectionError: If it cannot be joined.
@@ -72,6 +75,7 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if ray_private.is_ray_running():
+        session.callback(_shut_down)
         ray.init(**options)
         return
     # Ray starts a worker for each core.
@@ -80,9 +84,14 @@ def join_or_start(resources: Resources, concurrent: int | None) -> None:
     only_cores = not (resources.gpu or resources.memory or resources.custom)
     if only_cores and 2 * min(fit, concurrent or fit) >= cores:
         # One more than trials: the worker that prepares the data also exports the best network at the end.
-        options |= ray_private.preloading("sweeps.worker.data", workers=cores + 1)
+        options |= ray_private.preloading("sweeps.worker.trial", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})
-    with ray_private.loopback_only(), ray_private.without_services():
+    program = None
+    if only_cores and sys.platform == "linux":
+        session.enter_context(fork_server(threads=max(1, int(resources.cpu))))
+        program = forked_worker.__file__
+    session.callback(_shut_down)
+    with ray_private.loopback_only(), ray_private.without_services(), ray_private.workers_started_by(program):
         ray.init(include_dashboard=False, **options)
 
 

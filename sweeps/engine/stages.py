@@ -31,7 +31,7 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, export: ModelExport)
         folder: The sweep.
         spec: Its spec.
         stop: Whether the user has asked to stop.
-        export: It is made ready while the last trials run.
+        export: It is made ready while trials run.
 
     Raises:
         SweepError: If Tune fails, or the journal cannot be written.
