@@ -8,14 +8,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.data import prepare_data
+from sweeps.engine.export import ModelExport
 from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
@@ -34,6 +33,9 @@ from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables import registry
 from trainables.settings import onednn_is_requested
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The exit status of a shell after Ctrl-C.
 INTERRUPTED = 130
@@ -58,9 +60,12 @@ class SweepResult:
     undelivered: int
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """One row per trial: configuration, status and last metrics."""
-        return self.state.frame()
+        # Not at the top, because the command does not need it.
+        import pandas as pd
+
+        return pd.DataFrame(self.state.rows())
 
     @property
     def best(self) -> TrialRecord | None:
@@ -119,8 +124,8 @@ def run(
     spec = _located(spec)
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
-    with _prepared(spec, uri, teller(spec, log)) as delivery:
-        return _drive(create_sweep(storage, spec), spec, delivery, log)
+    with _prepared(spec, uri, teller(spec, log)) as (delivery, export):
+        return _drive(create_sweep(storage, spec), spec, delivery, export, log)
 
 
 def resume(
@@ -158,10 +163,10 @@ def resume(
     _check_known(folder, spec, f"sweeps.resume({name!r})")
     state = folder.state()
     to_run = not state.complete or state.to_export() is not None
-    with _prepared(spec, uri, teller(spec, log), to_run) as delivery:
+    with _prepared(spec, uri, teller(spec, log), to_run) as (delivery, export):
         if found:
             folder.rewrite(spec)
-        return _drive(folder, spec, delivery, log)
+        return _drive(folder, spec, delivery, export, log)
 
 
 def publish_report(folder: SweepFolder) -> Path:
@@ -185,9 +190,9 @@ def publish_report(folder: SweepFolder) -> Path:
 @contextmanager
 def _prepared(
     spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
-) -> Iterator[PublisherClient]:
+) -> Iterator[tuple[PublisherClient, ModelExport]]:
     """Do in parallel what takes seconds: the publisher's imports, Tune's imports and Ray's start."""
-    delivery = PublisherClient(uri, spec.name)
+    delivery, export = PublisherClient(uri, spec.name), ModelExport(spec)
     with ExitStack() as session:
         session.callback(delivery.abandon)
         if to_run:
@@ -196,8 +201,9 @@ def _prepared(
                 importer.submit(import_module, "sweeps.engine.stages")
                 session.enter_context(ray_session(spec, say))
                 prepare_data(spec, say)
+            export.warm_up()
         delivery.open()
-        yield delivery
+        yield delivery, export
 
 
 def _located(spec: Spec) -> Spec:
@@ -234,12 +240,12 @@ def _check_settings() -> None:
         raise SweepError(str(error)) from None
 
 
-def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log) -> SweepResult:
+def _drive(
+    folder: SweepFolder, spec: Spec, delivery: PublisherClient, export: ModelExport, log: Log
+) -> SweepResult:
     """Run the rest of a sweep, and return its results."""
-    from sweeps.engine.export import ModelExport
     from sweeps.engine.stages import run_stages
 
-    export = ModelExport(folder, spec)
     # Ask git here: in a Ray job, the working directory changes below.
     made_by = provenance()
     with ExitStack() as opened:
@@ -260,18 +266,17 @@ def _drive(folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log)
 
                 if mirror:
                     mirror.on_lost = lose_lease
-                run_stages(folder, spec, stop, export)
-                if (state := folder.state()).complete:
-                    export.begin(state)
-                    _write_report(folder, display)
-                    export.finish(stop, display.say)
+                run_stages(folder, spec, stop)
+                if folder.state().complete:
+                    with export.exporting(folder, stop, display.say):
+                        _write_report(folder, display)
         except Stopped:
             pass
         except SweepError as error:
             advice = f"finished work is kept; fix the cause, then run: {folder.resume_command}"
             raise SweepError(f"{error}; {advice}") from None
     result = SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
-    from sweeps.report.page import summary_lines
+    from sweeps.report.summary import summary_lines
 
     display.summarise(result.state, result.tracking_uri, result.undelivered, summary_lines(folder))
     return result

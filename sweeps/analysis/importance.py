@@ -3,7 +3,6 @@
 import logging
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FixedTrial, FrozenTrial, create_trial
 
 from sweeps.process_state import log_level
@@ -30,6 +29,9 @@ def importances(state: SweepState, arm: str) -> dict[str, float]:
     varied = [name for name in common if len({trial.params[name] for trial in trials}) > 1]
     if len(varied) < 2:
         return {}
+    # These import scikit-learn, which takes a second.
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
     larger_is_better = state.spec.objective.mode == "max"
     # Optuna logs a line for each new study.
     with log_level("optuna", logging.WARNING):

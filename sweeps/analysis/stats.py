@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-
-# SciPy loads scipy.stats on first use, so commands that need no statistics start faster.
-import scipy
 from numpy.typing import ArrayLike
+
+# Not scipy.stats, whose import takes a second.
+from scipy.special import ndtri, poch, stdtrit
 
 ALPHA = 0.05
 # Differences are rounded to this many digits relative to the scores: rounding errors hide ties and zeros.
@@ -55,7 +55,7 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
         # The infinity of a diverged run makes std NaN, as it should; NumPy need not warn.
         with np.errstate(invalid="ignore"):
             mean, std = float(array.mean()), float(array.std(ddof=1))
-    half = float(scipy.stats.t.ppf(0.975, n - 1)) * std / n**0.5 if n > 1 else float("nan")
+    half = float(stdtrit(n - 1, 0.975)) * std / n**0.5 if n > 1 else float("nan")
     return Summary(n, mean, std, mean - half, mean + half)
 
 
@@ -74,7 +74,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     summary = summarise(differences)
     m = summary.n - 1
     # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
-    hedges = float(scipy.special.poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
+    hedges = float(poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
     effect_size = hedges * standardised(summary.mean, summary.std)
     p_greater, p_less = _signed_rank(differences)
     return PairedDifference(**asdict(summary), effect_size=effect_size, p_greater=p_greater, p_less=p_less)
@@ -131,8 +131,9 @@ def _signed_rank(differences: np.ndarray) -> tuple[float, float]:
     which it enumerates in a second. Zeros keep their ranks but have no sign (Pratt 1959): dropping them
     first, as Wilcoxon did, can make a sample that is larger throughout less significant.
     """
-    # Ties have half ranks, so ranks are doubled to be whole.
-    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(differences))).astype(int)
+    # Ties share the mean of their ranks, so ranks are doubled to be whole.
+    _, index, ties = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
+    doubled = (2 * np.cumsum(ties) - ties + 1)[index]
     chances = np.ones(1)
     for rank in doubled[differences != 0]:
         chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
@@ -176,11 +177,19 @@ def reached_by(epochs: Sequence[int | None], horizon: int) -> Reached:
         raise ValueError(f"epochs must lie in 1 to {horizon}, the horizon: {list(epochs)}")
     steps = sorted({1.0, float(horizon), *known.tolist()})
     counts = [int(np.count_nonzero(known <= step)) for step in steps]
-    bounds = [scipy.stats.binomtest(count, n).proportion_ci(0.95, method="wilson") for count in counts]
+    bounds = [_wilson(count, n) for count in counts]
     return Reached(
         epochs=(0.0, *steps),
         fraction=(0.0, *(count / n for count in counts)),
-        low=(0.0, *(float(bound.low) for bound in bounds)),
-        high=(0.0, *(float(bound.high) for bound in bounds)),
+        low=(0.0, *(low for low, _ in bounds)),
+        high=(0.0, *(high for _, high in bounds)),
         median=next((step for step, count in zip(steps, counts, strict=True) if 2 * count >= n), None),
     )
+
+
+def _wilson(count: int, n: int) -> tuple[float, float]:
+    """Return the 95% bounds of a fraction count / n."""
+    z = float(ndtri(0.975))
+    center = (count + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * (count * (n - count) / n + z**2 / 4) ** 0.5
+    return max(0.0, center - half), min(1.0, center + half)

@@ -34,9 +34,10 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
     """Show the progress of a study's latest sweep, from its storage or (with --tracking-uri) from MLflow."""
     from sweeps.record.folder import latest_sweep
     from sweeps.record.storage import open_storage
-    from sweeps.tracking.remote import fetched
 
     if tracking_uri:
+        from sweeps.tracking.remote import fetched
+
         with fetched(tracking_uri, name) as (folder, running):
             _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running)
     else:
@@ -96,7 +97,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.console.tables import arms_table, tables, wide_console
     from sweeps.record.state import SweepState, trial_name
     from sweeps.record.time_left import TimeLeft
-    from sweeps.report.page import summary_lines
+    from sweeps.report.summary import summary_lines
     from trainables import registry
 
     spec, time_left, console = folder.spec(), TimeLeft(), wide_console()

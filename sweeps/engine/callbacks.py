@@ -9,7 +9,6 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
-from sweeps.engine.export import ModelExport
 from sweeps.engine.stopping import Stop
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
@@ -29,9 +28,9 @@ class SweepCallback(Callback):
     and not written a second time.
     """
 
-    def __init__(self, folder: SweepFolder, stage: str, stop: Stop, export: ModelExport) -> None:
+    def __init__(self, folder: SweepFolder, stage: str, stop: Stop) -> None:
         """Begin a stage, ``search`` or ``confirm``, with what the journal knows."""
-        self._folder, self._stage, self._stop, self._export = folder, stage, stop, export
+        self._folder, self._stage, self._stop = folder, stage, stop
         self._journal = folder.journal
         self.state = folder.state()
         self._best = self.state.best()
@@ -62,7 +61,6 @@ class SweepCallback(Callback):
                 "hyperparameters": hyperparameters,
             }
         )
-        self._export.warm_up()
 
     @override
     def on_trial_result(

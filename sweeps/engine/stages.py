@@ -8,7 +8,6 @@ from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.engine.callbacks import SweepCallback
-from sweeps.engine.export import ModelExport
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
 from sweeps.engine.tune_private import patched_tune
@@ -24,14 +23,13 @@ from sweeps.worker.tasks import run_trial
 from trainables import registry
 
 
-def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, export: ModelExport) -> None:
+def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
     """Run the rest of a sweep.
 
     Args:
         folder: The sweep.
         spec: Its spec.
         stop: Whether the user has asked to stop.
-        export: It is made ready while trials run.
 
     Raises:
         SweepError: If Tune fails, or the journal cannot be written.
@@ -39,24 +37,24 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, export: ModelExport)
     """
     with _quiet_libraries(), patched_tune():
         if not folder.state().searched:
-            _fit(folder, spec, SEARCH, stop, export)
+            _fit(folder, spec, SEARCH, stop)
             stop.check()
         state = folder.state()
         if spec.confirms and state.searched:
             if state.selected is None:
                 state.apply(folder.journal.append("select", points=state.select()))
             if state.selected and not state.complete:
-                _fit(folder, spec, CONFIRM, stop, export)
+                _fit(folder, spec, CONFIRM, stop)
 
 
-def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, export: ModelExport) -> None:
+def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     """Start Tune afresh from the journal: Tune's own record lacks trials if a driver is killed."""
     filesystem, path = FileSystem.from_uri(folder.tune_root)
     # At first, the folder does not exist.
     with suppress(OSError):
         filesystem.delete_dir(path)
     try:
-        _tuner(folder, spec, stage, SweepCallback(folder, stage, stop, export)).fit()
+        _tuner(folder, spec, stage, SweepCallback(folder, stage, stop)).fit()
     except (SweepError, Stopped):
         raise
     except Exception as error:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from sweeps.record.journal import Event
 from sweeps.spec.model import Spec
 from sweeps.spec.space import n_trials
@@ -242,9 +240,9 @@ class SweepState:
         trials = [trial for trial in self.of_stage(CONFIRM) if point.items() <= trial.hyperparameters.items()]
         return sorted(trials, key=lambda trial: trial.seed)
 
-    def frame(self) -> pd.DataFrame:
+    def rows(self) -> list[dict[str, Any]]:
         """Tabulate the trials by number, with their searched hyperparameters and last metrics."""
-        return pd.DataFrame(
+        return [
             {
                 "number": trial.number,
                 "trial": trial.id,
@@ -258,7 +256,7 @@ class SweepState:
                 "reason": trial.reason,
             }
             for trial in self.by_number()
-        )
+        ]
 
 
 def charged_epochs(epochs: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.arms import is_judgeable, points_of
-from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
+from sweeps.analysis.claims import too_few_seeds_note
 from sweeps.analysis.descriptions import plan, progress_line
 from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
@@ -13,13 +13,12 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.report.figures import figures
 from sweeps.report.html import plotly_script, to_html
-from sweeps.report.labels import headline, label_of, verdict_line
+from sweeps.report.labels import headline, label_of
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
+from sweeps.report.summary import PAGE, judged_claims
 from sweeps.report.tables import arms_table, claims_table, search_table
 from sweeps.spec.yaml import dump
-
-_PAGE = "report.html"
 
 
 def write_report(folder: SweepFolder) -> Path:
@@ -37,27 +36,14 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in charts:
         save(chart, folder.report / f"{chart.slug}.png")
-    page, drawn = folder.report / _PAGE, [to_html(chart) for chart in charts]
+    page, drawn = folder.report / PAGE, [to_html(chart) for chart in charts]
     write_pages(page, **_content(state, folder), charts=charts, drawn=drawn, script=plotly_script())
     return page
 
 
-def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return a line for each claim that can be judged, and one for the report if there is one."""
-    lines = [verdict_line(claim) for claim in _judged(folder.state())]
-    page = folder.report / _PAGE
-    if page.exists():
-        lines.append(f"Report: {page}")
-    return lines
-
-
-def _judged(state: SweepState) -> list[JudgedClaim]:
-    return judge_claims(state) if is_judgeable(state) else []
-
-
 def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
     """Return the texts and tables of both pages."""
-    spec, judged = state.spec, _judged(state)
+    spec, judged = state.spec, judged_claims(state)
     facts = {"judgeable": is_judgeable(state), "too_few_seeds_note": too_few_seeds_note(spec), "alpha": ALPHA}
     tables = [arms_table(state, suffix, where) for suffix, where in points_of(spec)]
     return {

@@ -4,11 +4,14 @@ Events are on disk before they are uploaded, and uploading one twice changes not
 away and the driver may be killed at any moment.
 """
 
+import csv
+import io
+import itertools
 import math
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -159,7 +162,7 @@ class Publisher(Follower):
     def _finish(self, event: Event) -> None:
         state = self._state
         self._log_journal()
-        self._client.log_text(self.parent, state.frame().to_csv(index=False), "results.csv")
+        self._client.log_text(self.parent, _csv(state.rows()), "results.csv")
         log_report(self._client, self.parent, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": count for status, count in state.counts().items()}
         best = state.best()
@@ -208,6 +211,15 @@ def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:
     """Log a sweep's report to its parent run, if there is a report."""
     if folder.report.exists():
         client.log_artifacts(run_id, str(folder.report), "report")
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as CSV; a row may lack some of the columns."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(itertools.chain(*rows))))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _run_tags() -> dict[str, str]:

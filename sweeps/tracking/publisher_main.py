@@ -56,12 +56,16 @@ def _receive(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> No
 def _open(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> "Publisher":
     import cloudpickle
 
+    # MLflow leaves out pandas if it is missing, whose import takes half a second and 50 MB.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     from sweeps.tracking.publisher import Publisher
     from sweeps.tracking.store import open_store
     from trainables import registry
 
     # MLflow imports this at the first use of an SQLite store; import it while the driver still imports.
     import_module("mlflow.store.tracking.sqlalchemy_store")
+    # A registered trainable may use it.
+    del sys.modules["pandas"]
     store_request: OpenStore = messages.get()
     with _failure_sent(driver):
         store = open_store(store_request.uri, store_request.study)
