@@ -11,7 +11,10 @@ from typing import Any
 from ray.air._internal import usage
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune import tune
 from ray.tune.execution import class_cache, tune_controller
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from sweeps.process_state import attributes
@@ -32,6 +35,23 @@ class OutOfMemoryActorManager(RayActorManager):
         super()._actor_task_failed(tracked_actor_task, exception)
 
 
+class PatientTuneController(TuneController):
+    """Lets a worker that is starting finish, if another becomes free for its trial.
+
+    Tune gives the trial to the free worker and ends the starting one. If trials are shorter than the start of
+    a worker, this repeats for every worker but the first, and trials run one after another. Upstream: no
+    issue.
+    """
+
+    @override
+    def _maybe_reuse_cached_actor(self, trial: Trial) -> bool:
+        actor = self._trial_to_actor.get(trial)
+        # An actor that waits for resources is not live.
+        if actor in self._actor_manager.live_actors and trial not in self._resetting_trials:
+            return False
+        return bool(super()._maybe_reuse_cached_actor(trial))
+
+
 @contextmanager
 def patched_tune() -> Iterator[None]:
     """Let Tune survive workers that run out of memory, keep credentials out of logs, and start faster.
@@ -44,6 +64,7 @@ def patched_tune() -> Iterator[None]:
     """
     passed_on = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
     with (
+        attributes(tune, TuneController=PatientTuneController),
         attributes(tune_controller, RayActorManager=OutOfMemoryActorManager),
         attributes(usage, tag_callbacks=lambda callbacks: False),
         attributes(class_cache, ENV_VARS_TO_PROPAGATE=passed_on, DEFAULT_ENV_VARS={}),
