@@ -16,7 +16,7 @@ from sweeps.process_state import environment, log_level
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, SEARCH
 from sweeps.search.history import known_trials, listed_trials, not_ended, reports
-from sweeps.search.scheduler import build_scheduler
+from sweeps.search.scheduler import build_scheduler, rungs
 from sweeps.search.searcher import build_searcher
 from sweeps.spec.model import Spec
 from sweeps.worker.tasks import run_trial
@@ -76,7 +76,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, callback: SweepCallback)
             registered=registry.registered(spec.trainable),
             checkpoints=folder.checkpoint_root,
             test=stage == CONFIRM,
-            judged=scheduler is not None,
+            rungs=frozenset() if stage == CONFIRM else rungs(spec),
         ),
         as_ray_resources(spec.resources),
     )

@@ -1,5 +1,7 @@
 """Early stopping: an ASHA for each arm, rebuilt by every driver from the journal, behind Tune's interface."""
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -95,5 +97,22 @@ def _with_own_id(trial: Any) -> Any:
 
 def build_scheduler(spec: Spec, history: Iterable[Report] = ()) -> ArmScheduler | None:
     """Build a spec's scheduler and replay earlier drivers' reports; None for no early stopping."""
+    asha = _asha(spec)
+    return None if asha is None else ArmScheduler(spec, asha, history)
+
+
+def rungs(spec: Spec) -> frozenset[int]:
+    """Return the epochs after which a trial may be stopped early; none without early stopping.
+
+    ASHA decides at the first report that is at or above grace_epochs * reduction_factor^k for k = 0, 1, ...
+    """
+    asha = _asha(spec)
+    if asha is None:
+        return frozenset()
+    milestones = (asha.grace_epochs * asha.reduction_factor**k for k in itertools.count())
+    return frozenset(map(math.ceil, itertools.takewhile(lambda epoch: epoch <= spec.max_epochs, milestones)))
+
+
+def _asha(spec: Spec) -> ASHA | None:
     scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
-    return None if scheduler is None else ArmScheduler(spec, scheduler.asha, history)
+    return scheduler and scheduler.asha

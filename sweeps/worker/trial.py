@@ -29,7 +29,7 @@ def run_trial(
     spec: Spec,
     checkpoints: str,
     test: bool = False,
-    judged: bool = False,
+    rungs: frozenset[int] = frozenset(),
 ) -> None:
     """Train one configuration, from its latest checkpoint if there is one.
 
@@ -39,7 +39,7 @@ def run_trial(
         spec: The sweep.
         checkpoints: Root folder of all trials' checkpoints.
         test: Read the test split after the last epoch.
-        judged: A scheduler may stop the trial after any epoch, so each epoch is reported by itself.
+        rungs: Epochs after which a scheduler may stop the trial, so that they must be reported at once.
     """
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     trial, searched, seed = split_config(config)
@@ -47,7 +47,7 @@ def run_trial(
         hyperparameters = spec.hyperparameters(searched)
         device = "cuda" if spec.resources.gpu else "cpu"
         training = build_trainable(spec).start(hyperparameters, seed=seed, device=device, test=test)
-        run = _TrialRun(spec, training, Checkpoints(checkpoints, trial), each_epoch=judged)
+        run = _TrialRun(spec, training, Checkpoints(checkpoints, trial), rungs)
         run.restore()
         run.train(hyperparameters.epochs)
 
@@ -55,9 +55,11 @@ def run_trial(
 class _TrialRun:
     """Trains, saves checkpoints, and reports epochs to the driver."""
 
-    def __init__(self, spec: Spec, training: Training, checkpoints: Checkpoints, *, each_epoch: bool) -> None:
+    def __init__(
+        self, spec: Spec, training: Training, checkpoints: Checkpoints, rungs: frozenset[int]
+    ) -> None:
         self._spec, self._training, self._checkpoints = spec, training, checkpoints
-        self._each_epoch = each_epoch
+        self._rungs = rungs
         self._reported: list[EpochReport] = []
         self._waiting: list[EpochReport] = []
 
@@ -68,11 +70,12 @@ class _TrialRun:
             return
         self._training.load_state_dict(content["training"])
         self._reported = content["reported"]
-        if self._each_epoch:
-            for epoch in self._reported:
-                _report([epoch])
-        else:
-            _report(self._reported)
+        reported: list[EpochReport] = []
+        for epoch in self._reported:
+            reported.append(epoch)
+            if epoch["epoch"] in self._rungs or epoch is self._reported[-1]:
+                _report(reported)
+                reported = []
 
     def train(self, last_epoch: int) -> None:
         """Train to the end; epochs before a failure are reported too."""
@@ -81,7 +84,9 @@ class _TrialRun:
             for metrics in self._training:
                 self._waiting.append(self._epoch_report(metrics))
                 is_over = self._training.diverged or self._training.epoch == last_epoch
-                is_due = self._each_epoch or time.monotonic() - last_report >= _REPORT_SECONDS
+                is_due = (
+                    self._training.epoch in self._rungs or time.monotonic() - last_report >= _REPORT_SECONDS
+                )
                 if is_over or is_due:
                     self._save_and_report()
                     last_report = time.monotonic()
