@@ -19,7 +19,7 @@ from sweeps.engine.ray_session import ray_session
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
 from sweeps.process_state import working_directory
-from sweeps.record.folder import SweepFolder, create_sweep, latest_sweep, sweep_folders
+from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Follower
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState, TrialRecord
@@ -31,7 +31,6 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
-from trainables import registry
 from trainables.settings import onednn_is_requested
 
 if TYPE_CHECKING:
@@ -160,31 +159,13 @@ def resume(
     bookmark = Bookmark.read(folder)
     uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(storage))
     check_scheme(uri)
-    _check_known(folder, spec, f"sweeps.resume({name!r})")
+    check_known(folder, spec, f"sweeps.resume({name!r})")
     state = folder.state()
     to_run = not state.complete or state.to_export() is not None
     with _prepared(spec, uri, teller(spec, log), to_run) as (delivery, export):
         if found:
             folder.rewrite(spec)
         return _drive(folder, spec, delivery, export, log)
-
-
-def publish_report(folder: SweepFolder) -> Path:
-    """Write the report of a sweep, which may be running, and log it to its parent run; return its page.
-
-    Raises:
-        SweepError: If there is nothing to report; after the report is written, if MLflow cannot be reached.
-    """
-    _check_known(folder, folder.spec(), "sweeps.runner.publish_report")
-    from sweeps.report.page import write_report
-    from sweeps.tracking.publisher import send_report
-
-    page = write_report(folder)
-    try:
-        send_report(folder)
-    except SweepError as error:
-        raise SweepError(f"{page} is written, but not logged: {error}") from None
-    return page
 
 
 @contextmanager
@@ -223,14 +204,6 @@ def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:
 
 def _differences(found: Sequence[Change]) -> str:
     return "".join(f"\n  {change}" for change in found)
-
-
-def _check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
-    if spec.trainable not in registry.names():
-        raise SweepError(
-            f"{folder.path}: the trainable {spec.trainable!r} is not registered here; register it in a "
-            f"script that calls {call}, or give its package an entry point"
-        )
 
 
 def _check_settings() -> None:

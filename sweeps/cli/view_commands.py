@@ -60,10 +60,13 @@ def report(
 
         page = write_overview(open_storage(storage))
     else:
-        from sweeps.record.folder import latest_sweep
-        from sweeps.runner import publish_report
+        from sweeps.tracking.publisher_process import started_ahead
 
-        page = publish_report(latest_sweep(open_storage(storage), name))
+        with started_ahead():
+            from sweeps.record.folder import latest_sweep
+            from sweeps.report.publish import publish_report
+
+            page = publish_report(latest_sweep(open_storage(storage), name))
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
 
 

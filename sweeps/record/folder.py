@@ -19,6 +19,7 @@ from sweeps.record.state import SweepState
 from sweeps.record.storage import command, join_uri, pull, uri_of
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
+from trainables import registry
 
 # Longer than a status check holds the lock.
 _LOCK_SECONDS = 1.0
@@ -163,6 +164,19 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
     studies = study_names(storage)
     known = f"the storage has: {', '.join(studies)}" if studies else "there is none yet"
     raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}; {known}")
+
+
+def check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
+    """Check that a sweep's trainable is registered here.
+
+    Raises:
+        SweepError: If it is not; the error names the call that would work in a script which registers it.
+    """
+    if spec.trainable not in registry.names():
+        raise SweepError(
+            f"{folder.path}: the trainable {spec.trainable!r} is not registered here; register it in a "
+            f"script that calls {call}, or give its package an entry point"
+        )
 
 
 def create_sweep(storage: Path, spec: Spec) -> SweepFolder:

@@ -115,4 +115,4 @@ def rungs(spec: Spec) -> frozenset[int]:
 
 def _asha(spec: Spec) -> ASHA | None:
     scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
-    return scheduler and scheduler.asha
+    return scheduler.asha if scheduler else None

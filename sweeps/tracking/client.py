@@ -10,7 +10,17 @@ from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.mirror import Mirror
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.protocol import Close, Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
+from sweeps.tracking.protocol import (
+    Close,
+    Closed,
+    Failed,
+    FollowSweep,
+    Opened,
+    OpenStore,
+    SafeUpTo,
+    Say,
+    SendReport,
+)
 from sweeps.tracking.publisher_process import publisher_process
 from trainables import registry
 
@@ -45,6 +55,10 @@ class PublisherClient:
         """Begin to upload."""
         self._listener.start()
 
+    def send_report(self, folder: SweepFolder) -> None:
+        """Log a sweep's report to its parent run; raise SweepError if MLflow cannot be written."""
+        self._request(SendReport(folder))
+
     def close(self) -> None:
         """Upload the rest, and mark runs that have not ended as killed."""
         self._closing.set()
@@ -63,7 +77,7 @@ class PublisherClient:
             return self._undelivered
         return sum(1 for _ in self._folder.journal.read(self._uploaded()))
 
-    def _request(self, message: OpenStore | FollowSweep, remedy: str = "") -> Opened:
+    def _request(self, message: OpenStore | SendReport | FollowSweep, remedy: str = "") -> Opened:
         try:
             self._process.connection.send(message)
             answer: Opened | Failed = self._process.connection.recv()

@@ -20,6 +20,13 @@ class OpenStore:
 
 
 @dataclass(frozen=True)
+class SendReport:
+    """Log the report of a sweep that is uploaded, instead of following one."""
+
+    folder: "SweepFolder"
+
+
+@dataclass(frozen=True)
 class FollowSweep:
     """Open the sweep's parent run and upload its journal.
 
@@ -45,14 +52,14 @@ class Close:
 
 @dataclass(frozen=True)
 class Opened:
-    """The store is open, or the sweep with this parent run."""
+    """The store is open, or the sweep with this parent run, or the report is logged."""
 
     parent: str = ""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The store or the sweep could not be opened; the publisher exits."""
+    """The store or the sweep could not be opened, or the report not be logged; the publisher exits."""
 
     text: str
     is_sweep_error: bool

@@ -17,19 +17,18 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 from typing_extensions import override
 
-from sweeps.errors import SweepError, in_a_line
+from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState, TrialRecord
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.runs import SweepRuns
-from sweeps.tracking.store import Store, connect, mlflow_settings
+from sweeps.tracking.store import Store, connect
 from sweeps.tracking.uris import check_database
 
 _JOURNAL_SECONDS = 30
@@ -194,17 +193,12 @@ class Publisher(Follower):
 
 
 def send_report(folder: SweepFolder) -> None:
-    """Log a sweep's report if the sweep is in MLflow; raise SweepError if MLflow cannot be written."""
+    """Log a sweep's report if the sweep is in MLflow, within ``mlflow_settings``."""
     bookmark = Bookmark.read(folder)
     if bookmark is None:
         return
     check_database(bookmark.uri)
-    with mlflow_settings():
-        client = connect(bookmark.uri)
-        try:
-            log_report(client, bookmark.parent, folder)
-        except (MlflowException, OSError) as error:
-            raise SweepError(f"cannot write to MLflow at {bookmark.uri}: {in_a_line(error)}") from None
+    log_report(connect(bookmark.uri), bookmark.parent, folder)
 
 
 def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:

@@ -1,4 +1,4 @@
-"""The program of the publisher process, which uploads one sweep for its driver.
+"""The program of the publisher process, which uploads one sweep, or its report, for its driver.
 
 It ignores Ctrl-C and SIGTERM, which the driver handles, and exits when the driver does. It imports almost
 nothing at the top: the driver starts it before its own large imports, so that both import at once.
@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SweepError, in_a_line
-from sweeps.tracking.protocol import Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say
+from sweeps.tracking.protocol import Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say, SendReport
 
 if TYPE_CHECKING:
     from sweeps.tracking.publisher import Publisher
@@ -25,7 +25,7 @@ _NICENESS = 5
 
 
 def main(descriptor: int) -> None:
-    """Upload one sweep for the driver at the other end of a connection, until the driver closes the sweep."""
+    """Upload one sweep, or its report, for the driver at the other end of a connection."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     driver: Connection[Any, Any] = Connection(descriptor)
@@ -34,7 +34,12 @@ def main(descriptor: int) -> None:
     from sweeps.tracking.store import mlflow_settings
 
     with mlflow_settings():
-        publisher = _open(driver, messages)
+        _import()
+        request = messages.get()
+        if isinstance(request, SendReport):
+            _send_report(driver, request)
+            return
+        publisher = _open(driver, request, messages)
         publisher.start()
         # Leave the processors to the trials.
         os.nice(_NICENESS)
@@ -53,20 +58,34 @@ def _receive(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> No
             os._exit(1)
 
 
-def _open(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> "Publisher":
-    import cloudpickle
-
+def _import() -> None:
+    """Import what the requests need, before the first one comes."""
     # MLflow leaves out pandas if it is missing, whose import takes half a second and 50 MB.
     sys.modules["pandas"] = None  # type: ignore[assignment]
+    import_module("sweeps.tracking.publisher")
+    # MLflow imports this at the first use of an SQLite store.
+    import_module("mlflow.store.tracking.sqlalchemy_store")
+    # A registered trainable may use it.
+    del sys.modules["pandas"]
+
+
+def _send_report(driver: "Connection[Any, Any]", request: SendReport) -> None:
+    from sweeps.tracking.publisher import send_report
+
+    with _failure_sent(driver):
+        send_report(request.folder)
+    driver.send(Opened())
+
+
+def _open(
+    driver: "Connection[Any, Any]", store_request: OpenStore, messages: "SimpleQueue[Any]"
+) -> "Publisher":
+    import cloudpickle
+
     from sweeps.tracking.publisher import Publisher
     from sweeps.tracking.store import open_store
     from trainables import registry
 
-    # MLflow imports this at the first use of an SQLite store; import it while the driver still imports.
-    import_module("mlflow.store.tracking.sqlalchemy_store")
-    # A registered trainable may use it.
-    del sys.modules["pandas"]
-    store_request: OpenStore = messages.get()
     with _failure_sent(driver):
         store = open_store(store_request.uri, store_request.study)
     driver.send(Opened())

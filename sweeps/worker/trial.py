@@ -84,10 +84,8 @@ class _TrialRun:
             for metrics in self._training:
                 self._waiting.append(self._epoch_report(metrics))
                 is_over = self._training.diverged or self._training.epoch == last_epoch
-                is_due = (
-                    self._training.epoch in self._rungs or time.monotonic() - last_report >= _REPORT_SECONDS
-                )
-                if is_over or is_due:
+                is_late = time.monotonic() - last_report >= _REPORT_SECONDS
+                if is_over or is_late or self._training.epoch in self._rungs:
                     self._save_and_report()
                     last_report = time.monotonic()
         except Exception:
