@@ -19,7 +19,7 @@ from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.state import TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.worker.data import build_trainable
-from sweeps.worker.trial import read_checkpoint
+from sweeps.worker.serialization import from_bytes
 from trainables import Trainable
 
 
@@ -41,7 +41,7 @@ def export_model(spec: Spec, best: TrialRecord, checkpoints: str, destination: s
         SweepError: If there is no readable checkpoint.
     """
     saved = Checkpoints(checkpoints, best.id)
-    checkpoint = saved.load(read_checkpoint)
+    checkpoint = saved.load(from_bytes)
     if checkpoint is None:
         raise SweepError(f"{saved.folder}: the best trial has no readable checkpoint")
     filesystem, path = FileSystem.from_uri(destination)

@@ -1,6 +1,5 @@
 """One trial: trains, saves checkpoints and reports epochs."""
 
-import io
 import platform
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from sweeps.record.checkpoints import Checkpoints
 from sweeps.search.configuration import OBJECTIVE, split_config, worst
 from sweeps.spec.model import Spec
 from sweeps.worker.data import build_trainable
+from sweeps.worker.serialization import from_bytes, to_bytes
 from trainables.data import DataError
 from trainables.loop import Training
 
@@ -65,7 +65,7 @@ class _TrialRun:
 
     def restore(self) -> None:
         """Continue from the latest checkpoint, and report its epochs again: a killed driver may lack some."""
-        content = self._checkpoints.load(read_checkpoint)
+        content = self._checkpoints.load(from_bytes)
         if content is None:
             return
         self._training.load_state_dict(content["training"])
@@ -111,19 +111,12 @@ class _TrialRun:
 
     def _save(self) -> str:
         """Save a checkpoint; return a remark if the disk is full, as the results do not depend on it."""
-        buffer = io.BytesIO()
-        torch.save({"training": self._training.state_dict(), "reported": self._reported}, buffer)
+        content = {"training": self._training.state_dict(), "reported": self._reported}
         try:
-            self._checkpoints.save(self._training.epoch, buffer.getbuffer())
+            self._checkpoints.save(self._training.epoch, to_bytes(content))
         except OSError as error:
             return f"no checkpoint could be written: {in_a_line(error)}"
         return ""
-
-
-def read_checkpoint(content: bytes) -> dict[str, Any]:
-    """Load a checkpoint to the CPU; a pickle that would run code is refused."""
-    checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return checkpoint
 
 
 def _report(epochs: list[EpochReport], remark: str = "") -> None:

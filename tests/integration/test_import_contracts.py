@@ -41,16 +41,13 @@ BREAKING = {
         "import sweeps.spec.space",
     ),
     "Nothing imports the tests": ("sweeps/runner.py", "import tests.curves"),
-    "The driver's callbacks do not import the worker": (
-        "sweeps/engine/callbacks.py",
-        "import sweeps.engine.trial",
-    ),
+    "Only workers import torch": ("sweeps/spec/schema.py", "import trainables.noise"),
     "A worker loads no searcher and no scheduler": (
-        "sweeps/engine/trial.py",
+        "sweeps/worker/trial.py",
         "import sweeps.search.scheduler",
     ),
-    "Ray for engine, search and cluster": ("sweeps/runner.py", "import ray"),
-    "MLflow for tracking": ("sweeps/console/display.py", "import mlflow"),
+    "Ray for engine, worker, search and cluster": ("sweeps/runner.py", "import ray"),
+    "MLflow for tracking and the export of the best network": ("sweeps/console/display.py", "import mlflow"),
     "cluster for cli": ("sweeps/runner.py", "import cluster.jobs"),
     "Unit tests import no MLflow and start no other process themselves": (
         "tests/unit/test_noise.py",

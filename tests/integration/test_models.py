@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from sweeps.tracking.models import save_model
+from sweeps.worker.export import save_model
 from tests.cases import CASES
 from trainables.data.text import N_SPECIAL, VOCABULARY_FILE
 

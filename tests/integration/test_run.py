@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -278,7 +279,7 @@ def test_the_same_seed_gives_the_same_sweep_from_python_and_the_command_line(
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(UNJUDGED, sort_keys=False))
     assert noisesweep("run", file)[0] == 0
-    typed = latest_sweep(tmp_path / "runs", "test-curves").state().frame()
+    typed = pd.DataFrame(latest_sweep(tmp_path / "runs", "test-curves").state().rows())
     assert typed.drop(columns="trial").equals(unjudged.frame.drop(columns="trial"))
     other = run({**UNJUDGED, "seed": 1, "budget": {"trials": 1}}, storage=tmp_path / "other")
     assert other.frame.lr[0] != unjudged.frame.lr[0]

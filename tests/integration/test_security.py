@@ -31,6 +31,7 @@ from sweeps.report.page import write_report
 from sweeps.spec.load import load_spec
 from sweeps.tracking.remote import fetched
 from sweeps.tracking.store import connect
+from sweeps.worker.serialization import from_bytes, to_bytes
 from tests.integration.test_cli import noisesweep as noisesweep
 from tests.made_sweeps import made_comparison
 from trainables.data.arrays import read_array
@@ -435,7 +436,7 @@ class Harmful:
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, capsys):
     marker = tmp_path / "it-ran"
     checkpoints = Checkpoints(str(tmp_path / "checkpoints"), "t00001")
-    checkpoints.save(1, {"epoch": 1})
+    checkpoints.save(1, to_bytes({"epoch": 1}))
     for index, content in enumerate((Harmful(marker), {"training": Harmful(marker)}, [Harmful(marker)])):
         torch.save(content, f"{checkpoints.folder}/epoch-{index + 10:05d}.pt")
         torch.save(
@@ -444,7 +445,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, capsys):
     torch.load(f"{checkpoints.folder}/epoch-00010.pt", weights_only=False)
     assert marker.exists()  # it would have run
     marker.unlink()
-    assert checkpoints.load() == {"epoch": 1}
+    assert checkpoints.load(from_bytes) == {"epoch": 1}
     assert not marker.exists()
     assert capsys.readouterr().err.count("cannot be read, so the one before it is used") == 6
 

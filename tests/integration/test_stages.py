@@ -12,6 +12,7 @@ from sweeps import resume, run
 from sweeps.engine import stages, stopping
 from sweeps.record.folder import latest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
+from sweeps.worker.serialization import from_bytes
 from tests.curves import Curves
 from tests.interrupted import ARMS, Interrupter, killed
 from tests.runs import children, history
@@ -233,7 +234,7 @@ def assert_resumed(folder, before):
     parent, runs = MlflowClient(result.tracking_uri).get_run(result.run_id), children(result)
     assert sorted(runs) == sorted(state.trials)
     assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
-    assert folder.checkpoints(state.best().id).load()["training"]["epoch"] == 3
+    assert folder.checkpoints(state.best().id).load(from_bytes)["training"]["epoch"] == 3
 
 
 def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):

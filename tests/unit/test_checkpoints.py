@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sweeps.record.checkpoints import Checkpoints
+from sweeps.worker.serialization import from_bytes, to_bytes
 
 
 @pytest.fixture(params=["path", "odd path", "file", "mock"])
@@ -56,9 +57,9 @@ def pickled(value, **options):
 
 
 def test_what_is_saved_is_loaded(checkpoints):
-    assert checkpoints.load() is None
-    checkpoints.save(3, content(3))
-    loaded, saved = checkpoints.load(), content(3)
+    assert checkpoints.load(from_bytes) is None
+    checkpoints.save(3, to_bytes(content(3)))
+    loaded, saved = checkpoints.load(from_bytes), content(3)
     # Not compared directly, because NaN is not equal to itself.
     assert repr(loaded["reported"]) == repr(saved["reported"])
     model, expected = loaded["training"]["model"], saved["training"]["model"]
@@ -68,11 +69,11 @@ def test_what_is_saved_is_loaded(checkpoints):
 
 def test_the_last_two_are_kept_and_nothing_half_written(checkpoints):
     for epoch in (*range(1, 4), *range(98, 102)):
-        checkpoints.save(epoch, content(epoch))
-        assert epoch_of(checkpoints.load()) == epoch
+        checkpoints.save(epoch, to_bytes(content(epoch)))
+        assert epoch_of(checkpoints.load(from_bytes)) == epoch
     assert names(checkpoints) == ["epoch-00100.pt", "epoch-00101.pt"]
     checkpoints.drop()
-    assert checkpoints.load() is None
+    assert checkpoints.load(from_bytes) is None
     assert names(checkpoints) == []
     # There are none.
     checkpoints.drop()
@@ -80,11 +81,11 @@ def test_the_last_two_are_kept_and_nothing_half_written(checkpoints):
 
 def test_trials_have_their_own(tmp_path):
     first, second = (Checkpoints(str(tmp_path), trial) for trial in ("00001", "00002"))
-    first.save(1, content(1))
-    second.save(2, content(2))
-    assert epoch_of(first.load()) == 1
+    first.save(1, to_bytes(content(1)))
+    second.save(2, to_bytes(content(2)))
+    assert epoch_of(first.load(from_bytes)) == 1
     second.drop()
-    assert (epoch_of(first.load()), second.load()) == (1, None)
+    assert (epoch_of(first.load(from_bytes)), second.load(from_bytes)) == (1, None)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["epoch-00001.pt"]
 
 
@@ -108,32 +109,32 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before_it(damage, checkpoints, capsys):
     for epoch in (1, 2):
-        checkpoints.save(epoch, content(epoch))
+        checkpoints.save(epoch, to_bytes(content(epoch)))
     for epoch, left in ((2, 1), (1, None)):
         name = f"epoch-{epoch:05d}.pt"
         write(checkpoints, name, damage(read(checkpoints, name)))
-        assert epoch_of(checkpoints.load()) == left
+        assert epoch_of(checkpoints.load(from_bytes)) == left
         line = capsys.readouterr().err.splitlines()[-1]
         assert line.startswith(f"{checkpoints.folder}/{name}: cannot be read, so the one before it is used: ")
 
 
 def test_one_that_was_never_finished_does_not_count(checkpoints, capsys):
-    checkpoints.save(1, content(1))
+    checkpoints.save(1, to_bytes(content(1)))
     write(checkpoints, "epoch-00002.pt.part", pickled(content(2)))
-    assert epoch_of(checkpoints.load()) == 1
+    assert epoch_of(checkpoints.load(from_bytes)) == 1
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("damaged", "start"), [((4, 5), 1), ((5,), 5), ((99998, 99999), 6)])
 def test_damaged_ones_do_not_push_out_those_that_are_trained_again(damaged, start, checkpoints):
     for epoch in (4, 5):
-        checkpoints.save(epoch, content(epoch))
+        checkpoints.save(epoch, to_bytes(content(epoch)))
     for epoch in damaged:
         write(checkpoints, f"epoch-{epoch:05d}.pt", b"damaged")
-    assert epoch_of(checkpoints.load()) == (start - 1 or None)
+    assert epoch_of(checkpoints.load(from_bytes)) == (start - 1 or None)
     for epoch in range(start, 8):
-        checkpoints.save(epoch, content(epoch))
-        assert epoch_of(checkpoints.load()) == epoch
+        checkpoints.save(epoch, to_bytes(content(epoch)))
+        assert epoch_of(checkpoints.load(from_bytes)) == epoch
     assert names(checkpoints) == ["epoch-00006.pt", "epoch-00007.pt"]
 
 
@@ -155,8 +156,8 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(zipped, checkp
     # Without weights_only, the code runs.
     assert marker.exists()
     marker.unlink()
-    checkpoints.save(1, content(1))
+    checkpoints.save(1, to_bytes(content(1)))
     write(checkpoints, "epoch-00002.pt", harmful)
-    assert epoch_of(checkpoints.load()) == 1
+    assert epoch_of(checkpoints.load(from_bytes)) == 1
     assert not marker.exists()
     assert "epoch-00002.pt: cannot be read" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import math
 import threading
 
+import pandas as pd
 import pytest
 
 from sweeps.record.journal import Follower, Journal, _event
@@ -190,7 +191,7 @@ def test_a_trial_that_starts_twice_resumes():
 
 def test_an_epoch_that_is_written_twice_counts_once():
     state = state_of(start("a"), epoch("a", 1, 0.5), start("a"), epoch("a", 1, 0.5))
-    assert state.frame()["epochs"].tolist() == [1]
+    assert state.rows()[0]["epochs"] == 1
 
 
 def test_counts_every_status():
@@ -237,14 +238,14 @@ def test_not_a_number_is_never_best(mode, order):
     assert [trial.id for trial in state.ranked(state.trials.values(), running=True)] == ["0.5"]
 
 
-def test_frame():
+def test_rows():
     state = state_of(
         *(start("b", 2, "none"), start("a", 1, sigma=0.1)),
         *(epoch("a", 1, 0.5), epoch("a", 2, 0.75), end("a")),
         *(epoch("b", 1, math.nan), end("b", "failed", "why")),
         start("c", 3),
     )
-    frame = state.frame()
+    frame = pd.DataFrame(state.rows())
     assert frame.columns.tolist() == [
         *("number", "trial", "stage", "arm", "seed", "status", "epochs", "lr", "noise", "sigma"),
         *("val_accuracy", "val_loss", "reason"),
@@ -257,7 +258,7 @@ def test_frame():
     # The searched hyperparameter, not the metric of that name.
     assert frame["sigma"][0] == 0.1
     assert frame["reason"].tolist() == ["", "why", ""]
-    assert state_of().frame().empty
+    assert state_of().rows() == []
 
 
 # Arms and stages.

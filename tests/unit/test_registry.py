@@ -70,7 +70,7 @@ def test_a_trainable_of_an_installed_package_is_found(install):
         "search": {"lr": {"grid": [0.1]}},
         "objective": {"metric": "val_accuracy", "mode": "max"},
     }
-    assert load_spec(spec).trainable_class is get("mine")
+    assert load_spec(spec).declaration is get("mine")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def conditional_searches(draw):
 
 
 def value(spec, name, params):
-    return params.get(name, spec.trainable_class.Hyperparameters.model_fields[name].default)
+    return params.get(name, spec.declaration.Hyperparameters.model_fields[name].default)
 
 
 @settings(max_examples=60, deadline=None)

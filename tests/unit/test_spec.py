@@ -913,7 +913,7 @@ def mean_difference(built: Built) -> float:
 # A key, overrides that change it, where its effect shows, and the value there.
 ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ("name", ("name=other",), lambda built: Path(built.run.storage_path).parts[-3], "other"),
-    ("trainable", ("trainable=mnist",), lambda built: built.spec.trainable_class.name, "mnist"),
+    ("trainable", ("trainable=mnist",), lambda built: built.spec.declaration.name, "mnist"),
     ("fixed", ("fixed.momentum=0.5",), lambda built: built.spec.hyperparameters({}).momentum, 0.5),
     ("search.*.choice", ("search.lr.choice=[1, 2]",), lambda built: built.asked("lr"), Categorical([1, 2])),
     ("search.*.uniform", ("search.lr.uniform=[1, 2]",), lambda built: built.asked("lr"), Float(1, 2)),
