@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 NAMES = (
+    "commands",
     "startup",
     "noise_overhead",
     "curvature",

@@ -1,4 +1,4 @@
-"""9. torch.compile: an eager and a compiled training step, and the extra time of the first compiled epoch.
+"""torch.compile: an eager and a compiled training step, and the extra time of the first compiled epoch.
 
 One thread, mode ``all``, each measurement in its own process, with cold and warm caches of the compiler.
 """

@@ -1,4 +1,4 @@
-"""4. Control plane: sweeps of a trainable that does nothing, compared with plain Tune without tracking.
+"""Control plane: sweeps of a trainable that does nothing, compared with plain Tune without tracking.
 
 A trial of either reports once. A grid is a list of trials; a search asks Optuna for each trial. Both times
 include imports and the start of Ray; only NoiseSweep's includes tracking, the report and the saved model.

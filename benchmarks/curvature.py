@@ -1,4 +1,4 @@
-"""7. Curvature: seconds of a Hessian trace to one standard error, compared with PyHessian.
+"""Curvature: seconds of a Hessian trace to one standard error, compared with PyHessian.
 
 Both draw signs, so that a draw has the same variance in both, and equal numbers of draws give equal standard
 errors; the measured standard errors check this. PyHessian has two modes: all examples at once, whose gradient

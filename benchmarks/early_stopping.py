@@ -1,4 +1,4 @@
-"""6. What ASHA saves: epochs and best score with and without it, for the same configurations and seeds."""
+"""What ASHA saves: epochs and best score with and without it, for the same configurations and seeds."""
 
 import json
 import sys

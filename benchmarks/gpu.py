@@ -1,4 +1,4 @@
-"""8. On a GPU: examples per second of one trial compared with the published way, and the cost of noise.
+"""On a GPU: examples per second of one trial compared with the published way, and the cost of noise.
 
 The published way is as in the throughput benchmark, with its loader in the training process or in eight
 others. Ours is measured with eager steps, with steps replayed as CUDA graphs, and in each precision. The

@@ -1,4 +1,4 @@
-"""2. Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
+"""Distance from the limit: wall time of a sweep over the time of its kernels alone on the same cores.
 
 The kernels are the forward and backward passes and optimizer steps of training, on batches built beforehand,
 and the evaluations. They run in plain loops, in one process per core at the same time. They do not include

@@ -1,4 +1,4 @@
-"""3. Noise overhead: time of a step in each mode over a step without noise, per model, one thread."""
+"""Noise overhead: time of a step in each mode over a step without noise, per model, one thread."""
 
 from functools import partial
 from typing import Any

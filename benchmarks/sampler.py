@@ -1,4 +1,4 @@
-"""10. Optuna's sampler at thousands of trials: time of a suggestion with our settings and its defaults."""
+"""Optuna's sampler at thousands of trials: time of a suggestion with our settings and its defaults."""
 
 from functools import partial
 from typing import Any

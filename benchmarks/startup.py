@@ -1,4 +1,4 @@
-"""5. Start-up: parts of the time from the command to the first finished epoch, with cold and warm data."""
+"""Start-up: parts of the time from the command to the first finished epoch, with cold and warm data."""
 
 import json
 import sys

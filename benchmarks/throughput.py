@@ -1,4 +1,4 @@
-"""1. Sweep throughput: 16 configurations from command to end, compared with three other ways to run them."""
+"""Sweep throughput: 16 configurations from command to end, compared with three other ways to run them."""
 
 import json
 import tempfile

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import sys
-import threading
 from contextlib import contextmanager, redirect_stdout
 
 import pytest
 import yaml
 
-from sweeps import cli, load_spec, resume, runner
+from sweeps import cli, load_spec, resume
+from sweeps.console.jsonl import teller
+from sweeps.engine import data
 from sweeps.record.folder import latest_sweep
 from sweeps.tracking.store import connect
 from tests.clusters import free_ports
@@ -18,7 +19,7 @@ from tests.curves import Curves
 from tests.integration.test_cli import noisesweep as noisesweep
 from tests.strict import strict_json
 from tests.threaded import publish_in_a_thread
-from trainables import register
+from trainables import register, registry
 
 STUDY = {
     "name": "test-log",
@@ -98,24 +99,29 @@ def test_a_resume_writes_only_new_events(ran, curves, capsys):
 
 
 class Slow(Curves):
-    """Prepares its data for longer than a notice takes."""
+    """Prepares its data until the user has been told so."""
 
     name = "slow"
 
     def prepare(self, hyperparameters, *, test=False):
-        for thread in threading.enumerate():
-            if isinstance(thread, threading.Timer):
-                thread.join()
+        while not (self.data_dir / "told").exists():
+            pass
 
 
 @pytest.mark.parametrize("log", ["json", "text"])
-def test_a_message_before_there_is_a_sweep(log, curves, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "_NOTICE_SECONDS", 0)
-    spec = load_spec(STUDY)
-    monkeypatch.setitem(spec.__dict__, "trainable_class", Slow)
-    runner._prepare_data(spec, runner.teller(spec, log))
+def test_a_message_before_there_is_a_sweep(log, ray_session, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "_NOTICE_SECONDS", 0)
+    monkeypatch.setitem(registry._registered, "slow", Slow)
+    spec = load_spec({**STUDY, "trainable": "slow", "data_dir": str(tmp_path)})
+    tell = teller(spec, log)
+
+    def say(text):
+        tell(text)
+        (tmp_path / "told").touch()
+
+    data.prepare_data(spec, say)
     (line,) = capsys.readouterr().out.splitlines()
-    text = "preparing the data of curves, once per machine ..."
+    text = "preparing the data of slow, once per machine ..."
     if log == "json":
         expected = {"study": "test-log", "sweep": None, "event": "message", "text": text}
         assert json.loads(line).items() >= expected.items()

@@ -11,9 +11,11 @@ import json, logging, os, signal
 import mlflow, optuna, ray, torch
 from ray._private import ray_constants, worker
 from ray._private.node import Node
+from ray.air._internal import usage
+from ray.tune import tune
 from ray.tune.execution import class_cache, tune_controller
 import sweeps
-from sweeps import runner
+from sweeps.report.publish import publish_report
 from sweeps.engine import stages
 from sweeps.record.folder import SweepFolder
 from sweeps.report import page
@@ -47,6 +49,9 @@ def state():
                 ray_constants.ENABLE_RAY_CLUSTER,
                 worker.print_to_stdstream,
                 Node.start_api_server,
+                Node.start_raylet,
+                tune.TuneController,
+                usage.tag_callbacks,
                 Node.start_monitor,
                 Node.start_log_monitor,
                 sorted(class_cache.ENV_VARS_TO_PROPAGATE),
@@ -62,7 +67,7 @@ result = sweeps.run(SPEC)
 assert result.complete
 after_run = state()
 sweeps.resume("state")
-runner.publish_report(SweepFolder(result.path))
+publish_report(SweepFolder(result.path))
 after = state()
 for values in (after_run, after):
     values["log levels"] = {name: values["log levels"][name] for name in before["log levels"]}
