@@ -12,8 +12,8 @@ from sweeps.worker import tasks
 from trainables import registry
 from trainables.data import DataError
 
-# Reading prepared data takes less time.
-_NOTICE_SECONDS = 2.0
+# The start of a worker that reads prepared data takes less time.
+_NOTICE_SECONDS = 10.0
 
 
 def prepare_data(spec: Spec, say: Callable[[str], None]) -> None:

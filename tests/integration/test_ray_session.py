@@ -6,6 +6,7 @@ import sys
 
 START = """
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -17,10 +18,12 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from sweeps.engine.ray_session import join_or_start
 from sweeps.spec.sections import Resources
 
-join_or_start(Resources(), None)
+session = ExitStack()
+join_or_start(Resources(), None, session)
 log = Path(worker._global_node.get_logs_dir_path(), "raylet.out")
+"""
 
-
+TRIALS = """
 @ray.remote(num_cpus=1)
 class Trial:
     def __init__(self):
@@ -29,20 +32,41 @@ class Trial:
         self.imported = "sweeps.worker.trial" in sys.modules
 
     def state(self):
-        return os.getpid(), self.imported, os.environ.get("MALLOC_ARENA_MAX")
+        return os.getpid(), os.getppid(), self.imported, os.environ.get("MALLOC_ARENA_MAX")
 
 
 cores = [placement_group([{"CPU": 1}]) for _ in range(os.cpu_count())]  # as Tune reserves them
 assert all(core.wait(30) for core in cores)
 strategies = [PlacementGroupSchedulingStrategy(core) for core in cores]
 trials = [Trial.options(scheduling_strategy=strategy).remote() for strategy in strategies]
-pids, imported, arenas = zip(*ray.get([trial.state.remote() for trial in trials]))
+pids, parents, imported, arenas = zip(*ray.get([trial.state.remote() for trial in trials]))
 print("trials", len(set(pids)), all(imported))
 print("arenas", *set(arenas))
 print("workers", log.read_text().count("Started worker process"))
+print("parents", *{psutil.Process(parent).cmdline()[3] for parent in parents})
 for process in psutil.Process().children(recursive=True):
     print("process", " ".join(process.cmdline()))
-ray.shutdown()
+workers = [psutil.Process(pid) for pid in {*pids, *parents}]
+session.close()
+print("left", len(psutil.wait_procs(workers, timeout=60)[1]))
+"""
+
+WITHOUT_SERVER = """
+(server,) = [child for child in psutil.Process().children() if "sweeps.engine.fork_server" in child.cmdline()]
+server.kill()
+server.wait()
+
+
+@ray.remote(num_cpus=0)
+class Trial:
+    def parent(self):
+        return psutil.Process(os.getppid()).name()
+
+
+# More than there are forks.
+trials = [Trial.remote() for _ in range(os.cpu_count() + 1)]
+print("raylet" in ray.get([trial.parent.remote() for trial in trials]))
+session.close()
 """
 
 
@@ -52,18 +76,32 @@ def environment_of_its_own():
     return {**names, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
+def run_script(script):
     done = subprocess.run(
-        [sys.executable, "-c", START],
+        [sys.executable, "-c", script],
         env=environment_of_its_own(),
         capture_output=True,
         text=True,
         check=True,
     )
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    found = dict(line for line in lines if line[0] in ("trials", "workers", "arenas"))
+    return done.stdout.splitlines()
+
+
+def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
+    lines = [line.split(maxsplit=1) for line in run_script(START + TRIALS)]
+    processes = " ".join(text for name, text in lines if name == "process")
+    found = {name: text for name, text in lines if name != "process"}
     cores = os.cpu_count()
-    assert found == {"trials": f"{cores} True", "workers": str(cores), "arenas": "1"}
-    processes = " ".join(line[1] for line in lines if line[0] == "process")
+    assert found == {
+        "trials": f"{cores} True",
+        "workers": str(cores),
+        "arenas": "1",
+        "parents": "sweeps.engine.fork_server",
+        "left": "0",
+    }
     assert "raylet" in processes
     assert not [name for name in ("dashboard.py", "log_monitor.py", "autoscaler") if name in processes]
+
+
+def test_workers_start_without_the_fork_server_too():
+    assert run_script(START + WITHOUT_SERVER) == ["True"]

@@ -107,8 +107,10 @@ def test_asha_judges_each_epoch_however_short(searched):
 
 def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(searched):
     result, _ = searched
-    kept = sorted(path.relative_to(result.path / "checkpoints") for path in result.path.rglob("*.pt"))
-    assert [str(path) for path in kept] == [f"{result.best.id}/epoch-{epoch:05d}.pt" for epoch in (8, 9)]
+    before_last, last = sorted(result.path.rglob("*.pt"))
+    assert last == result.path / "checkpoints" / result.best.id / "epoch-00009.pt"
+    # ASHA judges after epochs 1, 3 and 9; a slow machine saves others too.
+    assert "epoch-00003.pt" <= before_last.name < last.name
 
 
 def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(

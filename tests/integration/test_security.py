@@ -476,7 +476,7 @@ def test_no_file_is_unpickled_but_those_that_are_known():
             "sweeps/engine/callbacks.py",
             "pickle.loads",
         ),  # cloudpickle: what a worker of this sweep raised, from Tune
-        ("sweeps/record/checkpoints.py", "torch.load"),
+        ("sweeps/worker/serialization.py", "torch.load"),
         (
             "sweeps/tracking/publisher_main.py",
             "pickle.loads",
