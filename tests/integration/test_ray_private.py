@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from ray._private import worker
@@ -10,9 +11,10 @@ from ray.air.execution._internal import RayActorManager
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import class_cache, tune_controller
+from ray.tune.execution.tune_controller import TuneController
 
 from sweeps.engine.ray_private import errors_on_stderr
-from sweeps.engine.tune_private import OutOfMemoryActorManager, patched_tune
+from sweeps.engine.tune_private import OutOfMemoryActorManager, PatientTuneController, patched_tune
 from tests.integration.test_ray_session import environment_of_its_own
 
 PLAIN = """
@@ -96,3 +98,48 @@ def test_ray_alone_starts_services_and_listens_to_other_machines():
         assert service in done.stdout
     addresses = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("listens")}
     assert not all(address in ("127.0.0.1", "::1") for address in addresses)
+
+
+@pytest.mark.parametrize(
+    ("controller", "ended"), [(TuneController, ["starting"]), (PatientTuneController, [])]
+)
+def test_a_worker_that_is_starting_is_kept(controller, ended):
+    def reuse(trial, live):
+        tune = object.__new__(controller)
+        removed = []
+        tune._resetting_trials = set()
+        tune._trial_to_actor, tune._actor_to_trial = {"waits": "starting"}, {"starting": "waits"}
+        tune._actor_manager = SimpleNamespace(
+            live_actors=live, _live_actors_to_ray_actors_resources={"free": (None,)}
+        )
+        tune._actor_cache = SimpleNamespace(
+            has_cached_object=lambda resources: True, pop_cached_object=lambda resources: "free"
+        )
+        tune._remove_actor = lambda tracked_actor: removed.append(tracked_actor)
+        tune._schedule_trial_reset = lambda *arguments: None
+        return tune._maybe_reuse_cached_actor(trial), removed
+
+    class Waiting(SimpleNamespace):
+        def __hash__(self):
+            return hash("waits")
+
+        def __eq__(self, other):
+            return other == "waits"
+
+    trial = Waiting(
+        placement_group_factory=None, config={}, experiment_tag="", set_ray_actor=lambda actor: None
+    )
+    assert reuse(trial, ["starting", "free"]) == (bool(ended), ended)
+    # One that waits for resources may wait for hours, so its trial takes the free worker.
+    assert reuse(trial, ["free"]) == (True, ["starting"])
+
+
+def test_tune_alone_imports_mlflow():
+    script = (
+        "import sys; from ray.air._internal import usage; from ray.tune import Callback\n"
+        "usage.tag_callbacks([Callback()]); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "mlflow" in done.stdout.split()

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -12,9 +13,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweeps.search.configuration import OBJECTIVE, worst
+from sweeps.search.configuration import OBJECTIVE, TRIAL, worst
 from sweeps.search.optuna import OptunaStudy, starting_points
-from sweeps.search.scheduler import Report, build_scheduler
+from sweeps.search.scheduler import Report, build_scheduler, rungs
 from sweeps.search.searcher import ArmSearcher, KnownTrial, build_searcher
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
@@ -563,3 +564,28 @@ def test_schedulers_take_trials_that_end_or_never_run():
 
 def test_arms_without_a_scheduler():
     assert build_scheduler(compared(trials_per_arm=1)) is None
+
+
+@given(
+    asha=st.fixed_dictionaries(
+        {"grace_epochs": st.integers(1, 5), "reduction_factor": st.sampled_from([1.5, 2.0, 3.0, 4.0])}
+    ),
+    scores=st.lists(st.lists(st.floats(0, 1), min_size=12, max_size=12), min_size=2, max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_asha_decides_at_its_rungs_as_it_would_at_every_epoch(asha, scores):
+    spec = sampled({"lr": [0.1, 0.2]}, fixed={"epochs": 12}, scheduler={"asha": asha})
+
+    def ends(epochs):
+        scheduler, last = build_scheduler(spec), []
+        for number, each in enumerate(scores):
+            trial = SimpleNamespace(trial_id=str(number), config={TRIAL: str(number)})
+            scheduler.on_trial_add(None, trial)
+            for epoch in epochs:
+                result = {"epoch": epoch, OBJECTIVE: each[epoch - 1]}
+                if scheduler.on_trial_result(None, trial, result) == "STOP":
+                    break
+            last.append(epoch)
+        return last
+
+    assert ends(sorted({*rungs(spec), 12})) == ends(range(1, 13))

@@ -1,8 +1,13 @@
 """Private names of torch do what ``trainables.torch_private`` says of them."""
 
+from functools import partial
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
+from torch.optim import SGD, AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from trainables.torch_private import (
     TorchDispatchMode,
@@ -12,6 +17,7 @@ from trainables.torch_private import (
     in_functorch_transform,
     is_read_of_a_number,
     onednn_product,
+    without_compiler,
 )
 
 
@@ -63,3 +69,29 @@ def test_transforms_of_functorch_are_seen():
     torch.func.grad(f)(torch.ones(2))
     torch.vmap(f)(torch.ones(2, 2))
     assert seen == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda parameters: SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.1, fused=True),
+        lambda parameters: AdamW(parameters, lr=0.1, fused=True),
+    ],
+)
+def test_an_optimizer_without_the_compiler_computes_the_same(build):
+    def trained(optimizer_of):
+        weights = nn.Parameter(torch.arange(4.0))
+        optimizer = optimizer_of([weights])
+        schedule = CosineAnnealingLR(optimizer, T_max=5)
+        for _ in range(3):
+            optimizer.zero_grad()
+            weights.square().sum().backward()
+            optimizer.step()
+            schedule.step()
+        state = optimizer.state_dict()
+        optimizer.load_state_dict(state)
+        return weights.detach(), state["param_groups"][0]["lr"]
+
+    plain, without = trained(build), trained(lambda parameters: without_compiler(partial(build, parameters)))
+    assert torch.equal(plain[0], without[0])
+    assert plain[1] == without[1]
