@@ -2,8 +2,8 @@
 
 The driver writes it as trials report; the publisher, display, status and results read it. An event is a dict
 with ``event`` (such as ``start``, ``epoch`` and ``end`` of a trial, or ``model`` and ``finish`` of the
-sweep), ``time`` (ms since 1970) and, for events of a trial, ``trial``. JSON has no NaN or infinities: in ``metrics`` they are
-written as the texts ``"nan"``, ``"inf"`` and ``"-inf"``, and read as numbers.
+sweep), ``time`` (ms since 1970) and, for events of a trial, ``trial``. JSON has no NaN or infinities: in
+``metrics`` they are written as the texts ``"nan"``, ``"inf"`` and ``"-inf"``, and read as numbers.
 """
 
 import itertools
