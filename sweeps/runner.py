@@ -161,8 +161,9 @@ def resume(
     check_scheme(uri)
     check_known(folder, spec, f"sweeps.resume({name!r})")
     state = folder.state()
-    to_run = not state.complete or state.to_export() is not None
-    with _prepared(spec, uri, teller(spec, log), to_run) as (delivery, export):
+    # A driver of an earlier version, or one that was not interrupted, has left nothing to export.
+    to_export = state.exporting != state.exported
+    with _prepared(spec, uri, teller(spec, log), not state.complete, to_export) as (delivery, export):
         if found:
             folder.rewrite(spec)
         return _drive(folder, spec, delivery, export, log)
@@ -170,19 +171,24 @@ def resume(
 
 @contextmanager
 def _prepared(
-    spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True
+    spec: Spec, uri: str, say: Callable[[str], None], to_run: bool = True, to_export: bool = True
 ) -> Iterator[tuple[PublisherClient, ModelExport]]:
     """Do in parallel what takes seconds: the publisher's imports, Tune's imports and Ray's start."""
     delivery, export = PublisherClient(uri, spec.name), ModelExport(spec)
     with ExitStack() as session:
         session.callback(delivery.abandon)
-        if to_run:
+        if to_run or to_export:
             _check_settings()
-            with ThreadPoolExecutor(1) as importer:
-                importer.submit(import_module, "sweeps.engine.stages")
-                session.enter_context(ray_session(spec, say))
-                prepare_data(spec, say)
-            export.warm_up()
+            try:
+                with ThreadPoolExecutor(1) as importer:
+                    importer.submit(import_module, "sweeps.engine.stages")
+                    session.enter_context(ray_session(spec, say))
+                    export.warm_up(prepare_data(spec, say))
+            except SweepError as error:
+                # What is left to upload needs neither Ray nor the data.
+                if to_run:
+                    raise
+                say(f"the best network is not exported: {error}")
         delivery.open()
         yield delivery, export
 
@@ -239,7 +245,12 @@ def _drive(
 
                 if mirror:
                     mirror.on_lost = lose_lease
-                run_stages(folder, spec, stop)
+                try:
+                    run_stages(folder, spec, stop)
+                except Stopped:
+                    # After the last trial, only the report and the export are left.
+                    if not folder.state().complete:
+                        raise
                 if folder.state().complete:
                     with export.exporting(folder, stop, display.say):
                         _write_report(folder, display)

@@ -113,9 +113,8 @@ def _provided(name: str) -> "type[Trainable[Any]] | None":
         )
     if not packages:
         raise KeyError(name)
-    for point in installed:
-        return _load(point)
-    return None
+    point = next(iter(installed), None)
+    return _load(point) if point else None
 
 
 def _load(point: EntryPoint) -> "type[Trainable[Any]]":

@@ -53,9 +53,10 @@ def in_functorch_transform() -> bool:
 def without_compiler(build: Callable[[], Built]) -> Built:
     """Build an optimizer that works without torch's compiler.
 
-    Its import takes each worker two seconds and 150 MB. Optimizers import it only to tell it to leave their
-    methods alone: three methods cache that in an attribute of the plain method, which is set here first, and
-    ``step`` does it each time in a wrapper, which also turns gradients off.
+    Its import takes each worker two seconds and 150 MB. Optimizers import it only to exempt their methods
+    from it. Three methods cache the exempted method in an attribute, which is set here first, for the whole
+    process. ``step`` is replaced by its undecorated function without gradients, so that its hooks and its
+    profiler range are skipped.
     """
     for name in ("add_param_group", "state_dict", "load_state_dict"):
         plain = getattr(Optimizer, name).__wrapped__

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Not scipy.stats, whose import takes a second.
+# Not from scipy.stats, which takes a second to import.
 from scipy.special import ndtri, poch, stdtrit
 
 ALPHA = 0.05
@@ -188,7 +188,7 @@ def reached_by(epochs: Sequence[int | None], horizon: int) -> Reached:
 
 
 def _wilson(count: int, n: int) -> tuple[float, float]:
-    """Return the 95% bounds of a fraction count / n."""
+    """Return the 95% Wilson score interval of the fraction count / n."""
     z = float(ndtri(0.975))
     center = (count + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * (count * (n - count) / n + z**2 / 4) ** 0.5

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def script() -> None:
-    """Run the command line without Python's final clean-up, which takes two seconds with torch loaded."""
+    """Run the command line without Python's final clean-up, which takes a second after a sweep."""
     code: Any = 0
     try:
         main()

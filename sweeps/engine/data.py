@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from sweeps.engine.resources import as_task_options
+from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
 from trainables import registry
@@ -16,26 +17,31 @@ from trainables.data import DataError
 _NOTICE_SECONDS = 10.0
 
 
-def prepare_data(spec: Spec, say: Callable[[str], None]) -> None:
-    """Prepare the data in a worker with the resources of a trial, and tell the user what to note.
+def prepare_data(spec: Spec, say: Callable[[str], None]) -> str:
+    """Prepare the data in a worker with the resources of a trial, and pass on its note to the user.
+
+    Returns:
+        The ID of the node that has prepared them.
 
     Raises:
-        SweepError: If the data cannot be obtained or are too few.
+        SweepError: If the data cannot be obtained or are too few, or the worker has died.
         RayTaskError: If the trainable has a defect.
     """
-    # By default, Ray ends a worker after a task with a GPU, and the first trial would wait for another.
-    task = ray.remote(max_calls=0, **as_task_options(spec.resources))(tasks.prepare_data)
+    task = ray.remote(**as_task_options(spec.resources))(tasks.prepare_data)
     timer = threading.Timer(
         _NOTICE_SECONDS, say, [f"preparing the data of {spec.trainable}, once per machine ..."]
     )
     timer.start()
     try:
-        note = ray.get(task.remote(registry.registered(spec.trainable), spec))
+        node, note = ray.get(task.remote(registry.registered(spec.trainable), spec))
     except RayTaskError as error:
         if isinstance(error.cause, DataError):
             raise spec.error_at(error.cause.hyperparameter, error.cause.message) from None
         raise
+    except RayError as error:
+        raise SweepError(f"the data of {spec.trainable} cannot be prepared: {in_a_line(error)}") from None
     finally:
         timer.cancel()
     if note:
         say(f"note: {note}")
+    return str(node)

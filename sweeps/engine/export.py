@@ -6,8 +6,9 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweeps.engine.stopping import Stop
+from sweeps.engine.stopping import Stop, Stopped
 from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.spec.model import Spec
@@ -18,31 +19,37 @@ _POLL_SECONDS = 0.2
 
 
 class ModelExport:
-    """The export of a sweep's best network, by the worker that prepared the data."""
+    """The export of a sweep's best network, by a worker that has imported what it needs while trials ran."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
+        self._options: dict[str, Any] = {}
         self._warmed_up: Any = None
 
-    def warm_up(self) -> None:
-        """Begin to import what an export needs, at a low priority."""
-        self._warmed_up = ray.remote(num_cpus=0)(tasks.warm_up_export).remote()
+    def warm_up(self, node: str) -> None:
+        """Begin the imports, at a low priority, on the node that has prepared the data."""
+        place = NodeAffinitySchedulingStrategy(node, soft=True)
+        # Ray would retry an export that runs out of memory without end.
+        self._options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": place}
+        self._warmed_up = ray.remote(**self._options)(tasks.warm_up_export).remote()
 
     @contextmanager
     def exporting(self, folder: SweepFolder, stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         """Export while the caller does something else, and record it in the journal; say if it failed.
 
-        Nothing is exported if no trial has a finite score, or if the best one's network is exported already.
+        Nothing is exported without ``warm_up``, if no trial has a finite score, or if the best network is
+        exported already.
 
         Raises:
             Stopped: If the user has asked to stop.
             SweepError: If the journal cannot be written.
         """
         best = folder.state().to_export()
-        if best is None:
+        if best is None or self._warmed_up is None:
             yield
             return
-        task = ray.remote(num_cpus=0)(tasks.export_model).remote(
+        folder.journal.append("export", best=best.id)
+        task = ray.remote(**self._options)(tasks.export_model).remote(
             registry.registered(self._spec.trainable),
             # Ray waits for this argument, so that the task does not start in another worker.
             self._warmed_up,
@@ -52,12 +59,17 @@ class ModelExport:
             destination=folder.model,
         )
         yield
-        while not ray.wait([task], timeout=_POLL_SECONDS)[0]:
-            stop.check()
+        advice = f"retry with: {folder.resume_command}"
         try:
+            while not ray.wait([task], timeout=_POLL_SECONDS)[0]:
+                stop.check()
             ray.get(task)
         except RayError as error:
             reason = in_a_line(getattr(error, "cause", None) or error)
-            say(f"the best network is not exported: {reason}; retry with: {folder.resume_command}")
+            say(f"the best network is not exported: {reason}; {advice}")
             return
+        except Stopped:
+            ray.cancel(task, force=True)
+            say(f"the best network is not exported; {advice}")
+            raise
         folder.journal.append("model", best=best.id)

@@ -6,19 +6,22 @@ sends its arguments here, and a fork runs Ray's program with them. The fork impo
 reads the environment of a worker when it is loaded.
 """
 
+import gc
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from sweeps.engine.forked_worker import ADDRESS, OOM_SCORE, RAY_PROGRAM
 
@@ -41,6 +44,7 @@ def fork_server(threads: int) -> Iterator[None]:
             env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             # Keep the terminal's Ctrl-C for the driver.
             start_new_session=True,
         )
@@ -53,31 +57,45 @@ def fork_server(threads: int) -> Iterator[None]:
 
 def main(address: str) -> None:
     """Serve forks at a Unix socket until the driver, which holds the other end of standard input, exits."""
-    # Nobody waits for the forks.
+    # Let the kernel reap the forks, since nothing waits for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
         for module in _MODULES:
             import_module(module)
+        # A fork then shares the memory of what has been imported: it does not write to it to collect garbage.
+        gc.freeze()
         while wait([server, sys.stdin.fileno()]) == [server]:
-            connection, _ = server.accept()
-            with connection, connection.makefile("rw") as stream:
-                request = json.loads(stream.readline())
-                if os.fork() == 0:
+            # The other end may have died.
+            with suppress(OSError, ValueError):
+                if request := _fork(server):
                     break
-                stream.write("forked\n")
         else:
+            # A driver that was killed has not deleted it.
+            shutil.rmtree(Path(address).parent, ignore_errors=True)
             return
     _become_worker(**request)
+
+
+def _fork(server: socket.socket) -> dict[str, Any] | None:
+    """Answer a request by a fork; return the request in the fork, and None in the server."""
+    connection, _ = server.accept()
+    with connection, connection.makefile("rw") as stream:
+        request: dict[str, Any] = json.loads(stream.readline())
+        if os.fork() == 0:
+            return request
+        stream.write("forked\n")
+    return None
 
 
 def _become_worker(arguments: list[str], environment: dict[str, str], oom_score: str) -> None:
     """Run Ray's worker program as ``forked_worker`` would."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # With a worker, Ray kills its process group.
+    # Ray kills a worker's whole process group, so each fork needs its own.
     os.setpgid(0, 0)
-    OOM_SCORE.write_text(oom_score)
+    with suppress(OSError):
+        OOM_SCORE.write_text(oom_score)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[1:] = arguments

@@ -1,6 +1,6 @@
-"""The program that Ray starts for each worker: has the fork server start one, or else becomes one itself.
+"""The program that Ray starts for each worker: asks the fork server for a worker, or becomes one itself.
 
-It imports nothing else, because a worker waits for it.
+It imports little, because each worker's start waits for it.
 """
 
 import json
@@ -18,8 +18,9 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 def main(arguments: list[str]) -> None:
     """Start Ray's worker program with these arguments."""
-    request = {"arguments": arguments, "environment": dict(os.environ), "oom_score": OOM_SCORE.read_text()}
     try:
+        oom_score = OOM_SCORE.read_text()
+        request = {"arguments": arguments, "environment": dict(os.environ), "oom_score": oom_score}
         with socket.socket(socket.AF_UNIX) as server:
             server.connect(os.environ[ADDRESS])
             with server.makefile("rw") as stream:
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> None:
     except OSError:
         # The fork server has ended.
         pass
-    os.execv(sys.executable, [sys.executable, "-m", RAY_PROGRAM, *arguments])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", RAY_PROGRAM, *arguments])
 
 
 if __name__ == "__main__":

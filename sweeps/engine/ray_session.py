@@ -87,7 +87,7 @@ def join_or_start(resources: Resources, concurrent: int | None, session: ExitSta
         options |= ray_private.preloading("sweeps.worker.trial", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})
     program = None
-    if only_cores and sys.platform == "linux":
+    if not resources.gpu and sys.platform == "linux":
         session.enter_context(fork_server(threads=max(1, int(resources.cpu))))
         program = forked_worker.__file__
     session.callback(_shut_down)

@@ -54,7 +54,7 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
     with suppress(OSError):
         filesystem.delete_dir(path)
     try:
-        _tuner(folder, spec, stage, SweepCallback(folder, stage, stop)).fit()
+        _tuner(folder, spec, stage, stop).fit()
     except (SweepError, Stopped):
         raise
     except Exception as error:
@@ -64,7 +64,7 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
         raise SweepError(f"Ray Tune failed: {reason}") from None
 
 
-def _tuner(folder: SweepFolder, spec: Spec, stage: str, callback: SweepCallback) -> tune.Tuner:
+def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
     state = folder.state()
     listed = listed_trials(state, stage)
     history = reports(state, (event for event, _ in folder.journal.read()))
@@ -92,7 +92,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, callback: SweepCallback)
         name=stage,
         storage_path=folder.tune_root,
         failure_config=tune.FailureConfig(max_failures=spec.max_failures),
-        callbacks=[callback],
+        callbacks=[SweepCallback(folder, stage, stop)],
         verbose=0,
     )
     space = {"point": tune.grid_search(not_ended(state, listed))} if listed else {}

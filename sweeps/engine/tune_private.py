@@ -58,9 +58,8 @@ def patched_tune() -> Iterator[None]:
 
     Tune passes the driver's AWS credentials to its workers as settings, which Ray writes to its logs in plain
     text (upstream: #28276); here each node has its own. Tune also sets ``PL_DISABLE_FORK`` for Lightning, and
-    a worker with a variable of its own always gets a new process. Upstream: no issue. To count callbacks for
-    its statistics, Tune imports its own for MLflow, which import MLflow: two seconds, 100 MB. Upstream: no
-    issue.
+    a worker with a variable of its own always gets a new process. For its usage statistics, Tune imports its
+    own MLflow callbacks, and with them MLflow: two seconds and 100 MB. Upstream: no issues.
     """
     passed_on = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
     with (

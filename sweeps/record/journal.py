@@ -1,9 +1,9 @@
 """The record of a sweep: an append-only file of JSON lines on disk.
 
 The driver writes it as trials report; the publisher, display, status and results read it. An event is a dict
-with ``event`` (such as ``start``, ``epoch`` and ``end`` of a trial, or ``finish`` of the sweep), ``time`` (ms
-since 1970) and, for events of a trial, ``trial``. JSON has no NaN or infinities: in ``metrics`` they are
-written as the texts ``"nan"``, ``"inf"`` and ``"-inf"``, and read as numbers.
+with ``event`` (such as ``start``, ``epoch`` and ``end`` of a trial, or ``model`` and ``finish`` of the
+sweep), ``time`` (ms since 1970) and, for events of a trial, ``trial``. JSON has no NaN or infinities: in
+``metrics`` they are written as the texts ``"nan"``, ``"inf"`` and ``"-inf"``, and read as numbers.
 """
 
 import itertools

@@ -66,7 +66,8 @@ class SweepState:
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
         fingerprints: Hashes of the data.
-        exported: ID of the trial whose network is exported; empty before.
+        exporting: ID of the trial whose network a driver began to export; empty if none did.
+        exported: ID of the trial whose network has been exported; empty if none has.
         selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
             with the arm. None until the search is complete.
     """
@@ -77,7 +78,7 @@ class SweepState:
         self.versions, self.commits = set[str](), set[str]()
         self.fingerprints, self.hosts = set[str](), set[str]()
         self.selected: list[dict[str, Any]] | None = None
-        self.exported = ""
+        self.exporting = self.exported = ""
         for event in events:
             self.apply(event)
 
@@ -88,6 +89,8 @@ class SweepState:
             self._begin(event)
         elif kind == "select":
             self.selected = event["points"]
+        elif kind == "export":
+            self.exporting = event["best"]
         elif kind == "model":
             self.exported = event["best"]
         elif kind == "start":

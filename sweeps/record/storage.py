@@ -22,7 +22,7 @@ from sweeps.record.files import OWN_FILES
 
 DEFAULT_STORAGE = Path("runs")
 LOST = "would be lost with the job's copy of the working directory"
-# Folders in a sweep's folder that have none of its small files.
+# Subfolders of a sweep that are not searched for its small files.
 _LARGE = ("tune", "checkpoints", "model", "report")
 # Ray sets this for the driver of a job.
 _RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"

@@ -20,7 +20,7 @@ def publish_report(folder: SweepFolder) -> Path:
     if bookmark := Bookmark.read(folder):
         publisher = PublisherClient(bookmark.uri, folder.study)
         try:
-            publisher.send_report(folder)
+            publisher.send_report(folder, bookmark.parent)
         except SweepError as error:
             raise SweepError(f"{page} is written, but not logged: {error}") from None
         finally:

@@ -55,9 +55,9 @@ class PublisherClient:
         """Begin to upload."""
         self._listener.start()
 
-    def send_report(self, folder: SweepFolder) -> None:
+    def send_report(self, folder: SweepFolder, parent: str) -> None:
         """Log a sweep's report to its parent run; raise SweepError if MLflow cannot be written."""
-        self._request(SendReport(folder))
+        self._request(SendReport(folder, self.uri, parent))
 
     def close(self) -> None:
         """Upload the rest, and mark runs that have not ended as killed."""

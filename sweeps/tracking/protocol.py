@@ -21,9 +21,11 @@ class OpenStore:
 
 @dataclass(frozen=True)
 class SendReport:
-    """Log the report of a sweep that is uploaded, instead of following one."""
+    """Log the report of a sweep to its parent run, instead of following a sweep."""
 
     folder: "SweepFolder"
+    uri: str
+    parent: str
 
 
 @dataclass(frozen=True)

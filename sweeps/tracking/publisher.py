@@ -25,7 +25,6 @@ from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState, TrialRecord
-from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import Store, connect
@@ -192,13 +191,10 @@ class Publisher(Follower):
         self._client.set_tag(self.parent, _MODEL_TRIAL, trial)
 
 
-def send_report(folder: SweepFolder) -> None:
-    """Log a sweep's report if the sweep is in MLflow, within ``mlflow_settings``."""
-    bookmark = Bookmark.read(folder)
-    if bookmark is None:
-        return
-    check_database(bookmark.uri)
-    log_report(connect(bookmark.uri), bookmark.parent, folder)
+def send_report(folder: SweepFolder, uri: str, parent: str) -> None:
+    """Log the report of a sweep that is in MLflow to its parent run, within ``mlflow_settings``."""
+    check_database(uri)
+    log_report(connect(uri), parent, folder)
 
 
 def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:
@@ -208,11 +204,12 @@ def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV; a row may lack some of the columns."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(dict.fromkeys(itertools.chain(*rows))))
+    """Write rows as CSV; what a row lacks, and NaN, is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(itertools.chain(*rows))), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    # NaN is not equal to itself.
+    writer.writerows({name: value for name, value in row.items() if value == value} for row in rows)
     return text.getvalue()
 
 

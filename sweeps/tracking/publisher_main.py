@@ -60,7 +60,7 @@ def _receive(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> No
 
 def _import() -> None:
     """Import what the requests need, before the first one comes."""
-    # MLflow leaves out pandas if it is missing, whose import takes half a second and 50 MB.
+    # MLflow works without pandas, whose import takes half a second and 50 MB. This makes it look missing.
     sys.modules["pandas"] = None  # type: ignore[assignment]
     import_module("sweeps.tracking.publisher")
     # MLflow imports this at the first use of an SQLite store.
@@ -73,7 +73,7 @@ def _send_report(driver: "Connection[Any, Any]", request: SendReport) -> None:
     from sweeps.tracking.publisher import send_report
 
     with _failure_sent(driver):
-        send_report(request.folder)
+        send_report(request.folder, request.uri, request.parent)
     driver.send(Opened())
 
 

@@ -4,7 +4,10 @@
 """
 
 import os
+from contextlib import suppress
 from typing import Any
+
+import ray
 
 from sweeps.spec.model import Spec
 from trainables import registry
@@ -20,21 +23,23 @@ def run_trial(config: dict[str, Any], registered: type | None, **arguments: Any)
     run_trial(config, **arguments)
 
 
-def prepare_data(registered: type | None, spec: Spec) -> str:
-    """Prepare the data, as ``sweeps.worker.data.prepare_data``."""
+def prepare_data(registered: type | None, spec: Spec) -> tuple[str, str]:
+    """Prepare the data, as ``sweeps.worker.data.prepare_data``; return the ID of this node, and its note."""
     from sweeps.worker.data import prepare_data
 
     _register(registered)
-    return prepare_data(spec)
+    return ray.get_runtime_context().get_node_id(), prepare_data(spec)
 
 
 def warm_up_export() -> None:
     """Import what the export needs, as ``sweeps.worker.export.warm_up_export``, at a low priority."""
     # Leave the processors to the trials.
     os.nice(_NICENESS)
-    from sweeps.worker.export import warm_up_export
+    # If this fails, so will the export, which says why.
+    with suppress(Exception):
+        from sweeps.worker.export import warm_up_export
 
-    warm_up_export()
+        warm_up_export()
 
 
 def export_model(registered: type | None, warmed_up: None, **arguments: Any) -> None:

@@ -69,3 +69,27 @@ def test_a_model_that_was_deleted_before_its_upload_is_one_message(spec, tmp_pat
     resumed = resume("stubborn", storage=tmp_path / "runs")
     assert resumed.undelivered == 0
     assert "the best network is not logged: [Errno 2]" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_a_complete_sweep_of_an_earlier_version_is_only_uploaded(spec, tmp_path, monkeypatch):
+    (tmp_path / "may").touch()
+    result = run(spec, storage=tmp_path / "runs")
+    journal = SweepFolder(result.path).journal
+    lines = journal.path.read_text().splitlines(keepends=True)
+    journal.path.write_text("".join(line for line in lines if '"best"' not in line))
+    (result.path / "tracking.json").unlink()
+    (tmp_path / "may").unlink()
+    resumed = resume("stubborn", storage=tmp_path / "runs")
+    assert (resumed.undelivered, models(resumed)) == (0, [])
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_what_prevents_a_late_export_does_not_prevent_the_upload(spec, tmp_path, capsys):
+    result = run(spec, storage=tmp_path / "runs")
+    (result.path / "tracking.json").unlink()
+    resolved = result.path / "resolved.yaml"
+    resolved.write_text(resolved.read_text().replace("cpu: 1", "cpu: 1000"))
+    resumed = resume("stubborn", storage=tmp_path / "runs")
+    assert resumed.undelivered == 0
+    assert "the best network is not exported: resources: a trial asks for 1000 cpu" in capsys.readouterr().out

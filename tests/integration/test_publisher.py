@@ -425,7 +425,7 @@ def test_status_and_report_leave_the_callers_environment_and_log_levels_alone(fo
     before = dict(os.environ)
     with fetched(uri, SPEC["name"]):
         assert (dict(os.environ), logger.level) == (before, logging.INFO)
-    PublisherClient(uri, folder.study).send_report(folder)
+    PublisherClient(uri, folder.study).send_report(folder, Bookmark.read(folder).parent)
     assert (dict(os.environ), logger.level) == (before, logging.INFO)
     with mlflow_settings():
         assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
@@ -459,7 +459,7 @@ def test_a_report_that_cannot_be_uploaded_is_one_error(folder, tmp_path):
     folder.report.mkdir()
     (folder.report / "report.html").write_text("a report")
     with pytest.raises(SweepError, match=f"^cannot write to MLflow at {uri}: .*mlartifacts"):
-        PublisherClient(uri, folder.study).send_report(folder)
+        PublisherClient(uri, folder.study).send_report(folder, Bookmark.read(folder).parent)
 
 
 def test_a_storage_that_is_moved_has_its_store_with_it(tmp_path, curves, monkeypatch):

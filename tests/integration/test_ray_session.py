@@ -3,9 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import psutil
 
 START = """
 import os
+import signal
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,6 +40,9 @@ class Trial:
         return os.getpid(), os.getppid(), self.imported, os.environ.get("MALLOC_ARENA_MAX")
 
 
+# A worker whose program is killed while it asks for a fork costs nothing.
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect(os.environ["NOISESWEEP_FORK_SERVER"])
 cores = [placement_group([{"CPU": 1}]) for _ in range(os.cpu_count())]  # as Tune reserves them
 assert all(core.wait(30) for core in cores)
 strategies = [PlacementGroupSchedulingStrategy(core) for core in cores]
@@ -67,6 +75,13 @@ class Trial:
 trials = [Trial.remote() for _ in range(os.cpu_count() + 1)]
 print("raylet" in ray.get([trial.parent.remote() for trial in trials]))
 session.close()
+"""
+
+KILLED = """
+server = os.environ["NOISESWEEP_FORK_SERVER"]
+children = psutil.Process().children(recursive=True)
+print(os.path.dirname(server), *[child.pid for child in children], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -105,3 +120,14 @@ def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
 
 def test_workers_start_without_the_fork_server_too():
     assert run_script(START + WITHOUT_SERVER) == ["True"]
+
+
+def test_a_driver_that_is_killed_leaves_no_process_and_no_folder():
+    done = subprocess.run(
+        [sys.executable, "-c", START + KILLED], env=environment_of_its_own(), capture_output=True, text=True
+    )
+    folder, *pids = done.stdout.split()
+    processes = [psutil.Process(int(pid)) for pid in pids if psutil.pid_exists(int(pid))]
+    _, left = psutil.wait_procs(processes, timeout=60)
+    assert [process.name() for process in left] == []
+    assert not Path(folder).exists()

@@ -1,4 +1,4 @@
-"""Only workers load torch, and no process loads libraries that it does not use."""
+"""Commands and drivers do not load torch or other libraries that they do not use."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ except SystemExit as ended:
     assert not ended.code, ended.code
 print("loaded", *[name for name in {names} if name in sys.modules])
 """
-# Notes for each worker which of torch's modules it has loaded when its trial has been trained.
+# Its trials fail if the compiler of torch has been loaded after their training.
 WORKER = """
 import sys
 from trainables.digits import Digits
