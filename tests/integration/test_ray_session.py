@@ -78,9 +78,12 @@ session.close()
 """
 
 KILLED = """
-server = os.environ["NOISESWEEP_FORK_SERVER"]
-children = psutil.Process().children(recursive=True)
-print(os.path.dirname(server), *[child.pid for child in children], flush=True)
+@ray.remote
+def processes():
+    return os.getpid(), os.getppid()
+
+
+print(os.path.dirname(os.environ["NOISESWEEP_FORK_SERVER"]), *ray.get(processes.remote()), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -122,7 +125,7 @@ def test_workers_start_without_the_fork_server_too():
     assert run_script(START + WITHOUT_SERVER) == ["True"]
 
 
-def test_a_driver_that_is_killed_leaves_no_process_and_no_folder():
+def test_a_driver_that_is_killed_leaves_no_worker_no_server_and_no_folder():
     done = subprocess.run(
         [sys.executable, "-c", START + KILLED], env=environment_of_its_own(), capture_output=True, text=True
     )
