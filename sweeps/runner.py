@@ -161,7 +161,7 @@ def resume(
     check_scheme(uri)
     check_known(folder, spec, f"sweeps.resume({name!r})")
     state = folder.state()
-    # A driver of an earlier version, or one that was not interrupted, has left nothing to export.
+    # An export that failed or was interrupted is retried.
     to_export = state.exporting != state.exported
     with _prepared(spec, uri, teller(spec, log), not state.complete, to_export) as (delivery, export):
         if found:
