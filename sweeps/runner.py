@@ -159,7 +159,7 @@ def resume(
     bookmark = Bookmark.read(folder)
     uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(storage))
     check_scheme(uri)
-    check_known(folder, spec, f"sweeps.resume({name!r})")
+    check_known(folder, spec)
     state = folder.state()
     # An export that failed or was interrupted is retried.
     to_export = state.exporting != state.exported

@@ -97,7 +97,7 @@ def ui(
 
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
-    from sweeps.console.tables import arms_table, tables, wide_console
+    from sweeps.console.tables import tables, wide_console
     from sweeps.record.state import SweepState, trial_name
     from sweeps.record.time_left import TimeLeft
     from sweeps.report.summary import summary_lines
@@ -111,11 +111,13 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     left = time_left.left(state, time.time() * 1000) if running and not state.complete else None
     about = f"; about {left} left" if left else ""
     console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
-    # Without the trainable its metrics are unknown. It may be registered on another machine only.
-    known = spec.trainable in registry.names()
-    for table in tables(state, running=True) if known else [arms_table(state, running=True)]:
-        console.print(table)
-    lines = summary_lines(folder) if known else []
+    # Without the trainable, its arms and metrics are unknown.
+    if spec.trainable in registry.names():
+        for table in tables(state, running=True):
+            console.print(table)
+        lines = summary_lines(folder)
+    else:
+        lines = [f"its arms are not shown, because the trainable {spec.trainable!r} is not registered here"]
     for trial in state.trials.values():
         label = trial_name(trial.number, trial.arm)
         if trial.reason:

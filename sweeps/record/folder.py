@@ -166,16 +166,16 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
     raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}; {known}")
 
 
-def check_known(folder: SweepFolder, spec: Spec, call: str) -> None:
+def check_known(folder: SweepFolder, spec: Spec) -> None:
     """Check that a sweep's trainable is registered here.
 
     Raises:
-        SweepError: If it is not; the error names the call that would work in a script which registers it.
+        SweepError: If it is not; a script that registers it may call ``sweeps.resume``.
     """
     if spec.trainable not in registry.names():
         raise SweepError(
             f"{folder.path}: the trainable {spec.trainable!r} is not registered here; register it in a "
-            f"script that calls {call}, or give its package an entry point"
+            f"script that calls sweeps.resume({folder.study!r}), or give its package an entry point"
         )
 
 

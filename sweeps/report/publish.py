@@ -15,7 +15,7 @@ def publish_report(folder: SweepFolder) -> Path:
     Raises:
         SweepError: If there is nothing to report; after the report is written, if MLflow cannot be reached.
     """
-    check_known(folder, folder.spec(), "sweeps.report.publish.publish_report")
+    check_known(folder, folder.spec())
     page = write_report(folder)
     if bookmark := Bookmark.read(folder):
         publisher = PublisherClient(bookmark.uri, folder.study)

@@ -35,9 +35,12 @@ LAST_SEED = 2**32 - 1
 
 
 def declaration_of(name: str) -> type[Declaration[Any]]:
-    """Look up a trainable's declaration; raise SweepError if the package that defines it cannot be used."""
+    """Look up a trainable's declaration; raise SweepError if it is not known here or cannot be used."""
     try:
         return registry.declaration(name)
+    except KeyError:
+        remedy = "register it in a script, or give its package an entry point"
+        raise SweepError(f"the trainable {name!r} is not registered here; {remedy}") from None
     except registry.RegistryError as error:
         raise SweepError(str(error)) from None
 
