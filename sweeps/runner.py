@@ -185,7 +185,7 @@ def _prepared(
                     session.enter_context(ray_session(spec, say))
                     export.warm_up(prepare_data(spec, say))
             except SweepError as error:
-                # What is left to upload needs neither Ray nor the data.
+                # The upload needs neither Ray nor the data.
                 if to_run:
                     raise
                 say(f"the best network is not exported: {error}")

@@ -67,11 +67,7 @@ def declaration(name: str) -> type[Declaration[Any]]:
         KeyError: If the name is unknown.
         RegistryError: If the package that defines it cannot be imported, or several packages define it.
     """
-    if provided := _provided(name):
-        return provided
-    class_name, module, _ = BUILT_IN[name]
-    declared: type[Declaration[Any]] = _import(f"declarations.{module}", class_name)
-    return declared
+    return _provided(name) or _built_in(name, declared=True)
 
 
 def get(name: str) -> "type[Trainable[Any]]":
@@ -87,15 +83,14 @@ def get(name: str) -> "type[Trainable[Any]]":
         KeyError: If the name is unknown.
         RegistryError: If the package that defines it cannot be imported, or several packages define it.
     """
-    if provided := _provided(name):
-        return provided
-    class_name, _, module = BUILT_IN[name]
-    trainable: type[Trainable[Any]] = _import(module, class_name)
-    return trainable
+    return _provided(name) or _built_in(name, declared=False)
 
 
-def _import(module: str, name: str) -> Any:
-    return getattr(import_module(f"trainables.{module}"), name)
+def _built_in(name: str, *, declared: bool) -> Any:
+    """Import the declaration of a built-in trainable, or the trainable itself."""
+    class_name, declared_in, trained_in = BUILT_IN[name]
+    module = f"declarations.{declared_in}" if declared else trained_in
+    return getattr(import_module(f"trainables.{module}"), class_name)
 
 
 def _provided(name: str) -> "type[Trainable[Any]] | None":

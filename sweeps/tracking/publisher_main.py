@@ -34,7 +34,9 @@ def main(descriptor: int) -> None:
     from sweeps.tracking.store import mlflow_settings
 
     with mlflow_settings():
-        _import()
+        # Import what requests need before the first one comes; MLflow imports its store at the first use.
+        for module in ("sweeps.tracking.publisher", "mlflow.store.tracking.sqlalchemy_store"):
+            import_module(module)
         request = messages.get()
         if isinstance(request, SendReport):
             _send_report(driver, request)
@@ -56,17 +58,6 @@ def _receive(driver: "Connection[Any, Any]", messages: "SimpleQueue[Any]") -> No
             messages.put(driver.recv())
         except (EOFError, OSError):
             os._exit(1)
-
-
-def _import() -> None:
-    """Import what the requests need, before the first one comes."""
-    # MLflow works without pandas, whose import takes half a second and 50 MB. This makes it look missing.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
-    import_module("sweeps.tracking.publisher")
-    # MLflow imports this at the first use of an SQLite store.
-    import_module("mlflow.store.tracking.sqlalchemy_store")
-    # A registered trainable may use it.
-    del sys.modules["pandas"]
 
 
 def _send_report(driver: "Connection[Any, Any]", request: SendReport) -> None:
