@@ -12,14 +12,14 @@ import numpy as np
 
 from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
-from sweeps.spec.space import is_active
+from sweeps.spec.space import at_point, is_active
 
 
 @dataclass(frozen=True)
 class Arm:
     """One configuration of an arm, trained with several seeds: one trial per seed, in the order of the seeds.
 
-    ``point`` holds the searched hyperparameters, and the compared one, whose value is the name.
+    ``point`` holds the hyperparameters that differ between trials, and the compared one, whose value is the name.
     """
 
     name: str
@@ -73,27 +73,44 @@ class Arm:
 
 
 def arms_of(state: SweepState, where: Mapping[str, Any] | None = None) -> list[Arm]:
-    """List the arms with the trials that each is judged by.
+    """List the arms with the trials that each is judged by, at a point.
 
     In a study with a confirm stage, they are those of the arm's configuration with the best mean objective on
-    validation. In a grid, they are those with the values ``where``, except for hyperparameters that do not
-    apply to the arm. The list is empty for any other search, as its trials share one seed.
+    validation; if ``where`` has values of ``at``, those of the arm's first configuration with these values. In
+    a grid, they are those with the values ``where``. Hyperparameters that do not apply to an arm do not count
+    for it. The list is empty for any other search, as its trials share one seed.
+
+    Args:
+        state: The sweep.
+        where: Hyperparameters of the point: a value of ``across``, values of ``at``, or a point of the grid.
     """
     if state.spec.confirms:
-        return _confirmed_arms(state)
+        return _confirmed_arms(state, where or {})
     return _grid_arms(state, where or {}) if state.spec.is_grid else []
 
 
-def _confirmed_arms(state: SweepState) -> list[Arm]:
-    candidates: dict[str, list[Arm]] = {}
+def _confirmed_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
+    spec, candidates = state.spec, dict[str, list[Arm]]()
+    across = {name: value for name, value in where.items() if name in spec.strata[0]}
+    at = {name: value for name, value in where.items() if name not in across}
     for point in state.selected or []:
-        name = str(point[state.spec.compared])
-        if trials := state.confirmed(point):
-            candidates.setdefault(name, []).append(Arm(name, point, trials))
+        if across.items() <= point.items():
+            arm = Arm(str(point[spec.compared]), point, state.confirmed(point))
+            candidates.setdefault(arm.name, []).append(arm)
     # Every arm gets the same number of candidates: the best of more would look better by chance, as the seeds
     # that choose it also judge it.
     n = min(map(len, candidates.values()), default=0)
-    return [_best(state.spec, candidates[str(arm)][:n]) for arm in state.spec.arms if str(arm) in candidates]
+    arms = [_at(state, candidates[str(arm)][:n], at) for arm in spec.arms if str(arm) in candidates]
+    return [arm for arm in arms if arm.trials]
+
+
+def _at(state: SweepState, candidates: Sequence[Arm], at: Mapping[str, Any]) -> Arm:
+    """Return an arm at a point; one to which nothing of the point applies stays as the search chose it."""
+    first = candidates[0]
+    point = at_point(state.spec, first.point, at)
+    if point == first.point:
+        return _best(state.spec, candidates)
+    return Arm(first.name, point, state.confirmed(point))
 
 
 def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
@@ -125,13 +142,22 @@ def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
 
 
 def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
-    """List the points of a grid at which arms are compared, with titles; without a grid an empty point."""
+    """List the points at which arms are compared, with titles; an empty one if there is only one.
+
+    They are the points of a grid, or the values of ``across``, where each arm has the configuration that the
+    search chose for it.
+    """
     if not spec.is_grid:
-        return [("", {})]
+        return [(title_of(stratum), dict(stratum)) for stratum in spec.strata]
     varied = [name for name in spec.space if name != spec.compared and len(spec.space[name].values) > 1]
     combinations = itertools.product(*(spec.space[name].values for name in varied))
     points = [dict(zip(varied, values, strict=True)) for values in combinations]
-    return [(", ".join(f"{name} {value}" for name, value in point.items()), point) for point in points]
+    return [(title_of(point), point) for point in points]
+
+
+def title_of(point: Mapping[str, Any]) -> str:
+    """Return the title of a point, such as ``sigma 0.03, model deep``; empty for an empty point."""
+    return ", ".join(f"{name} {value}" for name, value in point.items())
 
 
 def common_target(arms: Sequence[Arm], metric: str, *, larger_is_better: bool) -> float | None:

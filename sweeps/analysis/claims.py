@@ -6,8 +6,8 @@ from itertools import combinations, product
 from sweeps.analysis.arms import arms_of, common_target, on_shared_seeds
 from sweeps.analysis.verdicts import Evidence, Judgement, Verdict, equivalence, judge, min_seeds, superiority
 from sweeps.record.state import SweepState
+from sweeps.spec.claim import Claim
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import Claim
 
 
 @dataclass(frozen=True)

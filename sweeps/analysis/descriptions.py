@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.record.state import CONFIRM, ENDED, SweepState, TrialRecord, trial_name
-from sweeps.spec.model import Spec
+from sweeps.spec.model import Spec, name_in
+from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
 
 
 def progress_line(state: SweepState, *, running: bool) -> str:
@@ -24,13 +25,19 @@ def plan(spec: Spec) -> str:
     if not spec.stages:
         n = SweepState(spec).n_trials
         return f"{'1 trial' if n == 1 else f'{n} trials'} of {training}"
-    search, confirm = spec.stages.search, spec.stages.confirm
-    budget = f"{search.trials_per_arm} trials" if search.trials_per_arm else f"{search.epochs_per_arm} epochs"
-    text = f"{len(spec.arms)} arms of {spec.compared} with {budget} each"
-    if confirm:
-        best = f"best {confirm.top}" if confirm.top > 1 else "best"
-        text += f", then {confirm.seeds} seeds of the {best}"
-    return f"{text}; {training}"
+    parts, strata = [f"{len(spec.arms)} arms of {spec.compared}"], len(spec.strata)
+    if strata > 1:
+        parts[0] += f" for each of {strata} values of {name_in(spec.across)}"
+    if search := spec.search_stage:
+        unit = "trials" if search.trials_per_arm else "epochs"
+        budgets = sorted({budget_of(spec, tuned) for tuned in spec.tuned}, reverse=True)
+        parts[0] += f" with {' or '.join(map(str, budgets))} {unit} each"
+    if confirm := spec.confirm:
+        best = f"the best {confirm.top}" if confirm.top > 1 else "the best" if search else "each"
+        parts.append(f"{confirm.seeds} seeds of {best}")
+        if points := points_at(spec):
+            parts[-1] += f", and of {'them' if confirm.top > 1 else 'it'} at {len(points)} points"
+    return f"{', then '.join(parts)}; {training}"
 
 
 def describe(spec: Spec, trial: TrialRecord) -> str:
@@ -42,9 +49,12 @@ def describe(spec: Spec, trial: TrialRecord) -> str:
 
 def shown_values(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
     """Show the searched hyperparameters except the compared one, such as ``sigma=0.013 lr=0.05``."""
-    values = {name: hyperparameters[name] for name in spec.search if name != spec.compared}
+    hidden = {spec.compared, name_in(spec.across)}
     if hyperparameters.get("noise", spec.fixed.get("noise")) == "none":
-        values.pop("sigma", None)
+        hidden.update(NOISE_HYPERPARAMETERS)
+    values = {
+        name: hyperparameters[name] for name in spec.varied if name in hyperparameters and name not in hidden
+    }
     return " ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()

@@ -19,6 +19,7 @@ from sweeps.record.state import ENDED, SweepState, TrialRecord
 from sweeps.record.storage import command
 from sweeps.record.time_left import TimeLeft
 from sweeps.spec.model import Spec
+from sweeps.spec.space import points_at, tuned_by
 from sweeps.tracking.uris import is_default_store
 
 _MAX_RUNNING = 8  # rows
@@ -111,14 +112,18 @@ class Display(Follower):
         self.say(" ".join(parts))
 
     def _print_selected(self) -> None:
-        seeds = self._spec.confirm_seeds
-        self.say(f"the search is complete; confirming on seeds {seeds[0]} to {seeds[-1]}:")
-        for arm in self._spec.arms:
-            points = [point for point in self._state.selected or [] if point[self._spec.compared] == arm]
-            for point in points:
-                self.say(f"  {arm} {shown_values(self._spec, point)}".rstrip())
-            if not points:
-                self.say(f"  {arm}: left out, no trial has a finite score")
+        spec, selected = self._spec, self._state.selected or []
+        seeds, points = spec.confirm_seeds, points_at(spec)
+        done = "the search is complete; " if spec.search_stage else ""
+        also = f", also at {len(points)} points" if points else ""
+        self.say(f"{done}confirming on seeds {seeds[0]} to {seeds[-1]}{also}:")
+        for index, tuned in enumerate(spec.tuned):
+            name = ", ".join(map(str, reversed(tuned.values())))
+            chosen = [point for point in selected if tuned_by(spec, point) == index]
+            for point in chosen:
+                self.say(f"  {name} {shown_values(spec, point)}".rstrip())
+            if not chosen:
+                self.say(f"  {name}: left out, no trial has a finite score")
 
     def _n_ended(self) -> int:
         return sum(trial.status in ENDED for trial in self._state.by_number())

@@ -24,8 +24,8 @@ def wide_console() -> Console:
 
 def tables(state: SweepState, *, running: bool = False) -> list[Table]:
     """Return a table of the search or grid, and one of the mean scores if there are several seeds."""
-    first = arms_table(state, running=running)
-    return [first, _seeds_table(state)] if is_judgeable(state) else [first]
+    first = [arms_table(state, running=running)] if state.of_stage(SEARCH) or not state.spec.confirms else []
+    return [*first, _seeds_table(state)] if is_judgeable(state) else first
 
 
 def _seeds_table(state: SweepState) -> Table:

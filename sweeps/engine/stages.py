@@ -75,7 +75,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
             spec=spec,
             registered=registry.registered(spec.trainable),
             checkpoints=folder.checkpoint_root,
-            test=stage == CONFIRM,
+            test=stage == CONFIRM or spec.test,
             rungs=frozenset() if stage == CONFIRM else rungs(spec),
         ),
         as_ray_resources(spec.resources),

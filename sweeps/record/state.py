@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.record.journal import Event
 from sweeps.spec.model import Spec
-from sweeps.spec.space import n_trials
+from sweeps.spec.space import budget_of, n_trials, tuned_by, with_points_at
 
 SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
@@ -68,8 +68,8 @@ class SweepState:
         fingerprints: Hashes of the data.
         exporting: ID of the trial whose network a driver began to export; empty if none did.
         exported: ID of the trial whose network has been exported; empty if none has.
-        selected: The configurations that the confirm stage trains with every seed: searched hyperparameters
-            with the arm. None until the search is complete.
+        selected: The configurations that the search chose for the confirm stage: the hyperparameters that
+            differ between trials, with the arm. None until the search is complete.
     """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
@@ -151,14 +151,16 @@ class SweepState:
             return True
         if not self.spec.stages:
             return self._n_ended(SEARCH) >= (n_trials(self.spec) or 0)
-        stage = self.spec.stages.search
-        spent: Counter[str] = Counter()
+        stage = self.spec.search_stage
+        if stage is None:
+            return True
+        spent: Counter[int] = Counter()
         for trial in self.of_stage(SEARCH):
             if trial.status in ENDED:
-                spent[trial.arm] += 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
+                epochs = 1 if stage.trials_per_arm else charged_epochs(len(trial.epochs))
+                spent[tuned_by(self.spec, trial.hyperparameters)] += epochs
         # A trial starts only while budget is left, so the budget is not used up while one runs.
-        budget = stage.trials_per_arm or stage.epochs_per_arm or 0
-        return all(spent[str(arm)] >= budget for arm in self.spec.arms)
+        return all(spent[index] >= budget_of(self.spec, tuned) for index, tuned in enumerate(self.spec.tuned))
 
     @property
     def complete(self) -> bool:
@@ -170,17 +172,27 @@ class SweepState:
         """The number of trials of the confirm stage; None until the search is complete."""
         if not self.spec.confirms:
             return 0
-        return None if self.selected is None else len(self.selected) * len(self.spec.confirm_seeds)
+        return None if self.selected is None else len(self.to_confirm) * len(self.spec.confirm_seeds)
+
+    @property
+    def to_confirm(self) -> list[dict[str, Any]]:
+        """The configurations that the confirm stage trains with every seed.
+
+        They are those selected, and the first of each arm with the values of every point in ``at``.
+        """
+        return with_points_at(self.spec, self.selected or [])
 
     @property
     def n_trials(self) -> int | None:
         """The planned number of trials of all stages; None while a search with a budget in epochs runs."""
         n_search = n_trials(self.spec) if self.selected is None else self._n_ended(SEARCH)
-        if n_search is None or not self.spec.stages or not self.spec.stages.confirm:
+        if n_search is None or self.spec.confirm is None:
             return n_search
         if self.n_confirm is not None:
             return n_search + self.n_confirm
-        return n_search + len(self.spec.arms) * self.spec.stages.confirm.top * self.spec.stages.confirm.seeds
+        at = len(with_points_at(self.spec, self.spec.tuned)) - len(self.spec.tuned)
+        chosen = len(self.spec.tuned) * self.spec.confirm.top
+        return n_search + (chosen + at) * self.spec.confirm.seeds
 
     def select(self) -> list[dict[str, Any]]:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
@@ -188,16 +200,23 @@ class SweepState:
         A point has the searched hyperparameters and the arm; the best of every arm come before the second of
         any. An arm in which no trial has a finite score has none; one with few configurations has fewer.
         """
-        top = self.spec.stages.confirm.top if self.spec.stages and self.spec.stages.confirm else 0
-        best_by_arm = []
-        for arm in self.spec.arms:
-            # A configuration that was tried twice counts once.
-            points: dict[tuple[Any, ...], dict[str, Any]] = {}
-            for trial in self.ranked(self.of_stage(SEARCH, str(arm))):
-                point = self.spec.searched_of(trial.hyperparameters)
-                points.setdefault(tuple(point.values()), point)
-            best_by_arm.append(list(points.values())[:top])
+        confirm = self.spec.confirm
+        if confirm is None:
+            return []
+        if given := confirm.configurations:
+            return [{**tuned, **given[str(tuned[self.spec.compared])]} for tuned in self.spec.tuned]
+        best_by_arm = [self._best_points(index)[: confirm.top] for index in range(len(self.spec.tuned))]
         return [point for rank in itertools.zip_longest(*best_by_arm) for point in rank if point]
+
+    def _best_points(self, index: int) -> list[dict[str, Any]]:
+        """List the configurations that the search tried for one of ``spec.tuned``, the best first."""
+        points: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for trial in self.ranked(self.of_stage(SEARCH)):
+            if tuned_by(self.spec, trial.hyperparameters) == index:
+                point = {name: trial.hyperparameters[name] for name in self.spec.space}
+                # A configuration that was tried twice counts once.
+                points.setdefault(tuple(point.values()), point)
+        return list(points.values())
 
     def score(self, trial: TrialRecord) -> float | None:
         """Return the objective's metric after the trial's last epoch; None before the first."""
@@ -239,8 +258,14 @@ class SweepState:
         return [*(arm for arm in planned if arm in present), *(arm for arm in present if arm not in planned)]
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
-        """List the trials that confirm one of ``selected``, by seed."""
-        trials = [trial for trial in self.of_stage(CONFIRM) if point.items() <= trial.hyperparameters.items()]
+        """List the trials that confirm a configuration, one of ``to_confirm``, by seed."""
+        wanted = self.spec.hyperparameters(point).model_dump(exclude={"curvature"})
+        trials = [
+            trial
+            for trial in self.of_stage(CONFIRM)
+            # An earlier version may not have known all hyperparameters.
+            if all(trial.hyperparameters.get(name, value) == value for name, value in wanted.items())
+        ]
         return sorted(trials, key=lambda trial: trial.seed)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -254,8 +279,8 @@ class SweepState:
                 "seed": trial.seed,
                 "status": trial.status,
                 "epochs": len(trial.epochs),
-                **{name: trial.hyperparameters[name] for name in self.spec.space},
-                **{name: value for name, value in trial.last.items() if name not in self.spec.space},
+                **self.spec.searched_of(trial.hyperparameters),
+                **{name: value for name, value in trial.last.items() if name not in self.spec.varied},
                 "reason": trial.reason,
             }
             for trial in self.by_number()

@@ -10,17 +10,16 @@ from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id, worst
 from sweeps.search.scheduler import Report
 from sweeps.search.searcher import KnownTrial
 from sweeps.spec.model import Spec
-from sweeps.spec.space import grid_trials
+from sweeps.spec.space import grid_trials, tuned_by
 
 
 def known_trials(state: SweepState) -> list[KnownTrial]:
     """List the trials of the search for its searcher, in the order of their numbers."""
-    arms = [str(arm) for arm in state.spec.arms] if state.spec.stages else []
     return [
         KnownTrial(
             id=trial.id,
-            arm=arms.index(trial.arm) if arms else 0,
-            point=state.spec.searched_of(trial.hyperparameters),
+            arm=tuned_by(state.spec, trial.hyperparameters) if state.spec.stages else 0,
+            point={name: trial.hyperparameters[name] for name in state.spec.space},
             epochs=len(trial.epochs),
             ended=trial.status in ENDED,
             score=None if trial.status == "failed" else _score(state.spec, trial.last),
@@ -34,7 +33,8 @@ def reports(state: SweepState, events: Iterable[Event]) -> Iterator[Report]:
     for event in events:
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
             result = {"epoch": event["epoch"], OBJECTIVE: _score(state.spec, event["metrics"])}
-            yield Report(trial.id, state.spec.searched_of(trial.hyperparameters), result)
+            point = {name: trial.hyperparameters[name] for name in state.spec.space}
+            yield Report(trial.id, point, result)
 
 
 def _score(spec: Spec, metrics: Mapping[str, float]) -> float:
@@ -47,9 +47,10 @@ def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
     spec, first = state.spec, 1
     if stage == CONFIRM:
         first += max((trial.number for trial in state.of_stage(SEARCH)), default=0)
-        confirm = spec.stages.confirm if spec.stages else None
-        changes = {} if confirm is None or "curvature" in spec.fixed else {"curvature": confirm.curvature}
-        points = [{**point, **changes} for point in state.selected or []]
+        changes = (
+            {} if spec.confirm is None or "curvature" in spec.fixed else {"curvature": spec.confirm.curvature}
+        )
+        points = [{**point, **changes} for point in state.to_confirm]
         # Every point gets the first seed before any gets the second: a stage that is cut short is balanced.
         listed = [{**point, "seed": seed} for seed in spec.confirm_seeds for point in points]
     else:

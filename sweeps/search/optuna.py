@@ -13,27 +13,58 @@ from optuna.trial import TrialState
 
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
-from sweeps.spec.space import SearchSpace
+from sweeps.spec.space import SearchSpace, budget_of, searched_by
 
-# Trials that a study runs before TPE learns from them.
-_STARTING_POINTS = 10
+# An orthogonal array with p^2 rows takes a prime p.
+_PRIMES = (31, 29, 23, 19, 17, 13, 11, 7, 5, 3, 2)
 
 
-def starting_points(spec: Spec) -> list[dict[str, Any]]:
-    """List the points that every arm tries first, before TPE has enough trials to learn from.
+def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, Any]]:
+    """List the points that an arm tries first, before TPE has enough trials to learn from.
 
-    They are the same for all arms, so that none owes its result to a lucky learning rate, and are spread
-    evenly over the space by a Latin hypercube (McKay, Beckman and Conover, 1979). Each has a value for every
-    dimension; an arm uses those that apply to it.
+    They take at most a third of the budget, and come from one design for all arms, so that none owes its
+    result to a lucky learning rate. In the design every dimension has p levels, and every pair of dimensions
+    is crossed: each level of one meets each level of the other, in p^2 points (a Latin hypercube of strength
+    2, Tang, 1993). An arm without some of the dimensions takes the points in which those have their lowest
+    level. A budget below 12 trials crosses nothing: its points are a plain Latin hypercube (McKay, Beckman
+    and Conover, 1979), as they are for a single dimension or for more than p + 1.
     """
-    n = min(_STARTING_POINTS, spec.stages.search.trials_per_arm or _STARTING_POINTS) if spec.stages else 0
-    if not spec.search:
-        return []
-    rows = scipy.stats.qmc.LatinHypercube(len(spec.search), rng=np.random.default_rng(spec.seed)).random(n)
+    rows, levels = _design(spec)
+    own, most = searched_by(spec, tuned), third(_trials(spec, tuned))
+    missing = [index for index, name in enumerate(spec.search) if name not in own]
+    if levels:
+        rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)]
     return [
-        {name: _quantile(dimension, q) for (name, dimension), q in zip(spec.search.items(), row, strict=True)}
-        for row in rows.tolist()
+        {
+            name: _quantile(spec.search[name], q)
+            for name, q in zip(spec.search, row, strict=True)
+            if name in own
+        }
+        for row in rows[:most]
+        if own
     ]
+
+
+def third(trials: int) -> int:
+    """Return how many of an arm's trials may be chosen without TPE: a third of them, at least one."""
+    return max(1, trials // 3)
+
+
+def _design(spec: Spec) -> tuple[list[list[float]], int]:
+    """Return points of the unit cube, and the number of levels that they cross; 0 if they cross nothing."""
+    n, dimensions = third(max(_trials(spec, tuned) for tuned in spec.tuned)), len(spec.search)
+    levels = next((p for p in _PRIMES if p * p <= n), 0) if dimensions > 1 else 0
+    crossed = levels and dimensions <= levels + 1
+    sampler = scipy.stats.qmc.LatinHypercube(
+        dimensions, strength=2 if crossed else 1, rng=np.random.default_rng(spec.seed)
+    )
+    return sampler.random(levels**2 if crossed else n).tolist(), levels if crossed else 0
+
+
+def _trials(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
+    """Return the budget of an arm in trials of full length."""
+    stage = spec.search_stage
+    return budget_of(spec, tuned) // (spec.max_epochs if stage and stage.epochs_per_arm else 1)
 
 
 def _quantile(dimension: Dimension, q: float) -> Scalar:
@@ -52,9 +83,11 @@ class OptunaStudy:
     sweep continues as an uninterrupted one would.
     """
 
-    def __init__(self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Create a study that first tries the points in ``start``; values outside its space are ignored."""
-        self._seed, self._space, self._start = spec.seed, space, start
+    def __init__(
+        self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = (), *, random: int
+    ) -> None:
+        """Create a study that first tries the points in ``start``, and samples at random up to ``random``."""
+        self._seed, self._space, self._start, self._random = spec.seed, space, start, random
         larger_is_better = spec.objective.mode == "max"
         self._study = optuna.create_study(direction="maximize" if larger_is_better else "minimize")
         self._asked: dict[str, optuna.Trial] = {}
@@ -66,7 +99,7 @@ class OptunaStudy:
             point = self._start[n]
         if point is not None:
             self._study.enqueue_trial(dict(point))
-        self._study.sampler = _sampler(self._seed, n)
+        self._study.sampler = _sampler(self._seed, n, self._random)
         asked = self._asked[trial] = self._study.ask()
         arm_and_seed = self._space(asked)
         return {**asked.params, **arm_and_seed}
@@ -77,8 +110,8 @@ class OptunaStudy:
         self._study.tell(self._asked[trial], score, state)
 
 
-def _sampler(seed: int, n: int) -> TPESampler:
-    """Build the sampler of the nth suggestion: tree-structured Parzen estimators.
+def _sampler(seed: int, n: int, random: int) -> TPESampler:
+    """Build the sampler of the nth suggestion: tree-structured Parzen estimators, after ``random`` trials.
 
     They model the joint space (multivariate), separately for each set of dimensions that apply together
     (group), so that a joint search models sigma per noise mode.
@@ -86,7 +119,7 @@ def _sampler(seed: int, n: int) -> TPESampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return TPESampler(
-            n_startup_trials=_STARTING_POINTS,
+            n_startup_trials=random,
             seed=int(np.random.SeedSequence([seed, n]).generate_state(1)[0]),
             multivariate=True,
             group=True,

@@ -14,6 +14,7 @@ from typing_extensions import override
 from sweeps.search.configuration import OBJECTIVE, TRIAL
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import ASHA
+from sweeps.spec.space import tuned_by
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class ArmScheduler(FIFOScheduler):
     """
 
     def __init__(self, spec: Spec, asha: ASHA, history: Iterable[Report] = ()) -> None:
-        """Replay earlier drivers' reports. Without stages, a single ASHA with the key None has all trials."""
+        """Replay earlier drivers' reports. Without stages, a single ASHA has all trials."""
         super().__init__()
-        self._compared = spec.compared if spec.stages else None
-        self._schedulers = {
-            arm: ASHAScheduler(
+        self._spec = spec
+        self._schedulers = [
+            ASHAScheduler(
                 time_attr="epoch",
                 metric=OBJECTIVE,
                 mode=spec.objective.mode,
@@ -44,8 +45,8 @@ class ArmScheduler(FIFOScheduler):
                 reduction_factor=asha.reduction_factor,
                 max_t=spec.max_epochs,
             )
-            for arm in (spec.arms if spec.stages else [None])
-        }
+            for _ in (spec.tuned if spec.stages else [None])
+        ]
         # The last epoch of each trial by its id, and the decision on it.
         self._decided: dict[str, tuple[int, str]] = {}
         for report in history:
@@ -80,7 +81,7 @@ class ArmScheduler(FIFOScheduler):
         self._asha_of(trial).on_trial_remove(None, trial)
 
     def _asha_of(self, trial: Any) -> ASHAScheduler:
-        return self._schedulers[trial.config[self._compared] if self._compared else None]
+        return self._schedulers[tuned_by(self._spec, trial.config) if self._spec.stages else 0]
 
     def _decide(self, trial: Any, result: dict[str, Any]) -> str:
         decision = str(self._asha_of(trial).on_trial_result(None, trial, result))
@@ -114,5 +115,6 @@ def rungs(spec: Spec) -> frozenset[int]:
 
 
 def _asha(spec: Spec) -> ASHA | None:
-    scheduler = spec.stages.search.scheduler if spec.stages else spec.scheduler
+    stage = spec.search_stage
+    scheduler = stage.scheduler if stage else spec.scheduler
     return scheduler.asha if scheduler else None

@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from sweeps.record.state import charged_epochs
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id
-from sweeps.search.optuna import OptunaStudy, starting_points
+from sweeps.search.optuna import OptunaStudy, starting_points, third
 from sweeps.spec.model import Spec
-from sweeps.spec.space import SearchSpace
+from sweeps.spec.space import SearchSpace, budget_of
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,23 @@ class ArmSearcher(Searcher):
     def __init__(
         self,
         studies: Sequence[OptunaStudy],
+        budgets: Sequence[int],
         *,
-        trials: int | None,
-        epochs: int | None,
-        longest: int,
+        longest: int | None = None,
         known: Iterable[KnownTrial] = (),
     ) -> None:
-        """Share a budget evenly.
+        """Start from what earlier drivers did.
 
         Args:
             studies: One per arm.
-            trials: How many trials each arm starts, unless the budget is in epochs.
-            epochs: Epochs after which an arm starts no trial; its last may exceed them.
-            longest: Most epochs of a trial; a running one is charged all of them.
+            budgets: How many trials each arm starts. If ``longest`` is given: epochs after which each arm
+                starts no trial; its last may exceed them.
+            longest: For budgets in epochs, the most epochs of a trial; a running one is charged all of them.
             known: Trials that earlier drivers started, in the order of their numbers.
         """
         super().__init__()
         self._studies = list(studies)
-        self._trials, self._epochs, self._longest = trials, epochs, longest
+        self._budgets, self._longest = budgets, longest
         # Configurations by Tune's trial ID; everything else is by the ID in the journal.
         self._suggested: dict[str, dict[str, Any]] = {}
         self._arm_of: dict[str, int] = {}
@@ -98,10 +97,11 @@ class ArmSearcher(Searcher):
         spent = [0] * len(self._studies)
         for name, arm in self._arm_of.items():
             spent[arm] += self._charged(name)
-        arm = spent.index(min(spent))
-        if spent[arm] >= (self._epochs or self._trials or 0):
+        shares = [used / budget for used, budget in zip(spent, self._budgets, strict=True)]
+        arm = shares.index(min(shares))
+        if shares[arm] >= 1:
             # A running trial may end with fewer epochs than it is charged for.
-            return None if self._epochs and self._running else self.FINISHED
+            return None if self._longest and self._running else self.FINISHED
         self._number += 1
         name = trial_id(self._number)
         self._arm_of[name] = arm
@@ -110,7 +110,7 @@ class ArmSearcher(Searcher):
 
     def _charged(self, name: str) -> int:
         """Return a trial's share of its arm's budget, in trials or epochs: all epochs while it runs."""
-        if not self._epochs:
+        if self._longest is None:
             return 1
         return self._longest if name in self._running else charged_epochs(self._epochs_of[name])
 
@@ -143,11 +143,17 @@ class ArmSearcher(Searcher):
 
 def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
     """Build a spec's searcher: a study for each arm of a comparison, or a single one over the joint space."""
-    if not spec.stages:
-        studies, trials, epochs = [OptunaStudy(spec, SearchSpace(spec))], spec.budget.trials, None
-    else:
-        start = starting_points(spec)
-        arms = [{spec.compared: arm} for arm in spec.arms]
-        studies = [OptunaStudy(spec, SearchSpace(spec, arm), start) for arm in arms]
-        trials, epochs = spec.stages.search.trials_per_arm, spec.stages.search.epochs_per_arm
-    return ArmSearcher(studies, trials=trials, epochs=epochs, longest=spec.max_epochs, known=known)
+    stage = spec.search_stage
+    if stage is None:
+        trials = spec.budget.trials or 0
+        return ArmSearcher(
+            [OptunaStudy(spec, SearchSpace(spec), random=third(trials))], [trials], known=known
+        )
+    studies = []
+    for tuned in spec.tuned:
+        start = starting_points(spec, tuned)
+        studies.append(OptunaStudy(spec, SearchSpace(spec, tuned), start, random=len(start)))
+    budgets = [budget_of(spec, tuned) for tuned in spec.tuned]
+    return ArmSearcher(
+        studies, budgets, longest=spec.max_epochs if stage.epochs_per_arm else None, known=known
+    )

@@ -9,17 +9,19 @@ from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
 from sweeps.errors import Mistake, SpecError, SweepError
+from sweeps.spec.claim import Claim
 from sweeps.spec.sections import (
     MOST_TRIALS,
     Budget,
-    Claim,
     Compared,
+    ConfirmStage,
     Dimension,
     MaybeScheduler,
     Model,
     Objective,
     Resources,
     Scalar,
+    SearchStage,
     Stages,
     Value,
 )
@@ -57,6 +59,11 @@ class Spec(Model):
     compare: Compared = Field(
         None, description="hyperparameter whose values are the arms, such as noise or {noise: [none, layer]}"
     )
+    across: Compared = Field(
+        None,
+        description="hyperparameter for each of whose values the arms are compared, such as "
+        "{model: [shallow, deep]}; each arm is tuned for each value",
+    )
     stages: Stages | None = Field(None, description="stages of a comparison: search, then confirm")
     fixed: dict[str, Value] = Field(
         {}, description="hyperparameters that are not searched, or values for where their when does not apply"
@@ -70,6 +77,9 @@ class Spec(Model):
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, le=MOST_TRIALS, description="replicates of each grid point, from seed on")
     max_failures: int = Field(2, ge=0, le=1_000, description="retries of a failed trial, from its last epoch")
+    test: bool = Field(
+        False, description="in a grid: read the test split, once, after the last epoch of every trial"
+    )
     data_dir: str | None = Field(None, description="folder with local copies of datasets")
     profiles: dict[Annotated[str, Field(pattern=NAME)], dict[str, Any]] = Field(
         {}, exclude=True, description="variants of the sweep, such as {quick: {fixed.epochs: 1}}"
@@ -98,15 +108,13 @@ class Spec(Model):
     @property
     def compared(self) -> str:
         """The hyperparameter whose values are the arms."""
-        if isinstance(self.compare, str):
-            return self.compare
-        return next(iter(self.compare)) if self.compare else "noise"
+        return name_in(self.compare) or "noise"
 
     @property
     def arms(self) -> list[Scalar]:
         """The values of the compared hyperparameter in this sweep."""
         if self.compare is not None:
-            return arms_of(self.compare, self.declaration)
+            return values_in(self.compare, self.declaration)
         dimension = self.search.get("noise")
         values = dimension.values if dimension else []
         if dimension is None or dimension.when:
@@ -114,22 +122,62 @@ class Spec(Model):
         return list(dict.fromkeys(values))
 
     @property
-    def space(self) -> dict[str, Dimension]:
-        """The searched dimensions, and before them the arms if arms are compared."""
-        if self.compare is None:
-            return self.search
-        return {self.compared: Dimension(choice=self.arms), **self.search}
+    def strata(self) -> list[dict[str, Scalar]]:
+        """The values across which arms are compared, such as ``[{"model": "deep"}, ...]``; else ``[{}]``."""
+        name = name_in(self.across)
+        if name is None or self.across is None:
+            return [{}]
+        return [{name: value} for value in values_in(self.across, self.declaration)]
 
     @property
-    def confirm_seeds(self) -> list[int]:
-        """The seeds of the confirm stage, none of which the search uses."""
-        confirm = self.stages.confirm if self.stages else None
-        return [self.seed + 1 + index for index in range(confirm.seeds if confirm else 0)]
+    def tuned(self) -> list[dict[str, Scalar]]:
+        """What is tuned by itself in a comparison: every arm in every stratum, such as ``{"noise": "all"}``."""
+        return [{**stratum, self.compared: arm} for stratum in self.strata for arm in self.arms]
+
+    @property
+    def space(self) -> dict[str, Dimension]:
+        """The searched dimensions; before them, if arms are compared, the arms and the strata."""
+        if self.compare is None:
+            return self.search
+        across = name_in(self.across)
+        strata = {across: Dimension(choice=[stratum[across] for stratum in self.strata])} if across else {}
+        return {self.compared: Dimension(choice=self.arms), **strata, **self.search}
+
+    @property
+    def varied(self) -> list[str]:
+        """The hyperparameters that differ between trials: those of ``space`` and of the confirm stage."""
+        confirm = self.confirm
+        given = (
+            [*confirm.at, *(name for point in confirm.configurations.values() for name in point)]
+            if confirm
+            else []
+        )
+        return list(dict.fromkeys([*self.space, *given]))
+
+    @property
+    def search_stage(self) -> SearchStage | None:
+        """The search stage of a comparison; None if its configurations are given, and for other sweeps."""
+        return self.stages.search if self.stages else None
+
+    @property
+    def confirm(self) -> ConfirmStage | None:
+        """The confirm stage, if there is one."""
+        return self.stages.confirm if self.stages else None
 
     @property
     def confirms(self) -> bool:
         """Whether the sweep has a confirm stage."""
-        return bool(self.stages and self.stages.confirm)
+        return self.confirm is not None
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        """The seeds of the confirm stage, none of which the search uses."""
+        return [self.seed + 1 + index for index in range(self.confirm.seeds if self.confirm else 0)]
+
+    @property
+    def reads_test(self) -> bool:
+        """Whether trials read the test split: those of a confirm stage, or of a grid that says so."""
+        return self.confirms or self.test
 
     @property
     def max_epochs(self) -> int:
@@ -153,9 +201,9 @@ class Spec(Model):
 
     @property
     def verdict_metric(self) -> str:
-        """The metric that arms are compared by: the objective, on the test split where a stage confirms."""
+        """The metric that arms are compared by: the objective, on the test split if the sweep reads it."""
         metric = self.objective.metric
-        if self.confirms and metric.startswith("val_"):
+        if self.reads_test and metric.startswith("val_"):
             return f"test_{metric.removeprefix('val_')}"
         return metric
 
@@ -173,16 +221,26 @@ class Spec(Model):
         """
         variants: list[dict[str, Any]] = [{}]
         for name in names:
-            if dimension := self.space.get(name):
-                options = [{name: value} for value in (*dimension.values, *dimension.bounds)]
-                if dimension.when:
-                    options.append({})
+            if options := self._options(name):
                 variants = [variant | option for variant in variants for option in options]
         return [self.hyperparameters(variant) for variant in variants]
 
+    def _options(self, name: str) -> list[dict[str, Any]]:
+        """List what trials can have for a hyperparameter; an empty option stands for its fixed value."""
+        options: list[dict[str, Any]] = []
+        if dimension := self.space.get(name):
+            options += [{name: value} for value in (*dimension.values, *dimension.bounds)]
+            if dimension.conditions or dimension.by_arm:
+                options.append({})
+        if self.confirm:
+            given = [point[name] for point in self.confirm.configurations.values() if name in point]
+            later = [{name: value} for value in (*self.confirm.at.get(name, []), *given)]
+            options += later if options else [{}, *later] if later else []
+        return options
+
     def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Select from all hyperparameters of a trial the arm and the searched ones."""
-        return {name: hyperparameters[name] for name in self.space}
+        """Select from all hyperparameters of a trial those that differ between trials."""
+        return {name: hyperparameters[name] for name in self.varied}
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete the searched hyperparameters that apply with the fixed ones and defaults."""
@@ -190,13 +248,18 @@ class Spec(Model):
         return hyperparameters
 
 
-def arms_of(
-    compare: str | Mapping[str, Sequence[Scalar]], declaration: type[Declaration[Any]]
+def name_in(compared: str | Mapping[str, Sequence[Scalar]] | None) -> str | None:
+    """Return the hyperparameter that ``compare`` or ``across`` names."""
+    return compared if isinstance(compared, str) else next(iter(compared or {}), None)
+
+
+def values_in(
+    compared: str | Mapping[str, Sequence[Scalar]], declaration: type[Declaration[Any]]
 ) -> list[Scalar]:
-    """List the values in ``compare``, or else all that the hyperparameter can have; empty for a number."""
-    if not isinstance(compare, str):
-        return list(next(iter(compare.values()), []))
-    field = declaration.Hyperparameters.model_fields.get(compare)
+    """List the values in ``compare`` or ``across``, else all that it can have; empty for a number."""
+    if not isinstance(compared, str):
+        return list(next(iter(compared.values()), []))
+    field = declaration.Hyperparameters.model_fields.get(compared)
     if field and get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))
     return [False, True] if field and field.annotation is bool else []

@@ -1,25 +1,25 @@
 """The sections of a sweep's YAML, as pydantic models."""
 
 import math
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sweeps.errors import shown
+from trainables.declarations.hyperparameters import NOISE_MODES
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
 MOST_VALUES = 1_000
 
 
-def _is_value(value: Any) -> bool:
+def is_value(value: Any) -> bool:
     return isinstance(value, Scalar) and (not isinstance(value, float) or math.isfinite(value))
 
 
 def _one_value(value: Any) -> Any:
-    if not _is_value(value):
+    if not is_value(value):
         rule = "a finite number" if isinstance(value, float) else "one value (a number, text, true or false)"
         raise ValueError(f"must be {rule}, got {shown(value)}")
     return value
@@ -28,9 +28,11 @@ def _one_value(value: Any) -> Any:
 Number = TypeVar("Number", int, float)
 Value = Annotated[Scalar, BeforeValidator(_one_value)]
 Values = Annotated[list[Value], Field(min_length=1, max_length=MOST_VALUES)]
+ValuesByArm = Annotated[dict[str, Values], Field(min_length=1)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
+NOISY = [mode for mode in NOISE_MODES if mode != "none"]
 
 
 class Model(BaseModel):
@@ -51,12 +53,16 @@ class Dimension(Model):
     model_config = ConfigDict(json_schema_extra=_list_or_one_kind)
 
     choice: Values | None = Field(None, description="one of these values, chosen by Optuna")
-    grid: Values | None = Field(None, description="all of these values, in full factorial")
+    grid: Values | ValuesByArm | None = Field(
+        None, description="all of these values, in full factorial; or such a list for each arm that has one"
+    )
     uniform: Range[float] | None = Field(None, description="[lowest, highest]")
     log_uniform: Range[float] | None = Field(None, description="[lowest, highest], uniform in the logarithm")
     int_uniform: Range[int] | None = Field(None, description="[lowest, highest] of whole numbers, inclusive")
-    when: dict[str, Values] | None = Field(
-        None, description="searched only where these hyperparameters have one of the values listed"
+    when: dict[str, Values] | Literal["noisy"] | None = Field(
+        None,
+        description="searched only where these hyperparameters have one of the values listed; "
+        "noisy: in every noise mode but none",
     )
 
     @model_validator(mode="before")
@@ -80,7 +86,7 @@ class Dimension(Model):
                 raise ValueError(f"{got} is empty: the first bound must be the lower")
             if self.log_uniform and low <= 0:
                 raise ValueError(f"log_uniform must start above 0, got {low:g}")
-        elif has_duplicates(self.values):
+        elif any(map(has_duplicates, self.by_arm.values() or [self.values])):
             raise ValueError(f"{self.kind} lists a value twice")
         return self
 
@@ -90,9 +96,23 @@ class Dimension(Model):
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
+    def by_arm(self) -> dict[str, list[Scalar]]:
+        """The values of a grid that lists them for each arm, by the text of the arm; empty for any other."""
+        return self.grid if isinstance(self.grid, dict) else {}
+
+    @property
     def values(self) -> list[Scalar]:
-        """The values of a choice or grid; empty for a range."""
-        return self.choice or self.grid or []
+        """The values of a choice or grid, of all arms; empty for a range."""
+        if self.by_arm:
+            # A dict would take true for 1.
+            listed = [value for values in self.by_arm.values() for value in values]
+            return [value for index, value in enumerate(listed) if not is_among(value, listed[:index])]
+        return self.choice or (self.grid if isinstance(self.grid, list) else None) or []
+
+    @property
+    def conditions(self) -> Mapping[str, Sequence[Scalar]]:
+        """The hyperparameters that ``when`` names, each with the values under which the dimension applies."""
+        return {"noise": NOISY} if self.when == "noisy" else self.when or {}
 
     @property
     def bounds(self) -> Sequence[float]:
@@ -100,9 +120,29 @@ class Dimension(Model):
         return self.uniform or self.log_uniform or self.int_uniform or []
 
 
+def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:
+    """Whether a value is in a list, where true is not 1."""
+    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
+
+
 def has_duplicates(values: Sequence[Scalar]) -> bool:
     """Whether a value is listed twice; true is not 1."""
     return len({(isinstance(value, bool), value) for value in values}) < len(values)
+
+
+def _one_hyperparameter(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) > 1:
+        raise ValueError(f"must name one hyperparameter, got {', '.join(map(str, value))}")
+    values = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(values, list) or not all(map(is_value, values)):
+        rule = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
+        raise ValueError(f"{rule}, got {shown(value)}")
+    return value
+
+
+Compared = Annotated[str | dict[str, list[Scalar]] | None, BeforeValidator(_one_hyperparameter)]
 
 
 class Objective(Model):
@@ -160,83 +200,22 @@ class ConfirmStage(Model):
 
     seeds: int = Field(ge=2, le=MOST_TRIALS, description="fresh seeds, the same for every arm")
     top: Count = Field(1, description="configurations retrained in each arm")
+    at: dict[str, Values] = Field(
+        {},
+        description="retrain the best of each arm also with each of these values in place of its own, such as "
+        "{sigma: [0.003, 0.03]}; in combination if there are several",
+    )
+    configurations: dict[str, dict[str, Value]] = Field(
+        {}, description="instead of a search: the hyperparameters of each arm, such as {none: {lr: 0.1}}"
+    )
     curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
 
 
 class Stages(Model):
     """The stages of a comparison, in order."""
 
-    search: SearchStage = Field(description="such as {trials_per_arm: 20}")
+    search: SearchStage | None = Field(None, description="such as {trials_per_arm: 20}")
     confirm: ConfirmStage | None = Field(None, description="such as {seeds: 10}")
-
-
-def _as_list(value: Any) -> Any:
-    if not isinstance(value, Scalar | list):
-        raise ValueError(f"must be an arm or a list of arms, got {shown(value)}")
-    return value if isinstance(value, list) else [value]
-
-
-Names = Annotated[list[Value], Field(min_length=1)]
-Arms = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=Scalar | Names)]
-
-
-def _number_or_common(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # The comparison also refuses NaN, and whole numbers too large for a float.
-    if value is None or value == "common" or (is_number and abs(value) <= sys.float_info.max):
-        return value
-    raise ValueError(f"must be a number or common, got {shown(value)}")
-
-
-def _one_hyperparameter(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict) and len(value) > 1:
-        raise ValueError(f"must name one hyperparameter, got {', '.join(map(str, value))}")
-    values = next(iter(value.values()), None) if isinstance(value, dict) else None
-    if not isinstance(values, list) or not all(map(_is_value, values)):
-        rule = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
-        raise ValueError(f"{rule}, got {shown(value)}")
-    return value
-
-
-Compared = Annotated[str | dict[str, list[Scalar]] | None, BeforeValidator(_one_hyperparameter)]
-
-
-class Claim(Model):
-    """An expected result, compared with the actual one: an arm is better, or arms are equal."""
-
-    name: str = Field(min_length=1, description="the claim in words")
-    metric: str = Field(description="metric after the last epoch, such as test_accuracy")
-    better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
-    worse: Arms | None = Field(None, description="arm or arms")
-    equal: Annotated[list[Value], Field(min_length=2)] | None = Field(
-        None, description="instead of better and worse: arms that differ by less than within"
-    )
-    within: float | None = Field(
-        None, gt=0, description="difference below which arms count as equal; in epochs with reach"
-    )
-    reach: Annotated[float | Literal["common"] | None, BeforeValidator(_number_or_common)] = Field(
-        None,
-        description="compare epochs until metric is this good; common: the worst final score of all seeds",
-    )
-    epoch: int | None = Field(None, ge=1, description="compare metric after this epoch instead of the last")
-    where: dict[str, Value] = Field({}, description="in a grid: the point that the claim is about")
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        given = [key for key in ("better", "worse", "equal", "within") if getattr(self, key) is not None]
-        if given not in (["better", "worse"], ["equal", "within"]):
-            got = ", ".join(given) or "none of them"
-            raise ValueError(f"must have better and worse, or equal and within, got {got}")
-        if self.reach is not None and self.epoch is not None:
-            raise ValueError("must have reach or epoch, not both")
-        return self
-
-    @property
-    def arms(self) -> list[Scalar]:
-        """Every arm that the claim names."""
-        return [*(self.better or []), *(self.worse or []), *(self.equal or [])]
 
 
 class Resources(Model):

@@ -1,10 +1,16 @@
 """The search space of a spec: which dimensions apply, and the points of a grid."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
+from trainables.declarations.hyperparameters import Hyperparameters
+
+# What describes the noise has no meaning without it.
+NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs")
 
 
 class Suggester(Protocol):
@@ -53,7 +59,7 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
     def visit(name: str) -> None:
         if name in search and name not in ordered:
-            for parent in search[name].when or {}:
+            for parent in search[name].conditions:
                 visit(parent)
             ordered.append(name)
 
@@ -64,10 +70,12 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
 def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
     """Whether a dimension applies, given the values chosen for the dimensions in its ``when``."""
-    if not dimension.when:
+    if not dimension.conditions and not dimension.by_arm:
         return True
     values = spec.hyperparameters(chosen)
-    return all(getattr(values, name) in allowed for name, allowed in dimension.when.items())
+    if dimension.by_arm and str(getattr(values, spec.compared)) not in dimension.by_arm:
+        return False
+    return all(getattr(values, name) in allowed for name, allowed in dimension.conditions.items())
 
 
 def grid_points(spec: Spec) -> list[dict[str, Any]]:
@@ -77,7 +85,8 @@ def grid_points(spec: Spec) -> list[dict[str, Any]]:
         dimension, shorter, points = spec.space[name], points, []
         for point in shorter:
             if is_active(spec, dimension, point):
-                points += [{**point, name: value} for value in dimension.values]
+                values = dimension.by_arm.get(str(point.get(spec.compared)), dimension.values)
+                points += [{**point, name: value} for value in values]
             else:
                 points.append(point)
     return points
@@ -89,9 +98,86 @@ def grid_trials(spec: Spec) -> list[dict[str, Any]]:
     return [{**point, "seed": spec.seed + index} for index in range(spec.seeds) for point in points]
 
 
+def points_at(spec: Spec) -> list[dict[str, Any]]:
+    """List the points at which the confirm stage also trains each arm, in full factorial; empty for none."""
+    at = spec.confirm.at if spec.confirm else {}
+    return [dict(zip(at, values, strict=True)) for values in itertools.product(*at.values())] if at else []
+
+
+def applicable(spec: Spec, at: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """Select from ``at`` what applies to a configuration; without noise nothing about sigma does."""
+    values = spec.hyperparameters(point)
+
+    def applies(name: str) -> bool:
+        if name in spec.search:
+            return is_active(spec, spec.search[name], point)
+        return name not in NOISE_HYPERPARAMETERS or values.noise != "none"
+
+    return {name: value for name, value in at.items() if applies(name)}
+
+
+def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add to the chosen configurations the first of each arm with the values of every point in ``at``."""
+    firsts: dict[int, Mapping[str, Any]] = {}
+    for point in chosen:
+        firsts.setdefault(tuned_by(spec, point), point)
+    points = [*chosen, *(at_point(spec, first, at) for at in points_at(spec) for first in firsts.values())]
+    unique: dict[Hyperparameters, dict[str, Any]] = {}
+    for point in points:
+        # Two that are written differently may be the same, since one may name a default.
+        unique.setdefault(spec.hyperparameters(point), dict(point))
+    return list(unique.values())
+
+
+def at_point(spec: Spec, configuration: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the values of a point, as far as they apply to its arm."""
+    return {**configuration, **applicable(spec, at, configuration)}
+
+
+def tuned_by(spec: Spec, hyperparameters: Mapping[str, Any]) -> int:
+    """Return the index in ``spec.tuned`` of what a configuration belongs to."""
+    own = {name: hyperparameters[name] for name in spec.tuned[0]}
+    return spec.tuned.index(own)
+
+
+def budget_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
+    """Return the budget of one of ``spec.tuned``, in trials or epochs as the search stage gives it.
+
+    It is the whole budget B for an arm that searches all D dimensions. An arm that searches only d, as
+    ``none`` has no sigma, gets B (3 / B)^(1 - d / D): a third of B trials spread evenly has (B / 3)^(1 / D)
+    levels of each dimension, and so many times fewer trials for each missing one give it the same number.
+    Its other dimensions are then tuned as finely as those of other arms, and not more finely.
+    """
+    stage = spec.search_stage
+    if stage is None:
+        return 0
+    budget, epochs = (
+        stage.trials_per_arm or stage.epochs_per_arm or 0,
+        1 if stage.trials_per_arm else spec.max_epochs,
+    )
+    most = max(_n_active(spec, other) for other in spec.tuned)
+    missing = (most - _n_active(spec, tuned)) / most if most else 0.0
+    levels = max(1.0, budget / epochs / 3) ** missing
+    return math.ceil(budget / levels)
+
+
+def _n_active(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
+    """Count the dimensions that an arm searches; one that depends on another searched one counts."""
+    return len(searched_by(spec, tuned))
+
+
+def searched_by(spec: Spec, tuned: Mapping[str, Scalar]) -> list[str]:
+    """List the dimensions that an arm searches, whatever the values of those they depend on."""
+    return [
+        name
+        for name, dimension in spec.search.items()
+        if dimension.conditions.keys() & spec.search.keys() or is_active(spec, dimension, tuned)
+    ]
+
+
 def n_trials(spec: Spec) -> int | None:
     """Count the trials of a sweep, or of its search stage; None for a budget in epochs."""
     if spec.stages:
-        per_arm = spec.stages.search.trials_per_arm
-        return None if per_arm is None else per_arm * len(spec.arms)
+        stage = spec.search_stage
+        return None if stage and stage.epochs_per_arm else sum(budget_of(spec, tuned) for tuned in spec.tuned)
     return len(grid_trials(spec)) if spec.is_grid else spec.budget.trials or 0

@@ -24,7 +24,7 @@ def prepare_data(spec: Spec) -> str:
     """
     trainable = build_trainable(spec)
     for hyperparameters in spec.variants(trainable.data_hyperparameters):
-        trainable.prepare(hyperparameters, test=spec.confirms)
+        trainable.prepare(hyperparameters, test=spec.reads_test)
     if spec.resources.gpu:
         return ""
     return onednn_note(hyperparameters.precision for hyperparameters in spec.variants(["precision"]))

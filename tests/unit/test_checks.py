@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.errors import one_of
 from sweeps.spec.model import CURVATURE
-from sweeps.spec.sections import Claim
+from sweeps.spec.claim import Claim
 from tests.unit.test_spec import (
     COMPARE,
     CURVES,

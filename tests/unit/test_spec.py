@@ -24,7 +24,8 @@ from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import Claim, Dimension
+from sweeps.spec.claim import Claim
+from sweeps.spec.sections import Dimension
 from sweeps.spec.space import SearchSpace, n_trials
 from trainables import registry
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from sweeps.errors import one_of, shown, unknown_message
-from sweeps.spec.checks.draft import Draft, Problem, is_among
+from sweeps.spec.checks.draft import Draft, Problem
+from sweeps.spec.claim import Claim
 from sweeps.spec.model import CURVATURE
-from sweeps.spec.sections import Claim
+from sweeps.spec.sections import is_among
 
 
 def check_claims(draft: Draft) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
 """The well-formed parts of a spec: the checks use these, so that no mistake hides another."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from sweeps.errors import Location
-from sweeps.spec.model import arms_of
-from sweeps.spec.sections import Claim, Dimension, Scalar
+from sweeps.spec.claim import Claim
+from sweeps.spec.model import name_in, values_in
+from sweeps.spec.sections import Dimension
 from trainables.declarations.base import Declaration
 
 Problem = tuple[Location, str]
@@ -38,17 +39,20 @@ class Draft:
         self.is_grid = content.get("mode") == "grid"
         self.stages = self.section("stages")
         self.has_stages = content.get("stages") is not None
-        compare: Any = content.get("compare")
-        self.compares = compare is not None
-        self.compared: str | None = compare if isinstance(compare, str) else None
-        if isinstance(compare, Mapping) and len(compare) == 1:
-            self.compared = next(iter(compare))
-        is_right = self.compares and self._is_valid(("compare",))
-        self.arms: list[Any] = arms_of(compare, declaration) if is_right else []
+        self.compares = content.get("compare") is not None
+        self.compared, self.arms = self._factor("compare")
+        self.across, self.strata = self._factor("across")
         claims = list(enumerate(content["claims"])) if isinstance(content.get("claims"), list) else []
         self.has_claims = bool(claims)
         right = [(index, raw) for index, raw in claims if self._is_valid(("claims", index))]
         self.claims = {index: Claim.model_validate(raw) for index, raw in right}
+
+    def _factor(self, key: str) -> tuple[str | None, list[Any]]:
+        """The hyperparameter in ``compare`` or ``across``, and its values; None and empty if it is not right."""
+        factor: Any = self.content.get(key)
+        if not isinstance(factor, str) and not (isinstance(factor, Mapping) and len(factor) == 1):
+            return None, []
+        return name_in(factor), values_in(factor, self.declaration) if self._is_valid((key,)) else []
 
     def section(self, *location: str) -> Mapping[str, Any]:
         """The mapping at a location as written; empty if there is none."""
@@ -72,7 +76,7 @@ class Draft:
     def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
-        if dimension and not dimension.when:
+        if dimension and not dimension.when and not dimension.by_arm:
             return dimension.values
         unsearched = self.fixed.get(name, self.fields[name].default)
         return [*(dimension.values if dimension else ()), unsearched]
@@ -82,8 +86,3 @@ class Draft:
         """The most epochs that a trial can have, if ``epochs`` is not broken."""
         dimension = self.dimensions.get("epochs")
         return max([*self.possible_values("epochs"), *(dimension.bounds if dimension else ())])
-
-
-def is_among(value: Scalar, values: Iterable[Scalar]) -> bool:
-    """Whether a value is in a list, where true is not 1."""
-    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)

@@ -7,9 +7,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from sweeps.errors import Location, shown, unknown_message
-from sweeps.spec.checks.draft import Draft, Problem, is_among
+from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates
+from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates, is_among
 from trainables.declarations.hyperparameters import NOISE_MODES
 
 
@@ -87,7 +87,7 @@ def _spelling(field: FieldInfo, arm: Any) -> str | None:
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:
     for name, dimension in draft.dimensions.items():
-        for parent, values in (dimension.when or {}).items():
+        for parent, values in (dimension.when if isinstance(dimension.when, dict) else {}).items():
             location = ("search", name, "when", parent)
             above = draft.dimensions.get(parent)
             if parent not in draft.fields:
@@ -107,7 +107,7 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
 def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """The hyperparameters in the conditions of ``name``, in theirs, and so on."""
     dimension = draft.dimensions.get(name)
-    for parent in (dimension.when or {}) if dimension else {}:
+    for parent in dimension.conditions if dimension else {}:
         if parent not in seen:
             seen = _ancestors(draft, parent, seen | {parent})
     return seen
@@ -133,10 +133,10 @@ def check_sigma(draft: Draft) -> Iterator[Problem]:
 
 def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]) -> Iterator[Problem]:
     location = ("search", "sigma")
-    modes = (sigma.when or {}).get("noise")
+    modes = [*sigma.by_arm] if sigma.by_arm and draft.compared == "noise" else sigma.conditions.get("noise")
     if modes is None:
         if noisy and "none" in possible:
-            yield location, f"needs when: {{noise: [{', '.join(noisy)}]}}, because none has no sigma"
+            yield location, "needs when: noisy, because none has no sigma"
         return
     left_out = ", ".join(mode for mode in noisy if mode not in modes)
     if left_out and "sigma" not in draft.fixed and all(mode in possible for mode in modes):
