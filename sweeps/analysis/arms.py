@@ -19,7 +19,7 @@ from sweeps.spec.space import at_point, is_active
 class Arm:
     """One configuration of an arm, trained with several seeds: one trial per seed, in the order of the seeds.
 
-    ``point`` holds the hyperparameters that differ between trials, and the compared one, whose value is the name.
+    ``point`` holds the hyperparameters that differ between trials; the name is the value of the compared one.
     """
 
     name: str
@@ -76,9 +76,9 @@ def arms_of(state: SweepState, where: Mapping[str, Any] | None = None) -> list[A
     """List the arms with the trials that each is judged by, at a point.
 
     In a study with a confirm stage, they are those of the arm's configuration with the best mean objective on
-    validation; if ``where`` has values of ``at``, those of the arm's first configuration with these values. In
-    a grid, they are those with the values ``where``. Hyperparameters that do not apply to an arm do not count
-    for it. The list is empty for any other search, as its trials share one seed.
+    validation; if ``where`` has values of ``at``, those of the arm's first configuration with these values.
+    In a grid, they are those with the values ``where``. Hyperparameters that do not apply to an arm do not
+    count for it. The list is empty for any other search, as its trials share one seed.
 
     Args:
         state: The sweep.

@@ -131,7 +131,7 @@ class Spec(Model):
 
     @property
     def tuned(self) -> list[dict[str, Scalar]]:
-        """What is tuned by itself in a comparison: every arm in every stratum, such as ``{"noise": "all"}``."""
+        """What is tuned by itself in a comparison: each arm in each stratum, such as ``{"noise": "all"}``."""
         return [{**stratum, self.compared: arm} for stratum in self.strata for arm in self.arms]
 
     @property

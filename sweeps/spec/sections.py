@@ -202,8 +202,8 @@ class ConfirmStage(Model):
     top: Count = Field(1, description="configurations retrained in each arm")
     at: dict[str, Values] = Field(
         {},
-        description="retrain the best of each arm also with each of these values in place of its own, such as "
-        "{sigma: [0.003, 0.03]}; in combination if there are several",
+        description="retrain the best of each arm also with each of these values in place of its own, "
+        "such as {sigma: [0.003, 0.03]}; in combination if there are several",
     )
     configurations: dict[str, dict[str, Value]] = Field(
         {}, description="instead of a search: the hyperparameters of each arm, such as {none: {lr: 0.1}}"
