@@ -1,9 +1,10 @@
 """A claim of a sweep's YAML."""
 
 import sys
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from sweeps.errors import shown
 from sweeps.spec.sections import Model, Range, Scalar, Value, is_value
@@ -34,9 +35,11 @@ class Between(Model):
 
 
 def _value_or_range(value: Any) -> Any:
-    if not isinstance(value, dict | Between) and not is_value(value):
-        raise ValueError(f"must be one value or {{between: [lowest, highest]}}, got {shown(value)}")
-    return value
+    if isinstance(value, Between) or is_value(value):
+        return value
+    with suppress(ValidationError):
+        return Between.model_validate(value)
+    raise ValueError(f"must be one value or {{between: [lowest, highest]}}, got {shown(value)}")
 
 
 Place = Annotated[Scalar | Between, BeforeValidator(_value_or_range)]

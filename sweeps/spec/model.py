@@ -103,7 +103,7 @@ class Spec(Model):
         """Whether every hyperparameter is fixed or enumerated, so that nothing is sampled."""
         if self.stages:
             return False
-        return self.mode == "grid" or all(dimension.kind == "grid" for dimension in self.search.values())
+        return self.mode == "grid" or all(dimension.is_grid for dimension in self.search.values())
 
     @property
     def compared(self) -> str:
@@ -230,7 +230,7 @@ class Spec(Model):
         options: list[dict[str, Any]] = []
         if dimension := self.space.get(name):
             options += [{name: value} for value in (*dimension.values, *dimension.bounds)]
-            if dimension.conditions or dimension.by_arm:
+            if dimension.when or dimension.grid_by_arm:
                 options.append({})
         if self.confirm:
             given = [point[name] for point in self.confirm.configurations.values() if name in point]

@@ -3,8 +3,8 @@
 import pytest
 
 from sweeps.errors import one_of
-from sweeps.spec.model import CURVATURE
 from sweeps.spec.claim import Claim
+from sweeps.spec.model import CURVATURE
 from tests.unit.test_spec import (
     COMPARE,
     CURVES,

@@ -76,7 +76,7 @@ class Draft:
     def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
-        if dimension and not dimension.when and not dimension.by_arm:
+        if dimension and not dimension.when and not dimension.grid_by_arm:
             return dimension.values
         unsearched = self.fixed.get(name, self.fields[name].default)
         return [*(dimension.values if dimension else ()), unsearched]

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates, is_among
+from sweeps.spec.sections import KINDS, MOST_VALUES, NOISY, Dimension, has_duplicates, is_among
 from trainables.declarations.hyperparameters import NOISE_MODES
 
 
@@ -87,7 +87,7 @@ def _spelling(field: FieldInfo, arm: Any) -> str | None:
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:
     for name, dimension in draft.dimensions.items():
-        for parent, values in (dimension.when if isinstance(dimension.when, dict) else {}).items():
+        for parent, values in (dimension.when or {}).items():
             location = ("search", name, "when", parent)
             above = draft.dimensions.get(parent)
             if parent not in draft.fields:
@@ -99,7 +99,8 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
             elif parent not in draft.broken:
                 possible = draft.possible_values(parent)
                 for index, value in enumerate(values):
-                    if not is_among(value, possible):
+                    # Every noisy mode may be listed, also where only some are compared.
+                    if dimension.when != {"noise": NOISY} and not is_among(value, possible):
                         problem = f"is not a value of {parent} in this sweep"
                         yield (*location, index), unknown_message(value, list(map(str, possible)), problem)
 
@@ -107,7 +108,7 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
 def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """The hyperparameters in the conditions of ``name``, in theirs, and so on."""
     dimension = draft.dimensions.get(name)
-    for parent in dimension.conditions if dimension else {}:
+    for parent in (dimension.when or {}) if dimension else {}:
         if parent not in seen:
             seen = _ancestors(draft, parent, seen | {parent})
     return seen
@@ -133,7 +134,9 @@ def check_sigma(draft: Draft) -> Iterator[Problem]:
 
 def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]) -> Iterator[Problem]:
     location = ("search", "sigma")
-    modes = [*sigma.by_arm] if sigma.by_arm and draft.compared == "noise" else sigma.conditions.get("noise")
+    modes = (sigma.when or {}).get("noise")
+    if sigma.grid_by_arm and draft.compared == "noise":
+        modes = [*sigma.grid_by_arm]
     if modes is None:
         if noisy and "none" in possible:
             yield location, "needs when: noisy, because none has no sigma"
