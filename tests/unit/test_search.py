@@ -204,8 +204,8 @@ def test_the_search_learns_from_diverged_trials(mode):
         return sum(map(diverges, drive(build_searcher(spec), range(60), outcome)[30:]))
 
     # These count diverging trials among the last 30 of 60; 60% of the range of lr diverges.
-    assert bad(told=worst(spec)) <= 6
-    assert bad(told=None) >= 12
+    assert bad(told=worst(spec)) <= 10
+    assert bad(told=None) >= 15
 
 
 @pytest.mark.parametrize(
