@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.batch import Batch
+from trainables.batchnorm import retake_statistics
 from trainables.cuda_graphs import StepGraphs
 from trainables.curvature import measure_curvature
 from trainables.declarations.base import EvaluationSplit, with_prefix
@@ -126,7 +128,7 @@ class Training:
     def _epoch(self) -> dict[str, float]:
         with self._own_rng():
             metrics = self._train_epoch()
-        self.task.model.eval()
+        self._end_training()
         metrics |= self._evaluate("validation")
         self.epoch += 1
         self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
@@ -201,6 +203,10 @@ class Training:
             "epoch_seconds": seconds,
             "examples_per_second": self.task.n_examples / seconds,
         }
+
+    def _end_training(self) -> None:
+        """Put the model in evaluation mode, with BatchNorm's statistics of the unperturbed weights."""
+        retake_statistics(self.task.model, self.task.loss, partial(self.task.batches, self._hp.batch_size))
 
     def _epoch_sigma(self) -> float:
         hp = self._hp
