@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NoiseMode = Literal["none", "all", "layer", "after_all", "after_layer"]
-SigmaSchedule = Literal["constant", "linear", "cosine"]
+SigmaSchedule = Literal["constant", "linear", "cosine", "follow_lr"]
 Precision = Literal["float32", "tf32", "bf16"]
 Cell = Literal["lstm", "gru", "rnn"]
 NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
@@ -33,8 +33,11 @@ class Hyperparameters(BaseModel):
         None, ge=0, description="empty: 5e-4 for sgd, 0 for adam, 0.01 for adamw (decoupled)"
     )
     noise: NoiseMode = Field("none", description="noise mode")
-    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first epoch")
-    sigma_schedule: SigmaSchedule = Field("constant", description="linear and cosine go to zero, every epoch")
+    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first step")
+    sigma_schedule: SigmaSchedule = Field(
+        "constant",
+        description="linear and cosine go to zero, every epoch; follow_lr: sigma * sqrt(lr / first lr)",
+    )
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
     precision: Precision = Field(
         "float32",
