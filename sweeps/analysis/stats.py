@@ -109,7 +109,7 @@ def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tup
     in ``paired_difference``.
     """
     differences, scale = _subtract(first, second)
-    return [signed_rank(margin + sign * differences, max(scale, margin)) for sign in (1, -1)]
+    return [signed_rank(margin + sign * differences, scale) for sign in (1, -1)]
 
 
 def standardised(mean: float, std: float) -> float:
