@@ -49,16 +49,20 @@ class Task(Protocol):
 
 
 class Seeds(NamedTuple):
-    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode."""
+    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode.
+
+    ``split`` draws the training and validation examples of trials with ``split: per_seed``.
+    """
 
     init: int
     order: int
     noise: int
+    split: int
 
     @classmethod
     def of(cls, seed: int) -> "Seeds":
         """Derive them from the trial's seed, zero or above, by numpy's ``SeedSequence``."""
-        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
+        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(4)))
 
 
 class _Sums(NamedTuple):

@@ -63,3 +63,12 @@ class Hyperparameters(BaseModel):
             optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
             return {**values, "weight_decay": WEIGHT_DECAY.get(str(optimizer))}
         return values
+
+
+class HeldOutHyperparameters(Hyperparameters):
+    """Hyperparameters of a trainable that holds validation examples out of the published training split."""
+
+    split: Literal["fixed", "per_seed"] = Field(
+        "fixed",
+        description="training and validation examples: fixed for all trials, or drawn by the trial's seed",
+    )
