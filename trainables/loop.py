@@ -261,8 +261,14 @@ class Training:
         return when == "epoch" or (when == "end" and self.epoch == self._hp.epochs)
 
     def _curvature(self) -> dict[str, float]:
-        sample = self.task.sample(self._hp.curvature_examples)
-        return measure_curvature(self.task.model, self.task.loss, sample, self._hp.curvature_draws)
+        hp, sample = self._hp, self.task.sample(self._hp.curvature_examples)
+        return measure_curvature(
+            self.task.model,
+            self.task.loss,
+            sample,
+            draws=hp.curvature_draws,
+            sharpness_sigma=hp.sharpness_sigma,
+        )
 
     @staticmethod
     @torch.no_grad()
