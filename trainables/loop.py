@@ -49,16 +49,20 @@ class Task(Protocol):
 
 
 class Seeds(NamedTuple):
-    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode."""
+    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode.
+
+    ``split`` draws the training and validation examples of trials with ``split: per_seed``.
+    """
 
     init: int
     order: int
     noise: int
+    split: int
 
     @classmethod
     def of(cls, seed: int) -> "Seeds":
         """Derive them from the trial's seed, zero or above, by numpy's ``SeedSequence``."""
-        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
+        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(4)))
 
 
 class _Sums(NamedTuple):
@@ -257,8 +261,14 @@ class Training:
         return when == "epoch" or (when == "end" and self.epoch == self._hp.epochs)
 
     def _curvature(self) -> dict[str, float]:
-        sample = self.task.sample(self._hp.curvature_examples)
-        return measure_curvature(self.task.model, self.task.loss, sample, self._hp.curvature_draws)
+        hp, sample = self._hp, self.task.sample(self._hp.curvature_examples)
+        return measure_curvature(
+            self.task.model,
+            self.task.loss,
+            sample,
+            draws=hp.curvature_draws,
+            sharpness_sigma=hp.sharpness_sigma,
+        )
 
     @staticmethod
     @torch.no_grad()

@@ -31,7 +31,7 @@ follow_lr      sigma * sqrt(lr_t / lr_0)           every step
 
 In the ``after`` modes, noise of variance sigma_t^2 moves the weights at each step, and the gradient pulls
 them back in proportion to lr_t: near a minimum they settle at a variance in proportion to sigma_t^2 / lr_t.
-``follow_lr`` keeps this ratio. With a constant sigma it grows without bound as the learning rate goes to zero.
+``follow_lr`` keeps this ratio; with a constant sigma it grows without bound as the learning rate falls to 0.
 
 In a training loop of your own::
 

@@ -16,6 +16,7 @@ _SCORES = {
 _HESSIAN = {
     "hessian_trace": "trace of the Hessian (loss per squared weight)",
     "hessian_top_eigenvalue": "top eigenvalue of the Hessian (loss per squared weight)",
+    "sharpness": "sharpness (mean rise of the loss under noise)",
 }
 # Smaller values are rounding errors.
 _ROUNDING = 1e-12

@@ -32,7 +32,11 @@ from trainables.declarations.hyperparameters import Hyperparameters
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # Claims can be about these metrics too; a flatter loss counts as better.
-CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
+CURVATURE: Mapping[str, Direction] = {
+    "hessian_trace": "min",
+    "hessian_top_eigenvalue": "min",
+    "sharpness": "min",
+}
 LAST_SEED = 2**32 - 1
 
 

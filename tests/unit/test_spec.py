@@ -91,9 +91,9 @@ seed: 0
 
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
-    "batch_size, curvature, curvature_draws, curvature_examples, "
-    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, precision, sigma, sigma_epochs, "
-    "sigma_schedule, train_subset or weight_decay"
+    "batch_size, curvature, curvature_draws, curvature_examples, epochs, "
+    "lr, lr_schedule, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
+    "sigma_epochs, sigma_schedule, split, train_subset or weight_decay"
 )
 METRICS = (
     "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
