@@ -32,15 +32,11 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
 
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     claim, judgement = judged.claim, judged.judgement
-    where = "".join(f", {name} {value}" for name, value in claim.where.items())
     rows = []
-    for (first, second), difference in zip(judged.pairs, judged.evidence.differences, strict=True):
-        if claim.equal:
-            arms, p_value = f"{first} and {second}, within {number(claim.within)}", ""
-        else:
-            arms, p_value = f"{first} over {second}", number(difference.p_value)
+    for text, difference in zip(judged.comparisons, judged.evidence.differences, strict=True):
+        p_value = "" if claim.equal else number(difference.p_value)
         advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
-        rows.append(["", "", arms + where, advantage, effect, str(difference.n), p_value, "", ""])
+        rows.append(["", "", text, advantage, effect, str(difference.n), p_value, "", ""])
     # Cells about the whole claim are filled in its first row only.
     rows[0][:2] = claim.name, judgement.verdict
     rows[0][-2:] = number(judgement.p_value), seeds_to_decide(judged)

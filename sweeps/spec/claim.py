@@ -1,6 +1,7 @@
 """A claim of a sweep's YAML."""
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
@@ -56,9 +57,9 @@ class Claim(Model):
     published: str = Field("", description="the sentence of a publication that the claim puts to the test")
     metric: str | None = Field(None, description="metric after the last epoch, such as test_accuracy")
     area: str | None = Field(
-        None, description="instead of metric: the mean of this metric over the epochs up to until"
+        None, description="instead of metric: the mean of this metric over the epochs, up to until"
     )
-    until: int | None = Field(None, ge=2, description="the last epoch of area")
+    until: int | None = Field(None, ge=2, description="the last epoch of area; empty: the last of all")
     better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
     worse: Arms | None = Field(None, description="arm or arms")
     equal: Annotated[list[Value], Field(min_length=2)] | None = Field(
@@ -93,8 +94,8 @@ class Claim(Model):
             raise ValueError(f"must have better and worse, or equal and within, or drops, got {got}")
         if (self.metric is None) == (self.area is None):
             raise ValueError("must have metric or area, one of them")
-        if (self.area is None) != (self.until is None):
-            raise ValueError("must have area and until together, such as area: val_rmse, until: 20")
+        if self.until is not None and self.area is None:
+            raise ValueError("must have area beside until, such as area: val_rmse, until: 20")
         special = [key for key in ("area", "reach", "epoch", "drops") if getattr(self, key) is not None]
         if len(special) > 1:
             raise ValueError(f"must have {' or '.join(special)}, not both")
@@ -111,3 +112,13 @@ class Claim(Model):
     def arms(self) -> list[Scalar]:
         """Every arm that the claim names."""
         return [*(self.better or []), *(self.worse or []), *(self.equal or []), *(self.drops or [])]
+
+
+def in_range(place: Between, values: Iterable[Scalar]) -> list[Scalar]:
+    """Select the numbers that lie in a range."""
+    low, high = place.between
+    return [
+        value
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    ]
