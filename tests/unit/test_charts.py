@@ -14,7 +14,8 @@ from matplotlib.image import imread
 
 from sweeps.report import html as charts_html
 from sweeps.report import png as charts_png
-from sweeps.report.charts import Chart, Series, integer_step
+from sweeps.report.charts import Chart, Series
+from sweeps.report.points import drawable, integer_step
 from sweeps.report.styles import styles
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
@@ -148,7 +149,7 @@ def test_log_axes_leave_out_what_is_not_positive():
 
 def test_an_interval_that_reaches_zero_on_a_log_axis_ends_below_all_else():
     shown = chart(series(y=(1, 10, 100), kind="dots", low=(-1, 5, 50), high=(2, 20, 200)), log_y=True)
-    (points,) = shown.drawable()
+    (points,) = drawable(shown)
     assert points.low.tolist() == [0.5, 5, 50]
     assert points.hover[0].endswith("from -1 to 2")
 
@@ -226,7 +227,7 @@ def test_hovering_tells_label_values_interval_and_text():
 @pytest.mark.parametrize(("last", "step"), [(1, 1), (12, 1), (20, 2), (50, 5), (1000, 100)])
 def test_epochs_have_ticks_at_whole_numbers(last, step):
     shown = chart(series(x=(0, last), y=(0, 1)), integer_x=True)
-    assert integer_step(shown.drawable()) == step
+    assert integer_step(drawable(shown)) == step
     assert charts_html.figure(shown).layout.xaxis.dtick == step
     axes, _ = in_picture(shown)
     assert np.diff(axes.get_xticks())[0] == step
