@@ -1,4 +1,4 @@
-"""Statistics of scores: intervals, paired differences, signed-rank tests, Holm's correction, convergence."""
+"""Statistics of scores: intervals, paired differences, Holm's correction, convergence."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 # Not from scipy.stats, which takes a second to import.
 from scipy.special import ndtri, poch, stdtrit
 
+from sweeps.analysis.signed_rank import rounded, signed_rank, typical_difference
+
 ALPHA = 0.05
-# Differences are rounded to this many digits relative to the scores: rounding errors hide ties and zeros.
-_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,18 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedDifference(Summary):
-    """First minus second over n seeds; ``p_greater`` is small if first is greater, ``p_less`` if less."""
+    """First minus second over n seeds; ``p_greater`` is small if first is greater, ``p_less`` if less.
+
+    ``typical`` is the Hodges-Lehmann estimate, which a few seeds that are far off do not move. Its 95%
+    interval goes with the p-values: 0 is outside exactly if ``p_value`` is at most 0.05.
+    """
 
     effect_size: float
     p_greater: float
     p_less: float
+    typical: float
+    typical_low: float
+    typical_high: float
 
     @property
     def p_value(self) -> float:
@@ -42,19 +49,20 @@ class PairedDifference(Summary):
 def summarise(values: Sequence[float] | np.ndarray) -> Summary:
     """Summarize one number per seed; what n is too small for is NaN.
 
-    The interval is mean +- t(0.975, n - 1) * std / sqrt(n) (Student 1908).
+    The interval is mean +- t(0.975, n - 1) * std / sqrt(n) (Student 1908). Infinite values make the mean
+    infinite, or NaN if they have both signs, and the rest NaN.
     """
     array = np.asarray(values, float)
     n = len(array)
     if n == 0:
         return Summary(0, *[float("nan")] * 4)
-    if np.all(array == array[0]):
+    if np.all(array == array[0]) and np.isfinite(array[0]):
         # Equal values need no arithmetic, and rounding would make their mean differ from them.
         mean, std = float(array[0]), 0.0 if n > 1 else float("nan")
     else:
         # The infinity of a diverged run makes std NaN, as it should; NumPy need not warn.
         with np.errstate(invalid="ignore"):
-            mean, std = float(array.mean()), float(array.std(ddof=1))
+            mean, std = float(array.mean()), float(array.std(ddof=1)) if n > 1 else float("nan")
     half = float(stdtrit(n - 1, 0.975)) * std / n**0.5 if n > 1 else float("nan")
     return Summary(n, mean, std, mean - half, mean + half)
 
@@ -67,26 +75,39 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     normal d; it takes three seeds. The p-values are of Wilcoxon's signed-rank test. Without seeds the
     difference is NaN and the p-values are 1.
 
+    A seed that diverged has the score -inf or +inf, whichever is worse, and with it the largest rank. The
+    difference of two that both diverged is 0.
+
     Raises:
-        ValueError: Unequal lengths, or scores that are not finite.
+        ValueError: Unequal lengths, or a score that is NaN.
     """
-    differences, _ = _subtract(first, second)
-    summary = summarise(differences)
+    differences, scale = _subtract(first, second)
+    summary = summarise(rounded(differences, scale))
     m = summary.n - 1
     # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
     hedges = float(poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
     effect_size = hedges * standardised(summary.mean, summary.std)
-    p_greater, p_less = _signed_rank(differences)
-    return PairedDifference(**asdict(summary), effect_size=effect_size, p_greater=p_greater, p_less=p_less)
+    p_greater, p_less = signed_rank(differences, scale)
+    typical, low, high = typical_difference(differences, scale, ALPHA)
+    return PairedDifference(
+        **asdict(summary),
+        effect_size=effect_size,
+        p_greater=p_greater,
+        p_less=p_less,
+        typical=typical,
+        typical_low=low,
+        typical_high=high,
+    )
 
 
 def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tuple[float, float]]:
     """Test that d + margin > 0 and that margin - d > 0, with d = first - second (Schuirmann 1987).
 
-    Each of the two tests has a p-value for the statement and one for its reverse.
+    Each of the two tests has a p-value for the statement and one for its reverse. Scores may be infinite, as
+    in ``paired_difference``.
     """
     differences, scale = _subtract(first, second)
-    return [_signed_rank(_rounded(margin + sign * differences, scale)) for sign in (1, -1)]
+    return [signed_rank(margin + sign * differences, max(scale, margin)) for sign in (1, -1)]
 
 
 def standardised(mean: float, std: float) -> float:
@@ -109,44 +130,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _subtract(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, float]:
-    """Return the differences, and the largest absolute score as their scale."""
+    """Return the differences, and the largest absolute finite score as their scale."""
     a, b = np.asarray(first, float), np.asarray(second, float)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"paired scores must be two lists of one length, not shapes {a.shape} and {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError("paired scores must be finite: leave out or replace the seeds that diverged")
-    scale = float(np.abs([a, b]).max(initial=0))
-    return _rounded(a - b, scale), scale
-
-
-def _rounded(differences: np.ndarray, scale: float) -> np.ndarray:
-    return np.round(differences / scale, _DIGITS) * scale if scale > 0 else differences
-
-
-def _signed_rank(differences: np.ndarray) -> tuple[float, float]:
-    """Return the signed-rank test's p-values against greater and less, exact also with ties and zeros.
-
-    Under the null hypothesis each difference changes its sign with chance 1/2, so the distribution of the sum
-    of positive ranks follows by adding one rank at a time. SciPy is exact with ties for up to 13 pairs only,
-    which it enumerates in a second. Zeros keep their ranks but have no sign (Pratt 1959): dropping them
-    first, as Wilcoxon did, can make a sample that is larger throughout less significant.
-    """
-    # Ties share the mean of their ranks, so ranks are doubled to be whole.
-    _, index, ties = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
-    doubled = (2 * np.cumsum(ties) - ties + 1)[index]
-    chances = np.ones(1)
-    for rank in doubled[differences != 0]:
-        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
-    observed = int(doubled[differences > 0].sum())
-    return min(1.0, float(chances[observed:].sum())), min(1.0, float(chances[: observed + 1].sum()))
+    scores = np.concatenate([a, b])
+    if np.isnan(scores).any():
+        raise ValueError(
+            "paired scores must not be NaN: give a seed that diverged the worst score, -inf or inf"
+        )
+    # The difference of equal infinities is NaN before it is replaced.
+    with np.errstate(invalid="ignore"):
+        differences = np.where(a == b, 0.0, a - b)
+    return differences, float(np.abs(scores[np.isfinite(scores)]).max(initial=0))
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Fraction of runs that reached a score by each epoch, with 95% bounds: a step function.
+    """Fraction of runs that reached a score by each time, with 95% bounds: a step function of epochs.
 
-    Its epochs are 0, 1, those at which it rises, and the horizon. The median is the first epoch by which half
-    the runs have reached the score, None if fewer did.
+    Its epochs are 0, 1, the times at which it rises, and the horizon. The median is the first time by which
+    half the runs have reached the score, None if fewer did.
     """
 
     epochs: tuple[float, ...]
@@ -156,25 +160,25 @@ class Reached:
     median: float | None
 
 
-def reached_by(epochs: Sequence[int | None], horizon: int) -> Reached:
-    """Estimate the fraction of runs that reach a score by each epoch (Kaplan and Meier 1958).
+def reached_by(times: Sequence[float | None], horizon: int) -> Reached:
+    """Estimate the fraction of runs that reach a score by each time (Kaplan and Meier 1958).
 
     As runs are censored at the horizon only, the estimate is the number that reached the score over n. That
     number is binomial, so the bounds are Wilson's (1927): unlike Greenwood's they are never NaN, and never of
     zero width where none or all reached the score.
 
-    Each run has the epoch, from 1, at which it reached the score, or None if it did not by the horizon, up to
-    which every run was observed.
+    Each run has the time in epochs, from 1, at which it reached the score (``crossing_time``), or None if it
+    did not by the horizon, up to which every run was observed.
 
     Raises:
-        ValueError: No runs, or an epoch outside 1 to horizon.
+        ValueError: No runs, or a time outside 1 to horizon.
     """
-    known = np.array([epoch for epoch in epochs if epoch is not None], float)
-    n = len(epochs)
+    known = np.array([time for time in times if time is not None], float)
+    n = len(times)
     if not n:
         raise ValueError("no runs to estimate a fraction of")
-    if np.any((known < 1) | (known > horizon)):
-        raise ValueError(f"epochs must lie in 1 to {horizon}, the horizon: {list(epochs)}")
+    if not np.all((known >= 1) & (known <= horizon)):
+        raise ValueError(f"times must lie in 1 to {horizon}, the horizon: {list(times)}")
     steps = sorted({1.0, float(horizon), *known.tolist()})
     counts = [int(np.count_nonzero(known <= step)) for step in steps]
     bounds = [_wilson(count, n) for count in counts]
@@ -193,3 +197,44 @@ def _wilson(count: int, n: int) -> tuple[float, float]:
     center = (count + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * (count * (n - count) / n + z**2 / 4) ** 0.5
     return max(0.0, center - half), min(1.0, center + half)
+
+
+def crossing_time(
+    epochs: Sequence[float], scores: Sequence[float], target: float, larger_is_better: bool
+) -> float | None:
+    """Return the first time, in epochs, at which a curve is at least as good as a target; None if never.
+
+    The curve is piecewise linear through the points (epoch, score), whose epochs ascend. It has a gap at a
+    score that is not finite: nothing is interpolated from or to that. The first epoch is the time if its
+    score is good enough already.
+    """
+    sign = 1.0 if larger_is_better else -1.0
+    # A gap before the first epoch makes its time the epoch itself.
+    before, lacked = float("nan"), float("nan")
+    for epoch, score in zip(epochs, scores, strict=True):
+        lacks = sign * (target - score) if np.isfinite(score) else float("nan")
+        if lacks <= 0:
+            # Where the line falls from lacked > 0 to lacks <= 0.
+            return epoch - (epoch - before) * lacks / (lacks - lacked) if lacked > 0 else float(epoch)
+        before, lacked = epoch, lacks
+    return None
+
+
+def area_under(epochs: Sequence[float], scores: Sequence[float], until: float) -> float | None:
+    """Return the mean height of a curve from its first epoch to ``until``, in the unit of the score.
+
+    The curve is piecewise linear through the points (epoch, score), whose epochs ascend. Its mean height is
+    the area under it (trapezoidal rule) divided by its length; at the first epoch it is the score itself. It
+    is None if the curve does not come to ``until`` or has a score that is not finite before.
+    """
+    x, y = np.asarray(epochs, float), np.asarray(scores, float)
+    if not len(x) or not x[0] <= until <= x[-1]:
+        return None
+    stop = int(np.searchsorted(x, until))
+    x, y = x[: stop + 1], y[: stop + 1]
+    if not np.isfinite(y).all():
+        return None
+    if stop == 0:
+        return float(y[0])
+    y[-1], x[-1] = np.interp(until, x, y), until
+    return float(np.diff(x) @ (y[1:] + y[:-1])) / 2 / (until - x[0])

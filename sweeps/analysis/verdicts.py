@@ -22,12 +22,27 @@ Pairs = Sequence[tuple[ArrayLike, ArrayLike]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence."""
+    """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence.
+
+    ``p_against`` has the p-value of each reversed test: one a pair, or two for equivalence.
+    """
 
     p_support: float
-    p_contradict: float
+    p_against: tuple[float, ...]
     differences: tuple[PairedDifference, ...]
     margin: float | None
+
+    @property
+    def p_contradict(self) -> float:
+        """The p-value of all reversed tests together (Bonferroni)."""
+        return min(1.0, len(self.p_against) * min(self.p_against))
+
+    @property
+    def estimates(self) -> list[tuple[float, float]]:
+        """Mean and standard deviation of what each test holds to be above 0, in the order of the tests."""
+        if self.margin is None:
+            return [(pair.mean, pair.std) for pair in self.differences]
+        return [(self.margin + sign * pair.mean, pair.std) for pair in self.differences for sign in (1, -1)]
 
 
 class Verdict(StrEnum):
@@ -44,12 +59,17 @@ class Judgement:
 
     ``seeds_needed``, the present ones included, would probably decide an undecided claim; None if it is
     decided, or if no number up to ``MOST_SEEDS`` would. ``leaning`` is the verdict that it would then have.
+    Both are None where the means cannot tell: they are infinite or NaN, or there is a doubt.
+
+    ``doubt`` says why a claim is undecided although its tests decide it, and is otherwise empty. It continues
+    "it would be supported, but" or "it would be contradicted, but".
     """
 
     verdict: Verdict
     p_value: float
     seeds_needed: int | None
     leaning: Verdict | None = None
+    doubt: str = ""
 
 
 def superiority(pairs: Pairs) -> Evidence:
@@ -84,6 +104,10 @@ def judge(evidence: Sequence[Evidence]) -> list[Judgement]:
     A claim's p-value is that of its stronger side, doubled since there are two; Holm's method over the claims
     keeps the chance of any false verdict at alpha (Holm 1979; wrong directions count: Shaffer 1980).
 
+    The signed-rank test is about the typical difference, and blind to a few seeds that are far off. So a
+    claim that the tests decide is undecided if the means do not agree: to support it all must, to contradict
+    it the mean of one pair whose reversed test is significant.
+
     For an undecided claim, the number of seeds is planned that would decide it with power 0.8 at level
     alpha / claims if the observed means and deviations were the truth: that of t tests (noncentral t), times
     pi / 3 for the efficiency of signed ranks.
@@ -106,34 +130,52 @@ def _evidence(
     """Combine one-sided tests, each (p for, p against), that must all hold for the claim to hold."""
     if not tests:
         raise ValueError("a claim needs at least one pair of arms")
-    contradict = min(1.0, len(tests) * min(p for _, p in tests))
-    return Evidence(max(p for p, _ in tests), contradict, differences, margin)
+    return Evidence(max(p for p, _ in tests), tuple(p for _, p in tests), differences, margin)
 
 
 def _judgement(evidence: Evidence, p_value: float, claims: int) -> Judgement:
     if p_value > ALPHA:
-        leaning = Verdict.SUPPORTED if _effects(evidence).min() >= 0 else Verdict.CONTRADICTED
-        return Judgement(Verdict.UNDECIDED, p_value, _seeds_needed(evidence, leaning, claims), leaning)
+        return Judgement(Verdict.UNDECIDED, p_value, *_seeds_needed(evidence, claims))
     supported = evidence.p_support < evidence.p_contradict
+    if doubt := _doubt(evidence, p_value, supported=supported):
+        return Judgement(Verdict.UNDECIDED, p_value, None, doubt=doubt)
     return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
 
 
-def _effects(evidence: Evidence) -> np.ndarray:
-    """Return mean / std for each of the tests that must all hold for the claim to hold."""
-    margin, effects = evidence.margin, []
-    for pair in evidence.differences:
-        means = [pair.mean] if margin is None else [margin + pair.mean, margin - pair.mean]
-        effects += [standardised(mean, pair.std) for mean in means]
-    return np.array(effects)
+def _doubt(evidence: Evidence, p_value: float, *, supported: bool) -> str:
+    """Return how the means disagree with the tests; empty if they agree."""
+    means = np.array([mean for mean, _ in evidence.estimates])
+    if supported:
+        # NaN does not agree either.
+        disagreeing = means[~(means > 0)]
+    else:
+        against = np.array(evidence.p_against)
+        # The adjusted p-value is that of the smallest; the others' are larger in proportion.
+        means = means[against * p_value <= ALPHA * against.min()]
+        disagreeing = means if not np.any(means < 0) else means[:0]
+    if not len(disagreeing):
+        return ""
+    subject = "the mean difference" if len(evidence.differences) == 1 else "a mean difference"
+    if np.isnan(disagreeing).any():
+        return f"{subject} is undefined: seeds of both arms diverged"
+    if evidence.margin is not None:
+        where = "not within the margin" if supported else "within the margin"
+        return f"{subject} is {where}: a few seeds are far off"
+    sign = "has the other sign" if np.any(disagreeing) else "is 0"
+    return f"{subject} {sign}: a few seeds are far off"
 
 
-def _seeds_needed(evidence: Evidence, leaning: Verdict, claims: int) -> int | None:
-    """Plan the seeds for the verdict that the observed means lean to.
+def _seeds_needed(evidence: Evidence, claims: int) -> tuple[int | None, Verdict | None]:
+    """Plan the seeds for the verdict that the observed means lean to, and return that verdict too.
 
     Tests that must all hold do so with a chance of at least 1 minus the sum of their type II errors; where
     one is enough, the most powerful counts, and the level is shared among the tests.
     """
-    effects, tests, supports = _effects(evidence), claims, leaning is Verdict.SUPPORTED
+    effects, tests = np.array([standardised(*estimate) for estimate in evidence.estimates]), claims
+    if np.isnan(effects).any():
+        return None, None
+    supports = effects.min() >= 0
+    leaning = Verdict.SUPPORTED if supports else Verdict.CONTRADICTED
     if not supports:
         effects, tests = -effects, claims * len(effects)
 
@@ -148,4 +190,4 @@ def _seeds_needed(evidence: Evidence, leaning: Verdict, claims: int) -> int | No
     fewest = max(min_seeds(tests), *(1 + pair.n for pair in evidence.differences))
     candidates = range(fewest, MOST_SEEDS + 1)
     index = bisect_left(candidates, True, key=suffices)
-    return candidates[index] if index < len(candidates) else None
+    return candidates[index] if index < len(candidates) else None, leaning
