@@ -1,4 +1,4 @@
-"""The effect of an arm: its paired difference from the reference, also by the standard deviation of the noise."""
+"""The effect of an arm: its paired difference from the reference, also at every listed sigma."""
 
 import itertools
 import math
@@ -20,6 +20,7 @@ class Effect:
 
     Attributes:
         arm: The arm at this sigma.
+        reference: The arm that it is compared with.
         at: The values of what is listed: sigma, and other hyperparameters such as its schedule.
         chosen: Whether this is the configuration that the search chose, or the given one.
         difference: Over all shared seeds, of which one that diverged ranks as worst.
@@ -27,6 +28,7 @@ class Effect:
     """
 
     arm: Arm
+    reference: Arm
     at: Mapping[str, Scalar]
     chosen: bool
     difference: PairedDifference
@@ -52,7 +54,12 @@ def effects_of(state: SweepState, stratum: Mapping[str, Scalar]) -> list[Effect]
     if spec.confirms:
         found += _effects_at(state, stratum, listed, True)
     order = [str(arm) for arm in spec.arms]
-    return sorted(found, key=lambda effect: order.index(effect.arm.name))
+    # Sorting is stable: the listed order of the others stays.
+    others = [effect.others for effect in found]
+    return sorted(
+        found,
+        key=lambda e: (order.index(e.arm.name), not e.chosen, others.index(e.others), e.at["sigma"]),
+    )
 
 
 def _listed(spec: Spec) -> Mapping[str, Sequence[Scalar]]:
@@ -84,7 +91,7 @@ def _effects_at(
         ):
             difference = difference_from(spec, arm, reference, spec.verdict_metric)
             finished = difference_from(spec, arm, reference, spec.verdict_metric, finished=True)
-            effects.append(Effect(arm, at, chosen, difference, finished))
+            effects.append(Effect(arm, reference, at, chosen, difference, finished))
     return effects
 
 

@@ -1,4 +1,4 @@
-"""The tables of a report about arms: their scores, their effects by sigma, and the flatness of what they find."""
+"""The tables of arms: their scores, their effects by sigma, and how flat the minima are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.effects import Effect, difference_from, effects_of, find_reference
-from sweeps.analysis.stats import PairedDifference, reached_by, summarise
+from sweeps.analysis.stats import reached_by, summarise
 from sweeps.record.state import SweepState
 from sweeps.report.labels import NAMES, interval, number, typical
 from sweeps.report.tables import Table, differences_from_reference
@@ -17,7 +17,7 @@ FLATNESS = ("hessian_trace", "sharpness")
 
 
 def tables_at(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of the arms at the point ``where``, which ``suffix`` names; those without rows are left out."""
+    """Return the tables of the arms at the point ``where``, which ``suffix`` names, if they have rows."""
     arms = arms_of(state, where)
     tables = [_arms_table(state, arms), _flatness_table(state.spec, arms)]
     return [_named(table, suffix) for table in tables if table.rows]
@@ -54,7 +54,7 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         ("standard deviation", [number(summary.std) for summary in summaries]),
         (
             f"mean difference from {reference} [95% interval]",
-            [mean_cell(arm, base, pair) if pair else "" for arm, pair in compared],
+            [_mean_cell(spec, arm, base, metric) if pair and base else "" for arm, pair in compared],
         ),
         ("typical difference [95% interval]", [typical(pair) if pair else "" for _, pair in compared]),
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
@@ -69,15 +69,16 @@ def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], wor
     return Table(title, names, rows, words + ("with" in names))
 
 
-def mean_cell(arm: Arm, reference: Arm | None, difference: PairedDifference) -> str:
-    """Write the mean difference with its interval, or how many seeds diverged if that makes it infinite."""
+def _mean_cell(spec: Spec, arm: Arm, reference: Arm, metric: str) -> str:
+    """Write the mean difference with its interval; if seeds diverged, how many, and that of the others."""
+    finished = difference_from(spec, arm, reference, metric, finished=True)
     lost = [
         f"{each.diverged} of {len(each.trials)} seeds{of} diverged"
-        for each, of in ((arm, ""), (reference, f" of {reference.name}" if reference else ""))
-        if each and each.diverged
+        for each, of in ((arm, ""), (reference, f" of {reference.name}"))
+        if each.diverged
     ]
-    is_infinite = difference.n and not abs(difference.mean) < float("inf")
-    return ", ".join(lost) if is_infinite and lost else interval(difference)
+    others = [] if lost and not finished.n else [interval(finished)]
+    return "; the others: ".join([*([", ".join(lost)] if lost else []), *others])
 
 
 def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
@@ -108,7 +109,10 @@ def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[
         None if arm is base or base is None else difference_from(spec, arm, base, metric) for arm in arms
     ]
     pairs = [pair if pair and pair.n else None for pair in pairs]
-    cells = [mean_cell(arm, base, pair) if pair else "" for arm, pair in zip(arms, pairs, strict=True)]
+    cells = [
+        _mean_cell(spec, arm, base, metric) if pair and base else ""
+        for arm, pair in zip(arms, pairs, strict=True)
+    ]
     yield f"{name}: mean difference from {reference}", cells
     yield f"{name}: typical difference", [typical(pair) if pair else "" for pair in pairs]
 
@@ -118,8 +122,7 @@ def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:
     spec, effects = state.spec, effects_of(state, stratum)
     reference = reference_of(spec)
     chosen_by = "search's choice" if spec.search_stage else "given"
-    base = find_reference(spec, arms_of(state, stratum))
-    differences = [mean_cell(effect.arm, base, effect.difference) for effect in effects]
+    differences = [_mean_cell(spec, effect.arm, effect.reference, spec.verdict_metric) for effect in effects]
     columns = [
         (spec.compared, [effect.arm.name for effect in effects]),
         ("with", [_listed(effect) for effect in effects]),

@@ -13,9 +13,9 @@ from sweeps.report.styles import Style
 
 # Joined dots have error bars and a thin line through them; a thread is a thin line without markers.
 Kind = Literal["line", "dots", "joined", "bars", "step", "thread"]
-BAND_OPACITY, THREAD_OPACITY = 0.18, 0.55
+BAND_OPACITY, THREAD_OPACITY = 0.12, 0.55
 MAX_MARKERS = 20  # on a line
-LEGEND_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 36, 90  # characters
+LEGEND_WIDTH, LABEL_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 68, 36, 90  # characters
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panels:
-    """Charts in one figure, which share a legend and x; if there are several columns, they share y too.
+    """Charts in one figure with one legend. Those in a column share x; with several columns, all share y.
 
     Attributes:
         slug: As of a chart; so are title and caption.

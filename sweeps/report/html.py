@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from sweeps.report.charts import (
     BAND_OPACITY,
+    LABEL_WIDTH,
     LEGEND_WIDTH,
     MAX_MARKERS,
     THREAD_OPACITY,
@@ -50,7 +51,7 @@ def figure(chart: Chart | Panels) -> go.Figure:
     """Return a Plotly figure that is as wide as its page."""
     titles = [_escaped(panel.title) for panel in chart.panels] if isinstance(chart, Panels) else None
     several = len(chart.panels) > 1
-    share: dict[str, Any] = {"shared_xaxes": several and "all", "shared_yaxes": chart.columns > 1 and "all"}
+    share: dict[str, Any] = {"shared_xaxes": several, "shared_yaxes": chart.columns > 1 and "all"}
     space = {"horizontal_spacing": 0.03, "vertical_spacing": 0.1} if several else {}
     result = make_subplots(chart.rows, chart.columns, subplot_titles=titles, **share, **space)
     result.update_layout(_layout(chart))
@@ -60,7 +61,7 @@ def figure(chart: Chart | Panels) -> go.Figure:
         place = {"row": index // chart.columns + 1, "col": index % chart.columns + 1}
         _draw(result, panel, drawn[index], named, place)
         together = [points for each in drawn for points in each] if chart.columns > 1 else drawn[index]
-        x, y = _x_axis(panel, drawn[index]), _y_axis(panel, together)
+        x, y = _x_axis(panel, drawn[index]), _y_axis(panel, together, chart.rows)
         is_lowest = index + chart.columns >= len(chart.panels)
         if not is_lowest:
             x["title"] = None
@@ -201,8 +202,8 @@ def _layout(chart: Chart | Panels) -> dict[str, Any]:
     }
 
 
-def _y_axis(chart: Chart, drawn: Sequence[Points]) -> dict[str, Any]:
-    axis = _axis(chart.y_label, [points.y for points in drawn], log=chart.log_y)
+def _y_axis(chart: Chart, drawn: Sequence[Points], rows: int) -> dict[str, Any]:
+    axis = _axis(wrapped(chart.y_label, LABEL_WIDTH // rows), [points.y for points in drawn], log=chart.log_y)
     if chart.symlog is not None and drawn:
         shown = np.concatenate([[points.y, points.low, points.high] for points in drawn], axis=None)
         axis["tickvals"], axis["ticktext"] = ticks(shown, chart.symlog)

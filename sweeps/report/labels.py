@@ -55,7 +55,7 @@ def typical(difference: PairedDifference, unit: str = "") -> str:
     An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``.
     """
     if difference.n and not math.isfinite(difference.typical):
-        return "undefined" if math.isnan(difference.typical) else "most seeds diverged"
+        return "undefined" if math.isnan(difference.typical) else "too many seeds diverged"
     ends = difference.typical, difference.typical_low, difference.typical_high
     return _estimate(difference.n, ends, unit)
 

@@ -10,6 +10,7 @@ from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
+from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.figures import figures
 from sweeps.report.html import plotly_script, to_html
 from sweeps.report.labels import headline, label_of
@@ -17,7 +18,6 @@ from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
 from sweeps.report.setup import setup
 from sweeps.report.summary import PAGE, judged_claims
-from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.tables import claims_table, search_table
 from sweeps.spec.claim import Between
 from sweeps.spec.yaml import dump

@@ -14,6 +14,7 @@ from matplotlib.ticker import MultipleLocator
 
 from sweeps.report.charts import (
     BAND_OPACITY,
+    LABEL_WIDTH,
     LEGEND_WIDTH,
     MAX_MARKERS,
     THREAD_OPACITY,
@@ -53,12 +54,12 @@ def figure(chart: Chart | Panels) -> Figure:
     rows, columns = chart.rows, chart.columns
     height = max([_HEIGHT, 1.2 + _PANEL * rows * (rows > 1), *map(_height, chart.panels)])
     result = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-    grid = result.subplots(rows, columns, sharex=rows * columns > 1, sharey=columns > 1, squeeze=False)
+    grid = result.subplots(rows, columns, sharex="col", sharey=columns > 1, squeeze=False)
     drawn = [drawable(panel) for panel in chart.panels]
     handles: dict[str, Any] = {}
     for index, (panel, axes) in enumerate(zip(chart.panels, grid.flat, strict=False)):
         together = [points for each in drawn for points in each] if columns > 1 else drawn[index]
-        _set_axes(panel, axes, together)
+        _set_axes(panel, axes, together, rows)
         for points, handle in zip(drawn[index], _draw(panel, axes, drawn[index]), strict=True):
             if points.series.named:
                 handles.setdefault(_escaped(wrapped(points.series.label, LEGEND_WIDTH)), handle)
@@ -94,12 +95,12 @@ def _escaped(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> None:
+def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points], lines: int) -> None:
     scales = axes.set_xscale, axes.set_yscale
     x_axis, y_axis = (axes.yaxis, axes.xaxis) if chart.horizontal else (axes.xaxis, axes.yaxis)
     set_x_scale, set_y_scale = reversed(scales) if chart.horizontal else scales
     x_axis.set_label_text(_escaped(chart.x_label), fontsize=11)
-    y_axis.set_label_text(_escaped(chart.y_label), fontsize=11)
+    y_axis.set_label_text(_escaped(wrapped(chart.y_label, LABEL_WIDTH // lines)), fontsize=11)
     set_x_scale("log" if chart.log_x else "linear")
     set_y_scale("log" if chart.log_y else "linear")
     axes.spines[["top", "right"]].set_visible(False)
@@ -118,8 +119,11 @@ def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> None:
         axes.set_yticks(*ticks(_places(drawn), chart.symlog))
     for x, text in chart.marks:
         axes.axvline(x, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
         place: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-        axes.annotate(_escaped(text), (x, 0.02), (3, 0), color=GREY, fontsize=9, rotation=90, **place)
+        axes.annotate(
+            _escaped(text), (x, 0.02), (3, 0), color=GREY, fontsize=9, rotation=90, bbox=box, **place
+        )
 
 
 def _places(drawn: Sequence[Points]) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 # Beyond this many times the linear width, small values could not be told apart on a linear axis.
-_WIDE = 20
+_WIDE = 50
 _MOST_TICKS = 11
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.analysis.descriptions import plan
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec, name_in
-from sweeps.spec.sections import Dimension, Scheduler
+from sweeps.spec.sections import NOISY, Dimension, Scheduler
 from sweeps.spec.space import budget_of
 from sweeps.spec.starting import n_starting_points, third
 
@@ -35,7 +35,12 @@ def setup(state: SweepState) -> list[tuple[str, str]]:
 
 def _resolved(spec: Spec) -> str:
     """List all hyperparameters that do not differ between trials, such as ``momentum 0.9 (default)``."""
-    hidden = {*spec.varied, "curvature" if spec.confirm else ""}
+    given = [point.keys() for point in spec.confirm.configurations.values()] if spec.confirm else []
+    hidden = {
+        *spec.space,
+        *(set.intersection(*map(set, given)) if given else ()),
+        "curvature" if spec.confirm else "",
+    }
     texts = []
     # The defaults of some depend on the optimizer.
     variants = {str(each.optimizer): each for each in spec.variants(["optimizer"])}
@@ -77,7 +82,7 @@ def _range(dimension: Dimension) -> str:
         if values
         else f"{dimension.kind} from {bounds[0]:g} to {bounds[1]:g}"
     )
-    if dimension.when == "noisy":
+    if dimension.conditions == {"noise": NOISY}:
         return f"{text} (in every noise mode but none)"
     conditions = [
         f"{name} is {' or '.join(map(shown, allowed))}" for name, allowed in dimension.conditions.items()

@@ -1,7 +1,7 @@
 """The first figure of a report: the effect of each arm against sigma."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.arms import reference_of, title_of
@@ -81,8 +81,10 @@ def _of_arm(
     drawn = [effect for effect in listed if effect.finished.n]
     yield _means(name, style, drawn, shift, "joined")
     partly = [effect for effect in drawn if effect.finished.n < effect.difference.n]
-    # White hides most of the filled marker below.
-    yield _dots(name, style._replace(color="#ffffff"), partly, [e.finished.mean for e in partly], shift)
+    # White hides the filled marker below.
+    white = _dots(name, style._replace(color="#ffffff"), partly, [e.finished.mean for e in partly], shift)
+    yield white
+    yield replace(white, style=style, hollow=True)
     lost = [effect for effect in effects if not effect.finished.n]
     yield _dots(name, style._replace(symbol="x"), lost, [edge] * len(lost), shift)
     chosen = [effect for effect in effects if effect.chosen and effect.finished.n]
@@ -133,5 +135,5 @@ def _caption(spec: Spec, effects: Sequence[Effect], width: float | None) -> str:
     if any(not effect.finished.n for effect in effects):
         sentences.append("Crosses at the edge: every seed diverged.")
     if width is not None:
-        sentences.append(f"The axis is linear within about {number(width)} of zero and logarithmic beyond.")
+        sentences.append(f"The axis is linear within about {width:.2g} of zero and logarithmic beyond.")
     return " ".join(sentences)

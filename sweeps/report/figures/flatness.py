@@ -1,7 +1,6 @@
-"""The figures of flatness: the Hessian's trace and the sharpness of each arm, and their paired differences."""
+"""The figures of flatness: a measure of each arm, and its paired differences from the reference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
 from sweeps.analysis.effects import find_reference

@@ -1,6 +1,7 @@
 """Figures of a search: its progress, how its trials ended, the importance of its hyperparameters."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,6 @@ from typing import Any
 from sweeps.analysis.importance import FEWEST_TRIALS, importances
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series
-from sweeps.report.figures.sigma import scored_trials, scores_of
 from sweeps.report.labels import label_of
 from sweeps.report.styles import Style
 from sweeps.report.tables import in_stratum
@@ -23,22 +23,21 @@ _COLORS = {"finished": "#009E73", "diverged": "#CC79A7", "failed": "#7F4F24"}
 
 def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: Mapping[str, Style]) -> Chart:
     """Chart the best score so far of each arm, by its number of trials, and where TPE begins."""
-    spec, trials = state.spec, in_stratum(scored_trials(state), stratum)
+    spec, trials = state.spec, in_stratum(state.of_stage(SEARCH), stratum)
     arms = [str(arm) for arm in spec.arms]
     series = []
     for index, name in enumerate(arms):
-        chosen = [trial for trial in trials if trial.arm == name]
-        best = list(
-            itertools.accumulate(scores_of(spec, chosen), max if spec.objective.mode == "max" else min)
-        )
-        # Lines get thinner from arm to arm, so that one shows on both sides of another on the same scores.
-        width = 2 + 1.2 * (len(arms) - 1 - index)
+        best = _best_so_far(state, [trial for trial in trials if trial.arm == name])
         line = Series(name, style_of[name], range(1, len(best) + 1), best, "step")
-        series.append(replace(line, width=width))
+        # Lines get thinner from arm to arm, so that one shows on both sides of another on the same scores.
+        series.append(replace(line, width=2 + 0.8 * (len(arms) - 1 - index)))
     marks = _starts_of_tpe(spec, stratum)
     caption = "Best score so far of each arm. "
     if marks:
-        caption += "Trials up to the dashed line have starting points that are the same whatever the scores: only after it, where TPE chooses, a flat end suggests that more trials would change little."
+        caption += (
+            "Up to its dashed line an arm tries starting points that were fixed beforehand. Only after it, where "
+            "TPE chooses, does a flat end suggest that more trials would change little."
+        )
     elif spec.search_stage:
         caption += "All trials had starting points that were fixed beforehand: TPE never chose any."
     else:
@@ -49,6 +48,17 @@ def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: 
     return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True, marks=marks)
 
 
+def _best_so_far(state: SweepState, trials: Sequence[TrialRecord]) -> list[float]:
+    """Return the best score after each trial; NaN before the first that has one."""
+    better = max if state.spec.objective.mode == "max" else min
+    scored, best = {trial.id for trial in state.ranked(trials)}, list[float]()
+    for trial in trials:
+        scores = [state.score(trial)] if trial.id in scored else []
+        scores += [score for score in best[-1:] if math.isfinite(score)]
+        best.append(better((score for score in scores if score is not None), default=math.nan))
+    return best
+
+
 def _starts_of_tpe(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[float, str]]:
     """Return where TPE chooses an arm's points for the first time, with the arms if that differs."""
     names_at: dict[int, list[str]] = {}
@@ -57,9 +67,12 @@ def _starts_of_tpe(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[floa
         start = n_starting_points(spec, tuned)
         if start < trials_of(spec, tuned):
             names_at.setdefault(start, []).append(str(tuned[spec.compared]))
-    if len(names_at) == 1:
-        return [(next(iter(names_at)) + 0.5, "TPE begins")]
-    return [(n + 0.5, f"TPE begins: {', '.join(names)}") for n, names in names_at.items()]
+    # The arms of the most frequent number are not listed.
+    usual = max(names_at, key=lambda start: len(names_at[start]), default=0)
+    return [
+        (start + 0.5, "TPE begins" if start == usual else f"TPE begins: {', '.join(names)}")
+        for start, names in names_at.items()
+    ]
 
 
 def trial_ends(state: SweepState, stratum: Mapping[str, Scalar]) -> Chart:
