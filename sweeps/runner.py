@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps.analysis.claims import JudgedClaim, judge_claims, too_few_seeds_note
+from sweeps.analysis.advice import notes
+from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.data import prepare_data
@@ -277,7 +278,7 @@ def _open(
     folder.claim()
     folder.journal.repair()
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
-    if note := too_few_seeds_note(spec):
+    for note in notes(spec):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
     if mirror:

@@ -2,14 +2,14 @@
 
 import itertools
 import math
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from sweeps.analysis.stats import crossing_time
 from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.spec.space import at_point, is_active
@@ -19,42 +19,54 @@ from sweeps.spec.space import at_point, is_active
 class Arm:
     """One configuration of an arm, trained with several seeds: one trial per seed, in the order of the seeds.
 
-    ``point`` holds the hyperparameters that differ between trials, and the compared one, whose value is the name.
+    ``point`` has the hyperparameters that differ between trials, and the compared one, which gives the name.
     """
 
     name: str
     point: Mapping[str, Any]
     trials: Sequence[TrialRecord]
 
-    def final(self, metric: str, epoch: int | None = None) -> dict[int, float]:
-        """Return a metric's finite values by seed, of trials that finished, after the last or given epoch."""
-        return {seed: value for seed, value in self._measured(metric, epoch) if math.isfinite(value)}
+    def final(self, metric: str) -> dict[int, float]:
+        """Return a metric's finite values by seed, of trials that finished, after the last epoch."""
+        values = self.scores(lambda trial: trial.last.get(metric))
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
-    def _measured(self, metric: str, epoch: int | None) -> list[tuple[int, float]]:
-        finished = [trial for trial in self.trials if trial.status == "finished"]
-        metrics = [(trial.seed, trial.epochs.get(epoch, {}) if epoch else trial.last) for trial in finished]
-        return [(seed, values[metric]) for seed, values in metrics if metric in values]
+    def final_or_worst(self, metric: str, *, larger_is_better: bool) -> dict[int, float]:
+        """Return a metric after the last epoch by seed; a seed that diverged has the worst: an infinity."""
+        sign = 1.0 if larger_is_better else -1.0
+        scores = self.scores(lambda trial: oriented(trial.last.get(metric), sign))
+        return {seed: sign * score for seed, score in scores.items()}
 
-    def reaching(self, metric: str, target: float, *, larger_is_better: bool) -> dict[int, int | None]:
-        """Return by seed the first epoch at which a metric was at least as good as the target.
+    def scores(self, measure: Callable[[TrialRecord], float | None]) -> dict[int, float]:
+        """Measure the trials that ended, by seed.
 
-        It is None if the trial never reached the target or diverged. Failed and open trials are left out.
+        A seed ranks as worst, with -inf, if its trial diverged or its measure is not finite. Failed and open
+        trials are left out, and those for which the measure is None.
+
+        Args:
+            measure: Returns a trial's score, larger if better; called only with trials that finished.
         """
-        reaches = operator.ge if larger_is_better else operator.le
-        epochs: dict[int, int | None] = {}
+        scores: dict[int, float] = {}
+        for trial in self.trials:
+            if trial.status == "diverged":
+                scores[trial.seed] = -math.inf
+            elif trial.status == "finished" and (score := measure(trial)) is not None:
+                scores[trial.seed] = score if math.isfinite(score) else -math.inf
+        return scores
+
+    def reaching(self, metric: str, target: float, *, larger_is_better: bool) -> dict[int, float | None]:
+        """Return by seed the time, in epochs, at which a metric was first at least as good as the target.
+
+        It is interpolated between epochs (``crossing_time``), and None if the trial never reached the target
+        or diverged. Failed and open trials are left out.
+        """
+        times: dict[int, float | None] = {}
         for trial in self.trials:
             if trial.status == "finished":
-                scores = {epoch: values.get(metric, math.nan) for epoch, values in trial.epochs.items()}
-                reached = [epoch for epoch, score in scores.items() if reaches(score, target)]
-                epochs[trial.seed] = min(reached, default=None)
+                times[trial.seed] = crossing_time(*curve_of(trial, metric), target, larger_is_better)
             elif trial.status == "diverged":
-                epochs[trial.seed] = None
-        return epochs
-
-    def is_unsound(self, metric: str, epoch: int | None = None) -> bool:
-        """Whether a seed diverged, failed, or finished with a value of the metric that is not finite."""
-        values = [value for _, value in self._measured(metric, epoch)]
-        return self.diverged + self.failed > 0 or not all(map(math.isfinite, values))
+                times[trial.seed] = None
+        return times
 
     @property
     def failed(self) -> int:
@@ -72,13 +84,24 @@ class Arm:
         return max(trial.hyperparameters["epochs"] for trial in self.trials)
 
 
+def curve_of(trial: TrialRecord, metric: str) -> tuple[list[int], list[float]]:
+    """Return the epochs of a trial, and a metric after each; it is NaN where it was not reported."""
+    epochs = sorted(trial.epochs)
+    return epochs, [trial.epochs[epoch].get(metric, math.nan) for epoch in epochs]
+
+
+def oriented(value: float | None, sign: float) -> float | None:
+    """Return a value times a sign, which makes the larger better; None if there is no value."""
+    return None if value is None else sign * value
+
+
 def arms_of(state: SweepState, where: Mapping[str, Any] | None = None) -> list[Arm]:
     """List the arms with the trials that each is judged by, at a point.
 
     In a study with a confirm stage, they are those of the arm's configuration with the best mean objective on
-    validation; if ``where`` has values of ``at``, those of the arm's first configuration with these values. In
-    a grid, they are those with the values ``where``. Hyperparameters that do not apply to an arm do not count
-    for it. The list is empty for any other search, as its trials share one seed.
+    validation; if ``where`` has values of ``at``, those of the arm's first configuration with these values.
+    In a grid, they are those with the values ``where``. Hyperparameters that do not apply to an arm do not
+    count for it. The list is empty for any other search, as its trials share one seed.
 
     Args:
         state: The sweep.

@@ -1,7 +1,6 @@
 """The effect of an arm: its paired difference from the reference, also at every listed sigma."""
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,12 +109,9 @@ def difference_from(
     Args:
         finished: Leave out the seeds that diverged instead.
     """
-    worst = {"max": -math.inf, "min": math.inf}.get(spec.directions.get(metric) or "")
-    values = [arm.final(metric), reference.final(metric)]
-    if worst is not None and not finished:
-        values = [_lost(each, worst) | own for each, own in zip((arm, reference), values, strict=True)]
-    return paired_difference(*on_shared_seeds(*values))
-
-
-def _lost(arm: Arm, worst: float) -> dict[int, float]:
-    return {trial.seed: worst for trial in arm.trials if trial.status == "diverged"}
+    direction = spec.directions.get(metric)
+    if direction is None or finished:
+        return paired_difference(*on_shared_seeds(arm.final(metric), reference.final(metric)))
+    larger = direction == "max"
+    scores = [each.final_or_worst(metric, larger_is_better=larger) for each in (arm, reference)]
+    return paired_difference(*on_shared_seeds(*scores))

@@ -67,7 +67,7 @@ def resume(
 
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
-    from sweeps.analysis.claims import too_few_seeds_note
+    from sweeps.analysis.advice import notes
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
     from sweeps.spec.yaml import dump
@@ -85,7 +85,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
         resolved["scheduler"] = resolved.get("scheduler", "none")
     sys.stdout.write(dump({**resolved, "fixed": fixed}))
     sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
-    if note := too_few_seeds_note(spec):
+    for note in notes(spec):
         sys.stderr.write(f"{file}: {note}\n")
 
 

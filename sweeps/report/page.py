@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from sweeps.analysis.advice import too_few_seeds_note
 from sweeps.analysis.arms import is_judgeable, points_of
-from sweeps.analysis.claims import too_few_seeds_note
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError

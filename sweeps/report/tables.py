@@ -33,21 +33,17 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     differences = ["mean advantage of the first [95% interval]", "typical advantage [95% interval]"]
     differences += ["effect size", "seeds", "p of the pair"]
     columns = ["claim", "verdict", "arms", *differences, "p of the claim (Holm)", "to decide"]
-    return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=4)
+    return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=5)
 
 
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     claim, judgement = judged.claim, judged.judgement
-    where = "".join(f", {name} {value}" for name, value in claim.where.items())
     rows = []
-    for (first, second), difference in zip(judged.pairs, judged.evidence.differences, strict=True):
-        if claim.equal:
-            arms, p_value = f"{first} and {second}, within {number(claim.within)}", ""
-        else:
-            arms, p_value = f"{first} over {second}", number(difference.p_value)
+    for text, difference in zip(judged.comparisons, judged.evidence.differences, strict=True):
+        p_value = "" if claim.equal else number(difference.p_value)
         advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
         usual = typical(difference, judged.unit)
-        rows.append(["", "", arms + where, advantage, usual, effect, str(difference.n), p_value, "", ""])
+        rows.append(["", "", text, advantage, usual, effect, str(difference.n), p_value, "", ""])
     # Cells about the whole claim are filled in its first row only.
     rows[0][:2] = _claim_cell(claim), judgement.verdict
     rows[0][-2:] = number(judgement.p_value), seeds_to_decide(judged)

@@ -1,6 +1,7 @@
 """A claim of a sweep's YAML."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -108,3 +109,13 @@ class Claim(Model):
     def arms(self) -> list[Scalar]:
         """Every arm that the claim names."""
         return [*(self.better or []), *(self.worse or []), *(self.equal or []), *(self.drops or [])]
+
+
+def in_range(place: Between, values: Iterable[Scalar]) -> list[Scalar]:
+    """Select the numbers that lie in a range."""
+    low, high = place.between
+    return [
+        value
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    ]

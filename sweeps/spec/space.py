@@ -116,6 +116,21 @@ def applicable(spec: Spec, at: Mapping[str, Any], point: Mapping[str, Any]) -> d
     return {name: value for name, value in at.items() if applies(name)}
 
 
+def listed_for(spec: Spec, name: str, point: Mapping[str, Any]) -> list[Scalar]:
+    """List the values of a hyperparameter at which an arm is trained by itself.
+
+    They are those in a grid, in ``across`` or in ``at``; none if the hyperparameter does not apply to the
+    arm. ``point`` has the arm, and the values of other hyperparameters that the listed one may depend on.
+    """
+    if spec.confirm and name in spec.confirm.at:
+        values = spec.confirm.at[name]
+        return list(values) if applicable(spec, {name: values[0]}, point) else []
+    dimension = spec.space[name]
+    if not is_active(spec, dimension, point):
+        return []
+    return list(dimension.by_arm.get(str(point[spec.compared]), dimension.values))
+
+
 def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add to the chosen configurations the first of each arm with the values of every point in ``at``."""
     firsts: dict[int, Mapping[str, Any]] = {}

@@ -24,7 +24,9 @@ def figures(state: SweepState) -> list[Chart | Panels]:
     spec = state.spec
     style_of = styles([str(arm) for arm in spec.arms])
     strata = [(title_of(stratum), stratum) for stratum in spec.strata]
-    made = [(effect_against_sigma(state, stratum, style_of), title) for title, stratum in strata]
+    made: list[tuple[Made, str]] = []
+    for title, stratum in strata:
+        made.append((effect_against_sigma(state, stratum, style_of), title))
     for title, where in points_of(spec):
         made += [(chart, title) for chart in _of_arms(state, where, style_of)]
     if spec.is_grid:

@@ -123,8 +123,8 @@ def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
         # Before one of its seeds has ended, an arm has no curve.
         if times:
             curve = reached_by(times, arm.horizon)
-            steps = (curve.epochs, curve.fraction, "step", curve.low, curve.high)
-            series.append(Series(arm.name, style_of[arm.name], *steps))
+            style, bounds = style_of[arm.name], (curve.low, curve.high)
+            series.append(Series(arm.name, style, curve.epochs, curve.fraction, "step", *bounds))
     title, y_label = "Speed of convergence", "fraction of seeds that reached the target"
     caption = (
         f"Fraction of seeds whose {label_of(metric)} has reached {target:.3g}, by epoch (Kaplan-Meier), with "

@@ -1,6 +1,7 @@
 """The figures of flatness: a measure of each arm, and its paired differences from the reference."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
 from sweeps.analysis.effects import find_reference
@@ -13,7 +14,7 @@ from sweeps.spec.model import Spec
 
 
 def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], metric: str) -> Panels | None:
-    """Chart a measure of flatness after the last epoch, by arm and as differences; None if it was not measured."""
+    """Chart a measure of flatness, by arm and as paired differences; None if it was not measured."""
     values = {arm.name: arm.final(metric) for arm in arms}
     known = [value for by_seed in values.values() for value in by_seed.values()]
     if not known:
@@ -23,7 +24,7 @@ def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], met
     for index, name in enumerate(names):
         series += [of_seeds(name, style_of[name], index, values[name])]
         series += [of_means(name, style_of[name], index, summarise(list(values[name].values())))]
-    look = {"categories": names, "legend": False}
+    look: dict[str, Any] = {"categories": names, "legend": False}
     upper = Chart("values", "Each arm", spec.compared, label_of(metric), series, log_y=is_log, **look)
     panels = [upper]
     if lower := _differences(spec, arms, values, style_of):
@@ -38,7 +39,9 @@ def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], met
                 **look,
             )
         )
-    caption = f"{NAMES[metric].capitalize()} of the training loss after the last epoch; lower is flatter. {EXPLAINED}"
+    name = NAMES[metric]
+    caption = f"{name[0].upper()}{name[1:]} of the training loss after the last epoch; lower is flatter. "
+    caption += EXPLAINED
     if lower:
         caption += " Pairing by seed removes what a seed does to all arms alike."
     return Panels(metric.replace("_", "-"), f"Flatness: {NAMES[metric]}", panels, caption)

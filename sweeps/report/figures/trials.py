@@ -35,8 +35,8 @@ def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: 
     caption = "Best score so far of each arm. "
     if marks:
         caption += (
-            "Up to its dashed line an arm tries starting points that were fixed beforehand. Only after it, where "
-            "TPE chooses, does a flat end suggest that more trials would change little."
+            "Up to its dashed line an arm tries starting points that were fixed beforehand. Only after it, "
+            "where TPE chooses, does a flat end suggest that more trials would change little."
         )
     elif spec.search_stage:
         caption += "All trials had starting points that were fixed beforehand: TPE never chose any."

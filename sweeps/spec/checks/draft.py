@@ -48,7 +48,7 @@ class Draft:
         self.claims = {index: Claim.model_validate(raw) for index, raw in right}
 
     def _factor(self, key: str) -> tuple[str | None, list[Any]]:
-        """The hyperparameter in ``compare`` or ``across``, and its values; None and empty if it is not right."""
+        """The hyperparameter in ``compare`` or ``across``, and its values; None and empty if it is wrong."""
         factor: Any = self.content.get(key)
         if not isinstance(factor, str) and not (isinstance(factor, Mapping) and len(factor) == 1):
             return None, []
