@@ -34,6 +34,11 @@ class Effect:
     finished: PairedDifference
 
     @property
+    def sigma(self) -> float:
+        """The standard deviation of the noise."""
+        return float(self.at["sigma"] or 0)
+
+    @property
     def others(self) -> dict[str, Scalar]:
         """What is listed besides sigma, such as ``{"sigma_schedule": "follow_lr"}``."""
         return {name: value for name, value in self.at.items() if name != "sigma"}
@@ -57,7 +62,7 @@ def effects_of(state: SweepState, stratum: Mapping[str, Scalar]) -> list[Effect]
     others = [effect.others for effect in found]
     return sorted(
         found,
-        key=lambda e: (order.index(e.arm.name), not e.chosen, others.index(e.others), e.at["sigma"]),
+        key=lambda e: (order.index(e.arm.name), not e.chosen, others.index(e.others), e.sigma),
     )
 
 

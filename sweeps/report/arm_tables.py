@@ -5,10 +5,11 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
 from sweeps.analysis.descriptions import shown_values
-from sweeps.analysis.effects import Effect, difference_from, effects_of, find_reference
+from sweeps.analysis.effects import difference_from, effects_of, find_reference
 from sweeps.analysis.stats import reached_by, summarise
 from sweeps.record.state import SweepState
 from sweeps.report.labels import NAMES, interval, number, typical
+from sweeps.report.setup import shown
 from sweeps.report.tables import Table, differences_from_reference
 from sweeps.spec.model import Spec
 
@@ -59,26 +60,27 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         ("typical difference [95% interval]", [typical(pair) if pair else "" for _, pair in compared]),
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
     ]
-    return _without_empty("The arms", columns, words=1)
+    return _without_empty("The arms", columns, words=1 + any(columns[1][1]))
 
 
 def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], words: int) -> Table:
     """Return a table without the columns that have nothing but empty cells and zeros."""
     shown = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
     names, rows = [name for name, _ in shown], list(zip(*(cells for _, cells in shown), strict=True))
-    return Table(title, names, rows, words + ("with" in names))
+    return Table(title, names, rows, words)
 
 
 def _mean_cell(spec: Spec, arm: Arm, reference: Arm, metric: str) -> str:
-    """Write the mean difference with its interval; if seeds diverged, how many, and that of the others."""
+    """Write the mean difference with its interval, and below it how many seeds it leaves out."""
     finished = difference_from(spec, arm, reference, metric, finished=True)
     lost = [
         f"{each.diverged} of {len(each.trials)} seeds{of} diverged"
         for each, of in ((arm, ""), (reference, f" of {reference.name}"))
         if each.diverged
     ]
-    others = [] if lost and not finished.n else [interval(finished)]
-    return "; the others: ".join([*([", ".join(lost)] if lost else []), *others])
+    if not lost:
+        return interval(finished)
+    return f"{interval(finished)}\n{', '.join(lost)}" if finished.n else ", ".join(lost)
 
 
 def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
@@ -120,23 +122,18 @@ def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[
 def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:
     """Return one row for each arm at each listed sigma, and for what the search chose."""
     spec, effects = state.spec, effects_of(state, stratum)
-    reference = reference_of(spec)
-    chosen_by = "search's choice" if spec.search_stage else "given"
+    chosen_by = "by the search" if spec.search_stage else "given"
     differences = [_mean_cell(spec, effect.arm, effect.reference, spec.verdict_metric) for effect in effects]
+    others = list(effects[0].others) if effects else []
     columns = [
         (spec.compared, [effect.arm.name for effect in effects]),
-        ("with", [_listed(effect) for effect in effects]),
+        *((name, [shown(effect.at[name]) for effect in effects]) for name in others),
         ("chosen", [chosen_by if effect.chosen else "" for effect in effects]),
-        (f"mean difference from {reference} [95% interval]", differences),
+        ("sigma", [number(effect.sigma) for effect in effects]),
+        (f"mean difference from {reference_of(spec)} [95% interval]", differences),
         ("typical difference [95% interval]", [typical(effect.difference) for effect in effects]),
         ("seeds", [str(effect.difference.n) for effect in effects]),
         ("diverged", [str(effect.arm.diverged) for effect in effects]),
     ]
-    return _without_empty(f"Effect by sigma on {spec.verdict_metric}", columns if effects else [], words=2)
-
-
-def _listed(effect: Effect) -> str:
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in effect.at.items()
-    )
+    words = 1 + len(others) + any(effect.chosen for effect in effects)
+    return _without_empty(f"Effect by sigma on {spec.verdict_metric}", columns if effects else [], words)

@@ -54,6 +54,8 @@ def figure(chart: Chart | Panels) -> go.Figure:
     share: dict[str, Any] = {"shared_xaxes": several, "shared_yaxes": chart.columns > 1 and "all"}
     space = {"horizontal_spacing": 0.03, "vertical_spacing": 0.1} if several else {}
     result = make_subplots(chart.rows, chart.columns, subplot_titles=titles, **share, **space)
+    # So far the only annotations are the titles of panels.
+    result.update_annotations(font_size=14)
     result.update_layout(_layout(chart))
     drawn = [drawable(panel) for panel in chart.panels]
     named: set[str] = set()
@@ -176,7 +178,7 @@ def _band(points: Points) -> go.Scatter:
 
 def _layout(chart: Chart | Panels) -> dict[str, Any]:
     title, panels = wrapped(chart.title, 75), chart.panels
-    height = 260 * chart.rows + 100 if chart.rows > 1 else 420
+    height = 260 * chart.rows + 100 if chart.rows > 1 else 420 + 60 * (chart.columns > 1)
     height += max(4 * max(map(len, panel.tick_labels)) if panel.crowded else 0 for panel in panels)
     above = 60 + 20 * title.count("\n") + (20 if isinstance(chart, Panels) else 0)
     return {

@@ -11,7 +11,7 @@ from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.report.arm_tables import effect_tables, tables_at
-from sweeps.report.figures import figures
+from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
 from sweeps.report.labels import headline, label_of
 from sweeps.report.png import save
@@ -32,14 +32,16 @@ def write_report(folder: SweepFolder) -> Path:
     state = folder.state()
     if not any(trial.epochs for trial in state.trials.values()):
         raise SweepError(f"{folder.path}: nothing to report yet, no trial has finished an epoch")
-    charts = figures(state)
+    effects, charts = effect_figures(state), figures(state)
     folder.report.mkdir(exist_ok=True)
     for old in folder.report.glob("*.png"):
         old.unlink()
-    for chart in charts:
+    for chart in [*effects, *charts]:
         save(chart, folder.report / f"{chart.slug}.png")
-    page, drawn = folder.report / PAGE, [to_html(chart) for chart in charts]
-    write_pages(page, **_content(state, folder), charts=charts, drawn=drawn, script=plotly_script())
+    page = folder.report / PAGE
+    write_pages(
+        page, **_content(state, folder), effects=effects, charts=charts, draw=to_html, script=plotly_script()
+    )
     return page
 
 
@@ -54,8 +56,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
             isinstance(place, Between) for claim in spec.claims for place in claim.where.values()
         ),
     }
-    tables = effect_tables(state)
-    tables += [table for suffix, where in points_of(spec) for table in tables_at(state, suffix, where)]
+    tables = [table for suffix, where in points_of(spec) for table in tables_at(state, suffix, where)]
     return {
         "name": spec.name,
         "sweep": folder.path.name,
@@ -64,6 +65,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "headline": headline(judged),
         "claims": claims_table(judged) if judged else None,
         "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
+        "by_sigma": effect_tables(state),
         "arms": tables,
         "search": search_table(state),
         "setup": setup(state),

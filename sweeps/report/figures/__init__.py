@@ -19,21 +19,26 @@ from sweeps.spec.sections import Scalar
 Made = Chart | Panels | None
 
 
+def effect_figures(state: SweepState) -> list[Chart | Panels]:
+    """Return the effects against sigma, for each value of ``across``; empty if no sigmas are listed."""
+    style_of = styles([str(arm) for arm in state.spec.arms])
+    made = [(effect_against_sigma(state, each, style_of), title_of(each)) for each in state.spec.strata]
+    return [_at_point(chart, title) for chart, title in made if chart]
+
+
 def figures(state: SweepState) -> list[Chart | Panels]:
-    """Return every chart that the sweep has data for."""
+    """Return every other chart that the sweep has data for."""
     spec = state.spec
     style_of = styles([str(arm) for arm in spec.arms])
-    strata = [(title_of(stratum), stratum) for stratum in spec.strata]
     made: list[tuple[Made, str]] = []
-    for title, stratum in strata:
-        made.append((effect_against_sigma(state, stratum, style_of), title))
     for title, where in points_of(spec):
         made += [(chart, title) for chart in _of_arms(state, where, style_of)]
     if spec.is_grid:
         if "sigma" in spec.search and all(where.keys() <= {"sigma"} for _, where in points_of(spec)):
             made.append((means_against_sigma(state, style_of), ""))
     elif state.of_stage(SEARCH):
-        for title, stratum in strata:
+        for stratum in spec.strata:
+            title = title_of(stratum)
             made += [(chart, title) for chart in _of_search(state, stratum, style_of)]
     return [_at_point(chart, title) for chart, title in made if chart]
 

@@ -77,7 +77,7 @@ def _of_arm(
     style: Style, name: str, effects: Sequence[Effect], shift: float, edge: float
 ) -> Iterator[Series]:
     """Yield the line of an arm, its seeds that diverged, and what the search chose."""
-    listed = sorted((e for e in effects if not e.chosen), key=_sigma)
+    listed = sorted((e for e in effects if not e.chosen), key=lambda e: e.sigma)
     drawn = [effect for effect in listed if effect.finished.n]
     yield _means(name, style, drawn, shift, "joined")
     partly = [effect for effect in drawn if effect.finished.n < effect.difference.n]
@@ -91,27 +91,23 @@ def _of_arm(
     yield _means(name, style._replace(symbol="star"), chosen, shift, "dots", named=False)
 
 
-def _sigma(effect: Effect) -> float:
-    return float(effect.at["sigma"] or 0)
-
-
 def _means(
     name: str, style: Style, effects: Sequence[Effect], shift: float, kind: Any, named: bool = True
 ) -> Series:
     pairs = [effect.finished for effect in effects]
     low, high, mean = ([getattr(pair, end) for pair in pairs] for end in ("low", "high", "mean"))
-    x, hover = [_sigma(effect) * shift for effect in effects], [_hover(effect) for effect in effects]
+    x, hover = [effect.sigma * shift for effect in effects], [_hover(effect) for effect in effects]
     return Series(name, style, x, mean, kind, low, high, hover, own_hover=True, named=named)
 
 
 def _dots(name: str, style: Style, effects: Sequence[Effect], y: Sequence[float], shift: float) -> Series:
-    x, hover = [_sigma(effect) * shift for effect in effects], [_hover(effect) for effect in effects]
+    x, hover = [effect.sigma * shift for effect in effects], [_hover(effect) for effect in effects]
     return Series(name, style, x, y, "dots", hover=hover, own_hover=True, named=False)
 
 
 def _hover(effect: Effect) -> str:
     lines = [
-        f"sigma: {number(_sigma(effect))}{', as the search chose it' if effect.chosen else ''}",
+        f"sigma: {number(effect.sigma)}{', as the search chose it' if effect.chosen else ''}",
         f"mean difference: {interval(effect.finished)}",
         f"typical difference: {typical(effect.difference)}",
         f"seeds: {effect.difference.n}",
