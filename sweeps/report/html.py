@@ -93,7 +93,7 @@ def _draw(
         result.add_annotation(text="no data", font={"color": GREY, "size": 16}, **middle, **place)
     if chart.reference is not None:
         add_line = result.add_vline if chart.horizontal else result.add_hline
-        look: dict[str, Any] = {"line": {"color": GREY, "width": 1}, "layer": "below"}
+        look: dict[str, Any] = {"line": {"color": GREY, "width": 1}, "layer": "between"}
         add_line(chart.reference, exclude_empty_subplots=False, **look, **place)
     for x, text in chart.marks:
         note = {

@@ -67,7 +67,9 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
     center, low, high = estimate
     width = high - low
     if math.isinf(width):
-        ends = ("unbounded" if math.isinf(end) else number(end) for end in (low, high))
+        ends = ["unbounded" if math.isinf(end) else number(end) for end in (low, high)]
+        if low == -high:
+            ends = ends[:1]
         return f"{number(center)} [{', '.join(ends)}]{unit}" if n > 1 else f"{number(center)}{unit}"
     if not width > 0:
         every = " with every seed" if n > 1 else ""
