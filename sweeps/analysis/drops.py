@@ -7,31 +7,41 @@ import numpy as np
 from sweeps.analysis.arms import Arm, curve_of
 
 
+def n_choosing(seeds: int) -> int:
+    """Return how many of an arm's seeds choose its best epoch: a fifth of them, at least one."""
+    return max(1, seeds // 5)
+
+
 def best_and_last(curves: Mapping[int, Sequence[float]]) -> tuple[dict[int, float], dict[int, float]]:
     """Return by seed the score at the arm's best epoch, and the score after its last.
 
-    The best epoch of a seed is the one before the last with the best mean over the other seeds. Were it the
-    best of the seed's own curve, every curve that is flat but noisy would fall, by the luck of its best
-    epoch. The other seeds choose without knowing that luck: for a flat curve the expected difference is 0,
-    for one that still rises it is negative.
+    The first fifth of the seeds choose the epoch: the one before the last with their best mean. Only the
+    other seeds have a result. Were the best epoch that of each seed's own curve, every curve that is flat but
+    noisy would fall, by the luck of its best epoch. Seeds that had no part in the choice show a difference of
+    0 on average for a flat curve, and a negative one for a curve that still rises.
 
-    Seeds that diverged choose only if all others did, because the mean is -inf once one of them diverged.
+    Leaving out only the seed itself, so that every seed is judged at the best epoch of all others, is not
+    enough. The differences then have a mean of 0 as well, but since nearly all seeds have a part in the same
+    choice they are not independent, and flat curves fall in up to four times as many studies as they may.
+
+    Choosing seeds that diverged do not count, unless all did: the mean is -inf once one of them diverged.
 
     Args:
         curves: Scores after each epoch by seed, larger if better, each of the same length of two or more;
-            -inf from the epoch in which a seed diverged. A single seed has no best epoch.
+            -inf from the epoch in which a seed diverged.
 
     Returns:
-        Scores at the best epoch, and after the last.
+        Scores at the best epoch, and after the last; empty for fewer than two seeds.
     """
-    scores = np.array(list(curves.values()), float)
-    best, last = dict[int, float](), dict[int, float]()
-    for index, seed in enumerate(curves):
-        others = np.delete(scores, index, axis=0)
-        if len(others):
-            best[seed] = float(scores[index, _best_epoch(others)])
-            last[seed] = float(scores[index, -1])
-    return best, last
+    seeds, scores = sorted(curves), np.array([curves[seed] for seed in sorted(curves)], float)
+    n = n_choosing(len(seeds))
+    if len(seeds) <= n:
+        return {}, {}
+    best = scores[n:, _best_epoch(scores[:n])]
+    tested = seeds[n:]
+    return dict(zip(tested, best.tolist(), strict=True)), dict(
+        zip(tested, scores[n:, -1].tolist(), strict=True)
+    )
 
 
 def _best_epoch(scores: np.ndarray) -> int:

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, is_judgeable, points_of, reference_of
-from sweeps.analysis.claims import judge_claims
-from sweeps.analysis.stats import ALPHA, holm, summarise
+from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, points_of, reference_of
+from sweeps.analysis.claims import judge_studies
+from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
 from sweeps.report.labels import interval, number, seeds_to_decide
 from sweeps.report.render import write_pages
-from sweeps.report.tables import Table, differences_from_reference
+from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
 from trainables import registry
 
@@ -25,26 +25,41 @@ def write_overview(storage: Path) -> Path:
     Raises:
         SweepError: If no study there has arms with several seeds.
     """
-    states = [state for name in study_names(storage) if (state := _latest(sweep_folders(storage, name)))]
+    folders = {name: sweep_folders(storage, name) for name in study_names(storage)}
+    states = [state for of_study in folders.values() if (state := _latest(of_study))]
+    left_out = [note for name, of_study in folders.items() if (note := _left_out(name, of_study))]
     table, claims = overview_table(states), verdicts_table(states)
     if not table.rows:
-        raise SweepError(f"{storage}: no study has arms with several seeds yet; run one with stages.confirm")
-    page = storage / "overview.html"
-    write_pages(page, studies=table, claims=claims, better=_BETTER, worse=_WORSE, alpha=ALPHA)
+        reasons = "".join(f"; {note}" for note in left_out)
+        rule = "no study has arms with several seeds yet; run one with stages.confirm"
+        raise SweepError(f"{storage}: {rule}{reasons}")
+    page, marks = storage / "overview.html", {"better": _BETTER, "worse": _WORSE, "alpha": ALPHA}
+    write_pages(page, studies=table, claims=claims, left_out=left_out, **marks)
     return page
 
 
 def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
     """Return the latest sweep that can be judged: one that has just begun does not hide its predecessor."""
     for folder in reversed(folders):
-        # A trainable that only a script registers is not known here.
-        if folder.spec().trainable in registry.names() and is_judgeable(state := folder.state()):
+        if _is_known(folder) and is_judgeable(state := folder.state()):
             return state
     return None
 
 
+def _is_known(folder: SweepFolder) -> bool:
+    """Whether a sweep's trainable is registered here: one that only a script registers is not."""
+    return folder.spec().trainable in registry.names()
+
+
+def _left_out(name: str, folders: Sequence[SweepFolder]) -> str:
+    """Say that a study is left out as its trainable is not registered here; empty if it is."""
+    if not folders or any(map(_is_known, folders)):
+        return ""
+    return f"{name} is left out, as its trainable {folders[-1].spec().trainable} is not registered here"
+
+
 def overview_table(states: Sequence[SweepState]) -> Table:
-    """Return one row for each study, or for each point of a grid."""
+    """Return one row for each study, for each point of a grid, or for each value of ``across``."""
     heads_and_cells: list[tuple[list[str], dict[str, str]]] = []
     for state in states:
         for suffix, where in points_of(state.spec):
@@ -57,10 +72,10 @@ def overview_table(states: Sequence[SweepState]) -> Table:
 
 
 def verdicts_table(states: Sequence[SweepState]) -> Table:
-    """Return one row for each claim."""
+    """Return one row for each claim; p-values are corrected for the claims of all studies together."""
     rows = []
-    for state in states:
-        for judged in judge_claims(state):
+    for state, claims in zip(states, judge_studies(states), strict=True):
+        for judged in claims:
             verdict, p_value = judged.judgement.verdict, number(judged.judgement.p_value)
             seeds = min(difference.n for difference in judged.evidence.differences)
             needed = seeds_to_decide(judged) or judged.remark
@@ -100,14 +115,26 @@ def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
 
 def _marks(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
     """Return the marks of the arms that differ significantly from the reference."""
-    differences = {name: pair for name, pair in differences_from_reference(spec, arms).items() if pair.n}
+    differences = _advantages(spec, arms)
     p_values = holm([difference.p_value for difference in differences.values()])
-    unsound = {arm.name for arm in arms if arm.is_unsound(spec.verdict_metric)}
+    failed = {arm.name for arm in arms if arm.failed}
     marks = {}
     for (name, difference), p_value in zip(differences.items(), p_values, strict=True):
-        # A single seed can turn the mean, but not the test.
-        better = (difference.p_greater < difference.p_less) == (spec.objective.mode == "max")
-        # Diverged seeds are missing from the test, which must not help their arm.
-        if p_value <= ALPHA and (name if better else reference_of(spec)) not in unsound:
+        better = difference.p_greater < difference.p_less
+        # The test is blind to a few seeds that are far off, and the mean must agree with it.
+        agrees = difference.mean > 0 if better else difference.mean < 0
+        # Failed seeds are missing from the test, which must not help their arm.
+        if p_value <= ALPHA and agrees and (name if better else reference_of(spec)) not in failed:
             marks[name] = f" {_BETTER if better else _WORSE}"
     return marks
+
+
+def _advantages(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
+    """Return how much better each other arm is than the reference; one without shared seeds is left out."""
+    metric, larger_is_better = spec.verdict_metric, spec.objective.mode == "max"
+    sign = 1.0 if larger_is_better else -1.0
+    by_arm = {arm.name: arm.final_or_worst(metric, larger_is_better=larger_is_better) for arm in arms}
+    scores = {name: {seed: sign * score for seed, score in own.items()} for name, own in by_arm.items()}
+    base = scores.pop(reference_of(spec), {})
+    differences = {name: paired_difference(*on_shared_seeds(own, base)) for name, own in scores.items()}
+    return {name: difference for name, difference in differences.items() if difference.n}

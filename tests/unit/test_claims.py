@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.advice import too_few_seeds_note
+from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM, SweepState

@@ -13,7 +13,7 @@ from sweeps.analysis.stats import summarise
 from sweeps.errors import SweepError
 from sweeps.record.state import CONFIRM
 from sweeps.report.labels import interval
-from sweeps.report.overview import overview_table, write_overview
+from sweeps.report.overview import overview_table, verdicts_table, write_overview
 from sweeps.report.page import write_report
 from tests.made_sweeps import (
     MODES,
@@ -471,7 +471,7 @@ def test_no_arm_is_marked_better_by_seeds_that_diverged():
     assert row["after_all"].endswith("]")
 
 
-def test_marks_follow_the_test_where_one_seed_turns_the_mean():
+def test_an_arm_has_no_mark_where_one_seed_turns_the_mean():
     sweep = MadeSweep(comparison(seeds=20))
     search(sweep, TRUTH)
     for point in sweep.select():
@@ -479,7 +479,40 @@ def test_marks_follow_the_test_where_one_seed_turns_the_mean():
             above = {"layer": -0.5 if seed == 1 else 0.01 + seed / 1e4}.get(point["noise"], 0.0)
             sweep.trial(point, seed, curve(0.9, test_accuracy=0.9 + above), stage=CONFIRM)
     (row,) = cells(overview_table([sweep.state]))
-    assert row["layer"].endswith("(+)")
+    assert row["layer"].endswith("]")
+
+
+def test_the_claims_of_all_studies_are_corrected_together():
+    # The smallest p-value of seven seeds, 2 / 2^7 = 0.0156, is enough for one of three claims, not of four.
+    behind = {
+        "name": "after_all is behind",
+        "metric": "test_accuracy",
+        "better": "none",
+        "worse": "after_all",
+    }
+    studies = [made_comparison(behind, name=f"study-{n}", seeds=7).state for n in range(4)]
+    (alone,) = cells(verdicts_table(studies[:1]))
+    assert (alone["verdict"], alone["p (Holm)"]) == ("supported", "0.0156")
+    three, four = cells(verdicts_table(studies[:3])), cells(verdicts_table(studies))
+    assert [(row["study"], row["verdict"]) for row in three] == [
+        (f"study-{n}", "supported") for n in range(3)
+    ]
+    assert {(row["verdict"], row["p (Holm)"]) for row in four} == {("undecided", "0.0625")}
+
+
+def test_each_stratum_has_a_row():
+    sweep = MadeSweep(comparison(across={"model": ["shallow", "deep"]}, seeds=8))
+    points = [{**tuned, "lr": 0.1, "sigma": 0.1} for tuned in sweep.spec.tuned]
+    sweep.events.append({"event": "select", "time": 0, "points": points})
+    for point in points:
+        for seed in sweep.spec.confirm_seeds:
+            lead = (point["noise"] == "layer") * (0.1 if point["model"] == "deep" else -0.1)
+            sweep.trial(point, seed, curve(0.8, test_accuracy=0.8 + lead + seed / 1e3), stage=CONFIRM)
+    shallow, deep = cells(overview_table([sweep.state]))
+    studies = ["made-comparison, model shallow", "made-comparison, model deep"]
+    assert [shallow["study"], deep["study"]] == studies
+    assert (shallow["architecture"], deep["architecture"]) == ("shallow", "deep")
+    assert (shallow["layer"][-3:], deep["layer"][-3:]) == ("(-)", "(+)")
 
 
 def test_the_overview_shows_the_latest_sweeps_that_can_be_compared(tmp_path):
@@ -508,10 +541,11 @@ def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, c
     MadeSweep(comparison(name="scripted", trainable="curves")).write(tmp_path)
     registered = registry._registered.pop("curves")
     try:
-        assert [row[2] for row in Page(write_overview(tmp_path).read_text()).rows] == [
-            "study",
-            "made-comparison",
-        ]
+        page = write_overview(tmp_path)
+        assert [row[2] for row in Page(page.read_text()).rows] == ["study", "made-comparison"]
+        line = "scripted is left out, as its trainable curves is not registered here."
+        assert line in page.read_text()
+        assert line in page.with_suffix(".md").read_text()
     finally:
         registry._registered["curves"] = registered
 

@@ -23,8 +23,8 @@ from sweeps.record.folder import create_sweep
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
-from sweeps.spec.model import Spec
 from sweeps.spec.claim import Claim
+from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import SearchSpace, n_trials
 from trainables import registry
@@ -1019,20 +1019,20 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.better",
         (claim("better: [layer, all], worse: none"),),
-        lambda built: built.judged.pairs,
-        [("layer", "none"), ("all", "none")],
+        lambda built: built.judged.comparisons,
+        ["layer over none", "all over none"],
     ),
     (
         "claims.*.worse",
         (claim("better: layer, worse: [none, all]"),),
-        lambda built: built.judged.pairs,
-        [("layer", "none"), ("layer", "all")],
+        lambda built: built.judged.comparisons,
+        ["layer over none", "layer over all"],
     ),
     (
         "claims.*.equal",
         (claim("equal: [none, all], within: 1"),),
-        lambda built: built.judged.pairs,
-        [("none", "all")],
+        lambda built: built.judged.comparisons,
+        ["none and all, within 1"],
     ),
     (
         "claims.*.within",

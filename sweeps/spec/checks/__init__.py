@@ -5,12 +5,21 @@ from typing import Any
 
 from sweeps.errors import Location, SweepError, unknown_message
 from sweeps.spec.checks.claims import check_claims
+from sweeps.spec.checks.confirm import check_at, check_configurations
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.checks.hyperparameters import check_comparison, check_conditions, check_sigma, check_values
+from sweeps.spec.checks.factors import check_across, check_comparison
+from sweeps.spec.checks.hyperparameters import (
+    check_conditions,
+    check_lists_by_arm,
+    check_sigma,
+    check_values,
+)
 from sweeps.spec.checks.trials import TRIAL_CHECKS
 from sweeps.spec.model import declaration_of
 from sweeps.spec.sections import Dimension
 from trainables import registry
+
+HYPERPARAMETER_CHECKS = (check_conditions, check_lists_by_arm, check_sigma, check_at, check_configurations)
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
@@ -38,16 +47,24 @@ def _problems(draft: Draft) -> Iterator[Problem]:
     for location, message in check_values(draft):
         draft.broken.add(str(location[1]))
         yield location, message
-    in_comparison = list(check_comparison(draft))
-    yield from in_comparison
-    if draft.compared and not in_comparison:
-        # The checks below treat the arms as the values of a dimension.
-        if draft.compared not in draft.search:
-            draft.dimensions[draft.compared] = Dimension(choice=draft.arms)
-    elif draft.compares or in_comparison:
-        draft.broken.add(str(draft.compared))
+    for check_factor, name, values in (
+        (check_comparison, draft.compared, draft.arms),
+        (check_across, draft.across, draft.strata),
+    ):
+        found = list(check_factor(draft))
+        yield from found
+        _take_factor(draft, name, values, is_right=not found)
+    for check_part in (*HYPERPARAMETER_CHECKS, *TRIAL_CHECKS, check_claims):
+        yield from check_part(draft)
+
+
+def _take_factor(draft: Draft, name: str | None, values: list[Any], *, is_right: bool) -> None:
+    """Let the checks that follow treat the arms, or the strata, as the values of a dimension."""
+    if name and is_right:
+        if name not in draft.search:
+            draft.dimensions[name] = Dimension(choice=values)
+    elif name or not is_right or (draft.compares and draft.compared is None):
+        draft.broken.add(str(name))
         if "noise" not in {*draft.fixed, *draft.search}:
             # A misspelt name may have meant noise.
             draft.broken.add("noise")
-    for check_part in (check_conditions, check_sigma, *TRIAL_CHECKS, check_claims):
-        yield from check_part(draft)

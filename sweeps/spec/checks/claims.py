@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from sweeps.errors import one_of, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.claim import Claim
+from sweeps.spec.checks.places import check_than, check_where
+from sweeps.spec.claim import Between, Claim
 from sweeps.spec.model import CURVATURE
-from sweeps.spec.sections import is_among
 
 
 def check_claims(draft: Draft) -> Iterator[Problem]:
@@ -27,7 +27,7 @@ def check_claims(draft: Draft) -> Iterator[Problem]:
         if first != index:
             yield ("claims", index, "name"), f"{shown(claim.name)} is already the name of claims[{first}]"
         if draft.is_grid or has_confirm:
-            for find in (_arms, _metric, _epochs, _point):
+            for find in (_arms, _metric, _epochs, check_where, check_than):
                 for location, message in find(draft, claim):
                     yield ("claims", index, *location), message
 
@@ -37,7 +37,7 @@ def _arms(draft: Draft, claim: Claim) -> Iterator[Problem]:
     if compared in draft.broken:
         return
     arms = [str(arm) for arm in (draft.arms if draft.compared else draft.possible_values("noise"))]
-    for key in ("better", "worse", "equal"):
+    for key in ("better", "worse", "equal", "drops"):
         names = getattr(claim, key) or []
         for name in names:
             if str(name) not in arms:
@@ -49,22 +49,24 @@ def _arms(draft: Draft, claim: Claim) -> Iterator[Problem]:
 
 
 def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
-    every_epoch, only_confirm = draft.declaration.metrics(), draft.declaration.test_metrics()
-    known = every_epoch | dict(CURVATURE) | ({} if draft.is_grid else only_confirm)
-    if claim.metric not in known:
-        problem = "is reported only by a confirm stage" if claim.metric in only_confirm else "is not known"
-        yield ("metric",), unknown_message(claim.metric, list(known), problem)
+    metric, key = claim.measured, "metric" if claim.area is None else "area"
+    every_epoch, at_the_end = draft.declaration.metrics(), draft.declaration.test_metrics()
+    reads_test = not draft.is_grid or draft.valid(False, "test")
+    known = every_epoch | dict(CURVATURE) | (at_the_end if reads_test else {})
+    if metric not in known:
+        only = "is reported only by a confirm stage, or a grid with test: true"
+        yield (key,), unknown_message(metric, list(known), only if metric in at_the_end else "is not known")
         return
-    if known[claim.metric] is None and (claim.better or claim.reach is not None):
+    if known[metric] is None and (claim.better or claim.drops or claim.reach is not None):
         judged = [name for name, direction in known.items() if direction]
-        yield ("metric",), f"has no better direction; this claim can be about {one_of(judged)}"
-    when = draft.section("stages", "confirm").get("curvature", draft.fixed.get("curvature", "never"))
-    if claim.metric in CURVATURE and when == "never" and "curvature" not in draft.search:
-        yield ("metric",), f"needs curvature: end, in {'fixed' if draft.is_grid else 'stages.confirm'}"
-    for key in ("reach", "epoch"):
-        if claim.metric not in every_epoch and getattr(claim, key) is not None:
+        yield (key,), f"has no better direction; this claim can be about {one_of(judged)}"
+    when = draft.confirm.get("curvature", draft.fixed.get("curvature", "never"))
+    if metric in CURVATURE and when == "never" and "curvature" not in draft.search:
+        yield (key,), f"needs curvature: end, in {'fixed' if draft.is_grid else 'stages.confirm'}"
+    for form in ("reach", "epoch", "area", "drops"):
+        if metric not in every_epoch and getattr(claim, form) is not None:
             possible = one_of(name for name, direction in every_epoch.items() if direction)
-            yield (key,), f"needs a metric of every epoch: {possible}"
+            yield (form,), f"needs a metric of every epoch: {possible}"
 
 
 def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
@@ -72,40 +74,18 @@ def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
         return
     epochs = draft.most_epochs
     if "epochs" in claim.where or draft.compared == "epochs":
-        given = [claim.where["epochs"]] if "epochs" in claim.where else claim.arms
-        epochs = min(value if isinstance(value, int) else 0 for value in given)
+        place = claim.where.get("epochs")
+        given = [place.between[0]] if isinstance(place, Between) else claim.arms if place is None else [place]
+        epochs = min(int(value) if isinstance(value, int | float) else 0 for value in given)
     if epochs < 1:
         # Another check reports epochs that are not a whole number above 0.
         return
-    if claim.epoch is not None and claim.epoch > epochs:
-        yield ("epoch",), f"must be at most the {epochs} epochs of a trial, got {claim.epoch}"
+    for key in ("epoch", "until"):
+        last = getattr(claim, key)
+        if last is not None and last > epochs:
+            yield (key,), f"must be at most the {epochs} epochs of a trial, got {last}"
+    if claim.drops and epochs < 3:
+        yield ("drops",), f"needs trials of at least 3 epochs, got {epochs}"
     if claim.reach is not None and claim.within is not None and claim.within >= epochs:
         rule = f"counts epochs when reach is given, and must be below the {epochs} of a trial"
         yield ("within",), f"{rule}, got {claim.within:g}"
-
-
-def _point(draft: Draft, claim: Claim) -> Iterator[Problem]:
-    """Check that a claim says which point of a grid it is about."""
-    if not draft.is_grid:
-        if claim.where:
-            yield ("where",), "is for mode: grid; after a search each arm has its own best configuration"
-        return
-    compared = draft.compared or "noise"
-    listed = {key: item.values for key, item in draft.dimensions.items() if key != compared and item.values}
-    for name, value in claim.where.items():
-        if name == compared:
-            yield ("where", name), "tells the arms apart: name them in better and worse, or in equal"
-        elif name in listed:
-            if not is_among(value, listed[name]):
-                possible = one_of(map(str, listed[name]))
-                yield ("where", name), f"{shown(value)} is not a value of {name}; it can be {possible}"
-        elif name not in {*draft.broken, *draft.search}:
-            message = "leave it out: the grid has no dimension but the arms"
-            if listed:
-                message = unknown_message(name, list(listed), "is not searched")
-            yield ("where", name), message
-    # A misspelt key, reported above, may be the one that would be missing here.
-    if claim.where.keys() <= listed.keys():
-        for name, values in listed.items():
-            if len(values) > 1 and name not in claim.where.keys() | draft.broken:
-                yield ("where",), f"must say which {name}, such as {{{name}: {values[0]}}}"

@@ -7,6 +7,7 @@ from sweeps.errors import Location
 from sweeps.spec.claim import Claim
 from sweeps.spec.model import name_in, values_in
 from sweeps.spec.sections import Dimension
+from sweeps.spec.space import NOISE_HYPERPARAMETERS
 from trainables.declarations.base import Declaration
 
 Problem = tuple[Location, str]
@@ -38,6 +39,9 @@ class Draft:
         }
         self.is_grid = content.get("mode") == "grid"
         self.stages = self.section("stages")
+        self.confirm = self.section("stages", "confirm")
+        self.at = self.section("stages", "confirm", "at")
+        self.configurations = self.section("stages", "confirm", "configurations")
         self.has_stages = content.get("stages") is not None
         self.compares = content.get("compare") is not None
         self.compared, self.arms = self._factor("compare")
@@ -80,6 +84,30 @@ class Draft:
             return dimension.values
         unsearched = self.fixed.get(name, self.fields[name].default)
         return [*(dimension.values if dimension else ()), unsearched]
+
+    def listed(self, name: str, arm: Any) -> list[Any]:
+        """The values of a hyperparameter at which an arm is trained by itself; empty if it has none.
+
+        They are those of a grid, of ``across`` or of ``at``.
+        """
+        dimension = self.dimensions.get(name)
+        none: list[Any] = []
+        values = self.valid(none, "stages", "confirm", "at", name) if name in self.at else None
+        if dimension and self.compared and arm not in dimension.conditions.get(self.compared, [arm]):
+            return []
+        if values is not None:
+            without = self.compared == "noise" and arm == "none" and name in NOISE_HYPERPARAMETERS
+            return [] if without else values
+        if dimension is None:
+            return []
+        return dimension.by_arm.get(str(arm), []) if dimension.by_arm else dimension.values
+
+    @property
+    def places(self) -> list[str]:
+        """The hyperparameters of the points that a claim can be about."""
+        if not self.is_grid:
+            return [*([self.across] if self.across else []), *self.at]
+        return [name for name, item in self.dimensions.items() if name != self.compared and item.values]
 
     @property
     def most_epochs(self) -> int:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import Location, shown, unknown_message
+from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, MOST_VALUES, Dimension, has_duplicates, is_among
+from sweeps.spec.sections import KINDS, Dimension, is_among
 from trainables.declarations.hyperparameters import NOISE_MODES
 
 
@@ -25,17 +25,24 @@ def check_values(draft: Draft) -> Iterator[Problem]:
                 yield from _dimension_values(draft, name, value)
             elif problem := value_problem(draft.fields[name], value):
                 yield (section, name), problem
-            if name == draft.compared:
-                yield (section, name), "leave it out: compare gives its values"
+            for key, factor in (("compare", draft.compared), ("across", draft.across)):
+                if name == factor:
+                    yield (section, name), f"leave it out: {key} gives its values"
 
 
 def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
     field, written = draft.fields[name], raw if isinstance(raw, Mapping) else {"choice": raw}
     for kind in KINDS:
         values = written.get(kind)
-        for index, value in enumerate(values if isinstance(values, list) else []):
-            if problem := value_problem(field, value):
-                yield ("search", name, kind, index), problem
+        by_arm = (
+            {(arm,): listed for arm, listed in values.items()}
+            if isinstance(values, Mapping)
+            else {(): values}
+        )
+        for arm, listed in by_arm.items():
+            for index, value in enumerate(listed if isinstance(listed, list) else []):
+                if problem := value_problem(field, value):
+                    yield ("search", name, kind, *arm, index), problem
     dimension = draft.dimensions.get(name)
     takes = get_args(field.annotation) or (field.annotation,)
     if dimension and dimension.kind in ("uniform", "log_uniform") and int in takes and float not in takes:
@@ -55,38 +62,10 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
     return None
 
 
-def check_comparison(draft: Draft) -> Iterator[Problem]:
-    name, arms = draft.compared, draft.arms
-    if name is None:
-        if draft.has_stages and not draft.compares:
-            yield ("stages",), "needs compare: the hyperparameter whose values are the arms, such as noise"
-        return
-    is_name = isinstance(draft.content["compare"], str)
-    location: Location = ("compare",) if is_name else ("compare", name)
-    if name not in draft.fields:
-        yield location, unknown_message(name, list(draft.fields))
-    elif is_name and not arms:
-        yield location, f"must list its values, such as {{{name}: [...]}}"
-    elif len(arms) > MOST_VALUES:
-        yield location, f"must have at most {MOST_VALUES:,} values, got {len(arms):,}"
-    elif len(arms) < 2 or has_duplicates(arms):
-        yield location, f"must have two values or more, each once, got {shown(arms)}"
-    elif name == "curvature" and draft.has_stages:
-        yield location, "must be the same for all arms: put it in stages.confirm, and compare something else"
-    else:
-        for index, arm in enumerate(arms):
-            if problem := value_problem(draft.fields[name], arm) or _spelling(draft.fields[name], arm):
-                yield (*location, index), problem
-
-
-def _spelling(field: FieldInfo, arm: Any) -> str | None:
-    annotation: Any = field.annotation
-    text = str(TypeAdapter(annotation).validate_python(arm))
-    return None if text == str(arm) else f"must be written {text}, because arms are named by their text"
-
-
 def check_conditions(draft: Draft) -> Iterator[Problem]:
     for name, dimension in draft.dimensions.items():
+        if dimension.when == "noisy" and "noise" not in draft.broken and not _noisy(draft):
+            yield ("search", name, "when"), "is never true: noise is none in every trial"
         for parent, values in (dimension.when if isinstance(dimension.when, dict) else {}).items():
             location = ("search", name, "when", parent)
             above = draft.dimensions.get(parent)
@@ -113,27 +92,50 @@ def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> f
     return seen
 
 
+def check_lists_by_arm(draft: Draft) -> Iterator[Problem]:
+    """Check grids that list their values for each arm."""
+    arms = list(map(str, draft.arms))
+    for name, dimension in draft.dimensions.items():
+        location = ("search", name, "grid")
+        if dimension.by_arm and not draft.compares:
+            yield location, "needs compare, whose values are the arms; without it, give one list"
+        elif dimension.by_arm and draft.compared not in draft.broken:
+            for arm in dimension.by_arm:
+                if arm not in arms:
+                    yield (*location, arm), unknown_message(arm, arms, "is not an arm")
+
+
+def _noisy(draft: Draft) -> list[Any]:
+    """List the noise modes that trials can have, except none."""
+    return [mode for mode in draft.possible_values("noise") if mode in NOISE_MODES and mode != "none"]
+
+
 def check_sigma(draft: Draft) -> Iterator[Problem]:
     """Check that sigma is set or searched where there is noise, and only there."""
     if "noise" in draft.broken:
         return
-    possible = draft.possible_values("noise")
-    noisy = [mode for mode in possible if mode in NOISE_MODES and mode != "none"]
-    if noisy and "sigma" not in {*draft.fixed, *draft.search, draft.compared}:
+    possible, noisy = draft.possible_values("noise"), _noisy(draft)
+    given = {*draft.fixed, *draft.search, draft.compared, draft.across}
+    # Given configurations have checks of their own.
+    if noisy and "sigma" not in given and not draft.configurations:
         section = "search" if "noise" in draft.search else "fixed"
         location = ("compare",) if draft.compared == "noise" else (section, "noise")
         yield location, f"needs sigma, in fixed or in search, for {', '.join(noisy)}"
     sigma = draft.dimensions.get("sigma")
-    if draft.compared == "sigma":
+    if "sigma" in (draft.compared, draft.across):
+        key = "compare" if draft.compared == "sigma" else "across"
         if "none" in possible:
-            yield ("compare",), "cannot be sigma where noise can be none, which has no sigma"
+            yield (key,), "cannot be sigma where noise can be none, which has no sigma"
     elif sigma:
         yield from _sigma_when(draft, sigma, possible, noisy)
 
 
 def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]) -> Iterator[Problem]:
     location = ("search", "sigma")
-    modes = [*sigma.by_arm] if sigma.by_arm and draft.compared == "noise" else sigma.conditions.get("noise")
+    modes, by_arm = sigma.conditions.get("noise"), sigma.by_arm if draft.compared == "noise" else {}
+    if by_arm:
+        yield from _sigma_by_arm(draft, [mode for mode in noisy if mode not in by_arm], "none" in by_arm)
+        return
     if modes is None:
         if noisy and "none" in possible:
             yield location, "needs when: noisy, because none has no sigma"
@@ -141,3 +143,13 @@ def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list
     left_out = ", ".join(mode for mode in noisy if mode not in modes)
     if left_out and "sigma" not in draft.fixed and all(mode in possible for mode in modes):
         yield (*location, "when", "noise"), f"leaves out {left_out}, which would have no noise"
+
+
+def _sigma_by_arm(draft: Draft, left_out: list[str], has_none: bool) -> Iterator[Problem]:
+    location = ("search", "sigma", "grid")
+    if has_none:
+        yield (*location, "none"), "leave it out: none has no sigma"
+    # A misspelt arm, reported elsewhere, may be the one that is missing here.
+    is_right = all(arm in map(str, draft.arms) for arm in draft.dimensions["sigma"].by_arm)
+    if left_out and "sigma" not in draft.fixed and is_right:
+        yield location, f"leaves out {', '.join(left_out)}, which would have no noise"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.model import LAST_SEED
-from sweeps.spec.sections import MOST_TRIALS, SearchStage
+from sweeps.spec.sections import MOST_TRIALS, SearchStage, Stages
 
 
 def check_stages(draft: Draft) -> Iterator[Problem]:
@@ -16,8 +16,11 @@ def check_stages(draft: Draft) -> Iterator[Problem]:
         yield ("compare",), rule
     if draft.has_stages and draft.is_grid:
         yield ("stages",), "leave it out: mode: grid runs every point with every seed"
-    elif draft.stages:
-        yield from _search_stage(draft)
+    elif draft.has_stages:
+        if draft.stages.get("search") is not None:
+            yield from _search_stage(draft)
+        elif not draft.configurations and draft.stages.keys() <= Stages.model_fields.keys():
+            yield ("stages", "search"), "is missing: such as {trials_per_arm: 20}"
         yield from _beside_stages(draft)
 
 
@@ -67,7 +70,9 @@ def check_size(draft: Draft) -> Iterator[Problem]:
         yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
     confirm = ("stages", "confirm")
     top, seeds = draft.valid(1, *confirm, "top"), draft.valid(0, *confirm, "seeds")
-    yield from _too_many(confirm, len(draft.arms) or 1, top, seeds)
+    at = math.prod(len(draft.valid([], *confirm, "at", name)) for name in draft.at) if draft.at else 0
+    strata = [len(draft.strata)] if draft.strata else []
+    yield from _too_many(confirm, len(draft.arms) or 1, *strata, top + at, seeds)
 
 
 def _too_many(location: tuple[str, ...], *factors: int) -> Iterator[Problem]:
@@ -135,4 +140,24 @@ def check_scheduler(draft: Draft) -> Iterator[Problem]:
             yield (*location, "asha", "grace_epochs"), f"{rule}, got {grace}"
 
 
-TRIAL_CHECKS = (check_stages, check_seeds, check_size, check_objective, check_budget, check_scheduler)
+def check_test(draft: Draft) -> Iterator[Problem]:
+    kinds = [dimension.kind for name, dimension in draft.dimensions.items() if name != draft.compared]
+    is_grid = draft.is_grid or all(kind == "grid" for kind in kinds)
+    if draft.valid(False, "test") and (draft.has_stages or not is_grid):
+        reason = (
+            "a confirm stage reads the test split"
+            if draft.has_stages
+            else "a search never reads the test split"
+        )
+        yield ("test",), f"is for a grid; {reason}"
+
+
+TRIAL_CHECKS = (
+    check_test,
+    check_stages,
+    check_seeds,
+    check_size,
+    check_objective,
+    check_budget,
+    check_scheduler,
+)
