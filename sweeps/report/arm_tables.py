@@ -6,11 +6,11 @@ from typing import Any
 from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.effects import difference_from, effects_of, find_reference
-from sweeps.analysis.stats import reached_by, summarise
+from sweeps.analysis.stats import PairedDifference, reached_by, summarise
 from sweeps.record.state import SweepState
 from sweeps.report.labels import NAMES, interval, number, typical
 from sweeps.report.setup import shown
-from sweeps.report.tables import Table, differences_from_reference
+from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
 
 # Measured on the trained network; the lower, the flatter.
@@ -40,7 +40,7 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
     spec = state.spec
     metric, objective, reference = spec.verdict_metric, spec.objective, reference_of(spec)
     summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
-    differences, base = differences_from_reference(spec, arms), find_reference(spec, arms)
+    differences, base = _differences(spec, arms), find_reference(spec, arms)
     compared = [(arm, differences.get(arm.name)) for arm in arms]
     target = common_target(arms, objective.metric, larger_is_better=objective.mode == "max")
     epochs = f"epochs to {objective.metric} {number(target)}: median"
@@ -68,6 +68,18 @@ def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], wor
     shown = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
     names, rows = [name for name, _ in shown], list(zip(*(cells for _, cells in shown), strict=True))
     return Table(title, names, rows, words)
+
+
+def _differences(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
+    """Return each other arm's difference in score from the reference; empty before that has trials.
+
+    A seed that diverged ranks as worst.
+    """
+    base = find_reference(spec, arms)
+    if base is None:
+        return {}
+    others = [arm for arm in arms if arm is not base]
+    return {arm.name: difference_from(spec, arm, base, spec.verdict_metric) for arm in others}
 
 
 def _mean_cell(spec: Spec, arm: Arm, reference: Arm, metric: str) -> str:

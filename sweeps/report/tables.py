@@ -4,15 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.analysis.arms import Arm
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
-from sweeps.analysis.effects import difference_from, find_reference
-from sweeps.analysis.stats import PairedDifference
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
 from sweeps.report.labels import interval, number, seeds_to_decide, typical
 from sweeps.spec.claim import Claim
-from sweeps.spec.model import Spec
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,6 @@ def _claim_cell(claim: Claim) -> str:
     """Return the name of a claim, and below it the sentence that was published."""
     name, published = (" ".join(text.split()) for text in (claim.name, claim.published))
     return f"{name}\n\u201c{published}\u201d" if published else name
-
-
-def differences_from_reference(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
-    """Return each other arm's difference in score from the reference; empty before that has trials.
-
-    A seed that diverged ranks as worst.
-    """
-    base = find_reference(spec, arms)
-    if base is None:
-        return {}
-    others = [arm for arm in arms if arm is not base]
-    return {arm.name: difference_from(spec, arm, base, spec.verdict_metric) for arm in others}
 
 
 def search_table(state: SweepState) -> Table | None:
