@@ -33,11 +33,8 @@ def by_label(chart):
 def test_thin_lines_join_the_scores_of_a_seed():
     sweep = made_comparison(seeds=4, diverged={"layer": [2]})
     (threads,) = [series for series in charts_of(sweep)["scores"].series if series.kind == "thread"]
-    last = {
-        (t.arm, t.seed): t.last["test_accuracy"]
-        for t in sweep.state.of_stage(CONFIRM)
-        if t.last["val_loss"] > 0
-    }
+    finished = [trial for trial in sweep.state.of_stage(CONFIRM) if trial.status == "finished"]
+    last = {(trial.arm, trial.seed): trial.last["test_accuracy"] for trial in finished}
     lines = [list(part) for gap, part in itertools.groupby(threads.y, math.isnan) if not gap]
     # The seed that diverged in one arm has a gap there.
     second = [[last["none", 2], last["all", 2]], [last["after_all", 2], last["after_layer", 2]]]
@@ -154,14 +151,19 @@ def test_without_a_searched_learning_rate_there_is_one_colour():
 
 @pytest.mark.parametrize("trials", [3, 12, 20, 30, 50])
 @pytest.mark.parametrize(
-    "more", [{}, {"momentum": {"uniform": [0.0, 0.9]}}, {"sigma_schedule": ["constant", "cosine"]}]
+    "more",
+    [
+        {},
+        {"momentum": {"uniform": [0.0, 0.9]}},
+        {"sigma_schedule": {"choice": ["constant", "cosine"], "when": "noisy"}},
+    ],
+    ids=["two", "three", "two only with noise"],
 )
 def test_the_starting_points_are_counted_without_being_drawn(trials, more):
-    when = {"sigma_schedule": {"choice": ["constant", "cosine"], "when": "noisy"}}
     search = {
         "sigma": {"log_uniform": [1e-4, 0.3], "when": "noisy"},
         "lr": {"log_uniform": [1e-3, 0.1]},
-        **(when if "sigma_schedule" in more else more),
+        **more,
     }
     spec = load_spec(comparison(search=search, stages={"search": {"trials_per_arm": trials}}))
     for tuned in spec.tuned:
