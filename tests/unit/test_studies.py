@@ -9,6 +9,7 @@ from sweeps import load_spec
 from sweeps.errors import SpecError
 from sweeps.record.state import SweepState
 from sweeps.spec.catalogue import STUDIES
+from sweeps.spec.space import n_trials
 from trainables.registry import BUILT_IN
 
 SHIPPED = sorted(STUDIES.glob("*.yaml"))
