@@ -11,12 +11,10 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
+from sweeps.spec.design import crossed_levels, full_trials, third
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
-from sweeps.spec.space import SearchSpace, budget_of, searched_by
-
-# An orthogonal array with p^2 rows takes a prime p.
-_PRIMES = (31, 29, 23, 19, 17, 13, 11, 7, 5, 3, 2)
+from sweeps.spec.space import SearchSpace, searched_by
 
 
 def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, Any]]:
@@ -30,7 +28,7 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
     and Conover, 1979), as they are for a single dimension or for more than p + 1.
     """
     rows, levels = _design(spec)
-    own, most = searched_by(spec, tuned), third(_trials(spec, tuned))
+    own, most = searched_by(spec, tuned), third(full_trials(spec, tuned))
     missing = [index for index, name in enumerate(spec.search) if name not in own]
     if levels:
         rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)]
@@ -45,26 +43,14 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
     ]
 
 
-def third(trials: int) -> int:
-    """Return how many of an arm's trials may be chosen without TPE: a third of them, at least one."""
-    return max(1, trials // 3)
-
-
 def _design(spec: Spec) -> tuple[list[list[float]], int]:
     """Return points of the unit cube, and the number of levels that they cross; 0 if they cross nothing."""
-    n, dimensions = third(max(_trials(spec, tuned) for tuned in spec.tuned)), len(spec.search)
-    levels = next((p for p in _PRIMES if p * p <= n), 0) if dimensions > 1 else 0
-    crossed = levels and dimensions <= levels + 1
+    trials, dimensions = max(full_trials(spec, tuned) for tuned in spec.tuned), len(spec.search)
+    levels = crossed_levels(trials, dimensions)
     sampler = scipy.stats.qmc.LatinHypercube(
-        dimensions, strength=2 if crossed else 1, rng=np.random.default_rng(spec.seed)
+        dimensions, strength=2 if levels else 1, rng=np.random.default_rng(spec.seed)
     )
-    return sampler.random(levels**2 if crossed else n).tolist(), levels if crossed else 0
-
-
-def _trials(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
-    """Return the budget of an arm in trials of full length."""
-    stage = spec.search_stage
-    return budget_of(spec, tuned) // (spec.max_epochs if stage and stage.epochs_per_arm else 1)
+    return sampler.random(levels**2 or third(trials)).tolist(), levels
 
 
 def _quantile(dimension: Dimension, q: float) -> Scalar:
