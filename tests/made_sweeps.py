@@ -1,7 +1,7 @@
 """Sweeps that were never run: journal events with a known truth, as the driver would have written them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.search.configuration import trial_id
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
+from trainables.declarations.hyperparameters import Hyperparameters
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NOISY = MODES[1:]
@@ -221,4 +222,28 @@ def made_grid(
             searched = {"noise": arm} if sigma is None else {"noise": arm, "sigma": sigma}
             score = truth[sigma][arm] + float(shared[seed] + PAIRED * rng.standard_normal())
             sweep.trial(searched, sweep.spec.seed + seed, curve(score))
+    return sweep
+
+
+def confirm_at(
+    sweep: MadeSweep,
+    score: Callable[[Hyperparameters], float],
+    *,
+    diverged: Callable[[Hyperparameters, int], bool] = lambda hyperparameters, seed: False,
+) -> MadeSweep:
+    """Select, and confirm also at the points of ``at``; scores have what a seed adds to all arms alike."""
+    sweep.select()
+    seeds = sweep.spec.confirm_seeds
+    rng = np.random.default_rng(3)
+    shared = dict(zip(seeds, SHARED * rng.standard_normal(len(seeds)), strict=True))
+    for point in sweep.state.to_confirm:
+        hyperparameters = sweep.spec.hyperparameters(point)
+        for seed in seeds:
+            if diverged(hyperparameters, seed):
+                lost = {"train_loss": float("nan"), "val_loss": float("nan"), "val_accuracy": 0.1}
+                sweep.trial(point, seed, [lost], stage=CONFIRM, status="diverged")
+                continue
+            value = score(hyperparameters) + shared[seed] + PAIRED * rng.standard_normal()
+            last = {"test_accuracy": value, "test_loss": 1 - value, "sharpness": 2 - value}
+            sweep.trial(point, seed, curve(value + 0.01, **last), stage=CONFIRM)
     return sweep

@@ -9,10 +9,10 @@ from sweeps.analysis.drops import n_choosing
 from sweeps.analysis.stats import ALPHA, paired_difference
 from sweeps.analysis.verdicts import min_seeds
 from sweeps.record.state import ENDED, SEARCH, SweepState
-from sweeps.spec.design import crossed_levels, fewest_to_cross, full_trials, third
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import searched_by, tuned_by
+from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, trials_of
 
 # A value is at an edge of its range if it lies in this part of it.
 _EDGE = 0.05
@@ -45,14 +45,14 @@ def too_few_seeds_note(spec: Spec) -> str:
 def _search_notes(spec: Spec) -> Iterator[str]:
     if spec.search_stage is None or not spec.search:
         return
-    trials = max(full_trials(spec, tuned) for tuned in spec.tuned)
-    dimensions = max((searched_by(spec, tuned) for tuned in spec.tuned), key=len)
-    if trials <= third(trials):
+    trials, names = max(trials_of(spec, tuned) for tuned in spec.tuned), list(spec.search)
+    _, levels = design_size(spec)
+    if all(n_starting_points(spec, tuned) >= trials_of(spec, tuned) for tuned in spec.tuned):
         few = f"with {_n(trials, 'trial')} an arm, all are starting points"
         yield f"TPE never chooses: {few}; use at least 12"
-    elif len(dimensions) > 1 and not crossed_levels(trials, len(dimensions)):
-        names, enough = _listed(dimensions), fewest_to_cross(len(dimensions))
-        yield f"{_n(trials, 'trial')} an arm are too few to cross {names}: use at least {enough}"
+    elif len(names) > 1 and not levels:
+        enough = fewest_to_cross(len(names))
+        yield f"{_n(trials, 'trial')} an arm are too few to cross {_listed(names)}: use at least {enough}"
 
 
 def _common_note(spec: Spec) -> str:
@@ -87,7 +87,7 @@ def _without_tpe(state: SweepState) -> Iterator[str]:
     ended = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
     for index, tuned in enumerate(spec.tuned):
         own = [trial for trial in ended if tuned_by(spec, trial.hyperparameters) == index]
-        if searched_by(spec, tuned) and len(own) <= third(full_trials(spec, tuned)):
+        if searched_by(spec, tuned) and len(own) <= n_starting_points(spec, tuned):
             names.append(_name(spec, tuned))
     if names:
         yield f"TPE never chose for {', '.join(names)}: all of their trials are starting points"

@@ -1,27 +1,33 @@
 """Importance of the hyperparameters in an arm's search, by Optuna's functional ANOVA."""
 
 import logging
+from collections.abc import Mapping
 
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, create_trial
 
 from sweeps.process_state import log_level
 from sweeps.record.state import SEARCH, SweepState
+from sweeps.spec.sections import Scalar
 from sweeps.spec.space import SearchSpace
 
 # A random forest fitted to fewer trials is meaningless.
-_FEWEST_TRIALS = 4
+FEWEST_TRIALS = 20
 
 
-def importances(state: SweepState, arm: str) -> dict[str, float]:
+def importances(state: SweepState, tuned: Mapping[str, Scalar]) -> dict[str, float]:
     """Return each hyperparameter's share of the variance of the scores in an arm's search.
 
-    The shares sum to 1. Only trials that finished or were stopped count, as a diverged trial has no score,
-    and only hyperparameters that all of them have. Empty for fewer than two hyperparameters, for fewer than
-    four trials, or if every trial has the same score.
+    The shares sum to 1. Only trials that finished count, as those that ASHA stopped have scores of fewer
+    epochs, and only hyperparameters that all of them have. Empty for fewer than two hyperparameters, for
+    fewer than 20 trials, or if every trial has the same score.
+
+    Args:
+        state: The sweep.
+        tuned: The arm, and the value of ``across`` if there is one, such as ``{"noise": "all"}``.
     """
-    trials = _scored_trials(state, arm)
-    if len(trials) < _FEWEST_TRIALS or len({trial.value for trial in trials}) < 2:
+    trials = _finished_trials(state, tuned)
+    if len(trials) < FEWEST_TRIALS or len({trial.value for trial in trials}) < 2:
         return {}
     # Names are in the order of the spec, since the forest depends on it: the order of a set would differ from
     # process to process.
@@ -41,12 +47,16 @@ def importances(state: SweepState, arm: str) -> dict[str, float]:
     return {name: shares[name] for name in varied}
 
 
-def _scored_trials(state: SweepState, arm: str) -> list[FrozenTrial]:
+def _finished_trials(state: SweepState, tuned: Mapping[str, Scalar]) -> list[FrozenTrial]:
     spec = state.spec
-    compared = {spec.compared: next(value for value in spec.arms if str(value) == arm)}
-    space = SearchSpace(spec, compared if spec.stages else None)
+    space = SearchSpace(spec, tuned if spec.stages else None)
+    ranked = [
+        record
+        for record in state.ranked(state.of_stage(SEARCH))
+        if record.status == "finished" and tuned.items() <= record.hyperparameters.items()
+    ]
     trials = []
-    for record in sorted(state.ranked(state.of_stage(SEARCH, arm)), key=lambda record: record.number):
+    for record in sorted(ranked, key=lambda record: record.number):
         # The space asks for the hyperparameters that apply, and FixedTrial keeps their distributions.
         asked = FixedTrial(record.hyperparameters)
         space(asked)

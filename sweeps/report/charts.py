@@ -3,21 +3,19 @@
 Plotly could save PNGs too, but only with Chrome, which cluster machines lack.
 """
 
-import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
-
-import numpy as np
+from typing import Literal, Self
 
 from sweeps.analysis.stats import Summary
 from sweeps.report.styles import Style
 
-Kind = Literal["line", "dots", "bars", "step"]
-BAND_OPACITY = 0.18
+# Joined dots have error bars and a thin line through them; a thread is a thin line without markers.
+Kind = Literal["line", "dots", "joined", "bars", "step", "thread"]
+BAND_OPACITY, THREAD_OPACITY = 0.12, 0.55
 MAX_MARKERS = 20  # on a line
-LEGEND_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 36, 90  # characters
+LEGEND_WIDTH, LABEL_WIDTH, _CATEGORY_WIDTH, _AXIS_WIDTH = 26, 68, 36, 90  # characters
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,9 @@ class Series:
         high: Upper ends.
         hover: One text per point, shown on the page only.
         hollow: Whether dots are not filled.
+        named: Whether the legend names the series.
+        own_hover: Whether the texts in ``hover`` stand for x, y and the interval, instead of following them.
+        width: Width of a line or step.
     """
 
     label: str
@@ -40,6 +41,9 @@ class Series:
     high: Sequence[float] | None = None
     hover: Sequence[str] | None = None
     hollow: bool = False
+    named: bool = True
+    own_hover: bool = False
+    width: float = 2.0
 
     @classmethod
     def of_means(
@@ -48,27 +52,6 @@ class Series:
         """Return means with their intervals."""
         low, high = [summary.low for summary in summaries], [summary.high for summary in summaries]
         return cls(label, style, x, [summary.mean for summary in summaries], kind, low, high)
-
-
-class Points(NamedTuple):
-    """The points of a series: arrays of one length. NaN is a gap in a line, or an unknown interval."""
-
-    series: Series
-    x: np.ndarray
-    y: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    hover: list[str]
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether any point has an interval."""
-        return bool(np.isfinite(self.low).any())
-
-    @property
-    def errors(self) -> np.ndarray:
-        """Lengths of the error bars below and above each point, shape (2, n)."""
-        return np.maximum([self.y - self.low, self.high - self.y], 0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +66,8 @@ class Chart:
         stacked: Stack bars instead of placing them side by side.
         integer_x: Put ticks at whole numbers only.
         legend: Name the series in a legend.
+        symlog: Draw y up to this size on a linear and beyond it on a logarithmic scale, with both signs.
+        marks: Thin vertical lines, each with its x and a text.
 
     Raises:
         ValueError: Lines or steps in a horizontal chart.
@@ -102,25 +87,27 @@ class Chart:
     stacked: bool = False
     integer_x: bool = False
     legend: bool = True
+    symlog: float | None = None
+    marks: Sequence[tuple[float, str]] = ()
 
     def __post_init__(self) -> None:
-        if self.horizontal and any(series.kind in ("line", "step") for series in self.series):
+        if self.horizontal and any(series.kind not in ("dots", "bars") for series in self.series):
             raise ValueError(f"chart {self.slug}: a horizontal chart takes dots and bars, not lines or steps")
 
-    def drawable(self) -> list[Points]:
-        """Return the points of each series that has one to draw.
+    @property
+    def panels(self) -> "Sequence[Chart]":
+        """The chart itself, as a chart of several panels has them."""
+        return [self]
 
-        Values that are not finite, or not positive on a log axis, are left out. On a log y-axis an interval
-        that reaches zero ends below everything else.
-        """
-        drawn = [_points(self, series) for series in self.series]
-        drawn = [points for points in drawn if np.isfinite(points.y).any()]
-        if self.log_y and drawn:
-            shown = np.concatenate([[points.y, points.low, points.high] for points in drawn], axis=None)
-            bottom = shown[shown > 0].min() / 2
-            for points in drawn:
-                points.low[points.low <= 0] = bottom
-        return drawn
+    @property
+    def columns(self) -> int:
+        """A chart of one panel has one column."""
+        return 1
+
+    @property
+    def rows(self) -> int:
+        """A chart of one panel has one row."""
+        return 1
 
     @property
     def tick_labels(self) -> list[str]:
@@ -149,45 +136,36 @@ class Chart:
         return len(names) * (max(map(len, names), default=0) + 2) > _AXIS_WIDTH
 
 
-def _points(chart: Chart, series: Series) -> Points:
-    x, y = np.array(series.x, dtype=float), np.array(series.y, dtype=float)
-    low, high = np.full_like(y, np.nan), np.full_like(y, np.nan)
-    if series.low is not None and series.high is not None:
-        low, high = np.array(series.low, dtype=float), np.array(series.high, dtype=float)
-        unknown = ~(np.isfinite(low) & np.isfinite(high)) | (chart.log_y & (high <= 0))
-        low[unknown] = high[unknown] = np.nan
-    good = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not chart.log_x)) & ((y > 0) | (not chart.log_y))
-    kept = np.flatnonzero(good)
-    if series.kind in ("line", "step"):
-        # A gap keeps its place, or the line would bridge it.
-        kept = np.arange(len(y))
-        for values in (x, y, low, high):
-            values[~good] = np.nan
-    hover = [_hover_text(chart, series, i, x[i], y[i], low[i], high[i]) for i in kept.tolist()]
-    return Points(series, x[kept], y[kept], low[kept], high[kept], hover)
+@dataclass(frozen=True)
+class Panels:
+    """Charts in one figure with one legend. Those in a column share x; with several columns, all share y.
 
+    Attributes:
+        slug: As of a chart; so are title and caption.
+        charts: The panels, whose own slugs and captions are not shown.
+        columns: Number of panels beside each other.
+    """
 
-def _hover_text(chart: Chart, series: Series, i: int, x: float, y: float, low: float, high: float) -> str:
-    place = chart.categories[round(x)] if chart.categories and np.isfinite(x) else _number(x)
-    lines = [series.label, f"{chart.x_label}: {place}", f"{chart.y_label}: {_number(y)}"]
-    if np.isfinite(low):
-        lines.append(f"from {_number(low)} to {_number(high)}")
-    if series.hover is not None:
-        lines.append(series.hover[i])
-    return "\n".join(lines)
+    slug: str
+    title: str
+    charts: Sequence[Chart]
+    caption: str = ""
+    columns: int = 1
 
+    @property
+    def panels(self) -> Sequence[Chart]:
+        """The charts."""
+        return self.charts
 
-def _number(value: float) -> str:
-    """Write four significant digits, but every digit of a whole number below a million."""
-    return f"{value:.0f}" if abs(value) < 1e6 and value == int(value) else f"{value:.4g}"
+    @property
+    def legend(self) -> bool:
+        """Whether the series are named in a legend."""
+        return any(chart.legend for chart in self.charts)
 
-
-def integer_step(drawn: Sequence[Points]) -> int:
-    """Return the distance between whole-number ticks: 1, 2, 5, 10, 20, ..., for a dozen ticks at most."""
-    xs = np.concatenate([points.x for points in drawn]) if drawn else np.zeros(1)
-    span = float(np.nanmax(xs) - np.nanmin(xs))
-    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
-    return next(step for step in steps if span / step <= 12)
+    @property
+    def rows(self) -> int:
+        """Number of panels below each other."""
+        return -(-len(self.charts) // self.columns)
 
 
 def wrapped(text: str, width: int) -> str:

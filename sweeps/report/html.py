@@ -8,8 +8,20 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
 
-from sweeps.report.charts import BAND_OPACITY, LEGEND_WIDTH, MAX_MARKERS, Chart, Points, integer_step, wrapped
+from sweeps.report.charts import (
+    BAND_OPACITY,
+    LABEL_WIDTH,
+    LEGEND_WIDTH,
+    MAX_MARKERS,
+    THREAD_OPACITY,
+    Chart,
+    Panels,
+    wrapped,
+)
+from sweeps.report.points import Points, drawable, integer_step
+from sweeps.report.scale import ticks
 from sweeps.report.styles import AXIS, GREY, GRID, Style
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -27,7 +39,7 @@ def plotly_script() -> str:
     return f"<script>{get_plotlyjs()}</script>"
 
 
-def to_html(chart: Chart) -> str:
+def to_html(chart: Chart | Panels) -> str:
     """Return a ``<figure>`` with the chart and its caption; the slug becomes the ID of an element."""
     name = re.sub(r"[^\w.-]", "-", chart.slug)
     div = figure(chart).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=name)
@@ -35,18 +47,61 @@ def to_html(chart: Chart) -> str:
     return f'<figure class="chart">{div}{caption}</figure>'
 
 
-def figure(chart: Chart) -> go.Figure:
+def figure(chart: Chart | Panels) -> go.Figure:
     """Return a Plotly figure that is as wide as its page."""
-    drawn = chart.drawable()
-    result = go.Figure([trace for points in drawn for trace in _traces(chart, points)])
-    result.update_layout(_layout(chart, drawn))
+    titles = [_escaped(panel.title) for panel in chart.panels] if isinstance(chart, Panels) else None
+    several = len(chart.panels) > 1
+    share: dict[str, Any] = {"shared_xaxes": several, "shared_yaxes": chart.columns > 1 and "all"}
+    space = {"horizontal_spacing": 0.03, "vertical_spacing": 0.1} if several else {}
+    result = make_subplots(chart.rows, chart.columns, subplot_titles=titles, **share, **space)
+    # So far the only annotations are the titles of panels.
+    result.update_annotations(font_size=14)
+    result.update_layout(_layout(chart))
+    drawn = [drawable(panel) for panel in chart.panels]
+    named: set[str] = set()
+    for index, panel in enumerate(chart.panels):
+        place = {"row": index // chart.columns + 1, "col": index % chart.columns + 1}
+        _draw(result, panel, drawn[index], named, place)
+        together = [points for each in drawn for points in each] if chart.columns > 1 else drawn[index]
+        x, y = _x_axis(panel, drawn[index]), _y_axis(panel, together, chart.rows)
+        is_lowest = index + chart.columns >= len(chart.panels)
+        if not is_lowest:
+            x["title"] = None
+        x["showticklabels"] = is_lowest
+        if place["col"] > 1:
+            y["title"] = None
+        result.update_xaxes(y if panel.horizontal else x, **place)
+        result.update_yaxes(x if panel.horizontal else y, **place)
+    return result
+
+
+def _draw(
+    result: go.Figure, chart: Chart, drawn: Sequence[Points], named: set[str], place: dict[str, int]
+) -> None:
+    """Draw one panel; ``named`` has the labels that are in the legend already."""
+    for points in drawn:
+        label = points.series.label
+        for trace in _traces(chart, points):
+            # Traces without a name, which are bands, are not in the legend either.
+            if trace.name is not None:
+                trace.showlegend = chart.legend and points.series.named and label not in named
+            result.add_trace(trace, **place)
+        if points.series.named:
+            named.add(label)
     if not drawn:
-        middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-        result.add_annotation(text="no data", font={"color": GREY, "size": 16}, **middle)
+        middle = {"x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False}
+        result.add_annotation(text="no data", font={"color": GREY, "size": 16}, **middle, **place)
     if chart.reference is not None:
         add_line = result.add_vline if chart.horizontal else result.add_hline
-        add_line(chart.reference, line={"color": GREY, "width": 1}, layer="below")
-    return result
+        look: dict[str, Any] = {"line": {"color": GREY, "width": 1}, "layer": "between"}
+        add_line(chart.reference, exclude_empty_subplots=False, **look, **place)
+    for x, text in chart.marks:
+        note = {
+            "annotation_text": _escaped(text),
+            "annotation_textangle": -90,
+            "annotation_position": "bottom right",
+        }
+        result.add_vline(x, line={"color": GREY, "width": 1, "dash": "dash"}, **note, **place)
 
 
 def _escaped(text: str) -> str:
@@ -68,14 +123,21 @@ def _traces(chart: Chart, points: Points) -> Iterator[go.Scatter | go.Bar]:
         hatch = {"shape": _HATCHES[style.dash], "fgcolor": "white", "bgcolor": style.color}
         marker: dict[str, Any] = {"color": style.color, "pattern": {**hatch, "size": 7, "solidity": 0.2}}
         yield go.Bar(x=x, y=y, marker=marker, orientation="h" if chart.horizontal else "v", **common)
-    elif series.kind == "dots":
-        marker = _marker(style, 9, hollow=series.hollow)
-        yield go.Scatter(x=x, y=y, mode="markers", marker=marker, **common, **_errors(chart, points))
+    elif series.kind in ("dots", "joined"):
+        look: dict[str, Any] = {"mode": "markers", "marker": _marker(style, 9, hollow=series.hollow)}
+        if series.kind == "joined":
+            look |= {"mode": "lines+markers", "line": {"color": style.color, "dash": style.dash, "width": 1}}
+        yield go.Scatter(x=x, y=y, **look, **common, **_errors(chart, points))
+    elif series.kind == "thread":
+        line = {"color": style.color, "width": 0.8}
+        yield go.Scatter(
+            x=x, y=y, mode="lines", line=line, opacity=THREAD_OPACITY, hoverinfo="skip", name=common["name"]
+        )
     else:
         if points.has_interval:
             yield _band(points)
         shape = "hv" if series.kind == "step" else "linear"
-        line = {"color": style.color, "dash": style.dash, "width": 2, "shape": shape}
+        line = {"color": style.color, "dash": style.dash, "width": series.width, "shape": shape}
         marker = {**_marker(style, 6.75), "maxdisplayed": MAX_MARKERS}
         yield go.Scatter(x=x, y=y, mode="lines+markers", line=line, marker=marker, **common)
 
@@ -114,26 +176,40 @@ def _band(points: Points) -> go.Scatter:
     return go.Scatter(x=xs[:-1], y=ys[:-1], legendgroup=label, showlegend=False, **area, **look)
 
 
-def _layout(chart: Chart, drawn: Sequence[Points]) -> dict[str, Any]:
-    title = wrapped(chart.title, 75)
-    x = _x_axis(chart, drawn)
-    y = _axis(chart.y_label, [points.y for points in drawn], log=chart.log_y)
-    turned = 4 * max(map(len, chart.tick_labels)) if chart.crowded else 0
+def _layout(chart: Chart | Panels) -> dict[str, Any]:
+    title, panels = wrapped(chart.title, 75), chart.panels
+    height = 260 * chart.rows + 100 if chart.rows > 1 else 420 + 60 * (chart.columns > 1)
+    height += max(4 * max(map(len, panel.tick_labels)) if panel.crowded else 0 for panel in panels)
+    above = 60 + 20 * title.count("\n") + (20 if isinstance(chart, Panels) else 0)
     return {
         "template": "none",
-        "title": {"text": f"<b>{_escaped(title)}</b>", "font": {"size": 16}, "x": 0.01},
+        "title": {
+            "text": f"<b>{_escaped(title)}</b>",
+            "font": {"size": 16},
+            "x": 0.01,
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 16},
+        },
         "font": {"family": _FONT, "size": 13, "color": "#222222"},
-        "height": max(420 + turned, 150 + 19 * chart.category_lines),
-        "margin": {"l": 70, "r": 20, "t": 60 + 20 * title.count("\n"), "b": 60},
-        "xaxis": y if chart.horizontal else x,
-        "yaxis": x if chart.horizontal else y,
+        "height": max([height, *(150 + 19 * panel.category_lines for panel in panels)]),
+        "margin": {"l": 70, "r": 20, "t": above, "b": 60},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "white", "align": "left"},
-        "barmode": "stack" if chart.stacked else "group",
+        "barmode": "stack" if any(panel.stacked for panel in panels) else "group",
         "bargap": 0.25,
         "showlegend": chart.legend,
         "legend": {"tracegroupgap": 2, "x": 1.02, "traceorder": "normal"},
     }
+
+
+def _y_axis(chart: Chart, drawn: Sequence[Points], rows: int) -> dict[str, Any]:
+    axis = _axis(wrapped(chart.y_label, LABEL_WIDTH // rows), [points.y for points in drawn], log=chart.log_y)
+    if chart.symlog is not None and drawn:
+        shown = np.concatenate([[points.y, points.low, points.high] for points in drawn], axis=None)
+        axis["tickvals"], axis["ticktext"] = ticks(shown, chart.symlog)
+    return axis
 
 
 def _axis(label: str, values: Sequence[np.ndarray], *, log: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from sweeps.analysis.claims import JudgedClaim
-from sweeps.analysis.stats import Summary
+from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.analysis.verdicts import MOST_SEEDS, Verdict
 
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
@@ -13,10 +13,14 @@ _SCORES = {
     "f1": "F1 of entities",
     "rmse": "RMSE (unit of the data)",
 }
-_HESSIAN = {
+_CURVATURE = {
+    "sharpness": "sharpness: rise of the loss under noise",
     "hessian_trace": "trace of the Hessian (loss per squared weight)",
     "hessian_top_eigenvalue": "top eigenvalue of the Hessian (loss per squared weight)",
+    "sharpness": "sharpness (mean rise of the loss under noise)",
 }
+# What a table calls them.
+NAMES = {"hessian_trace": "Hessian trace", "sharpness": "sharpness"}
 # Smaller values are rounding errors.
 _ROUNDING = 1e-12
 
@@ -26,7 +30,7 @@ def label_of(metric: str) -> str:
     split, _, score = metric.partition("_")
     if split in _SPLITS:
         return f"{_SPLITS[split]} {_SCORES.get(score, score.replace('_', ' '))}"
-    return _HESSIAN.get(metric, metric)
+    return _CURVATURE.get(metric, metric)
 
 
 def number(value: float | None) -> str:
@@ -41,18 +45,40 @@ def interval(summary: Summary, unit: str = "") -> str:
 
     All three are rounded to two significant digits of the interval's width.
     """
+    if summary.n and not math.isfinite(summary.mean):
+        return "some seeds diverged"
+    return _estimate(summary.n, (summary.mean, summary.low, summary.high), unit)
+
+
+def typical(difference: PairedDifference, unit: str = "") -> str:
+    """Write the typical difference with its interval, as ``interval`` does for the mean.
+
+    An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``.
+    """
+    if difference.n and not math.isfinite(difference.typical):
+        return "undefined" if math.isnan(difference.typical) else "too many seeds diverged"
+    ends = difference.typical, difference.typical_low, difference.typical_high
+    return _estimate(difference.n, ends, unit)
+
+
+def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
     unit = f" {unit}" if unit else ""
-    if summary.n == 0:
+    if n == 0:
         return "no seeds"
-    width = summary.high - summary.low
+    center, low, high = estimate
+    width = high - low
+    if math.isinf(width):
+        ends = ["unbounded" if math.isinf(end) else number(end) for end in (low, high)]
+        if low == -high:
+            ends = ends[:1]
+        return f"{number(center)} [{', '.join(ends)}]{unit}" if n > 1 else f"{number(center)}{unit}"
     if not width > 0:
-        every = " with every seed" if summary.n > 1 else ""
-        return f"{number(summary.mean)}{unit}{every}"
+        every = " with every seed" if n > 1 else ""
+        return f"{number(center)}{unit}{every}"
     digits = max(0 if width >= 100 else 1, 1 - math.floor(math.log10(width)))
     # Adding 0.0 turns -0.0 into 0.0.
-    rounded = (round(value, digits) + 0.0 for value in (summary.mean, summary.low, summary.high))
-    mean, low, high = (f"{value:.{digits}f}" for value in rounded)
-    return f"{mean} [{low}, {high}]{unit}"
+    texts = (f"{round(value, digits) + 0.0:.{digits}f}" for value in estimate)
+    return "{} [{}, {}]".format(*texts) + unit
 
 
 def headline(judged: Sequence[JudgedClaim]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from sweeps.report.charts import BAND_OPACITY, LEGEND_WIDTH, MAX_MARKERS, Chart, Points, integer_step, wrapped
+from sweeps.report.charts import (
+    BAND_OPACITY,
+    LABEL_WIDTH,
+    LEGEND_WIDTH,
+    MAX_MARKERS,
+    THREAD_OPACITY,
+    Chart,
+    Panels,
+    wrapped,
+)
+from sweeps.report.points import Points, drawable, integer_step
+from sweeps.report.scale import ticks
 from sweeps.report.styles import AXIS, GREY, GRID
 
 _DPI = 160
-_WIDTH, _HEIGHT = 10, 5.625  # inches
+_WIDTH, _HEIGHT, _PANEL = 10, 5.625, 3.2  # inches
 _SYMBOLS = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "pentagon": "p"}
 _SYMBOLS |= {"triangle-down": "v", "cross": "P", "x": "X", "star": "*", "hexagon": "h"}
 _DASHES: dict[str, Any] = {
@@ -32,30 +43,51 @@ _HATCHES = {"solid": "", "dash": "//", "dot": "..", "dashdot": "\\\\", "longdash
 _BARS = 0.75
 
 
-def save(chart: Chart, path: Path) -> None:
-    """Save a PNG of 1600 x 900 pixels, higher if a horizontal chart has many categories."""
+def save(chart: Chart | Panels, path: Path) -> None:
+    """Save a PNG of 1600 x 900 pixels, higher for panels below each other or many horizontal categories."""
     # savefig would draw twice. The pictures are mostly white, so a higher compression level gains little.
     FigureCanvasAgg(figure(chart)).print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def figure(chart: Chart) -> Figure:
+def figure(chart: Chart | Panels) -> Figure:
     """Return a Matplotlib figure that pyplot does not keep track of."""
-    size = _WIDTH, max(_HEIGHT, 1.6 + 0.2 * chart.category_lines)
-    result = Figure(figsize=size, dpi=_DPI, layout="constrained")
-    axes = result.add_subplot()
-    drawn = chart.drawable()
-    _set_axes(chart, axes, drawn)
-    handles = _draw(chart, axes, drawn)
-    if chart.legend and drawn:
-        labels = [_escaped(wrapped(points.series.label, LEGEND_WIDTH)) for points in drawn]
-        result.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=10, handlelength=3)
-    if not drawn:
-        axes.text(0.5, 0.5, "no data", color=GREY, fontsize=14, ha="center", transform=axes.transAxes)
+    rows, columns = chart.rows, chart.columns
+    height = max([_HEIGHT, 1.2 + _PANEL * rows * (rows > 1), *map(_height, chart.panels)])
+    result = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
+    grid = result.subplots(rows, columns, sharex="col", sharey=columns > 1, squeeze=False)
+    drawn = [drawable(panel) for panel in chart.panels]
+    handles: dict[str, Any] = {}
+    for index, (panel, axes) in enumerate(zip(chart.panels, grid.flat, strict=False)):
+        together = [points for each in drawn for points in each] if columns > 1 else drawn[index]
+        _set_axes(panel, axes, together, rows)
+        for points, handle in zip(drawn[index], _draw(panel, axes, drawn[index]), strict=True):
+            if points.series.named:
+                handles.setdefault(_escaped(wrapped(points.series.label, LEGEND_WIDTH)), handle)
+        if not drawn[index]:
+            axes.text(0.5, 0.5, "no data", color=GREY, fontsize=14, ha="center", transform=axes.transAxes)
+        if isinstance(chart, Panels):
+            axes.set_title(_escaped(panel.title), fontsize=11, loc="left")
+    for axes in grid.flat[len(chart.panels) :]:
+        axes.set_axis_off()
+    if columns > 1 or rows > 1:
+        for axes in grid.flat[: len(chart.panels)]:
+            axes.label_outer()
+    _write_texts(chart, result, handles)
+    return result
+
+
+def _height(chart: Chart) -> float:
+    return 1.6 + 0.2 * chart.category_lines
+
+
+def _write_texts(chart: Chart | Panels, result: Figure, handles: Mapping[str, Any]) -> None:
+    if chart.legend and handles:
+        look: dict[str, Any] = {"frameon": False, "fontsize": 10, "handlelength": 3}
+        result.legend(handles.values(), handles.keys(), loc="outside right upper", **look)
     result.suptitle(_escaped(wrapped(chart.title, 85)), x=0.01, ha="left", fontsize=12, weight="bold")
     if chart.caption:
         caption = _escaped(wrapped(chart.caption, 145))
         result.supxlabel(caption, x=0.01, ha="left", fontsize=9, color="#555555")
-    return result
 
 
 def _escaped(text: str) -> str:
@@ -63,12 +95,12 @@ def _escaped(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> None:
+def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points], lines: int) -> None:
     scales = axes.set_xscale, axes.set_yscale
     x_axis, y_axis = (axes.yaxis, axes.xaxis) if chart.horizontal else (axes.xaxis, axes.yaxis)
     set_x_scale, set_y_scale = reversed(scales) if chart.horizontal else scales
     x_axis.set_label_text(_escaped(chart.x_label), fontsize=11)
-    y_axis.set_label_text(_escaped(chart.y_label), fontsize=11)
+    y_axis.set_label_text(_escaped(wrapped(chart.y_label, LABEL_WIDTH // lines)), fontsize=11)
     set_x_scale("log" if chart.log_x else "linear")
     set_y_scale("log" if chart.log_y else "linear")
     axes.spines[["top", "right"]].set_visible(False)
@@ -83,6 +115,19 @@ def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> None:
     if chart.reference is not None:
         add_line = axes.axvline if chart.horizontal else axes.axhline
         add_line(chart.reference, color=GREY, linewidth=1)
+    if chart.symlog is not None:
+        axes.set_yticks(*ticks(_places(drawn), chart.symlog))
+    for x, text in chart.marks:
+        axes.axvline(x, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+        place: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
+        axes.annotate(
+            _escaped(text), (x, 0.02), (3, 0), color=GREY, fontsize=9, rotation=90, bbox=box, **place
+        )
+
+
+def _places(drawn: Sequence[Points]) -> np.ndarray:
+    return np.concatenate([[points.y, points.low, points.high] for points in drawn] or [[]], axis=None)
 
 
 def _set_categories(chart: Chart, axes: Axes) -> None:
@@ -114,7 +159,7 @@ def _draw(chart: Chart, axes: Axes, drawn: Sequence[Points]) -> list[Any]:
     heights: Counter[float] = Counter()
     handles = []
     for points in drawn:
-        if points.series.kind == "dots":
+        if points.series.kind in ("dots", "joined"):
             handles.append(_dots(chart, axes, points))
         elif points.series.kind == "bars":
             beside = points._replace(x=points.x + offset)
@@ -148,18 +193,29 @@ def _dots(chart: Chart, axes: Axes, points: Points) -> Any:
         edge, width, face = style.color, 1.4, "none"
     marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 7 * style.scale}
     marker |= {"markeredgecolor": edge, "markeredgewidth": width, "markerfacecolor": face}
-    return axes.plot(x, y, linestyle="none", zorder=3, color=style.color, **marker)[0]
+    line: dict[str, Any] = {"linestyle": "none"}
+    if points.series.kind == "joined":
+        line = {"linestyle": _DASHES[style.dash], "linewidth": 1}
+    return axes.plot(x, y, zorder=3, color=style.color, **line, **marker)[0]
 
 
 def _line(axes: Axes, points: Points) -> Any:
     style = points.series.style
+    if points.series.kind == "thread":
+        return axes.plot(
+            points.x, points.y, color=style.color, linewidth=0.7, alpha=THREAD_OPACITY, zorder=1.5
+        )[0]
     # A value of a step holds until the next one.
     step: Any = "post" if points.series.kind == "step" else None
     if points.has_interval:
         look: dict[str, Any] = {"color": style.color, "alpha": BAND_OPACITY, "lw": 0}
         known = np.isfinite(points.low)
         axes.fill_between(points.x, points.low, points.high, where=known, step=step, **look)
-    line: dict[str, Any] = {"color": style.color, "linestyle": _DASHES[style.dash], "linewidth": 1.8}
+    line: dict[str, Any] = {
+        "color": style.color,
+        "linestyle": _DASHES[style.dash],
+        "linewidth": 0.9 * points.series.width,
+    }
     line["drawstyle"] = "steps-post" if step else "default"
     marker: dict[str, Any] = {"marker": _SYMBOLS[style.symbol], "markersize": 5.5 * style.scale}
     marker |= {"markeredgecolor": "white", "markeredgewidth": 0.5}

@@ -11,6 +11,11 @@ def _plain(text: object) -> str:
     return str(text).replace("<", "&lt;").replace("\n", " ")
 
 
+def _cell(text: object) -> str:
+    """Keep a text in one cell of a table of Markdown, whose lines only HTML can break."""
+    return "<br>".join(_plain(line).replace("|", "\\|") for line in str(text).split("\n"))
+
+
 _TEMPLATES = Environment(
     # A PackageLoader could find another package "sweeps" in the folder of a job.
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -19,7 +24,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"plain": _plain, "cell": lambda text: _plain(text).replace("|", "\\|")}
+_TEMPLATES.filters |= {"plain": _plain, "cell": _cell}
 
 
 def write_pages(page: Path, **content: Any) -> None:

@@ -11,10 +11,10 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from sweeps.spec.design import crossed_levels, full_trials, third
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import SearchSpace, searched_by
+from sweeps.spec.starting import design_size, third, trials_of
 
 
 def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
     and Conover, 1979), as they are for a single dimension or for more than p + 1.
     """
     rows, levels = _design(spec)
-    own, most = searched_by(spec, tuned), third(full_trials(spec, tuned))
+    own, most = searched_by(spec, tuned), third(trials_of(spec, tuned))
     missing = [index for index, name in enumerate(spec.search) if name not in own]
     if levels:
         rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)]
@@ -45,12 +45,10 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
 
 def _design(spec: Spec) -> tuple[list[list[float]], int]:
     """Return points of the unit cube, and the number of levels that they cross; 0 if they cross nothing."""
-    trials, dimensions = max(full_trials(spec, tuned) for tuned in spec.tuned), len(spec.search)
-    levels = crossed_levels(trials, dimensions)
-    sampler = scipy.stats.qmc.LatinHypercube(
-        dimensions, strength=2 if levels else 1, rng=np.random.default_rng(spec.seed)
-    )
-    return sampler.random(levels**2 or third(trials)).tolist(), levels
+    n, levels = design_size(spec)
+    rng = np.random.default_rng(spec.seed)
+    sampler = scipy.stats.qmc.LatinHypercube(len(spec.search), strength=2 if levels else 1, rng=rng)
+    return sampler.random(n).tolist(), levels
 
 
 def _quantile(dimension: Dimension, q: float) -> Scalar:

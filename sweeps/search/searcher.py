@@ -15,9 +15,9 @@ from typing_extensions import override
 from sweeps.record.state import charged_epochs
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id
 from sweeps.search.optuna import OptunaStudy, starting_points
-from sweeps.spec.design import third
 from sweeps.spec.model import Spec
 from sweeps.spec.space import SearchSpace, budget_of
+from sweeps.spec.starting import third
 
 
 @dataclass(frozen=True)

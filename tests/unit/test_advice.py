@@ -1,13 +1,15 @@
 """What a study is told about its plan, and a report about its search."""
 
+import math
+
 import numpy as np
 import pytest
 
 from sweeps.analysis.advice import notes, search_remarks, too_few_seeds_note
 from sweeps.record.state import CONFIRM
 from sweeps.search.optuna import starting_points
-from sweeps.spec.design import crossed_levels, fewest_to_cross, full_trials, third
 from sweeps.spec.load import load_spec
+from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, third
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint
 
 SIGMA = {"log_uniform": [1e-4, 0.1], "when": "noisy"}
@@ -91,21 +93,17 @@ def test_the_starting_points_cross_what_the_notes_say(trials, dimensions):
     names = ["sigma", "lr", "momentum", "weight_decay", "batch_size"][:dimensions]
     ranges = {"sigma": SIGMA, "batch_size": {"int_uniform": [8, 128]}}
     spec = load_spec(searched(trials, search={name: ranges.get(name, LR) for name in names}))
-    arm = {"noise": "all"}
-    points, levels = starting_points(spec, arm), crossed_levels(trials, dimensions)
-    assert full_trials(spec, arm) == trials
-    assert len(points) == (levels**2 if levels else third(trials)) <= third(trials)
+    _, levels = design_size(spec)
     assert bool(levels) == (dimensions > 1 and trials >= fewest_to_cross(dimensions))
+    for arm in spec.tuned:
+        points = starting_points(spec, arm)
+        assert len(points) == n_starting_points(spec, arm) <= third(trials)
     if levels:
-        cells = {
-            tuple(
-                int(levels * np.log(point[name] / low) / np.log(high / low) - 1e-9)
-                for name, low, high in axes
-            )
-            for axes in [[("sigma", 1e-4, 0.1), ("lr", 1e-3, 0.1)]]
-            for point in points
-        }
-        assert len(cells) == levels**2
+        # The pairs of levels of sigma and lr, each in the unit interval.
+        units = [
+            (math.log10(point["sigma"] / 1e-4) / 3, math.log10(point["lr"] / 1e-3) / 2) for point in points
+        ]
+        assert len({(int(levels * x), int(levels * y)) for x, y in units}) == levels**2
 
 
 # The search

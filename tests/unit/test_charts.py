@@ -14,7 +14,8 @@ from matplotlib.image import imread
 
 from sweeps.report import html as charts_html
 from sweeps.report import png as charts_png
-from sweeps.report.charts import Chart, Series, integer_step
+from sweeps.report.charts import Chart, Panels, Series
+from sweeps.report.points import drawable, integer_step
 from sweeps.report.styles import styles
 
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
@@ -148,7 +149,7 @@ def test_log_axes_leave_out_what_is_not_positive():
 
 def test_an_interval_that_reaches_zero_on_a_log_axis_ends_below_all_else():
     shown = chart(series(y=(1, 10, 100), kind="dots", low=(-1, 5, 50), high=(2, 20, 200)), log_y=True)
-    (points,) = shown.drawable()
+    (points,) = drawable(shown)
     assert points.low.tolist() == [0.5, 5, 50]
     assert points.hover[0].endswith("from -1 to 2")
 
@@ -226,7 +227,7 @@ def test_hovering_tells_label_values_interval_and_text():
 @pytest.mark.parametrize(("last", "step"), [(1, 1), (12, 1), (20, 2), (50, 5), (1000, 100)])
 def test_epochs_have_ticks_at_whole_numbers(last, step):
     shown = chart(series(x=(0, last), y=(0, 1)), integer_x=True)
-    assert integer_step(shown.drawable()) == step
+    assert integer_step(drawable(shown)) == step
     assert charts_html.figure(shown).layout.xaxis.dtick == step
     axes, _ = in_picture(shown)
     assert np.diff(axes.get_xticks())[0] == step
@@ -263,6 +264,102 @@ def test_a_picture_is_a_picture(tmp_path):
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     # Nothing is cut off at the edges.
     assert (edge[:, :3] == 1).all()
+
+
+def panels(columns, **more):
+    upper = dataclasses.replace(chart(series(), series("all", y=(0.3, 0.2, 0.1)), **more), title="first")
+    lower = dataclasses.replace(chart(series("all", y=(5, 6, 7)), series("layer"), **more), title="second")
+    return Panels("two", "Two panels", [upper, lower], "A caption.", columns)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_both_draw_the_same_panels(columns):
+    shown = panels(columns)
+    traces, figure = on_page(shown)
+    picture = charts_png.figure(shown)
+    first, second = picture.axes
+    drawn = [line for axes in (first, second) for line in axes.get_lines()]
+    for trace, line in zip(traces, drawn, strict=True):
+        np.testing.assert_array_equal(values(trace["y"]), line.get_ydata())
+    assert [trace["yaxis"] for trace in traces] == ["y", "y", "y2", "y2"]
+    titles = [axes.get_title(loc="left") for axes in (first, second)]
+    assert titles == [note["text"] for note in figure["layout"]["annotations"]] == ["first", "second"]
+    # Each label is in the legend once.
+    names = [text.get_text() for legend in picture.legends for text in legend.get_texts()]
+    assert names == [trace["name"] for trace in traces if trace["showlegend"]] == ["none", "all", "layer"]
+    # Panels below each other share x, panels beside each other share y.
+    assert first.get_shared_x_axes().joined(first, second) == (columns == 1)
+    assert first.get_shared_y_axes().joined(first, second) == (columns == 2)
+    layout = figure["layout"]
+    assert ("matches" in layout["xaxis"] or "matches" in layout["xaxis2"]) == (columns == 1)
+    assert ("matches" in layout["yaxis"] or "matches" in layout["yaxis2"]) == (columns == 2)
+
+
+def test_panels_below_each_other_get_a_higher_picture(tmp_path):
+    for columns, height in ((1, 1.2 + 2 * 3.2), (2, 5.625)):
+        assert charts_png.figure(panels(columns)).get_figheight() == pytest.approx(height)
+    charts_png.save(panels(1, categories=["a", "b", "c"]), tmp_path / "panels.png")
+    edge = imread(tmp_path / "panels.png")[:, 0]
+    # Nothing is cut off at the left.
+    assert (edge[:, :3] == 1).all()
+
+
+def test_both_draw_the_same_scale_with_both_signs():
+    part = series(kind="joined", y=(-1, 0, 0.01), low=(-2, -0.01, 0), high=(-0.5, 0.01, 0.02))
+    shown = chart(part, symlog=0.01, reference=0)
+    (trace,), figure = on_page(shown)
+    axes, _ = in_picture(shown)
+    np.testing.assert_allclose(values(trace["y"]), np.arcsinh(np.array([-1, 0, 0.01]) / 0.01))
+    np.testing.assert_array_equal(values(trace["y"]), axes.get_lines()[1].get_ydata())
+    ticks = figure["layout"]["yaxis"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(ticks["ticktext"])
+    np.testing.assert_array_equal(axes.get_yticks(), values(ticks["tickvals"]))
+    assert {"-1", "-0.1", "0", "0.01"} <= set(ticks["ticktext"])
+    # Hovering tells the values, not the places.
+    assert trace["hovertext"][0].endswith("val_accuracy: -1<br>from -2 to -0.5")
+
+
+def test_joined_dots_have_a_thin_line_and_error_bars():
+    shown = chart(banded("joined"))
+    (trace,), _ = on_page(shown)
+    axes, _ = in_picture(shown)
+    assert trace["mode"] == "lines+markers"
+    assert trace["line"]["width"] == axes.get_lines()[-1].get_linewidth() == 1
+    np.testing.assert_allclose(values(trace["error_y"]["array"]), [0.1, 0.1, 0.1])
+
+
+def test_a_thread_has_no_markers_and_keeps_its_gaps():
+    shown = chart(series(kind="thread", y=(0.1, NAN, 0.3)))
+    (trace,), _ = on_page(shown)
+    (line,) = in_picture(shown)[0].get_lines()
+    assert (trace["mode"], line.get_marker()) == ("lines", "None")
+    assert (
+        np.isnan(values(trace["y"])).tolist() == np.isnan(line.get_ydata()).tolist() == [False, True, False]
+    )
+
+
+def test_marks_are_vertical_lines_with_a_text():
+    shown = chart(series(), marks=[(1.5, "TPE <begins>")])
+    _, figure = on_page(shown)
+    axes, _ = in_picture(shown)
+    (line,) = figure["layout"]["shapes"]
+    assert (line["x0"], line["x1"]) == (1.5, 1.5)
+    (note,) = figure["layout"]["annotations"]
+    assert note["text"] == "TPE &lt;begins&gt;"
+    assert [text.get_text() for text in axes.texts] == ["TPE <begins>"]
+    assert axes.get_lines()[0].get_xdata() == [1.5, 1.5]
+
+
+def test_a_series_can_be_left_out_of_the_legend():
+    shown = chart(series(), series("all", named=False))
+    traces, _ = on_page(shown)
+    assert [trace["showlegend"] for trace in traces] == [True, False]
+    assert in_picture(shown)[1] == ["none"]
+
+
+def test_hovering_can_have_a_text_of_its_own():
+    (trace,), _ = on_page(chart(series(x=(1,), y=(2,), kind="dots", hover=["a\nb"], own_hover=True)))
+    assert trace["hovertext"] == ["none<br>a<br>b"]
 
 
 def test_a_page_needs_nothing_from_elsewhere():

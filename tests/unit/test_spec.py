@@ -91,17 +91,17 @@ seed: 0
 
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
-    "batch_size, curvature, curvature_draws, curvature_examples, "
-    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, precision, sigma, sigma_epochs, "
-    "sigma_schedule, train_subset or weight_decay"
+    "batch_size, curvature, curvature_draws, curvature_examples, epochs, "
+    "lr, lr_schedule, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
+    "sigma_epochs, sigma_schedule, split, train_subset or weight_decay"
 )
 METRICS = (
     "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
     "val_accuracy or val_loss"
 )
 MODES = "after_all, after_layer, all, layer or none"
-KINDS = "choice, grid, uniform, log_uniform, int_uniform"
-KINDS_OR_WHEN = "choice, grid, int_uniform, log_uniform, uniform or when"
+KINDS = "choice, grid, grid_by_arm, uniform, log_uniform, int_uniform"
+KINDS_OR_WHEN = "choice, grid, grid_by_arm, int_uniform, log_uniform, uniform or when"
 NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
 ONE_VALUE = "must be one value (a number, text, true or false)"
 MAPPING = "must be a mapping of keys"
@@ -344,7 +344,7 @@ ELSEWHERE = [
     (
         "    when: {noise: [all]}\n",
         "",
-        "6: search.sigma: needs when: {noise: [all]}, because none has no sigma",
+        "6: search.sigma: needs when: noisy, because none has no sigma",
     ),
     (
         "  sigma:\n    log_uniform: [1.0e-4, 0.3]\n    when: {noise: [all]}\n",
@@ -844,7 +844,7 @@ class Built:
     def rungs(self) -> list[float]:
         scheduler = self.tune.scheduler
         if isinstance(scheduler, ArmScheduler):
-            scheduler = next(iter(scheduler._schedulers.values()))
+            scheduler = scheduler._schedulers[0]
         return sorted(epoch for epoch, _ in scheduler._brackets[0]._rungs)
 
     @property
@@ -946,8 +946,8 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ),
     ("objective.metric", (LOSS,), lambda built: built.score, 0.1),
     ("objective.mode", (LOSS,), lambda built: built.direction, "MINIMIZE"),
-    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[None]._mode, "min"),
-    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._trials, 7),
+    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[0]._mode, "min"),
+    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._budgets, [7]),
     ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
     ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),
     ("scheduler.asha.grace_epochs", ("scheduler.asha.grace_epochs=2",), lambda built: built.rungs, [2]),
@@ -979,14 +979,14 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "stages.search.trials_per_arm",
         ("stages.search.trials_per_arm=7",),
-        lambda built: built.tune.search_alg._trials,
-        7,
+        lambda built: built.tune.search_alg._budgets,
+        [1, 7, 7, 7, 7],
     ),
     (
         "stages.search.epochs_per_arm",
         ("stages.search={epochs_per_arm: 9}",),
-        lambda built: built.tune.search_alg._epochs,
-        9,
+        lambda built: (built.tune.search_alg._budgets, built.tune.search_alg._longest),
+        ([1, 9, 9, 9, 9], 4),
     ),
     ("stages.search.scheduler", ("stages.search.scheduler=none",), lambda built: built.tune.scheduler, None),
     (

@@ -1,82 +1,114 @@
-"""Figures of arms over their seeds: final scores, differences, flatness, learning curves, convergence."""
+"""Figures of arms over their seeds: final scores, differences, learning curves, convergence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeps.analysis.arms import Arm, common_target, on_shared_seeds, reference_of
+from sweeps.analysis.arms import Arm, common_target, on_shared_seeds
+from sweeps.analysis.effects import difference_from, find_reference
 from sweeps.analysis.stats import paired_difference, reached_by, summarise
-from sweeps.report.charts import Chart, Series
-from sweeps.report.labels import label_of
-from sweeps.report.styles import Style
+from sweeps.report.charts import Chart, Panels, Series
+from sweeps.report.figures.seeds import EXPLAINED, of_means, of_seeds, places
+from sweeps.report.labels import label_of, typical
+from sweeps.report.styles import GREY, Style
 from sweeps.spec.model import Spec
-
-# The seeds of a category are spread over this width.
-_JITTER = 0.3
-_SEEDS_AND_MEANS = "Hollow markers: single seeds. Filled markers: their mean with its 95% interval."
 
 
 def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart:
     """Chart the final score of each arm, seed by seed and as a mean."""
-    series = list(_seeds_and_means(arms, spec.verdict_metric, style_of))
+    finals = [arm.final(spec.verdict_metric) for arm in arms]
+    series = [_threads(finals)]
+    for index, (arm, final) in enumerate(zip(arms, finals, strict=True)):
+        series.append(of_seeds(arm.name, style_of[arm.name], index, final))
+        series.append(of_means(arm.name, style_of[arm.name], index, summarise(list(final.values()))))
     title, y_label = "Score of each arm", label_of(spec.verdict_metric)
     caption = (
-        f"{_SEEDS_AND_MEANS} The arms share seeds, so compare them by their differences, not by whether "
-        "these intervals overlap."
+        f"{EXPLAINED} Thin lines join the scores of a seed: the arms share seeds, so compare them by their "
+        "differences, not by whether these intervals overlap."
     )
     return Chart("scores", title, spec.compared, y_label, series, caption, **_layout(arms))
 
 
+def _threads(finals: Sequence[Mapping[int, float]]) -> Series:
+    """Join the points of each seed, with a gap before the next seed and where an arm has no score."""
+    x, y = list[float](), list[float]()
+    place = [dict(zip(final, places(index, len(final)), strict=True)) for index, final in enumerate(finals)]
+    for seed in dict.fromkeys(seed for final in finals for seed in final):
+        x += [*(at.get(seed, float("nan")) for at in place), float("nan")]
+        y += [*(final.get(seed, float("nan")) for final in finals), float("nan")]
+    return Series("a seed", Style(GREY, "circle", "solid"), x, y, "thread")
+
+
 def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
     """Chart the mean paired difference of each other arm from the reference; None if either is missing."""
-    metric, name = spec.verdict_metric, reference_of(spec)
-    reference = next((arm for arm in arms if arm.name == name), None)
-    others = [arm for arm in arms if arm.name != name]
+    metric, reference = spec.verdict_metric, find_reference(spec, arms)
+    others = [arm for arm in arms if arm is not reference]
     if reference is None or not others:
         return None
     series = []
     for index, arm in enumerate(others):
-        difference = paired_difference(*on_shared_seeds(arm.final(metric), reference.final(metric)))
-        label, style = f"{arm.name} minus {name}", style_of[arm.name]
-        mean = Series.of_means(label, style, [index], [difference], "dots")
-        series.append(replace(mean, hover=[f"paired seeds: {difference.n}"]))
-    better_side = "right" if spec.directions.get(metric) == "max" else "left"
-    title, y_label = f"Difference from {name}", f"difference in {label_of(metric)}"
+        ranked = difference_from(spec, arm, reference, metric)
+        finished = difference_from(spec, arm, reference, metric, finished=True)
+        label, style = f"{arm.name} minus {reference.name}", style_of[arm.name]
+        mean = Series.of_means(label, style, [index], [finished], "dots")
+        hover = f"typical difference: {typical(ranked)}\npaired seeds: {finished.n} of {ranked.n}"
+        series.append(replace(mean, hover=[hover], hollow=finished.n < ranked.n))
+    title, y_label = f"Difference from {reference.name}", f"difference in {label_of(metric)}"
+    layout: dict[str, Any] = {**_layout(others), "horizontal": True, "reference": 0.0}
+    caption = _differences_caption(spec, reference.name, any(each.hollow for each in series))
+    return Chart("differences", title, spec.compared, y_label, series, caption, **layout)
+
+
+def _differences_caption(spec: Spec, name: str, some_diverged: bool) -> str:
+    better_side = "right" if spec.directions.get(spec.verdict_metric) == "max" else "left"
     caption = (
         "Mean difference over shared seeds with its 95% interval (not corrected for the number of arms). "
         f"An arm to the {better_side} of the line is better than {name}."
     )
-    layout: dict[str, Any] = {**_layout(others), "horizontal": True, "reference": 0.0}
-    return Chart("differences", title, spec.compared, y_label, series, caption, **layout)
+    return f"{caption} Open markers: some seeds diverged and are left out." if some_diverged else caption
 
 
-def hessian_traces(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Chart the trace of the Hessian after the last epoch; None if it was not measured."""
-    metric = "hessian_trace"
-    values = [value for arm in arms for value in arm.final(metric).values()]
-    if not values:
-        return None
-    series = list(_seeds_and_means(arms, metric, style_of))
-    title, y_label = "Flatness: trace of the Hessian", label_of(metric)
-    caption = f"Hessian of the training loss after the last epoch; lower is flatter. {_SEEDS_AND_MEANS}"
-    layout = {**_layout(arms), "log_y": min(values) > 0 and max(values) > 10 * min(values)}
-    return Chart("hessian-trace", title, spec.compared, y_label, series, caption, **layout)
-
-
-def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart:
-    """Chart the mean score of each arm after each epoch."""
-    metric = spec.objective.metric
-    series = []
-    for arm in arms:
-        curves = [trial.epochs for trial in arm.trials if trial.status == "finished"]
-        epochs = range(1, arm.horizon + 1) if curves else range(0)
-        means = [summarise([curve[epoch][metric] for curve in curves if epoch in curve]) for epoch in epochs]
-        series.append(Series.of_means(arm.name, style_of[arm.name], epochs, means, "line"))
-    caption = "Mean over the seeds that finished, after each epoch, with a band for its 95% interval."
+def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Panels:
+    """Chart the mean score of each arm after each epoch, and below it the paired difference."""
+    metric, reference = spec.objective.metric, find_reference(spec, arms)
+    upper = [_curve(arm, metric, style_of[arm.name]) for arm in arms]
+    panels = [Chart("scores", "Mean score", "epoch", label_of(metric), upper, integer_x=True)]
+    if reference and len(arms) > 1:
+        others = [arm for arm in arms if arm is not reference]
+        lower = [_difference_curve(arm, reference, metric, style_of[arm.name]) for arm in others]
+        look: dict[str, Any] = {"integer_x": True, "reference": 0.0}
+        title = f"Paired difference from {reference.name}"
+        panels.append(Chart("differences", title, "epoch", "difference", lower, **look))
+    caption = "Means over the seeds that finished, after each epoch, with bands for their 95% intervals."
     if diverged := [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]:
         caption += f" Seeds left out because they diverged: {', '.join(diverged)}."
-    title, y_label = "Learning curves", label_of(metric)
-    return Chart("learning-curves", title, "epoch", y_label, series, caption, integer_x=True)
+    return Panels("learning-curves", "Learning curves", panels, caption)
+
+
+def _curve(arm: Arm, metric: str, style: Style) -> Series:
+    means = [summarise(list(_scores_after(arm, metric, epoch).values())) for epoch in _epochs(arm)]
+    return Series.of_means(arm.name, style, _epochs(arm), means, "line")
+
+
+def _difference_curve(arm: Arm, reference: Arm, metric: str, style: Style) -> Series:
+    epochs = [epoch for epoch in _epochs(arm) if epoch in _epochs(reference)]
+    scores = [[_scores_after(each, metric, epoch) for each in (arm, reference)] for epoch in epochs]
+    means = [paired_difference(*on_shared_seeds(*pair)) for pair in scores]
+    return Series.of_means(arm.name, style, epochs, means, "line")
+
+
+def _scores_after(arm: Arm, metric: str, epoch: int) -> dict[int, float]:
+    """Return a metric's finite values after an epoch by seed, of trials that finished."""
+    finished = [trial for trial in arm.trials if trial.status == "finished"]
+    values = {trial.seed: trial.epochs.get(epoch, {}).get(metric, math.nan) for trial in finished}
+    return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+
+def _epochs(arm: Arm) -> range:
+    """Return the epochs of an arm's curve; none before a seed has finished."""
+    has_finished = any(trial.status == "finished" for trial in arm.trials)
+    return range(1, arm.horizon + 1) if has_finished else range(0)
 
 
 def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
@@ -87,32 +119,19 @@ def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
         return None
     series = []
     for arm in arms:
-        epochs = list(arm.reaching(metric, target, larger_is_better=larger_is_better).values())
+        times = list(arm.reaching(metric, target, larger_is_better=larger_is_better).values())
         # Before one of its seeds has ended, an arm has no curve.
-        if epochs:
-            curve = reached_by(epochs, arm.horizon)
-            series.append(Series(arm.name, style_of[arm.name], curve.epochs, curve.fraction, "step"))
+        if times:
+            curve = reached_by(times, arm.horizon)
+            style, bounds = style_of[arm.name], (curve.low, curve.high)
+            series.append(Series(arm.name, style, curve.epochs, curve.fraction, "step", *bounds))
     title, y_label = "Speed of convergence", "fraction of seeds that reached the target"
     caption = (
-        f"Fraction of seeds whose {label_of(metric)} has reached {target:.3g}, by epoch (Kaplan-Meier). This "
-        "target is the worst final score, so every seed that finished reaches it."
+        f"Fraction of seeds whose {label_of(metric)} has reached {target:.3g}, by epoch (Kaplan-Meier), with "
+        "bands for Wilson's 95% intervals. This target is the worst final score of these arms, so every seed "
+        "that finished reaches it."
     )
     return Chart("convergence", title, "epoch", y_label, series, caption, integer_x=True)
-
-
-def _seeds_and_means(arms: Sequence[Arm], metric: str, style_of: Mapping[str, Style]) -> Iterator[Series]:
-    for index, arm in enumerate(arms):
-        style, values = style_of[arm.name], arm.final(metric)
-        label, hover = f"{arm.name}: each seed", [f"seed {seed}" for seed in values]
-        places, heights = [index + 0.02 + offset for offset in _offsets(len(values))], list(values.values())
-        yield Series(label, style, places, heights, "dots", hover=hover, hollow=True)
-        summary = summarise(heights)
-        label = f"{arm.name}: mean of {summary.n} seeds"
-        yield Series.of_means(label, style, [index - 0.25], [summary], "dots")
-
-
-def _offsets(n: int) -> list[float]:
-    return [0.0] if n == 1 else [_JITTER * (index / (n - 1) - 0.5) for index in range(n)]
 
 
 def _layout(arms: Sequence[Arm]) -> dict[str, Any]:

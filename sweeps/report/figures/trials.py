@@ -1,4 +1,4 @@
-"""Figures of trials: scores against sigma, a search's progress, its ends, its hyperparameters' importance."""
+"""Figures of a search: its progress, how its trials ended, the importance of its hyperparameters."""
 
 import itertools
 import math
@@ -7,104 +7,79 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeps.analysis.importance import importances
-from sweeps.analysis.stats import summarise
+from sweeps.analysis.importance import FEWEST_TRIALS, importances
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series
 from sweeps.report.labels import label_of
-from sweeps.report.styles import Style, styles
+from sweeps.report.styles import Style
+from sweeps.report.tables import in_stratum
 from sweeps.spec.model import Spec
-from sweeps.spec.space import is_active
+from sweeps.spec.sections import Scalar
+from sweeps.spec.starting import n_starting_points, third, trials_of
 
 # These differ from the colours of the noise modes.
 _COLORS = {"finished": "#009E73", "diverged": "#CC79A7", "failed": "#7F4F24"}
 
 
-def score_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
-    """Chart the trials of a search, or the means over the seeds of a grid."""
-    spec, trials = state.spec, _scored_trials(state)
-    noiseless = [trial for trial in trials if trial.hyperparameters["noise"] == "none"]
-    noisy = [trial for trial in trials if trial.hyperparameters["noise"] != "none"]
-    noisy = [trial for trial in noisy if is_active(spec, spec.search["sigma"], trial.hyperparameters)]
-    series: list[Series] = []
-    for name, style in style_of.items():
-        of_arm = [trial for trial in noisy if trial.arm == name]
-        if spec.is_grid:
-            series.append(_means(spec, name, style, of_arm))
-        else:
-            series += _dots(spec, name, style, of_arm)
-    if spec.is_grid:
-        caption = "Mean over the seeds that finished, with its 95% interval."
-    else:
-        caption = (
-            "Each marker is a trial of the search after its last epoch. Hollow: stopped early by ASHA, so "
-            "scored after fewer epochs. Cross: diverged."
-        )
-    if noiseless and noisy:
-        sigmas = _sigmas(noisy)
-        series.append(_noiseless(spec, noiseless, [min(sigmas), max(sigmas)]))
-        caption += " The horizontal line is training without noise."
-    x_label, y_label = "sigma (standard deviation of the noise)", label_of(spec.objective.metric)
-    return Chart("sigma", "Score against sigma", x_label, y_label, series, caption, log_x=True)
-
-
-def _scored_trials(state: SweepState) -> list[TrialRecord]:
-    """Return the trials of the search or grid with a finite score; of a grid, only those that finished."""
-    statuses = ("finished",) if state.spec.is_grid else ("finished", "stopped", "diverged")
-    trials = [trial for trial in state.of_stage(SEARCH) if trial.status in statuses]
-    return [trial for trial in trials if math.isfinite(trial.last.get(state.spec.objective.metric, math.nan))]
-
-
-def _scores(spec: Spec, trials: Sequence[TrialRecord]) -> list[float]:
-    return [trial.last[spec.objective.metric] for trial in trials]
-
-
-def _sigmas(trials: Sequence[TrialRecord]) -> list[float]:
-    return [trial.hyperparameters["sigma"] for trial in trials]
-
-
-def _means(spec: Spec, name: str, style: Style, trials: Sequence[TrialRecord]) -> Series:
-    sigmas = sorted(set(_sigmas(trials)))
-    groups = [[trial for trial in trials if trial.hyperparameters["sigma"] == sigma] for sigma in sigmas]
-    means = [summarise(_scores(spec, group)) for group in groups]
-    return Series.of_means(name, style, sigmas, means, "line")
-
-
-def _dots(spec: Spec, name: str, style: Style, trials: Sequence[TrialRecord]) -> Iterator[Series]:
-    labels = {"finished": name, "stopped": f"{name}, stopped early", "diverged": f"{name}, diverged"}
-    for status, label in labels.items():
-        if chosen := [trial for trial in trials if trial.status == status]:
-            look = style._replace(symbol="x") if status == "diverged" else style
-            hover = [f"trial {trial.number}, epochs: {len(trial.epochs)}" for trial in chosen]
-            dots = Series(label, look, _sigmas(chosen), _scores(spec, chosen), "dots", hover=hover)
-            yield replace(dots, hollow=status == "stopped")
-
-
-def _noiseless(spec: Spec, trials: Sequence[TrialRecord], sigmas: Sequence[float]) -> Series:
-    style, scores = styles(["none"])["none"], _scores(spec, trials)
-    if spec.is_grid:
-        return Series.of_means("none", style, sigmas, [summarise(scores)] * 2, "line")
-    best = max(scores) if spec.objective.mode == "max" else min(scores)
-    return Series("none, best trial", style, sigmas, [best] * 2, "line")
-
-
-def search_progress(state: SweepState, style_of: Mapping[str, Style]) -> Chart:
-    """Chart the best score so far of each arm, by its number of trials."""
-    objective, trials = state.spec.objective, _scored_trials(state)
+def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: Mapping[str, Style]) -> Chart:
+    """Chart the best score so far of each arm, by its number of trials, and where TPE begins."""
+    spec, trials = state.spec, in_stratum(state.of_stage(SEARCH), stratum)
+    arms = [str(arm) for arm in spec.arms]
     series = []
-    for name, style in style_of.items():
-        scores = _scores(state.spec, [trial for trial in trials if trial.arm == name])
-        best = list(itertools.accumulate(scores, max if objective.mode == "max" else min))
-        series.append(Series(name, style, range(1, len(best) + 1), best, "step"))
-    title, y_label = "Best score found by the search", label_of(objective.metric)
-    caption = "Best score so far of each arm. A flat end suggests that more trials would change little."
-    return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True)
+    for index, name in enumerate(arms):
+        best = _best_so_far(state, [trial for trial in trials if trial.arm == name])
+        line = Series(name, style_of[name], range(1, len(best) + 1), best, "step")
+        # Lines get thinner from arm to arm, so that one shows on both sides of another on the same scores.
+        series.append(replace(line, width=2 + 0.8 * (len(arms) - 1 - index)))
+    marks = _starts_of_tpe(spec, stratum)
+    caption = "Best score so far of each arm. "
+    if marks:
+        caption += (
+            "Up to its dashed line an arm tries starting points that were fixed beforehand. Only after it, "
+            "where TPE chooses, does a flat end suggest that more trials would change little."
+        )
+    elif spec.search_stage:
+        caption += "All trials had starting points that were fixed beforehand: TPE never chose any."
+    else:
+        caption += (
+            f"The first {third(spec.budget.trials or 0)} trials of the search, over all arms, were random."
+        )
+    title, y_label = "Best score found by the search", label_of(spec.objective.metric)
+    return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True, marks=marks)
 
 
-def trial_ends(state: SweepState) -> Chart:
+def _best_so_far(state: SweepState, trials: Sequence[TrialRecord]) -> list[float]:
+    """Return the best score after each trial; NaN before the first that has one."""
+    better = max if state.spec.objective.mode == "max" else min
+    scored, best = {trial.id for trial in state.ranked(trials)}, list[float]()
+    for trial in trials:
+        scores = [state.score(trial)] if trial.id in scored else []
+        scores += [score for score in best[-1:] if math.isfinite(score)]
+        best.append(better((score for score in scores if score is not None), default=math.nan))
+    return best
+
+
+def _starts_of_tpe(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[float, str]]:
+    """Return where TPE chooses an arm's points for the first time, with the arms if that differs."""
+    names_at: dict[int, list[str]] = {}
+    of_stratum = [tuned for tuned in spec.tuned if stratum.items() <= tuned.items()]
+    for tuned in of_stratum if spec.search_stage else []:
+        start = n_starting_points(spec, tuned)
+        if start < trials_of(spec, tuned):
+            names_at.setdefault(start, []).append(str(tuned[spec.compared]))
+    # The arms of the most frequent number are not listed.
+    usual = max(names_at, key=lambda start: len(names_at[start]), default=0)
+    return [
+        (start + 0.5, "TPE begins" if start == usual else f"TPE begins: {', '.join(names)}")
+        for start, names in names_at.items()
+    ]
+
+
+def trial_ends(state: SweepState, stratum: Mapping[str, Scalar]) -> Chart:
     """Chart how many trials of each arm finished, diverged, failed or were stopped after which epoch."""
     names = [str(arm) for arm in state.spec.arms]
-    trials = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
+    searched = in_stratum(state.of_stage(SEARCH), stratum)
+    trials = [trial for trial in searched if trial.status in ENDED]
     stopped = [trial for trial in trials if trial.status == "stopped"]
     epochs = sorted({len(trial.epochs) for trial in stopped})
     series = []
@@ -133,10 +108,13 @@ def _greys(n: int) -> Iterator[Style]:
         yield Style(f"#{shade:02x}{shade:02x}{shade:02x}", "circle", dash)
 
 
-def importance(state: SweepState, style_of: Mapping[str, Style]) -> Chart | None:
+def importance(
+    state: SweepState, stratum: Mapping[str, Scalar], style_of: Mapping[str, Style]
+) -> Chart | None:
     """Chart the importance of each hyperparameter in each arm's search; None if no arm has one."""
-    by_arm = {name: importances(state, name) for name in style_of}
-    categories = [name for name in state.spec.search if any(name in shares for shares in by_arm.values())]
+    spec = state.spec
+    by_arm = {str(arm): importances(state, {**stratum, spec.compared: arm}) for arm in spec.arms}
+    categories = [name for name in spec.search if any(name in shares for shares in by_arm.values())]
     if not categories:
         return None
     series = []
@@ -147,6 +125,8 @@ def importance(state: SweepState, style_of: Mapping[str, Style]) -> Chart | None
     title, y_label = "Importance of each hyperparameter in the search", "share of the variance"
     caption = (
         "Share of the variance of an arm's scores in the search that each hyperparameter explains (Optuna's "
-        "fANOVA; rough with few trials). An arm that searched a single hyperparameter has none."
+        f"fANOVA, on at least {FEWEST_TRIALS} finished trials of an arm)."
     )
+    if without := [arm for arm, shares in by_arm.items() if not shares]:
+        caption += f" Left out, with fewer such trials or a single hyperparameter: {', '.join(without)}."
     return Chart("importance", title, "hyperparameter", y_label, series, caption, categories=categories)

@@ -80,7 +80,7 @@ class Draft:
     def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
-        if dimension and not dimension.when and not dimension.by_arm:
+        if dimension and not dimension.when and not dimension.grid_by_arm:
             return dimension.values
         unsearched = self.fixed.get(name, self.fields[name].default)
         return [*(dimension.values if dimension else ()), unsearched]
@@ -93,14 +93,14 @@ class Draft:
         dimension = self.dimensions.get(name)
         none: list[Any] = []
         values = self.valid(none, "stages", "confirm", "at", name) if name in self.at else None
-        if dimension and self.compared and arm not in dimension.conditions.get(self.compared, [arm]):
+        if dimension and self.compared and arm not in (dimension.when or {}).get(self.compared, [arm]):
             return []
         if values is not None:
             without = self.compared == "noise" and arm == "none" and name in NOISE_HYPERPARAMETERS
             return [] if without else values
         if dimension is None:
             return []
-        return dimension.by_arm.get(str(arm), []) if dimension.by_arm else dimension.values
+        return dimension.grid_by_arm.get(str(arm), []) if dimension.grid_by_arm else dimension.values
 
     @property
     def places(self) -> list[str]:

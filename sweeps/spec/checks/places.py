@@ -80,7 +80,7 @@ def _not_listed(draft: Draft, claim: Claim, name: str, place: Place) -> str | No
 
 def _is_listed_alike(draft: Draft, name: str) -> bool:
     dimension = draft.dimensions.get(name)
-    return not (dimension and dimension.by_arm and draft.is_grid)
+    return not (dimension and dimension.grid_by_arm and draft.is_grid)
 
 
 def _pairs(claim: Claim) -> list[tuple[Any, ...]]:

@@ -1,0 +1,151 @@
+"""The tables of arms: their scores, their effects by sigma, and how flat the minima are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
+from sweeps.analysis.descriptions import shown_values
+from sweeps.analysis.effects import difference_from, effects_of, find_reference
+from sweeps.analysis.stats import PairedDifference, reached_by, summarise
+from sweeps.record.state import SweepState
+from sweeps.report.labels import NAMES, interval, number, typical
+from sweeps.report.setup import shown
+from sweeps.report.tables import Table
+from sweeps.spec.model import Spec
+
+# Measured on the trained network; the lower, the flatter.
+FLATNESS = ("hessian_trace", "sharpness")
+
+
+def tables_at(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of the arms at the point ``where``, which ``suffix`` names, if they have rows."""
+    arms = arms_of(state, where)
+    tables = [_arms_table(state, arms), _flatness_table(state.spec, arms)]
+    return [_named(table, suffix) for table in tables if table.rows]
+
+
+def effect_tables(state: SweepState) -> list[Table]:
+    """Return the effects by sigma for each value of ``across``; those without rows are left out."""
+    tables = [(_effects_table(state, stratum), title_of(stratum)) for stratum in state.spec.strata]
+    return [_named(table, title) for table, title in tables if table.rows]
+
+
+def _named(table: Table, suffix: str) -> Table:
+    title = f"{table.title} at {suffix}" if suffix else table.title
+    return Table(title, table.columns, table.rows, table.words)
+
+
+def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
+    """Return one row for each arm."""
+    spec = state.spec
+    metric, objective, reference = spec.verdict_metric, spec.objective, reference_of(spec)
+    summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
+    differences, base = _differences(spec, arms), find_reference(spec, arms)
+    compared = [(arm, differences.get(arm.name)) for arm in arms]
+    target = common_target(arms, objective.metric, larger_is_better=objective.mode == "max")
+    epochs = f"epochs to {objective.metric} {number(target)}: median"
+    lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
+    columns = [
+        (spec.compared, [arm.name for arm in arms]),
+        ("with", [shown_values(spec, arm.point) for arm in arms]),
+        ("seeds", [str(summary.n) for summary in summaries]),
+        ("diverged", [str(arm.diverged) for arm in arms]),
+        ("failed", [str(arm.failed) for arm in arms]),
+        (f"mean {metric}{lower} [95% interval]", [interval(summary) for summary in summaries]),
+        ("standard deviation", [number(summary.std) for summary in summaries]),
+        (
+            f"mean difference from {reference} [95% interval]",
+            [_mean_cell(spec, arm, base, metric) if pair and base else "" for arm, pair in compared],
+        ),
+        ("typical difference [95% interval]", [typical(pair) if pair else "" for _, pair in compared]),
+        (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
+    ]
+    return _without_empty("The arms", columns, words=1 + any(columns[1][1]))
+
+
+def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], words: int) -> Table:
+    """Return a table without the columns that have nothing but empty cells and zeros."""
+    shown = [(name, cells) for name, cells in columns if any(cell not in ("", "0") for cell in cells)]
+    names, rows = [name for name, _ in shown], list(zip(*(cells for _, cells in shown), strict=True))
+    return Table(title, names, rows, words)
+
+
+def _differences(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
+    """Return each other arm's difference in score from the reference; empty before that has trials.
+
+    A seed that diverged ranks as worst.
+    """
+    base = find_reference(spec, arms)
+    if base is None:
+        return {}
+    others = [arm for arm in arms if arm is not base]
+    return {arm.name: difference_from(spec, arm, base, spec.verdict_metric) for arm in others}
+
+
+def _mean_cell(spec: Spec, arm: Arm, reference: Arm, metric: str) -> str:
+    """Write the mean difference with its interval, and below it how many seeds it leaves out."""
+    finished = difference_from(spec, arm, reference, metric, finished=True)
+    lost = [
+        f"{each.diverged} of {len(each.trials)} seeds{of} diverged"
+        for each, of in ((arm, ""), (reference, f" of {reference.name}"))
+        if each.diverged
+    ]
+    if not lost:
+        return interval(finished)
+    return f"{interval(finished)}\n{', '.join(lost)}" if finished.n else ", ".join(lost)
+
+
+def _median_epochs(state: SweepState, arm: Arm, target: float) -> str:
+    objective = state.spec.objective
+    epochs = arm.reaching(objective.metric, target, larger_is_better=objective.mode == "max")
+    # Before one of its seeds has ended, an arm has no curve.
+    if not epochs:
+        return ""
+    median = reached_by(list(epochs.values()), arm.horizon).median
+    return f"more than {arm.horizon}" if median is None else number(median)
+
+
+def _flatness_table(spec: Spec, arms: Sequence[Arm]) -> Table:
+    """Return one row for each arm, if a measure of flatness is known; lower is flatter."""
+    measured = [metric for metric in FLATNESS if any(arm.final(metric) for arm in arms)]
+    columns = [(spec.compared, [arm.name for arm in arms])]
+    for metric in measured:
+        columns += _flatness_columns(spec, arms, metric)
+    return _without_empty("Flatness of the arms", columns if measured else [], words=1)
+
+
+def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[tuple[str, list[str]]]:
+    base, reference = find_reference(spec, arms), reference_of(spec)
+    summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
+    name = NAMES[metric]
+    yield f"{name} [95% interval]", [interval(summary) if summary.n else "" for summary in summaries]
+    pairs = [
+        None if arm is base or base is None else difference_from(spec, arm, base, metric) for arm in arms
+    ]
+    pairs = [pair if pair and pair.n else None for pair in pairs]
+    cells = [
+        _mean_cell(spec, arm, base, metric) if pair and base else ""
+        for arm, pair in zip(arms, pairs, strict=True)
+    ]
+    yield f"{name}: mean difference from {reference}", cells
+    yield f"{name}: typical difference", [typical(pair) if pair else "" for pair in pairs]
+
+
+def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:
+    """Return one row for each arm at each listed sigma, and for what the search chose."""
+    spec, effects = state.spec, effects_of(state, stratum)
+    chosen_by = "by the search" if spec.search_stage else "given"
+    differences = [_mean_cell(spec, effect.arm, effect.reference, spec.verdict_metric) for effect in effects]
+    others = list(effects[0].others) if effects else []
+    columns = [
+        (spec.compared, [effect.arm.name for effect in effects]),
+        *((name, [shown(effect.at[name]) for effect in effects]) for name in others),
+        ("chosen", [chosen_by if effect.chosen else "" for effect in effects]),
+        ("sigma", [number(effect.sigma) for effect in effects]),
+        (f"mean difference from {reference_of(spec)} [95% interval]", differences),
+        ("typical difference [95% interval]", [typical(effect.difference) for effect in effects]),
+        ("seeds", [str(effect.difference.n) for effect in effects]),
+        ("diverged", [str(effect.arm.diverged) for effect in effects]),
+    ]
+    words = 1 + len(others) + any(effect.chosen for effect in effects)
+    return _without_empty(f"Effect by sigma on {spec.verdict_metric}", columns if effects else [], words)
