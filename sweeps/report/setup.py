@@ -111,8 +111,8 @@ def _budgets(spec: Spec) -> str:
         return f"{n} trials, of which the first {third(n)} random"
     unit = "trials" if stage.trials_per_arm else "epochs"
     return "; ".join(
-        f"{' '.join(map(str, tuned.values()))}: {budget_of(spec, tuned)} {unit} from "
-        f"{n_starting_points(spec, tuned)} starting points"
+        f"{' '.join(map(str, tuned.values()))}: {budget_of(spec, tuned)} {unit}, "
+        f"{n_starting_points(spec, tuned)} of them starting points"
         for tuned in spec.tuned
     )
 
