@@ -17,7 +17,6 @@ _CURVATURE = {
     "sharpness": "sharpness: rise of the loss under noise",
     "hessian_trace": "trace of the Hessian (loss per squared weight)",
     "hessian_top_eigenvalue": "top eigenvalue of the Hessian (loss per squared weight)",
-    "sharpness": "sharpness (mean rise of the loss under noise)",
 }
 # What a table calls them.
 NAMES = {"hessian_trace": "Hessian trace", "sharpness": "sharpness"}

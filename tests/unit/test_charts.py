@@ -298,7 +298,7 @@ def test_both_draw_the_same_panels(columns):
 def test_panels_below_each_other_get_a_higher_picture(tmp_path):
     for columns, height in ((1, 1.2 + 2 * 3.2), (2, 5.625)):
         assert charts_png.figure(panels(columns)).get_figheight() == pytest.approx(height)
-    charts_png.save(panels(1, categories=["a", "b", "c"]), tmp_path / "panels.png")
+    charts_png.save(panels(1, categories=["a", "b", "c", "d"]), tmp_path / "panels.png")
     edge = imread(tmp_path / "panels.png")[:, 0]
     # Nothing is cut off at the left.
     assert (edge[:, :3] == 1).all()
@@ -310,7 +310,7 @@ def test_both_draw_the_same_scale_with_both_signs():
     (trace,), figure = on_page(shown)
     axes, _ = in_picture(shown)
     np.testing.assert_allclose(values(trace["y"]), np.arcsinh(np.array([-1, 0, 0.01]) / 0.01))
-    np.testing.assert_array_equal(values(trace["y"]), axes.get_lines()[1].get_ydata())
+    np.testing.assert_array_equal(values(trace["y"]), axes.get_lines()[-1].get_ydata())
     ticks = figure["layout"]["yaxis"]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(ticks["ticktext"])
     np.testing.assert_array_equal(axes.get_yticks(), values(ticks["tickvals"]))

@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any, get_args
 
 import optuna
@@ -828,9 +829,7 @@ class Built:
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
         sweep = create_sweep(folder, spec)
-        sweep.journal.append(
-            "select", points=[{compared: arm} for compared in [spec.compared] for arm in spec.arms]
-        )
+        sweep.journal.append("select", points=spec.tuned)
         names = (SEARCH, CONFIRM)[: 1 + spec.confirms]
         started = [stages._tuner(sweep, spec, stage, Stop()) for stage in names]
         tuner = started[0]._local_tuner
@@ -899,12 +898,13 @@ GRID_OVERRIDES = ("search={lr: {grid: [1, 2]}}", "budget={}")
 LOSS = "objective={metric: val_loss, mode: min}"
 
 ORDER = "better: layer, worse: none"
+GIVEN = "{none: {}, all: {sigma: 1}, layer: {sigma: 1}, after_all: {sigma: 1}, after_layer: {sigma: 1}}"
 
 
 def claim(changes: str, arms: str = "") -> str:
     """An override that gives one claim, with some keys changed."""
     content = yaml.safe_load(f"{{name: a, metric: test_accuracy, {arms}}}") | yaml.safe_load(f"{{{changes}}}")
-    return f"claims={[content]}"
+    return f"claims={[{key: value for key, value in content.items() if value is not None}]}"
 
 
 def mean_difference(built: Built) -> float:
@@ -1043,8 +1043,9 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.reach",
         (claim("metric: val_accuracy, reach: 0.125", ORDER),),
-        lambda built: (built.judged.unit, mean_difference(built)),
-        ("epochs", 1),
+        mean_difference,
+        # `layer` is there after an epoch, and `none` between two epochs.
+        pytest.approx(fmean(0.025 / (0.0125 + 0.001 * seed) - 1 for seed in (1, 2))),
     ),
     (
         "claims.*.epoch",
@@ -1058,6 +1059,56 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: mean_difference(built),
         pytest.approx(0.2 * (1 + 4 / 8)),
     ),
+    ("claims.*.published", (claim("published: b", ORDER),), lambda built: built.judged.claim.published, "b"),
+    (
+        "claims.*.area",
+        (claim("metric: ~, area: val_accuracy", ORDER),),
+        mean_difference,
+        pytest.approx(0.2 * (1 + 2.5 / 8)),
+    ),
+    (
+        "claims.*.until",
+        (claim("metric: ~, area: val_accuracy, until: 2", ORDER),),
+        mean_difference,
+        pytest.approx(0.2 * (1 + 1.5 / 8)),
+    ),
+    (
+        "claims.*.drops",
+        (claim("metric: val_accuracy, drops: layer"),),
+        lambda built: built.judged.comparisons,
+        ["layer at its best epoch over its last"],
+    ),
+    (
+        "claims.*.than",
+        ("across={model: [shallow, deep]}", claim("where: {model: deep}, than: {model: shallow}", ORDER)),
+        lambda built: built.judged.comparisons,
+        ["layer over none, model deep over model shallow"],
+    ),
+    (
+        "across",
+        ("across={model: [shallow, deep]}", "claims=[]"),
+        lambda built: len(built.tune.search_alg._studies),
+        10,
+    ),
+    (
+        "stages.confirm.at",
+        ("stages.confirm.at={sigma: [0.25]}",),
+        lambda built: [point["noise"] for point in built.confirm if point.get("sigma") == 0.25][:4],
+        ["all", "layer", "after_all", "after_layer"],
+    ),
+    (
+        "stages.confirm.configurations",
+        (f"stages={{confirm: {{seeds: 2, configurations: {GIVEN}}}}}", "search={}"),
+        lambda built: built.n_selected,
+        5,
+    ),
+    (
+        "search.*.grid_by_arm",
+        ("search.sigma={grid_by_arm: {all: [0.3]}}", "claims=[]"),
+        lambda built: {point.get("sigma") for point in built.grid},
+        {None, 0.3},
+    ),
+    ("test", ("test=true",), lambda built: built.spec.verdict_metric, "test_accuracy"),
     ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
     ("data_dir", ("data_dir=/data",), lambda built: runner._located(built.spec).data_dir, "/data"),
 ]
@@ -1071,8 +1122,8 @@ def test_every_key_has_a_row():
 @pytest.mark.parametrize(("key", "overrides", "arrives", "value"), ROWS, ids=[row[0] for row in ROWS])
 def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
     monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
-    text = STAGED if key.startswith(("compare", "stages", "claims")) else SWEPT
-    text = CURVES if key == "claims.*.where" else text
+    text = STAGED if key.startswith(("compare", "across", "stages", "claims")) else SWEPT
+    text = CURVES if key in ("claims.*.where", "search.*.grid_by_arm", "test") else text
     before = Built(read(tmp_path, text), tmp_path)
     after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value

@@ -1,0 +1,162 @@
+"""The texts of a report: the set-up with its defaults, what varies, what was published, remarks."""
+
+import pytest
+
+from sweeps.analysis.stats import paired_difference
+from sweeps.report.labels import interval, typical
+from sweeps.report.setup import setup
+from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint, made_comparison, made_grid
+from tests.reports import Report
+
+AHEAD = {"name": "layer is ahead", "metric": "test_accuracy", "better": "layer", "worse": "none"}
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.fixture(autouse=True)
+def sketches(monkeypatch):
+    """Replace each picture by a stub: drawing takes most of a report's time."""
+    monkeypatch.setattr("sweeps.report.page.save", lambda chart, path: path.write_bytes(b"\x89PNG"))
+
+
+def setup_of(content):
+    sweep = MadeSweep(content)
+    sweep.trial({}, 0, curve(0.9))
+    return dict(setup(sweep.state))
+
+
+def fixed(content):
+    return setup_of(content)["hyperparameters that are not searched"].split(", ")
+
+
+# The set-up
+
+
+def test_every_value_is_listed_and_defaults_are_marked():
+    listed = fixed(comparison(fixed={"epochs": 6, "momentum": 0.8}))
+    assert {
+        "epochs 6",
+        "momentum 0.8",
+        "weight_decay 0.0005 (default)",
+        "lr_schedule cosine (default)",
+        "batch_size 128 (default)",
+        "train_subset empty (default)",
+        "sigma_schedule constant (default)",
+    } <= set(listed)
+    names = {text.split(" ")[0] for text in listed}
+    assert not names & {"lr", "sigma", "noise", "curvature"}
+    spec = MadeSweep(comparison()).spec
+    assert names | {"lr", "sigma", "noise", "curvature"} == set(spec.declaration.Hyperparameters.model_fields)
+
+
+def test_a_default_that_depends_on_the_optimizer_is_given_for_each():
+    listed = fixed(comparison(compare="optimizer", search={"lr": {"log_uniform": [1e-3, 0.1]}}))
+    assert "weight_decay 0.0005 with sgd or 0 with adam or 0.01 with adamw (default)" in listed
+
+
+def test_what_the_search_had_of_a_listed_hyperparameter_is_said():
+    at = {"sigma": [0.01], "sigma_schedule": ["cosine"]}
+    facts = setup_of(comparison(stages={"search": {"trials_per_arm": 5}, "confirm": {"seeds": 3, "at": at}}))
+    assert "sigma_schedule constant (default)" in facts["hyperparameters that are not searched"]
+    assert facts["also confirmed at"] == "sigma 0.01; sigma_schedule cosine"
+
+
+def test_the_search_is_described():
+    facts = setup_of(comparison(budget={"concurrent": 2}, across={"model": ["shallow", "deep"]}))
+    sigma, lr = facts["searched"].split("; ")
+    assert sigma == "sigma log_uniform from 0.0001 to 0.3 (in every noise mode but none)"
+    assert lr == "lr log_uniform from 0.001 to 0.1"
+    assert "shallow none: 4 trials, 1 of them starting points" in facts["search budget"]
+    assert facts["early stopping"] == "ASHA with grace_epochs 2, reduction_factor 2"
+    assert facts["trials at a time"] == "2"
+    assert facts["model"] == "shallow, deep"
+    assert facts["objective"] == "val_accuracy (max) after the last epoch"
+    assert facts["curvature"] == "end"
+    assert facts["test split"] == "read once by each confirmed trial, after its last epoch"
+
+
+def test_a_joint_search_and_a_grid_are_described():
+    assert setup_of(joint())["search budget"] == "20 trials, of which the first 6 random"
+    by_arm = {"sigma": {"grid": {"all": [0.003, 0.03], "after_all": [0.001]}}}
+    facts = setup_of(grid(search=by_arm, compare={"noise": ["none", "all", "after_all"]}))
+    assert facts["grid"] == "sigma grid (all: 0.003, 0.03; after_all: 0.001)"
+    assert facts["test split"] == "not read"
+    assert not {"searched", "search budget", "early stopping"} & facts.keys()
+
+
+def test_given_configurations_are_listed():
+    given = {"none": {"lr": 0.1}, "layer": {"lr": 0.05, "sigma": 0.03}}
+    stages = {"confirm": {"seeds": 3, "configurations": given}}
+    facts = setup_of(comparison(stages=stages, search={}, compare={"noise": ["none", "layer"]}))
+    assert facts["given configurations"] == "none: lr 0.1; layer: lr 0.05, sigma 0.03"
+    assert not {"confirmed", "search budget", "early stopping"} & facts.keys()
+    assert ", lr " not in facts["hyperparameters that are not searched"]
+
+
+# Notes
+
+
+def test_the_notes_say_what_varies_and_what_does_not(tmp_path):
+    text = Report(made_comparison(AHEAD), tmp_path).text
+    assert "with the seed, the initial weights, the order of the batches and the noise." in text
+    assert "What does not: the split into training and validation, the test split, the search" in text
+    of_grid = Report(made_grid(), tmp_path / "grid").text
+    assert (
+        "What does not: the split into training and validation, the data and the hyperparameters" in of_grid
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ({"reach": 0.5, "metric": "val_accuracy"}, "The time to a score is interpolated between epochs."),
+        ({"area": "val_accuracy", "until": 3, "metric": None}, "The area under a curve is given as its mean"),
+        ({"better": None, "worse": None, "drops": "layer"}, "A claim that an arm drops compares"),
+    ],
+)
+def test_forms_of_claims_are_explained_only_if_there_are_such(tmp_path, claim, sentence):
+    own = {key: value for key, value in (AHEAD | claim).items() if value is not None}
+    if "drops" in own:
+        own["metric"] = "val_accuracy"
+    assert sentence in Report(made_comparison(own), tmp_path).text
+    assert sentence not in Report(made_comparison(AHEAD), tmp_path / "other").text
+
+
+def test_a_claim_about_a_range_is_explained(tmp_path):
+    where = {"sigma": {"between": [0.01, 0.1]}}
+    claim = {**AHEAD, "metric": "val_accuracy", "where": where}
+    sentence = "A claim about a range of values is about each listed value in it"
+    assert sentence in Report(made_grid(claim), tmp_path).text
+    assert sentence not in Report(made_grid({**claim, "where": {"sigma": 0.1}}), tmp_path / "other").text
+
+
+def test_what_was_published_is_below_the_name_of_the_claim(tmp_path):
+    published = "Noise on a <b>layer</b>\nhelps | a lot."
+    report = Report(made_comparison({**AHEAD, "published": published}), tmp_path)
+    quoted = "\u201cNoise on a <b>layer</b> helps | a lot.\u201d"
+    assert 'layer is ahead<div class="below">\u201cNoise on a &lt;b&gt;layer' in report.html
+    assert f"layer is ahead{quoted}" in [row[0] for row in report.page.rows if row]
+    cell = report.tables["Claims"][0]["claim"]
+    assert cell == "layer is ahead<br>\u201cNoise on a &lt;b>layer&lt;/b> helps \\| a lot.\u201d"
+
+
+# Estimates
+
+
+@pytest.mark.parametrize(
+    ("differences", "mean", "usual"),
+    [
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "3.5 [1.5, 5.5]", "3.5 [1.0, 6.0]"),
+        ([1.0, 2.0, 3.0], "2.0 [-0.5, 4.5]", "2 [unbounded]"),
+        ([1.0] * 6, "1 with every seed", "1 with every seed"),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, -INF], "some seeds diverged", None),
+        ([-INF] * 4 + [1.0, 2.0], "some seeds diverged", "too many seeds diverged"),
+        ([], "no seeds", "no seeds"),
+    ],
+)
+def test_estimates_are_written_with_words_for_what_is_infinite(differences, mean, usual):
+    difference = paired_difference(differences, [0.0] * len(differences))
+    assert interval(difference) == mean
+    if usual is None:
+        assert typical(difference).startswith("2.5 [unbounded, ")
+    else:
+        assert typical(difference) == usual
