@@ -92,7 +92,7 @@ class Draft:
         """
         dimension = self.dimensions.get(name)
         none: list[Any] = []
-        values = self.valid(none, "stages", "confirm", "at", name) if name in self.at else None
+        values = self.valid(none, "stages", "confirm", "at", name) if name in self.varied_at else None
         if dimension and self.compared and arm not in (dimension.when or {}).get(self.compared, [arm]):
             return []
         if values is not None:
@@ -103,10 +103,15 @@ class Draft:
         return dimension.grid_by_arm.get(str(arm), []) if dimension.grid_by_arm else dimension.values
 
     @property
+    def varied_at(self) -> list[str]:
+        """The hyperparameters in ``at`` that may be there."""
+        return [name for name in self.at if name not in (self.compared, self.across)]
+
+    @property
     def places(self) -> list[str]:
         """The hyperparameters of the points that a claim can be about."""
         if not self.is_grid:
-            return [*([self.across] if self.across else []), *self.at]
+            return [*([self.across] if self.across else []), *self.varied_at]
         return [name for name, item in self.dimensions.items() if name != self.compared and item.values]
 
     @property

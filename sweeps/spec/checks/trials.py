@@ -107,7 +107,7 @@ def check_budget(draft: Draft) -> Iterator[Problem]:
 
 def _joint_budget(draft: Draft, kinds: Mapping[str, str]) -> Iterator[Problem]:
     """Check the budget of a search without arms, or of a grid that does not say ``mode: grid``."""
-    sampled = next((name for name, kind in kinds.items() if kind != "grid"), None)
+    sampled = next((name for name, kind in kinds.items() if not kind.startswith("grid")), None)
     if sampled is None:
         # A dimension whose form is wrong may have been meant to sample.
         is_mapping = isinstance(draft.content.get("search", {}), Mapping)
