@@ -46,7 +46,7 @@ class EmptyTrainable(Trainable):
     def model(self, hyperparameters: Any) -> nn.Module:
         return nn.Linear(1, 1, bias=False)
 
-    def task(self, hyperparameters: Any, device: torch.device) -> EmptyTask:
+    def task(self, hyperparameters: Any, device: torch.device, split_seed: int) -> EmptyTask:
         return EmptyTask()
 
     def example_input(self, hyperparameters: Any) -> Tensor:

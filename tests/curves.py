@@ -102,7 +102,7 @@ class Curves(Trainable):
     def model(self, hyperparameters):
         return Line()
 
-    def task(self, hyperparameters, device):
+    def task(self, hyperparameters, device, split_seed):
         raise AssertionError("curves train nothing")
 
     def example_input(self, hyperparameters):

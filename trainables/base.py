@@ -42,8 +42,15 @@ class Trainable(Declaration[H], ABC):
         """
 
     @abstractmethod
-    def task(self, hyperparameters: H, device: torch.device) -> Task:
-        """Load the data and build the freshly initialized model on the device to train on."""
+    def task(self, hyperparameters: H, device: torch.device, split_seed: int) -> Task:
+        """Load the data and build the freshly initialized model.
+
+        Args:
+            hyperparameters: Those of the trial.
+            device: Device to train on.
+            split_seed: Draws the training and validation examples if they depend on the trial's seed; the
+                same in all trials with one seed.
+        """
 
     @abstractmethod
     def model(self, hyperparameters: H) -> nn.Module:
@@ -66,7 +73,7 @@ class Trainable(Declaration[H], ABC):
 
         Args:
             hyperparameters: An instance of ``self.Hyperparameters``.
-            seed: Determines initialization, data order and noise.
+            seed: Determines initialization, data order and noise, and the split with ``split: per_seed``.
             device: Device to train on.
             test: Whether to evaluate the test split, once, after the last epoch.
 
@@ -75,5 +82,5 @@ class Trainable(Declaration[H], ABC):
         """
         seeds = Seeds.of(seed)
         torch.manual_seed(seeds.init)
-        task = self.task(hyperparameters, torch.device(device))
+        task = self.task(hyperparameters, torch.device(device), seeds.split)
         return Training(task, hyperparameters, seeds, test=test, fixed_shapes=self.fixed_shapes)

@@ -1,5 +1,7 @@
 r"""Curvature of the training loss: trace and largest eigenvalue of its Hessian H at the weights w.
 
+The sharpness that is measured with them is in ``trainables/sharpness.py``.
+
 Products with H come from double backward (Pearlmutter, *Fast exact multiplication by the Hessian*, 1994),
 
     H v = d/dw (dL/dw . v).
@@ -25,6 +27,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trainables.batch import Batch
 from trainables.declarations.base import CURVATURE_METRICS
+from trainables.sharpness import mean_rise
 
 # Every measurement uses the same vectors, so that epochs and trials differ only in their weights.
 _SEED = 0
@@ -108,7 +111,12 @@ class Hessian:
 
 
 def measure_curvature(
-    model: nn.Module, loss: Callable[[Batch], Tensor], batches: Sequence[Batch], draws: int
+    model: nn.Module,
+    loss: Callable[[Batch], Tensor],
+    batches: Sequence[Batch],
+    *,
+    draws: int,
+    sharpness_sigma: float,
 ) -> dict[str, float]:
     """Measure ``CURVATURE_METRICS``; the eigenvalue is NaN if Lanczos needs more than about 200 products.
 
@@ -116,14 +124,19 @@ def measure_curvature(
         model: In evaluation mode.
         loss: Mean loss of a batch, a scalar.
         batches: The examples.
-        draws: Random vectors m for the trace, at least 2.
+        draws: Random vectors m for the trace and for the sharpness, at least 2.
+        sharpness_sigma: Standard deviation of the noise that sharpness is measured with.
     """
     started = time.perf_counter()
     hessian = Hessian(model, loss, batches)
     trace, error = hutchinson_trace(hessian, draws, _generator(model))
     eigenvalue = top_eigenvalue(hessian, _generator(model))
+    sharpness, sharpness_error = mean_rise(
+        model, loss, batches, sigma=sharpness_sigma, draws=draws, generator=_generator(model)
+    )
     seconds = time.perf_counter() - started
-    return dict(zip(CURVATURE_METRICS, (trace, error, eigenvalue, seconds), strict=True))
+    values = (trace, error, eigenvalue, sharpness, sharpness_error, seconds)
+    return dict(zip(CURVATURE_METRICS, values, strict=True))
 
 
 def hutchinson_trace(hessian: Hessian, draws: int, generator: torch.Generator) -> tuple[float, float]:

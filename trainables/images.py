@@ -4,6 +4,7 @@ Shapes: B batch, N examples, K channels, H height, W width, C classes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.classifier import ClassifierTask
 from trainables.data.images import ImageDataset, Images
-from trainables.data.splits import check_subset, split_examples
+from trainables.data.splits import Split, check_subset, seed_of_split, split_examples
 from trainables.declarations.base import EvaluationSplit
 from trainables.declarations.images import ImageDeclaration, ImageHyperparameters
 from trainables.models import BuildImageModel
@@ -54,18 +55,17 @@ class ImageTask(ClassifierTask):
     def __init__(
         self,
         model: nn.Module,
-        load: Callable[[str], Images],
-        train_subset: int | None,
+        images: Images,
+        split: Split,
+        load_test: Callable[[], Images],
         normalise: Normalise,
         augment: Augment,
         device: torch.device,
     ) -> None:
-        images = load("train")
-        split = split_examples(len(images.labels), train_subset)
         self.model = model.to(device)
         self.data_fingerprint = images.fingerprint
         self.n_examples = len(split.train)
-        self._load, self._normalise, self._augment = load, normalise.to(device), augment
+        self._load_test, self._normalise, self._augment = load_test, normalise.to(device), augment
         # Splits are indices into all images, so that all trials of a CPU share the mapped pages.
         self._pixels, self._labels = images.pixels.to(device), images.labels.to(device)
         self._train, self._validation = split.train.to(device), split.validation.to(device)
@@ -95,7 +95,7 @@ class ImageTask(ClassifierTask):
             for chosen in self._validation.split(size):
                 yield self._batch(self._pixels.index_select(0, chosen), self._labels[chosen])
             return
-        images, device = self._load("test"), self._labels.device
+        images, device = self._load_test(), self._labels.device
         for pixels, labels in zip(images.pixels.split(size), images.labels.split(size), strict=True):
             yield self._batch(pixels.to(device), labels.to(device))
 
@@ -154,9 +154,11 @@ class ImageTrainable(ImageDeclaration, Trainable[ImageHyperparameters]):
         return self.architectures[hyperparameters.model](self.shape, self.classes)
 
     @override
-    def task(self, hyperparameters: ImageHyperparameters, device: torch.device) -> ImageTask:
-        hp, normalise = hyperparameters, Normalise(self.mean, self.std)
-        return ImageTask(self.model(hp), self.load, hp.train_subset, normalise, self.augment, device)
+    def task(self, hyperparameters: ImageHyperparameters, device: torch.device, split_seed: int) -> ImageTask:
+        hp, images, normalise = hyperparameters, self.load("train"), Normalise(self.mean, self.std)
+        split = split_examples(len(images.labels), hp.train_subset, seed=seed_of_split(hp, split_seed))
+        load_test = partial(self.load, "test")
+        return ImageTask(self.model(hp), images, split, load_test, normalise, self.augment, device)
 
     @override
     def serving(self, model: nn.Module, hyperparameters: ImageHyperparameters) -> nn.Module:

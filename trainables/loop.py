@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.batch import Batch
+from trainables.batchnorm import retake_statistics
 from trainables.cuda_graphs import StepGraphs
 from trainables.curvature import measure_curvature
 from trainables.declarations.base import EvaluationSplit, with_prefix
@@ -47,16 +49,20 @@ class Task(Protocol):
 
 
 class Seeds(NamedTuple):
-    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode."""
+    """Seeds of a trial's independent streams: trials with one seed share init and batches in every mode.
+
+    ``split`` draws the training and validation examples of trials with ``split: per_seed``.
+    """
 
     init: int
     order: int
     noise: int
+    split: int
 
     @classmethod
     def of(cls, seed: int) -> "Seeds":
         """Derive them from the trial's seed, zero or above, by numpy's ``SeedSequence``."""
-        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(3)))
+        return cls(*(int(word) for word in np.random.SeedSequence(seed).generate_state(4)))
 
 
 class _Sums(NamedTuple):
@@ -126,7 +132,7 @@ class Training:
     def _epoch(self) -> dict[str, float]:
         with self._own_rng():
             metrics = self._train_epoch()
-        self.task.model.eval()
+        self._end_training()
         metrics |= self._evaluate("validation")
         self.epoch += 1
         self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
@@ -182,31 +188,44 @@ class Training:
 
     def _train_epoch(self) -> dict[str, float]:
         started = time.perf_counter()
-        self._noise.sigma = self._epoch_sigma()
+        first_sigma = self._noise.sigma = self._sigma()
         self.task.model.train()
         for total in self._sums:
             total.zero_()
+        metrics = self._training_metrics(self._take_steps())
+        seconds = time.perf_counter() - started
+        return metrics | {
+            "sigma": first_sigma,
+            "epoch_seconds": seconds,
+            "examples_per_second": self.task.n_examples / seconds,
+        }
+
+    def _take_steps(self) -> int:
+        """Take the steps of one epoch, and return their number."""
         steps = 0
         for batch in self.task.batches(self._hp.batch_size, self._order):
+            if self._hp.sigma_schedule == "follow_lr":
+                self._noise.sigma = self._sigma()
             if self._graphs:
                 self._graphs.run(self._step, batch)
             else:
                 self._step(batch)
             self._lr_schedule.step()
             steps += 1
-        metrics = self._training_metrics(steps)
-        seconds = time.perf_counter() - started
-        return metrics | {
-            "sigma": self._noise.sigma,
-            "epoch_seconds": seconds,
-            "examples_per_second": self.task.n_examples / seconds,
-        }
+        return steps
 
-    def _epoch_sigma(self) -> float:
+    def _end_training(self) -> None:
+        """Put the model in evaluation mode, with BatchNorm's statistics of the unperturbed weights."""
+        retake_statistics(self.task.model, self.task.loss, partial(self.task.batches, self._hp.batch_size))
+
+    def _sigma(self) -> float:
         hp = self._hp
         if hp.noise == "none":
             return 0.0
-        return scheduled_sigma(hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs)
+        lr_ratio = self._optimizer.param_groups[0]["lr"] / hp.lr
+        return scheduled_sigma(
+            hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs, lr_ratio
+        )
 
     def _training_metrics(self, steps: int) -> dict[str, float]:
         """Read the sums of an epoch and the norms of the weights, in one transfer from the device."""
@@ -242,8 +261,14 @@ class Training:
         return when == "epoch" or (when == "end" and self.epoch == self._hp.epochs)
 
     def _curvature(self) -> dict[str, float]:
-        sample = self.task.sample(self._hp.curvature_examples)
-        return measure_curvature(self.task.model, self.task.loss, sample, self._hp.curvature_draws)
+        hp, sample = self._hp, self.task.sample(self._hp.curvature_examples)
+        return measure_curvature(
+            self.task.model,
+            self.task.loss,
+            sample,
+            draws=hp.curvature_draws,
+            sharpness_sigma=hp.sharpness_sigma,
+        )
 
     @staticmethod
     @torch.no_grad()

@@ -59,7 +59,9 @@ class Temperatures(declared.Temperatures, Trainable[SeriesHyperparameters]):
         )
 
     @override
-    def task(self, hyperparameters: SeriesHyperparameters, device: torch.device) -> SeriesTask:
+    def task(
+        self, hyperparameters: SeriesHyperparameters, device: torch.device, split_seed: int
+    ) -> SeriesTask:
         hp, series = hyperparameters, self.load(hyperparameters.csv)
         return SeriesTask(self.model(hp), series, hp.window, hp.train_subset, device)
 

@@ -18,7 +18,7 @@ from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.classifier import ClassifierTask
 from trainables.data.padding import PaddedTexts
-from trainables.data.splits import Split, check_subset, split_examples
+from trainables.data.splits import FIXED_SPLIT, Split, check_subset, seed_of_split, split_examples
 from trainables.data.text import TextDataset, Texts
 from trainables.data.vectors import load_vectors
 from trainables.declarations.base import EvaluationSplit
@@ -98,10 +98,11 @@ class TextTrainable(TextDeclaration[H], Trainable[H]):
         return self.network(hyperparameters, self._embedding(hyperparameters))
 
     @override
-    def task(self, hyperparameters: H, device: torch.device) -> TextTask:
-        train, split = self.load("train"), self._split(hyperparameters.train_subset)
+    def task(self, hyperparameters: H, device: torch.device, split_seed: int) -> TextTask:
+        seed = seed_of_split(hyperparameters, split_seed)
+        train, split = self.load("train"), self._split(hyperparameters.train_subset, seed)
         validation = train if self.dataset.held_out else self.load("validation")
-        embedding = self._embedding(hyperparameters)
+        embedding = self._embedding(hyperparameters, seed)
         padded = partial(PaddedTexts, max_words=self.max_words(hyperparameters), device=device)
 
         def test() -> PaddedTexts:
@@ -136,15 +137,16 @@ class TextTrainable(TextDeclaration[H], Trainable[H]):
         """The vocabulary, which maps words to IDs: one word a line, the first has ID 0."""
         return [self.load("train").vocabulary]
 
-    def _split(self, train_subset: int | None) -> Split:
+    def _split(self, train_subset: int | None, seed: int = FIXED_SPLIT) -> Split:
         n_training = len(self.load("train"))
         if self.dataset.held_out:
-            return split_examples(n_training, train_subset)
+            return split_examples(n_training, train_subset, seed=seed)
         n_validation = len(self.load("validation"))
-        return Split(split_examples(n_training, train_subset, 0.0).train, torch.arange(n_validation))
+        training = split_examples(n_training, train_subset, validation_fraction=0.0).train
+        return Split(training, torch.arange(n_validation))
 
-    def _embedding(self, hyperparameters: H) -> nn.Embedding:
-        training = self._split(None).train
+    def _embedding(self, hyperparameters: H, seed: int = FIXED_SPLIT) -> nn.Embedding:
+        training = self._split(None, seed).train
         vectors = load_vectors(
             hyperparameters.vectors, self.load("train"), training, self.vector_epochs, self.data_dir
         ).to(torch.get_default_dtype())

@@ -1,18 +1,148 @@
 """Advice about a study: what its plan cannot show, and what its search did not do."""
 
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
+from sweeps.analysis.drops import n_choosing
+from sweeps.analysis.stats import ALPHA, paired_difference
 from sweeps.analysis.verdicts import min_seeds
+from sweeps.record.state import ENDED, SEARCH, SweepState
 from sweeps.spec.model import Spec
+from sweeps.spec.sections import Dimension
+from sweeps.spec.space import searched_by, tuned_by
+from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, trials_of
+
+# A value is at an edge of its range if it lies in this part of it.
+_EDGE = 0.05
 
 
 def notes(spec: Spec) -> list[str]:
     """Return what the plan of a study cannot show."""
-    return [note for note in (too_few_seeds_note(spec),) if note]
+    found = (too_few_seeds_note(spec), *_search_notes(spec), _common_note(spec))
+    return [note for note in found if note]
 
 
 def too_few_seeds_note(spec: Spec) -> str:
     """Return a note if there are too few seeds for any result to decide the claims; empty otherwise."""
     seeds = len(spec.confirm_seeds) if spec.confirms else spec.seeds
-    if not spec.claims or seeds >= min_seeds(len(spec.claims)):
+    if not spec.claims:
         return ""
+    needed = min_seeds(len(spec.claims))
     claims = "a claim" if len(spec.claims) == 1 else f"{len(spec.claims)} claims"
-    return f"with {seeds} seeds no result can decide {claims}: use at least {min_seeds(len(spec.claims))}"
+    if seeds < needed:
+        return f"with {seeds} seeds no result can decide {claims}: use at least {needed}"
+    choosing = n_choosing(seeds)
+    if seeds - choosing >= needed or not any(claim.drops for claim in spec.claims):
+        return ""
+    enough = next(n for n in range(seeds, 2 * needed + 1) if n - n_choosing(n) >= needed)
+    choose = "1 chooses" if choosing == 1 else f"{choosing} choose"
+    rule = f"with {seeds} seeds no result can decide drops, as {choose} the best epoch"
+    return f"{rule}: use at least {enough}"
+
+
+def _search_notes(spec: Spec) -> Iterator[str]:
+    if spec.search_stage is None or not spec.search:
+        return
+    trials, names = max(trials_of(spec, tuned) for tuned in spec.tuned), list(spec.search)
+    _, levels = design_size(spec)
+    if all(n_starting_points(spec, tuned) >= trials_of(spec, tuned) for tuned in spec.tuned):
+        few = f"with {_n(trials, 'trial')} an arm, all are starting points"
+        yield f"TPE never chooses: {few}; use at least 12"
+    elif len(names) > 1 and not levels:
+        enough = fewest_to_cross(len(names))
+        yield f"{_n(trials, 'trial')} an arm are too few to cross {_listed(names)}: use at least {enough}"
+
+
+def _common_note(spec: Spec) -> str:
+    names = [claim.name for claim in spec.claims if claim.reach == "common"]
+    if not names:
+        return ""
+    rule = "reach: common is a score that the results set; a claim made in advance gives a number"
+    return f"{rule} ({'; '.join(names)})"
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def search_remarks(state: SweepState) -> list[str]:
+    """Return what the search of a comparison did not do, for its report; empty before it is complete.
+
+    They are the arms for which TPE never chose, choices at an edge of their range, and noisy arms which the
+    search's choice does not tell from the reference.
+    """
+    if state.spec.search_stage is None or state.selected is None:
+        return []
+    return [*_without_tpe(state), *_at_edges(state), *_switched_off(state)]
+
+
+def _without_tpe(state: SweepState) -> Iterator[str]:
+    spec, names = state.spec, list[str]()
+    ended = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
+    for index, tuned in enumerate(spec.tuned):
+        own = [trial for trial in ended if tuned_by(spec, trial.hyperparameters) == index]
+        if searched_by(spec, tuned) and len(own) <= n_starting_points(spec, tuned):
+            names.append(_name(spec, tuned))
+    if names:
+        yield f"TPE never chose for {', '.join(names)}: all of their trials are starting points"
+
+
+def _name(spec: Spec, point: Mapping[str, Any]) -> str:
+    """Name an arm in its stratum, such as ``layer (model deep)``."""
+    stratum = title_of({name: point[name] for name in spec.strata[0]})
+    return f"{point[spec.compared]} ({stratum})" if stratum else str(point[spec.compared])
+
+
+def _at_edges(state: SweepState) -> Iterator[str]:
+    spec, seen = state.spec, set[int]()
+    for point in state.selected or []:
+        index = tuned_by(spec, point)
+        if index in seen:
+            # Only the first of each arm is the search's choice; others are its runners-up.
+            continue
+        seen.add(index)
+        for name in searched_by(spec, spec.tuned[index]):
+            if edge := _edge(spec.search[name], point[name]):
+                low, high = (f"{bound:.3g}" for bound in spec.search[name].bounds)
+                where = f"at the {edge} edge of its range, {low} to {high}"
+                yield f"{_name(spec, point)}: {name} {point[name]:.3g}, which the search chose, is {where}"
+
+
+def _edge(dimension: Dimension, value: float) -> str:
+    """Return the edge of a range that a value is near, ``lower`` or ``upper``; empty for neither."""
+    if not dimension.uniform and not dimension.log_uniform:
+        return ""
+    low, high = dimension.bounds
+    if dimension.log_uniform:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    share = (value - low) / (high - low)
+    return "lower" if share <= _EDGE else "upper" if share >= 1 - _EDGE else ""
+
+
+def _switched_off(state: SweepState) -> Iterator[str]:
+    """Name the noisy arms that cannot be told from ``none`` at the sigma that the search chose."""
+    spec = state.spec
+    if spec.compared != "noise" or "sigma" not in spec.search or reference_of(spec) != "none":
+        return
+    for stratum in spec.strata:
+        arms = {arm.name: arm for arm in arms_of(state, stratum)}
+        reference = arms.pop("none", None)
+        for arm in arms.values():
+            if reference and _is_undistinguished(spec, arm, reference):
+                sigma = f"sigma {arm.point['sigma']:.3g}, which the search chose"
+                advice = "the search may have switched the noise off"
+                yield f"{_name(spec, arm.point)} cannot be told from none at {sigma}: {advice}"
+
+
+def _is_undistinguished(spec: Spec, arm: Arm, reference: Arm) -> bool:
+    """Whether a signed-rank test finds no difference, from as many seeds as could show one."""
+    metric, larger_is_better = spec.verdict_metric, spec.objective.mode == "max"
+    scores = [each.final_or_worst(metric, larger_is_better=larger_is_better) for each in (arm, reference)]
+    difference = paired_difference(*on_shared_seeds(*scores))
+    return difference.n >= min_seeds(1) and difference.p_value > ALPHA

@@ -68,10 +68,10 @@ class Measured:
             return self._minus_time(trial)
         if metric not in trial.last:
             return None
-        if claim.until is None:
+        if claim.area is None:
             epoch = trial.epochs.get(claim.epoch, {}) if claim.epoch else trial.last
             return oriented(epoch.get(metric), self._sign)
-        area = area_under(*curve_of(trial, metric), claim.until)
+        area = area_under(*curve_of(trial, metric), claim.until or self._horizon)
         # There is none if a score before is not finite.
         return math.nan if area is None else self._sign * area
 

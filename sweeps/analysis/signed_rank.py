@@ -55,9 +55,8 @@ def typical_difference(differences: np.ndarray, scale: float, level: float) -> t
         walsh = (differences[rows] + differences[columns]) / 2
         walsh = np.sort(walsh[~np.isnan(walsh)])
         estimate = float(rounded(np.median(walsh), scale)) if len(walsh) else float("nan")
-    finite = walsh[np.isfinite(walsh)]
     # Only at these shifts do signs and ranks change.
-    shifts = finite[np.diff(_groups(finite, scale * 10.0**-_DIGITS / 2), prepend=-1) > 0]
+    shifts = walsh[np.isfinite(walsh)]
     low = _least_shift(differences, shifts, scale, level)
     high = -_least_shift(-differences, -shifts[::-1], scale, level)
     return float(np.clip(estimate, low, high)), low, high
@@ -70,7 +69,7 @@ def _least_shift(differences: np.ndarray, shifts: np.ndarray, scale: float, leve
         return signed_rank(differences - shift, scale)[0] > level / 2
 
     ends = np.concatenate([shifts[:1] - (scale or 1.0), shifts, shifts[-1:] + (scale or 1.0)])
-    # One shift from each gap stands for all of them, as the p-value is constant there.
+    # One shift from each gap between them stands for all, as the p-value is constant there.
     gaps = (ends[1:] + ends[:-1]) / 2 if len(shifts) else np.zeros(1)
     gap = bisect_left(gaps, True, key=accepts)
     if gap in (0, len(gaps)):

@@ -1,7 +1,7 @@
 """Statistics of scores: intervals, paired differences, Holm's correction, convergence."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,8 +89,10 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     effect_size = hedges * standardised(summary.mean, summary.std)
     p_greater, p_less = signed_rank(differences, scale)
     typical, low, high = typical_difference(differences, scale, ALPHA)
+    # The sign of a mean of about 1e-17 would be an accident.
+    mean = float(rounded(np.asarray(summary.mean), scale))
     return PairedDifference(
-        **asdict(summary),
+        **asdict(replace(summary, mean=mean)),
         effect_size=effect_size,
         p_greater=p_greater,
         p_less=p_less,
@@ -107,7 +109,7 @@ def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tup
     in ``paired_difference``.
     """
     differences, scale = _subtract(first, second)
-    return [signed_rank(margin + sign * differences, max(scale, margin)) for sign in (1, -1)]
+    return [signed_rank(margin + sign * differences, scale) for sign in (1, -1)]
 
 
 def standardised(mean: float, std: float) -> float:

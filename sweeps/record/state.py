@@ -226,7 +226,8 @@ class SweepState:
         """Sort trials by the objective after their last epoch, the best first.
 
         Trials without a finite score are left out. Confirmed trials come before those of the search, and
-        trials stopped by ASHA after those with all epochs.
+        trials stopped by ASHA after those with all epochs. Equal scores are ranked by the loss on validation:
+        by the order of the trials, the starting points would win every tie.
 
         Args:
             running: Include running trials, and do not put stopped ones last.
@@ -238,7 +239,9 @@ class SweepState:
             score = self.score(trial)
             if trial.status in statuses and score is not None and math.isfinite(score):
                 stopped = trial.status == "stopped" and not running
-                keyed.append((trial.stage != CONFIRM, stopped, sign * score, trial.number, trial))
+                loss = trial.last.get("val_loss", math.inf)
+                tied = loss if math.isfinite(loss) else math.inf, trial.number
+                keyed.append((trial.stage != CONFIRM, stopped, sign * score, tied, trial))
         return [trial for *_, trial in sorted(keyed, key=lambda entry: entry[:-1])]
 
     def best(self, arm: str | None = None) -> TrialRecord | None:

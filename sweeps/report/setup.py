@@ -73,8 +73,8 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def _range(dimension: Dimension) -> str:
-    if dimension.by_arm:
-        text = "; ".join(f"{arm}: {_listed(values)}" for arm, values in dimension.by_arm.items())
+    if dimension.grid_by_arm:
+        text = "; ".join(f"{arm}: {_listed(values)}" for arm, values in dimension.grid_by_arm.items())
         return f"grid ({text})"
     values, bounds = dimension.values, dimension.bounds
     text = (
@@ -82,10 +82,10 @@ def _range(dimension: Dimension) -> str:
         if values
         else f"{dimension.kind} from {bounds[0]:g} to {bounds[1]:g}"
     )
-    if dimension.conditions == {"noise": NOISY}:
+    if dimension.when == {"noise": NOISY}:
         return f"{text} (in every noise mode but none)"
     conditions = [
-        f"{name} is {' or '.join(map(shown, allowed))}" for name, allowed in dimension.conditions.items()
+        f"{name} is {' or '.join(map(shown, allowed))}" for name, allowed in (dimension.when or {}).items()
     ]
     return f"{text} (where {' and '.join(conditions)})" if conditions else text
 

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from sweeps.errors import shown
 from sweeps.spec.sections import Model, Range, Scalar, Value, is_value
@@ -35,9 +36,11 @@ class Between(Model):
 
 
 def _value_or_range(value: Any) -> Any:
-    if not isinstance(value, dict | Between) and not is_value(value):
-        raise ValueError(f"must be one value or {{between: [lowest, highest]}}, got {shown(value)}")
-    return value
+    if isinstance(value, Between) or is_value(value):
+        return value
+    with suppress(ValidationError):
+        return Between.model_validate(value)
+    raise ValueError(f"must be one value or {{between: [lowest, highest]}}, got {shown(value)}")
 
 
 Place = Annotated[Scalar | Between, BeforeValidator(_value_or_range)]
@@ -54,9 +57,9 @@ class Claim(Model):
     published: str = Field("", description="the sentence of a publication that the claim puts to the test")
     metric: str | None = Field(None, description="metric after the last epoch, such as test_accuracy")
     area: str | None = Field(
-        None, description="instead of metric: the mean of this metric over the epochs up to until"
+        None, description="instead of metric: the mean of this metric over the epochs, up to until"
     )
-    until: int | None = Field(None, ge=2, description="the last epoch of area")
+    until: int | None = Field(None, ge=2, description="the last epoch of area; empty: the last of all")
     better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
     worse: Arms | None = Field(None, description="arm or arms")
     equal: Annotated[list[Value], Field(min_length=2)] | None = Field(
@@ -91,8 +94,8 @@ class Claim(Model):
             raise ValueError(f"must have better and worse, or equal and within, or drops, got {got}")
         if (self.metric is None) == (self.area is None):
             raise ValueError("must have metric or area, one of them")
-        if (self.area is None) != (self.until is None):
-            raise ValueError("must have area and until together, such as area: val_rmse, until: 20")
+        if self.until is not None and self.area is None:
+            raise ValueError("must have area beside until, such as area: val_rmse, until: 20")
         special = [key for key in ("area", "reach", "epoch", "drops") if getattr(self, key) is not None]
         if len(special) > 1:
             raise ValueError(f"must have {' or '.join(special)}, not both")

@@ -32,7 +32,11 @@ from trainables.declarations.hyperparameters import Hyperparameters
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # Claims can be about these metrics too; a flatter loss counts as better.
-CURVATURE: Mapping[str, Direction] = {"hessian_trace": "min", "hessian_top_eigenvalue": "min"}
+CURVATURE: Mapping[str, Direction] = {
+    "hessian_trace": "min",
+    "hessian_top_eigenvalue": "min",
+    "sharpness": "min",
+}
 LAST_SEED = 2**32 - 1
 
 
@@ -103,7 +107,7 @@ class Spec(Model):
         """Whether every hyperparameter is fixed or enumerated, so that nothing is sampled."""
         if self.stages:
             return False
-        return self.mode == "grid" or all(dimension.kind == "grid" for dimension in self.search.values())
+        return self.mode == "grid" or all(dimension.is_grid for dimension in self.search.values())
 
     @property
     def compared(self) -> str:
@@ -131,7 +135,7 @@ class Spec(Model):
 
     @property
     def tuned(self) -> list[dict[str, Scalar]]:
-        """What is tuned by itself in a comparison: every arm in every stratum, such as ``{"noise": "all"}``."""
+        """What is tuned by itself in a comparison: each arm in each stratum, such as ``{"noise": "all"}``."""
         return [{**stratum, self.compared: arm} for stratum in self.strata for arm in self.arms]
 
     @property
@@ -230,7 +234,7 @@ class Spec(Model):
         options: list[dict[str, Any]] = []
         if dimension := self.space.get(name):
             options += [{name: value} for value in (*dimension.values, *dimension.bounds)]
-            if dimension.conditions or dimension.by_arm:
+            if dimension.when or dimension.grid_by_arm:
                 options.append({})
         if self.confirm:
             given = [point[name] for point in self.confirm.configurations.values() if name in point]

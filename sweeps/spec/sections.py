@@ -1,10 +1,10 @@
 """The sections of a sweep's YAML, as pydantic models."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sweeps.errors import shown
 from trainables.declarations.hyperparameters import NOISE_MODES
@@ -28,11 +28,25 @@ def _one_value(value: Any) -> Any:
 Number = TypeVar("Number", int, float)
 Value = Annotated[Scalar, BeforeValidator(_one_value)]
 Values = Annotated[list[Value], Field(min_length=1, max_length=MOST_VALUES)]
-ValuesByArm = Annotated[dict[str, Values], Field(min_length=1)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
-KINDS = ("choice", "grid", "uniform", "log_uniform", "int_uniform")
+KINDS = ("choice", "grid", "grid_by_arm", "uniform", "log_uniform", "int_uniform")
 NOISY = [mode for mode in NOISE_MODES if mode != "none"]
+
+
+def _every_noisy_mode(value: Any) -> Any:
+    return {"noise": NOISY} if value == "noisy" else value
+
+
+def _noisy(when: Any) -> Any:
+    return "noisy" if when == {"noise": NOISY} else when
+
+
+When = Annotated[
+    dict[str, Values],
+    BeforeValidator(_every_noisy_mode, json_schema_input_type=dict[str, Values] | Literal["noisy"]),
+    PlainSerializer(_noisy),
+]
 
 
 class Model(BaseModel):
@@ -53,13 +67,16 @@ class Dimension(Model):
     model_config = ConfigDict(json_schema_extra=_list_or_one_kind)
 
     choice: Values | None = Field(None, description="one of these values, chosen by Optuna")
-    grid: Values | ValuesByArm | None = Field(
-        None, description="all of these values, in full factorial; or such a list for each arm that has one"
+    grid: Values | None = Field(None, description="all of these values, in full factorial")
+    grid_by_arm: dict[str, Values] | None = Field(
+        None,
+        min_length=1,
+        description="such a list for each arm that has one: {all: [0.1], after_all: [0.01]}",
     )
     uniform: Range[float] | None = Field(None, description="[lowest, highest]")
     log_uniform: Range[float] | None = Field(None, description="[lowest, highest], uniform in the logarithm")
     int_uniform: Range[int] | None = Field(None, description="[lowest, highest] of whole numbers, inclusive")
-    when: dict[str, Values] | Literal["noisy"] | None = Field(
+    when: When | None = Field(
         None,
         description="searched only where these hyperparameters have one of the values listed; "
         "noisy: in every noise mode but none",
@@ -86,7 +103,7 @@ class Dimension(Model):
                 raise ValueError(f"{got} is empty: the first bound must be the lower")
             if self.log_uniform and low <= 0:
                 raise ValueError(f"log_uniform must start above 0, got {low:g}")
-        elif any(map(has_duplicates, self.by_arm.values() or [self.values])):
+        elif any(map(has_duplicates, (self.grid_by_arm or {"": self.values}).values())):
             raise ValueError(f"{self.kind} lists a value twice")
         return self
 
@@ -96,23 +113,17 @@ class Dimension(Model):
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
-    def by_arm(self) -> dict[str, list[Scalar]]:
-        """The values of a grid that lists them for each arm, by the text of the arm; empty for any other."""
-        return self.grid if isinstance(self.grid, dict) else {}
-
-    @property
     def values(self) -> list[Scalar]:
         """The values of a choice or grid, of all arms; empty for a range."""
-        if self.by_arm:
-            # A dict would take true for 1.
-            listed = [value for values in self.by_arm.values() for value in values]
+        if self.grid_by_arm:
+            listed = [value for values in self.grid_by_arm.values() for value in values]
             return [value for index, value in enumerate(listed) if not is_among(value, listed[:index])]
-        return self.choice or (self.grid if isinstance(self.grid, list) else None) or []
+        return self.choice or self.grid or []
 
     @property
-    def conditions(self) -> Mapping[str, Sequence[Scalar]]:
-        """The hyperparameters that ``when`` names, each with the values under which the dimension applies."""
-        return {"noise": NOISY} if self.when == "noisy" else self.when or {}
+    def is_grid(self) -> bool:
+        """Whether all of its values are run."""
+        return self.kind.startswith("grid")
 
     @property
     def bounds(self) -> Sequence[float]:
@@ -202,8 +213,8 @@ class ConfirmStage(Model):
     top: Count = Field(1, description="configurations retrained in each arm")
     at: dict[str, Values] = Field(
         {},
-        description="retrain the best of each arm also with each of these values in place of its own, such as "
-        "{sigma: [0.003, 0.03]}; in combination if there are several",
+        description="retrain the best of each arm also with each of these values in place of its own, "
+        "such as {sigma: [0.003, 0.03]}; in combination if there are several",
     )
     configurations: dict[str, dict[str, Value]] = Field(
         {}, description="instead of a search: the hyperparameters of each arm, such as {none: {lr: 0.1}}"

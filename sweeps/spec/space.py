@@ -9,6 +9,8 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from trainables.declarations.hyperparameters import Hyperparameters
 
+# Rounding to these digits keeps 9.000000000000002 trials from becoming 10.
+_DIGITS = 9
 # What describes the noise has no meaning without it.
 NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs")
 
@@ -59,7 +61,7 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
     def visit(name: str) -> None:
         if name in search and name not in ordered:
-            for parent in search[name].conditions:
+            for parent in search[name].when or {}:
                 visit(parent)
             ordered.append(name)
 
@@ -70,12 +72,12 @@ def in_order(search: Mapping[str, Dimension]) -> list[str]:
 
 def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bool:
     """Whether a dimension applies, given the values chosen for the dimensions in its ``when``."""
-    if not dimension.conditions and not dimension.by_arm:
+    if not dimension.when and not dimension.grid_by_arm:
         return True
     values = spec.hyperparameters(chosen)
-    if dimension.by_arm and str(getattr(values, spec.compared)) not in dimension.by_arm:
+    if dimension.grid_by_arm and str(getattr(values, spec.compared)) not in dimension.grid_by_arm:
         return False
-    return all(getattr(values, name) in allowed for name, allowed in dimension.conditions.items())
+    return all(getattr(values, name) in allowed for name, allowed in (dimension.when or {}).items())
 
 
 def grid_points(spec: Spec) -> list[dict[str, Any]]:
@@ -85,7 +87,8 @@ def grid_points(spec: Spec) -> list[dict[str, Any]]:
         dimension, shorter, points = spec.space[name], points, []
         for point in shorter:
             if is_active(spec, dimension, point):
-                values = dimension.by_arm.get(str(point.get(spec.compared)), dimension.values)
+                arm = str(point.get(spec.compared))
+                values = dimension.grid_by_arm[arm] if dimension.grid_by_arm else dimension.values
                 points += [{**point, name: value} for value in values]
             else:
                 points.append(point)
@@ -128,7 +131,7 @@ def listed_for(spec: Spec, name: str, point: Mapping[str, Any]) -> list[Scalar]:
     dimension = spec.space[name]
     if not is_active(spec, dimension, point):
         return []
-    return list(dimension.by_arm.get(str(point[spec.compared]), dimension.values))
+    return list((dimension.grid_by_arm or {}).get(str(point[spec.compared]), dimension.values))
 
 
 def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -161,24 +164,16 @@ def budget_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
     It is the whole budget B for an arm that searches all D dimensions. An arm that searches only d, as
     ``none`` has no sigma, gets B (3 / B)^(1 - d / D): a third of B trials spread evenly has (B / 3)^(1 / D)
     levels of each dimension, and so many times fewer trials for each missing one give it the same number.
-    Its other dimensions are then tuned as finely as those of other arms, and not more finely.
+    Its other dimensions are then tuned as finely as those of other arms, and not more finely. One that
+    searches nothing gets a single trial.
     """
-    stage = spec.search_stage
-    if stage is None:
-        return 0
-    budget, epochs = (
-        stage.trials_per_arm or stage.epochs_per_arm or 0,
-        1 if stage.trials_per_arm else spec.max_epochs,
-    )
-    most = max(_n_active(spec, other) for other in spec.tuned)
-    missing = (most - _n_active(spec, tuned)) / most if most else 0.0
-    levels = max(1.0, budget / epochs / 3) ** missing
-    return math.ceil(budget / levels)
-
-
-def _n_active(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
-    """Count the dimensions that an arm searches; one that depends on another searched one counts."""
-    return len(searched_by(spec, tuned))
+    stage, own = spec.search_stage, len(searched_by(spec, tuned))
+    if stage is None or not own:
+        return 0 if stage is None else 1
+    budget = stage.trials_per_arm or stage.epochs_per_arm or 0
+    trials = budget if stage.trials_per_arm else budget / spec.max_epochs
+    most = max(len(searched_by(spec, other)) for other in spec.tuned)
+    return math.ceil(round(budget / max(1.0, trials / 3) ** (1 - own / most), _DIGITS))
 
 
 def searched_by(spec: Spec, tuned: Mapping[str, Scalar]) -> list[str]:
@@ -186,7 +181,7 @@ def searched_by(spec: Spec, tuned: Mapping[str, Scalar]) -> list[str]:
     return [
         name
         for name, dimension in spec.search.items()
-        if dimension.conditions.keys() & spec.search.keys() or is_active(spec, dimension, tuned)
+        if (dimension.when or {}).keys() & spec.search.keys() or is_active(spec, dimension, tuned)
     ]
 
 

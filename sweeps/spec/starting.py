@@ -42,3 +42,8 @@ def n_starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
     if levels:
         points = max(1, points // levels ** (len(spec.search) - own))
     return min(points, third(trials_of(spec, tuned))) if own else 0
+
+
+def fewest_to_cross(dimensions: int) -> int:
+    """Return the fewest trials of an arm whose starting points can cross so many dimensions."""
+    return 3 * min(p for p in _PRIMES if p + 1 >= dimensions) ** 2

@@ -17,8 +17,8 @@ class Hungry(registry.get("digits")):
 
     name = "hungry"
 
-    def task(self, hyperparameters, device):
-        task = super().task(hyperparameters, device)
+    def task(self, hyperparameters, device, split_seed):
+        task = super().task(hyperparameters, device, split_seed)
         batches, epochs = task.batches, [0]
 
         def eating(batch_size, order):

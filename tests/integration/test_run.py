@@ -206,8 +206,8 @@ class _DiesOnce(registry.get("digits")):
 
     name = "dies-once"
 
-    def task(self, hyperparameters, device):
-        task = super().task(hyperparameters, device)
+    def task(self, hyperparameters, device, split_seed):
+        task = super().task(hyperparameters, device, split_seed)
         marker, batches, epochs = Path(self.data_dir, "died"), task.batches, [0]
 
         def dying(batch_size, order):

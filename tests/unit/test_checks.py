@@ -22,7 +22,8 @@ CLAIM_KEYS = one_of(sorted(Claim.model_fields))
 FORM = "must have better and worse, or equal and within, or drops"
 COMPARE_FORM = "must be a hyperparameter such as noise, or one with its values such as {noise: [none, layer]}"
 JUDGED = (
-    "train_loss, val_loss, val_accuracy, hessian_trace, hessian_top_eigenvalue, test_loss or test_accuracy"
+    "train_loss, val_loss, val_accuracy, hessian_trace, hessian_top_eigenvalue, sharpness, "
+    "test_loss or test_accuracy"
 )
 NEEDS_STAGES = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
 NEEDS_SEEDS = "needs seeds to judge by, from stages.confirm or mode: grid"

@@ -335,7 +335,7 @@ def test_arms_are_compared_at_the_values_that_both_have():
     where = {"sigma": {"between": [0.01, 0.1]}}
     claims = [claim(where=where), claim(where=where, worse="all"), claim(where=where, better="all")]
     arms = {"noise": ["none", "all", "layer"]}
-    sweep = MadeSweep(grid(*claims, compare=arms, search={"sigma": {"grid": by_arm}}))
+    sweep = MadeSweep(grid(*claims, compare=arms, search={"sigma": {"grid_by_arm": by_arm}}))
     layer, both, all_ = judge_claims(sweep.state)
     assert layer.comparisons == ["layer over none, sigma 0.01", "layer over none, sigma 0.03"]
     assert both.comparisons == ["layer over all, sigma 0.01"]

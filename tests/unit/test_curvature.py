@@ -132,7 +132,7 @@ def test_signs_are_signs():
 
 
 def test_a_measurement_is_repeated_exactly_and_says_what_it_cost():
-    one, two = (measure_curvature(*small_problem(), 4) for _ in range(2))
+    one, two = (measure_curvature(*small_problem(), draws=4, sharpness_sigma=0.01) for _ in range(2))
     assert tuple(one) == CURVATURE_METRICS
     assert one.pop("curvature_seconds") > 0
     assert two.pop("curvature_seconds") > 0
@@ -177,9 +177,12 @@ def test_single_precision_is_precise_enough(name, data_dir):
 
 def test_a_loss_that_is_not_finite_gives_no_number_and_no_error():
     model, _, batches = small_problem()
-    found = measure_curvature(model, lambda batch: model(batch.inputs).sum() * math.inf, batches, 2)
+    found = measure_curvature(
+        model, lambda batch: model(batch.inputs).sum() * math.inf, batches, draws=2, sharpness_sigma=0.01
+    )
     assert not math.isfinite(found["hessian_trace"])
     assert not math.isfinite(found["hessian_top_eigenvalue"])
+    assert not math.isfinite(found["sharpness"])
 
 
 @pytest.mark.slow

@@ -161,8 +161,8 @@ def start(trial, number=1, arm="all", *, stage="search", seed=0, **searched):
     }
 
 
-def epoch(trial, epoch, accuracy):
-    metrics = {"val_accuracy": accuracy, "val_loss": 1 - accuracy, "sigma": 0.05}
+def epoch(trial, epoch, accuracy, **more):
+    metrics = {"val_accuracy": accuracy, "val_loss": 1 - accuracy, "sigma": 0.05, **more}
     tags = {"host": "here", "data_fingerprint": "formula"}
     return {"event": "epoch", "time": 2000, "trial": trial, "epoch": epoch, "metrics": metrics, "tags": tags}
 
@@ -228,6 +228,16 @@ def test_best_in_either_direction(mode):
     # The arms of the spec come first.
     assert state.arms() == ["all", "none", "layer"]
     assert state_of(mode=mode).best() is None
+
+
+def test_equal_scores_are_ranked_by_the_loss():
+    """On a small validation split many trials tie, and the starting points come first."""
+    state = state_of(
+        *(start("a", 1), epoch("a", 1, 0.7, val_loss=0.9), end("a")),
+        *(start("b", 2), epoch("b", 1, 0.7, val_loss=0.5), end("b")),
+        *(start("c", 3), epoch("c", 1, 0.7, val_loss=math.nan), end("c")),
+    )
+    assert [trial.id for trial in state.ranked(state.trials.values())] == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

@@ -422,6 +422,13 @@ def test_sigma_is_halved_half_way(schedule, half):
     assert scheduled_sigma(2.0, schedule, half, 2 * half) == pytest.approx(1.0)
 
 
+@given(st.floats(0, 1e3), st.floats(0, 1), st.integers(0, 20), st.integers(1, 20))
+def test_sigma_follows_the_root_of_the_learning_rate_and_ends(sigma, ratio, epoch, epochs):
+    found = scheduled_sigma(sigma, "follow_lr", epoch, epochs, ratio)
+    # The variance follows the learning rate itself.
+    assert found**2 == pytest.approx(sigma**2 * ratio if epoch < epochs else 0.0)
+
+
 # Refusals
 
 

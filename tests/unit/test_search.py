@@ -1,5 +1,6 @@
 """The search: its space, the order of its suggestions, its learning, and early stopping by ASHA."""
 
+import itertools
 import math
 from collections import Counter
 from dataclasses import replace
@@ -19,7 +20,16 @@ from sweeps.search.scheduler import Report, build_scheduler, rungs
 from sweeps.search.searcher import ArmSearcher, KnownTrial, build_searcher
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
-from sweeps.spec.space import SearchSpace, grid_points, grid_trials, in_order, n_trials
+from sweeps.spec.space import (
+    SearchSpace,
+    budget_of,
+    grid_points,
+    grid_trials,
+    in_order,
+    n_trials,
+    tuned_by,
+    with_points_at,
+)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
@@ -179,7 +189,9 @@ def drive(searcher, numbers, outcome=score):
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_the_search_learns_from_diverged_trials(mode):
-    spec = sampled({"lr": {"uniform": [0.001, 1]}, "momentum": {"uniform": [0.1, 0.9]}}, mode=mode)
+    spec = sampled(
+        {"lr": {"uniform": [0.001, 1]}, "momentum": {"uniform": [0.1, 0.9]}}, mode=mode, budget={"trials": 60}
+    )
 
     def diverges(configuration):
         return configuration["lr"] > 0.4
@@ -192,17 +204,16 @@ def test_the_search_learns_from_diverged_trials(mode):
         return sum(map(diverges, drive(build_searcher(spec), range(60), outcome)[30:]))
 
     # These count diverging trials among the last 30 of 60; 60% of the range of lr diverges.
-    assert bad(told=worst(spec)) <= 6
-    assert bad(told=None) >= 12
+    assert bad(told=worst(spec)) <= 10
+    assert bad(told=None) >= 15
 
 
 @pytest.mark.parametrize(
     ("spec", "first"),
     [
-        (lambda: sampled(MAIN), 15),
-        # With 13 trials in each arm, TPE has begun.
-        (lambda: compared(trials_per_arm=16), 65),
-        (lambda: compared(epochs_per_arm=32), 65),
+        (lambda: sampled(MAIN, budget={"trials": 30}), 15),
+        (lambda: compared(trials_per_arm=16), 50),
+        (lambda: compared(epochs_per_arm=160), 50),
     ],
     ids=["joint", "trials", "epochs"],
 )
@@ -245,17 +256,38 @@ def known_trial(spec, configuration, final, *, ended):
 
 
 def test_every_arm_gets_as_many_trials_in_turn():
-    spec = compared(trials_per_arm=6)
+    spec = compared(trials_per_arm=27)
     searcher = build_searcher(spec)
-    # All 30 trials are suggested before any ends.
-    configurations = [searcher.suggest(str(number)) for number in range(30)]
-    assert n_trials(spec) == 30
-    for end in range(31):
+    # Without sigma, 9 trials search the learning rate as finely as 27 search it together with sigma.
+    budgets = dict(zip(MODES, [9, 27, 27, 27, 27], strict=True))
+    # All trials are suggested before any ends.
+    configurations = [searcher.suggest(str(number)) for number in range(117)]
+    assert n_trials(spec) == 117 == sum(budgets.values())
+    for end in range(118):
         counts = Counter(configuration["noise"] for configuration in configurations[:end])
-        assert max(counts.values(), default=0) - min(counts[mode] for mode in MODES) <= 1
+        shares = [counts[mode] / budgets[mode] for mode in MODES]
+        assert max(shares) - min(shares) <= 1 / 9 + 1e-9
+    assert counts == budgets
     assert searcher.suggest("more") == Searcher.FINISHED
     # A second request for the same trial gets the same configuration.
-    assert searcher.suggest("29") == configurations[-1]
+    assert searcher.suggest("116") == configurations[-1]
+
+
+@pytest.mark.parametrize(("trials", "of_none"), [(1, 1), (3, 3), (6, 5), (12, 6), (20, 8), (27, 9), (75, 15)])
+def test_an_arm_without_sigma_has_fewer_trials(trials, of_none):
+    """A third of B trials has (B / 3)^(1/2) levels of two dimensions; sqrt(3 B) trials have as many."""
+    spec = compared(trials_per_arm=trials)
+    budgets = [budget_of(spec, tuned) for tuned in spec.tuned]
+    assert budgets == [of_none, *[trials] * 4]
+    assert of_none == math.ceil(min(trials, round((3 * trials) ** 0.5, 9)))
+
+
+def test_arms_that_search_as_much_have_the_same_budget():
+    spec = compared({"lr": MAIN["lr"]}, fixed={"sigma": 0.1}, trials_per_arm=20)
+    assert [budget_of(spec, tuned) for tuned in spec.tuned] == [20] * 5
+    # With the seed of the search, all trials of an arm that searches nothing would be the same.
+    spec = compared({"sigma": MAIN["sigma"]}, trials_per_arm=20)
+    assert [budget_of(spec, tuned) for tuned in spec.tuned] == [1, 20, 20, 20, 20]
 
 
 class Named:
@@ -311,7 +343,7 @@ def spend(searcher, lengths, concurrent):
 )
 def test_a_budget_in_epochs_is_spent_by_every_arm_and_little_more(lengths, concurrent, budget):
     studies = [Named(arm) for arm in lengths]
-    searcher = ArmSearcher(studies, trials=None, epochs=budget, longest=9)
+    searcher = ArmSearcher(studies, [budget] * 3, longest=9)
     charged = spend(searcher, lengths, concurrent)
     assert set(charged) == set(lengths)
     assert all(budget <= spent < budget + 9 for spent in charged.values())
@@ -319,8 +351,9 @@ def test_a_budget_in_epochs_is_spent_by_every_arm_and_little_more(lengths, concu
 
 def test_an_arm_of_short_trials_is_not_starved():
     """Side by side, one arm's trials are stopped after an epoch; at any time it is at most a trial behind."""
-    searcher = build_searcher(compared(epochs_per_arm=40))
-    assert n_trials(compared(epochs_per_arm=40)) is None
+    spec = compared({"lr": MAIN["lr"]}, fixed={"sigma": 0.1}, epochs_per_arm=40)
+    searcher = build_searcher(spec)
+    assert n_trials(spec) is None
     charged, number = Counter(), 0
     while (configuration := searcher.suggest(str(number))) != Searcher.FINISHED:
         length = 1 if configuration["noise"] == "layer" else 10
@@ -344,55 +377,137 @@ def of_arm(configurations, arm):
 
 def test_each_arm_is_searched_as_if_it_were_alone():
     spec = compared(trials_per_arm=16)
-    together = drive(build_searcher(spec), range(5 * 16))
+    together = drive(build_searcher(spec), range(4 * 16 + 7))
     for arm in MODES:
-        lone = OptunaStudy(spec, SearchSpace(spec, {"noise": arm}), starting_points(spec))
+        start = starting_points(spec, {"noise": arm})
+        lone = OptunaStudy(spec, SearchSpace(spec, {"noise": arm}), start, random=len(start))
         alone = []
-        for number in range(16):
+        for number in range(7 if arm == "none" else 16):
             alone.append(lone.ask(str(number)))
             lone.tell(str(number), score(alone[-1]))
         assert [without_name(configuration) for configuration in of_arm(together, arm)] == alone
     # TPE's choices depend on the scores that it is told, so scores of another arm would show.
-    other = drive(build_searcher(spec), range(5 * 16), lambda configuration: 1 - score(configuration))
-    assert of_arm(other, "all")[:10] == of_arm(together, "all")[:10]
-    assert of_arm(other, "all")[10:] != of_arm(together, "all")[10:]
+    other = drive(build_searcher(spec), range(4 * 16 + 7), lambda configuration: 1 - score(configuration))
+    assert of_arm(other, "all")[:4] == of_arm(together, "all")[:4]
+    assert of_arm(other, "all")[4] != of_arm(together, "all")[4]
 
 
-def test_all_arms_start_from_the_same_points_of_a_latin_hypercube():
+def level(point, name, levels):
+    """The level of a value in its range of ``MAIN``."""
+    low, high = MAIN[name]["log_uniform"]
+    return int(levels * math.log(point[name] / low) / math.log(high / low))
+
+
+@pytest.mark.parametrize(("trials", "levels"), [(12, 2), (20, 2), (27, 3), (75, 5)])
+def test_starting_points_cross_sigma_and_the_learning_rate(trials, levels):
+    spec = compared(trials_per_arm=trials)
+    start = starting_points(spec, {"noise": "all"})
+    assert len(start) == levels**2 <= trials / 3
+    crossed = {(level(point, "sigma", levels), level(point, "lr", levels)) for point in start}
+    assert len(crossed) == levels**2
+    # Every other arm with sigma starts from the same points, and `none` from one at each learning rate.
+    assert all(starting_points(spec, {"noise": mode}) == start for mode in MODES[2:])
+    of_none = starting_points(spec, {"noise": "none"})
+    assert sorted(level(point, "lr", levels) for point in of_none) == list(range(levels))
+    assert all(point.keys() == {"lr"} and point["lr"] in [each["lr"] for each in start] for point in of_none)
+
+
+def test_every_arm_tries_its_starting_points_and_then_learns():
+    spec = compared(trials_per_arm=12)
+    configurations = drive(build_searcher(spec), range(4 * 12 + 6))
+    for tuned in spec.tuned:
+        start = starting_points(spec, tuned)
+        found = [without_name(configuration) for configuration in of_arm(configurations, tuned["noise"])]
+        assert found[: len(start)] == [{**point, **tuned, "seed": 0} for point in start]
+        assert len(found) >= 3 * len(start)
+
+
+def test_starting_points_in_more_dimensions_than_can_be_crossed_are_a_latin_hypercube():
     search = {
         "sigma": MAIN["sigma"],
         "lr": MAIN["lr"],
         "momentum": {"uniform": [0.2, 0.7]},
-        "epochs": {"int_uniform": [1, 10]},
+        "epochs": {"int_uniform": [1, 5]},
         "optimizer": ["sgd", "adam"],
     }
-    spec = compared(search, trials_per_arm=12)
-    configurations = drive(build_searcher(spec), range(5 * 12))
-    start = starting_points(spec)
-    assert len(start) == 10
-    for arm in MODES:
-        expected = [{k: v for k, v in point.items() if arm != "none" or k != "sigma"} for point in start]
-        found = [without_name(configuration) for configuration in of_arm(configurations, arm)[:10]]
-        assert found == [{**e, "noise": arm, "seed": 0} for e in expected]
-
-    def strata(share):
-        return sorted(int(10 * share(point)) for point in start)
-
-    assert strata(lambda point: (point["momentum"] - 0.2) / 0.5) == list(range(10))
-    assert strata(lambda point: math.log(point["sigma"] / 1e-4) / math.log(0.3 / 1e-4)) == list(range(10))
-    assert strata(lambda point: math.log(point["lr"] / 1e-3) / math.log(100)) == list(range(10))
-    assert sorted(point["epochs"] for point in start) == list(range(1, 11))
-    assert Counter(point["optimizer"] for point in start) == {"sgd": 5, "adam": 5}
+    start = starting_points(compared(search, trials_per_arm=15), {"noise": "all"})
+    assert sorted(int(5 * (point["momentum"] - 0.2) / 0.5) for point in start) == list(range(5))
+    for name in ("sigma", "lr"):
+        assert sorted(level(point, name, 5) for point in start) == list(range(5))
+    assert sorted(point["epochs"] for point in start) == list(range(1, 6))
+    assert Counter(point["optimizer"] for point in start).keys() == {"sgd", "adam"}
     orders = [[point[name] for point in start] for name in ("momentum", "sigma", "lr")]
     ranks = [[sorted(order).index(each) for each in order] for order in orders]
     # The points do not lie along the diagonal.
     assert len({tuple(rank) for rank in ranks}) == 3
 
 
-def test_a_budget_of_few_trials_spreads_them_over_the_whole_space():
-    start = starting_points(compared(trials_per_arm=4))
-    assert sorted(int(4 * math.log(point["lr"] / 1e-3) / math.log(100)) for point in start) == [0, 1, 2, 3]
-    assert starting_points(compared({}, fixed={"sigma": 0.1}, trials_per_arm=1)) == []
+def test_a_budget_of_few_trials_starts_from_few_points():
+    for trials, points in ((1, 1), (2, 1), (3, 1), (6, 2), (11, 3)):
+        start = starting_points(compared(trials_per_arm=trials), {"noise": "all"})
+        assert len(start) == points
+    assert sorted(level(point, "lr", 3) for point in start) == [0, 1, 2]
+    assert starting_points(compared({}, fixed={"sigma": 0.1}, trials_per_arm=1), {"noise": "all"}) == []
+
+
+# Strata, points of the confirm stage, and given configurations.
+
+
+def test_every_arm_is_tuned_in_every_stratum():
+    keys = {"compare": {"noise": ["none", "layer"]}, "across": {"model": ["shallow", "deep"]}}
+    spec = spec_of({"lr": MAIN["lr"]}, fixed={"sigma": 0.1}, stages={"search": {"trials_per_arm": 4}}, **keys)
+    assert n_trials(spec) == 16
+    configurations = drive(build_searcher(spec), range(16))
+    pairs = Counter((each["noise"], each["model"]) for each in configurations)
+    assert pairs == dict.fromkeys(itertools.product(["none", "layer"], ["shallow", "deep"]), 4)
+    # Each stratum has a study and an ASHA of its own.
+    by_model = [
+        [each["lr"] for each in configurations if (each["noise"], each["model"]) == ("layer", model)]
+        for model in ("shallow", "deep")
+    ]
+    assert by_model[0] == by_model[1]
+    assert [tuned_by(spec, each) for each in spec.tuned] == [0, 1, 2, 3]
+
+
+AT = {"seeds": 2, "at": {"sigma": [0.01, 0.1], "sigma_schedule": ["constant", "cosine"]}}
+
+
+def test_the_confirm_stage_also_trains_at_listed_values():
+    spec = spec_of(
+        {"sigma": MAIN["sigma"], "lr": MAIN["lr"]},
+        compare={"noise": ["none", "layer"]},
+        stages={"search": {"trials_per_arm": 3}, "confirm": AT},
+    )
+    none, layer = {"noise": "none", "lr": 0.1}, {"noise": "layer", "lr": 0.2, "sigma": 0.05}
+    second = {"noise": "layer", "lr": 0.3, "sigma": 0.06}
+    at = [
+        {"noise": "layer", "lr": 0.2, "sigma": sigma, "sigma_schedule": schedule}
+        for sigma in (0.01, 0.1)
+        for schedule in ("constant", "cosine")
+    ]
+    # `none` has neither sigma nor a schedule, and only the first configuration of an arm is taken.
+    assert with_points_at(spec, [none, layer, second]) == [none, layer, second, *at]
+    # A point that the search has chosen is trained once.
+    assert with_points_at(spec, [{**layer, "sigma": 0.01}])[1:] == at[1:]
+
+
+def test_a_grid_can_list_values_for_each_arm():
+    spec = load_spec(
+        {
+            "name": "study",
+            "trainable": "digits",
+            "mode": "grid",
+            "compare": {"noise": ["none", "all", "layer"]},
+            "search": {"sigma": {"grid_by_arm": {"all": [0.1, 0.3], "layer": [0.01]}}},
+            "objective": {"metric": "val_accuracy", "mode": "max"},
+        }
+    )
+    assert grid_points(spec) == [
+        {"noise": "none"},
+        {"noise": "all", "sigma": 0.1},
+        {"noise": "all", "sigma": 0.3},
+        {"noise": "layer", "sigma": 0.01},
+    ]
 
 
 # ASHA.

@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any, get_args
 
 import optuna
@@ -91,17 +92,17 @@ seed: 0
 
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
-    "batch_size, curvature, curvature_draws, curvature_examples, "
-    "epochs, lr, lr_schedule, model, momentum, noise, optimizer, precision, sigma, sigma_epochs, "
-    "sigma_schedule, train_subset or weight_decay"
+    "batch_size, curvature, curvature_draws, curvature_examples, epochs, "
+    "lr, lr_schedule, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
+    "sigma_epochs, sigma_schedule, split, train_subset or weight_decay"
 )
 METRICS = (
     "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
     "val_accuracy or val_loss"
 )
 MODES = "after_all, after_layer, all, layer or none"
-KINDS = "choice, grid, uniform, log_uniform, int_uniform"
-KINDS_OR_WHEN = "choice, grid, int_uniform, log_uniform, uniform or when"
+KINDS = "choice, grid, grid_by_arm, uniform, log_uniform, int_uniform"
+KINDS_OR_WHEN = "choice, grid, grid_by_arm, int_uniform, log_uniform, uniform or when"
 NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
 ONE_VALUE = "must be one value (a number, text, true or false)"
 MAPPING = "must be a mapping of keys"
@@ -344,7 +345,7 @@ ELSEWHERE = [
     (
         "    when: {noise: [all]}\n",
         "",
-        "6: search.sigma: needs when: {noise: [all]}, because none has no sigma",
+        "6: search.sigma: needs when: noisy, because none has no sigma",
     ),
     (
         "  sigma:\n    log_uniform: [1.0e-4, 0.3]\n    when: {noise: [all]}\n",
@@ -828,9 +829,7 @@ class Built:
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
         sweep = create_sweep(folder, spec)
-        sweep.journal.append(
-            "select", points=[{compared: arm} for compared in [spec.compared] for arm in spec.arms]
-        )
+        sweep.journal.append("select", points=spec.tuned)
         names = (SEARCH, CONFIRM)[: 1 + spec.confirms]
         started = [stages._tuner(sweep, spec, stage, Stop()) for stage in names]
         tuner = started[0]._local_tuner
@@ -844,7 +843,7 @@ class Built:
     def rungs(self) -> list[float]:
         scheduler = self.tune.scheduler
         if isinstance(scheduler, ArmScheduler):
-            scheduler = next(iter(scheduler._schedulers.values()))
+            scheduler = scheduler._schedulers[0]
         return sorted(epoch for epoch, _ in scheduler._brackets[0]._rungs)
 
     @property
@@ -899,12 +898,13 @@ GRID_OVERRIDES = ("search={lr: {grid: [1, 2]}}", "budget={}")
 LOSS = "objective={metric: val_loss, mode: min}"
 
 ORDER = "better: layer, worse: none"
+GIVEN = "{none: {}, all: {sigma: 1}, layer: {sigma: 1}, after_all: {sigma: 1}, after_layer: {sigma: 1}}"
 
 
 def claim(changes: str, arms: str = "") -> str:
     """An override that gives one claim, with some keys changed."""
     content = yaml.safe_load(f"{{name: a, metric: test_accuracy, {arms}}}") | yaml.safe_load(f"{{{changes}}}")
-    return f"claims={[content]}"
+    return f"claims={[{key: value for key, value in content.items() if value is not None}]}"
 
 
 def mean_difference(built: Built) -> float:
@@ -946,8 +946,8 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ),
     ("objective.metric", (LOSS,), lambda built: built.score, 0.1),
     ("objective.mode", (LOSS,), lambda built: built.direction, "MINIMIZE"),
-    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[None]._mode, "min"),
-    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._trials, 7),
+    ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[0]._mode, "min"),
+    ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._budgets, [7]),
     ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
     ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),
     ("scheduler.asha.grace_epochs", ("scheduler.asha.grace_epochs=2",), lambda built: built.rungs, [2]),
@@ -979,14 +979,14 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "stages.search.trials_per_arm",
         ("stages.search.trials_per_arm=7",),
-        lambda built: built.tune.search_alg._trials,
-        7,
+        lambda built: built.tune.search_alg._budgets,
+        [1, 7, 7, 7, 7],
     ),
     (
         "stages.search.epochs_per_arm",
         ("stages.search={epochs_per_arm: 9}",),
-        lambda built: built.tune.search_alg._epochs,
-        9,
+        lambda built: (built.tune.search_alg._budgets, built.tune.search_alg._longest),
+        ([1, 9, 9, 9, 9], 4),
     ),
     ("stages.search.scheduler", ("stages.search.scheduler=none",), lambda built: built.tune.scheduler, None),
     (
@@ -1043,8 +1043,9 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.reach",
         (claim("metric: val_accuracy, reach: 0.125", ORDER),),
-        lambda built: (built.judged.unit, mean_difference(built)),
-        ("epochs", 1),
+        mean_difference,
+        # `layer` is there after an epoch, and `none` between two epochs.
+        pytest.approx(fmean(0.025 / (0.0125 + 0.001 * seed) - 1 for seed in (1, 2))),
     ),
     (
         "claims.*.epoch",
@@ -1058,6 +1059,56 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: mean_difference(built),
         pytest.approx(0.2 * (1 + 4 / 8)),
     ),
+    ("claims.*.published", (claim("published: b", ORDER),), lambda built: built.judged.claim.published, "b"),
+    (
+        "claims.*.area",
+        (claim("metric: ~, area: val_accuracy", ORDER),),
+        mean_difference,
+        pytest.approx(0.2 * (1 + 2.5 / 8)),
+    ),
+    (
+        "claims.*.until",
+        (claim("metric: ~, area: val_accuracy, until: 2", ORDER),),
+        mean_difference,
+        pytest.approx(0.2 * (1 + 1.5 / 8)),
+    ),
+    (
+        "claims.*.drops",
+        (claim("metric: val_accuracy, drops: layer"),),
+        lambda built: built.judged.comparisons,
+        ["layer at its best epoch over its last"],
+    ),
+    (
+        "claims.*.than",
+        ("across={model: [shallow, deep]}", claim("where: {model: deep}, than: {model: shallow}", ORDER)),
+        lambda built: built.judged.comparisons,
+        ["layer over none, model deep over model shallow"],
+    ),
+    (
+        "across",
+        ("across={model: [shallow, deep]}", "claims=[]"),
+        lambda built: len(built.tune.search_alg._studies),
+        10,
+    ),
+    (
+        "stages.confirm.at",
+        ("stages.confirm.at={sigma: [0.25]}",),
+        lambda built: [point["noise"] for point in built.confirm if point.get("sigma") == 0.25][:4],
+        ["all", "layer", "after_all", "after_layer"],
+    ),
+    (
+        "stages.confirm.configurations",
+        (f"stages={{confirm: {{seeds: 2, configurations: {GIVEN}}}}}", "search={}"),
+        lambda built: built.n_selected,
+        5,
+    ),
+    (
+        "search.*.grid_by_arm",
+        ("search.sigma={grid_by_arm: {all: [0.3]}}", "claims=[]"),
+        lambda built: {point.get("sigma") for point in built.grid},
+        {None, 0.3},
+    ),
+    ("test", ("test=true",), lambda built: built.spec.verdict_metric, "test_accuracy"),
     ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
     ("data_dir", ("data_dir=/data",), lambda built: runner._located(built.spec).data_dir, "/data"),
 ]
@@ -1071,8 +1122,8 @@ def test_every_key_has_a_row():
 @pytest.mark.parametrize(("key", "overrides", "arrives", "value"), ROWS, ids=[row[0] for row in ROWS])
 def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
     monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
-    text = STAGED if key.startswith(("compare", "stages", "claims")) else SWEPT
-    text = CURVES if key == "claims.*.where" else text
+    text = STAGED if key.startswith(("compare", "across", "stages", "claims")) else SWEPT
+    text = CURVES if key in ("claims.*.where", "search.*.grid_by_arm", "test") else text
     before = Built(read(tmp_path, text), tmp_path)
     after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value

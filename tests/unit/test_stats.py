@@ -14,14 +14,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, reached_by, summarise
+from sweeps.analysis.stats import (
+    ALPHA,
+    PairedDifference,
+    area_under,
+    crossing_time,
+    holm,
+    margin_tests,
+    paired_difference,
+    reached_by,
+    summarise,
+)
 from sweeps.analysis.verdicts import Evidence, Verdict, equivalence, judge, min_seeds, superiority
 
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.
 scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
 few_scores = st.lists(st.tuples(*[st.integers(0, 5).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=6)
-reaching = st.lists(st.none() | st.integers(1, 20), min_size=1, max_size=12)
+reaching = st.lists(st.none() | st.integers(4, 80).map(lambda k: k / 4), min_size=1, max_size=12)
+# Differences in thousandths; a seed that diverged makes one infinite.
+thousandths = st.lists(st.integers(-9, 9), min_size=1, max_size=12)
+infinite = st.sampled_from([-math.inf, math.inf])
+diverging = st.lists(st.integers(-9, 9) | infinite, min_size=1, max_size=12)
+# A curve: scores in hundredths at epochs that ascend from 1.
+curves = st.lists(st.tuples(st.integers(1, 4), st.integers(-100, 100)), min_size=1, max_size=8).map(
+    lambda steps: (
+        [1 + sum(step for step, _ in steps[:k]) for k in range(len(steps))],
+        [score / 100 for _, score in steps],
+    )
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +74,21 @@ def test_summary_of_few_or_equal_values():
     assert (one.n, one.mean) == (1, 0.3)
     assert all(map(math.isnan, (one.std, one.low, one.high)))
     assert tuple(vars(summarise([0.1] * 7)).values()) == (7, 0.1, 0.0, 0.1, 0.1)
-    assert math.isnan(summarise([0.5, math.inf]).std)
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([0.5, math.inf], math.inf),
+        ([-math.inf] * 3, -math.inf),
+        ([-math.inf], -math.inf),
+        ([math.inf, 1, -math.inf], math.nan),
+    ],
+)
+def test_summary_of_infinite_values(values, mean):
+    summary = summarise(values)
+    assert summary.mean == pytest.approx(mean, nan_ok=True)
+    assert all(map(math.isnan, (summary.std, summary.low, summary.high)))
 
 
 def by_enumeration(differences):
@@ -96,10 +131,36 @@ def test_difference_of_few_or_equal_scores():
     assert (shifted.std, shifted.effect_size, shifted.p_greater) == (0, math.inf, 0.125)
 
 
-def test_unpaired_or_diverged_scores_are_refused():
+def test_seeds_that_diverge_rank_as_worst():
+    infinity = math.inf
+    # The differences are 0.1, 0.2, 0 as both diverged, and inf twice.
+    first, second = [0.5, 0.7, -infinity, 0.1, 0.9], [0.4, 0.5, -infinity, -infinity, -infinity]
+    result = paired_difference(first, second)
+    finite = paired_difference([0.1, 0.2, 0, 7, 7], [0] * 5)
+    assert (result.n, result.mean, result.p_greater, result.p_less) == (5, infinity, 1 / 16, 1)
+    assert (result.p_greater, result.p_less) == (finite.p_greater, finite.p_less)
+    assert all(map(math.isnan, (result.std, result.low, result.high, result.effect_size)))
+    assert paired_difference([infinity, 1, -infinity], [0, 0, infinity]).p_greater == 1 / 2
+    assert math.isnan(paired_difference([infinity, 1], [0, infinity]).mean)
+
+
+@given(diverging)
+@settings(max_examples=60, deadline=None)
+def test_infinite_differences_rank_as_any_that_are_larger_than_the_rest(differences):
+    large = np.clip(differences, -1000, 1000)
+    zeros = np.zeros(len(large))
+    here, there = (paired_difference(np.array(each) / 1000, zeros) for each in (differences, large))
+    assert (here.p_greater, here.p_less) == (there.p_greater, there.p_less)
+    # With the margin added, an infinite difference is still the largest.
+    for sign, p_values in zip((1, -1), margin_tests(np.array(differences) / 1000, zeros, 0.01), strict=True):
+        shifted = paired_difference(np.clip(10 + sign * np.array(differences, float), -1000, 1000), zeros)
+        assert p_values == (shifted.p_greater, shifted.p_less)
+
+
+def test_unpaired_or_missing_scores_are_refused():
     with pytest.raises(ValueError, match=r"of one length, not shapes \(2,\) and \(3,\)"):
         paired_difference([1, 2], [1, 2, 3])
-    with pytest.raises(ValueError, match="must be finite"):
+    with pytest.raises(ValueError, match=r"must not be NaN: give .* the worst score"):
         paired_difference([1, math.nan], [1, 2])
 
 
@@ -143,7 +204,7 @@ def test_effect_size_is_unbiased():
     assert abs(np.mean(estimates) - truth) < 3 * np.std(estimates) / math.sqrt(draws)
 
 
-@pytest.mark.parametrize("n", [3, 4, 10, 1000])
+@pytest.mark.parametrize("n", [3, 4, 10, 200])
 def test_effect_size_is_cohens_with_hedges_correction_longhand(n):
     differences = np.random.default_rng(n).normal(0.3, 1, n)
     m = n - 1
@@ -168,6 +229,116 @@ def test_coverage_of_differences_of_skewed_scores():
     results = [paired_difference(a, b) for a, b in zip(first, second, strict=True)]
     covered = np.mean([result.low <= 2 * (1 - 1.5) <= result.high for result in results])
     assert 0.93 < covered < 0.97
+
+
+# The typical difference
+
+
+def of_thousandths(differences):
+    """A paired difference whose scores are sums of thousandths, with their rounding errors."""
+    second = np.arange(len(differences)) / 1000
+    return paired_difference(second + np.array(differences) / 1000, second)
+
+
+def test_typical_difference_by_hand():
+    # The Walsh averages are 0, 0.5, 1, 3, 3.5 and 6.
+    few = of_thousandths([0, 1, 6])
+    assert few.typical == pytest.approx(0.002)
+    assert (few.typical_low, few.typical_high) == (-math.inf, math.inf)
+    # Of six differences, only shifts beyond the smallest or the largest make all signs equal.
+    six = of_thousandths([1, 2, 4, 8, 16, 32])
+    assert (six.typical_low, six.typical_high) == (pytest.approx(0.001), pytest.approx(0.032))
+    equal = of_thousandths([3] * 6)
+    assert (equal.typical, equal.typical_low, equal.typical_high) == pytest.approx((0.003,) * 3)
+    level = of_thousandths([0] * 6)
+    assert (level.typical, level.typical_low, level.typical_high) == (0, 0, 0)
+    assert math.isnan(paired_difference([], []).typical)
+
+
+def test_typical_difference_of_diverged_seeds():
+    def typical(*differences):
+        result = of_thousandths(differences)
+        return result.typical, result.typical_low, result.typical_high
+
+    infinity = math.inf
+    assert typical(*[-infinity] * 6) == (-infinity, -infinity, -infinity)
+    # It does not matter how far one of ten seeds is off, except for the end on its side.
+    estimate, low, high = typical(*range(9), -infinity)
+    assert low == -infinity
+    assert (estimate, high) == pytest.approx(typical(*range(9), -1e6)[::2])
+    # The average of the two infinities is left out, which leaves -inf twice, 0.001 and inf twice.
+    assert typical(-infinity, 1, infinity)[0] == pytest.approx(0.001)
+    assert math.isnan(typical(-infinity, infinity)[0])
+
+
+@given(thousandths | diverging)
+@settings(max_examples=200, deadline=None)
+def test_the_interval_of_the_typical_difference_agrees_with_the_test(differences):
+    result = of_thousandths(differences)
+    if not math.isnan(result.typical):
+        assert result.typical_low <= result.typical <= result.typical_high
+    outside = not result.typical_low <= 0 <= result.typical_high
+    assert outside == (result.p_value <= ALPHA)
+
+
+def test_an_end_that_the_test_rejects_is_outside():
+    # The median of the Walsh averages is 0, but six differences of one sign are significant.
+    result = of_thousandths([0] * 15 + [1, 2, 3, 4, 5, 6])
+    assert result.p_value == 2 / 2**6
+    assert 0 < result.typical_low == result.typical < 1e-300
+
+
+@given(thousandths | diverging, st.integers(-20, 20))
+@settings(max_examples=60, deadline=None)
+def test_the_typical_difference_follows_shift_and_swap(differences, shift):
+    def typical(values):
+        result = of_thousandths(values)
+        return np.array([result.typical, result.typical_low, result.typical_high])
+
+    here = typical(differences)
+    shifted = typical([difference + shift for difference in differences])
+    assert shifted == pytest.approx(here + shift / 1000, abs=1e-12, nan_ok=True)
+    swapped = typical([-difference for difference in differences])
+    assert swapped[[0, 2, 1]] == pytest.approx(-here, abs=1e-12, nan_ok=True)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=6, max_size=9))
+@settings(max_examples=25, deadline=None)
+def test_the_interval_inverts_the_test_longhand(differences):
+    # Signs and ranks change only at halves: the quarters stand for the gaps between these.
+    shifts = np.arange(-24, 25) / 4
+    p_values = [2 * min(by_enumeration(np.array(differences) - shift)) for shift in shifts]
+    kept = shifts[np.array(p_values) > ALPHA]
+    # A gap has the halves beside it as its ends.
+    low, high = np.floor(2 * kept.min()) / 2, np.ceil(2 * kept.max()) / 2
+    result = of_thousandths(differences)
+    assert (1000 * result.typical_low, 1000 * result.typical_high) == pytest.approx((low, high), abs=1e-9)
+    walsh = [(one + other) / 2 for one, other in itertools.combinations_with_replacement(differences, 2)]
+    assert 1000 * result.typical == pytest.approx(np.median(walsh), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [6, 12, 30, 100])
+def test_scipys_test_rejects_just_beyond_the_interval(n):
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    result = paired_difference(differences, np.zeros(n))
+
+    def p_value(shift):
+        return scipy_stats.wilcoxon(differences - shift, method="exact").pvalue
+
+    step = 1e-9
+    assert p_value(result.typical_low - step) <= ALPHA < p_value(result.typical_low + step)
+    assert p_value(result.typical_high + step) <= ALPHA < p_value(result.typical_high - step)
+
+
+@pytest.mark.parametrize("law", ["normal", "standard_cauchy", "grid"])
+def test_coverage_of_the_typical_difference(law):
+    draws, n, rng = 1000, 10, np.random.default_rng(0)
+    samples = rng.integers(-3, 4, (draws, n)) if law == "grid" else getattr(rng, law)(size=(draws, n))
+    results = [paired_difference(sample, np.zeros(n)) for sample in samples]
+    covered = np.mean([result.typical_low <= 0 <= result.typical_high for result in results])
+    # The level next below 0.05 is 50 / 1024 at n = 10 without ties.
+    assert covered >= 1 - ALPHA - 3 * standard_error(ALPHA, draws)
+    assert law == "grid" or abs(covered - (1 - 50 / 1024)) < 3 * standard_error(ALPHA, draws)
 
 
 # Several p-values
@@ -268,7 +439,10 @@ def test_claims_without_pairs_or_margin_are_refused():
 
 
 def evidence_of(p_support, p_contradict):
-    return Evidence(p_support, p_contradict, (paired_difference([1, 2.5, 3], [0, 0, 0]),), None)
+    """Evidence on one pair, whose mean agrees with the smaller p-value."""
+    better, worse = [1, 2.5, 3], [0, 0, 0]
+    pair = (better, worse) if p_support < p_contradict else (worse, better)
+    return Evidence(p_support, (p_contradict,), (paired_difference(*pair),), None)
 
 
 def test_judge_by_hand():
@@ -311,13 +485,13 @@ def test_any_false_verdict_among_claims_is_as_rare_as_of_one():
 
 
 def test_superiority_of_all_is_rarely_supported_where_one_is_level():
-    draws, rng = 700, np.random.default_rng(0)
+    draws, rng = 300, np.random.default_rng(0)
     supported = rate(Verdict.SUPPORTED, draws, lambda: superiority(arms(rng, 10, 5, 0)))
     assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
 
 
 def test_equivalence_at_the_margins_edge_is_rarely_supported():
-    draws, rng = 700, np.random.default_rng(0)
+    draws, rng = 300, np.random.default_rng(0)
     supported = rate(Verdict.SUPPORTED, draws, lambda: equivalence(arms(rng, 10, 3), 3.0))
     assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
 
@@ -339,15 +513,90 @@ def test_power_rises_with_seeds():
     assert found[3] > 0.95
 
 
+# Tests and means that disagree
+
+
+def doubt_about(*differences, margin=None):
+    """The judgement of a claim about pairs with these differences."""
+    pairs = [(each, np.zeros(len(each))) for each in differences]
+    return judge([superiority(pairs) if margin is None else equivalence(pairs, margin)])[0]
+
+
+def test_a_verdict_does_not_contradict_its_mean():
+    # The case that was supported with a mean of -0.9 points.
+    collapsing = np.array([0.1] * 18 + [-10.0] * 2)
+    other = "mean difference has the other sign: a few seeds are far off"
+    judgement = doubt_about(collapsing)
+    assert (judgement.verdict, judgement.doubt) == (Verdict.UNDECIDED, f"the {other}")
+    assert judgement.p_value <= ALPHA
+    assert (judgement.seeds_needed, judgement.leaning) == (None, None)
+    against = doubt_about(-collapsing)
+    assert (against.verdict, against.doubt) == (Verdict.UNDECIDED, f"the {other}")
+    # All pairs must support a claim.
+    assert doubt_about(collapsing, [0.1] * 20).doubt == f"a {other}"
+    level = doubt_about([0.1] * 18 + [-0.9] * 2)
+    assert level.doubt == "the mean difference is 0: a few seeds are far off"
+    agreeing = doubt_about([0.1] * 18 + [-0.8] * 2)
+    assert (agreeing.verdict, agreeing.doubt) == (Verdict.SUPPORTED, "")
+
+
+def test_one_pair_whose_mean_agrees_contradicts_a_claim():
+    collapsing = [-0.1] * 19 + [10.0]
+    assert doubt_about(collapsing, [-0.1] * 20).verdict == "contradicted"
+    # The pair with the smallest p-value does not agree, but another that is significant does.
+    weaker = [-0.1] * 18 + [0.3] * 2
+    assert paired_difference(collapsing, [0] * 20).p_less < paired_difference(weaker, [0] * 20).p_less
+    assert doubt_about(collapsing, weaker).verdict == "contradicted"
+    # A mean that agrees does not count where its test is not significant.
+    insignificant = [-1.0] * 3 + [0.1] * 17
+    assert np.mean(insignificant) < 0
+    assert doubt_about(collapsing, insignificant).doubt.startswith("a mean difference has the other sign")
+
+
+def test_equivalence_agrees_with_its_mean():
+    assert doubt_about([0.0] * 18 + [30.0] * 2, margin=1.0).doubt == (
+        "the mean difference is not within the margin: a few seeds are far off"
+    )
+    assert doubt_about([0.0] * 18 + [5.0] * 2, margin=1.0).verdict == "supported"
+    assert doubt_about([2.0] * 18 + [-15.0] * 2, margin=1.0).doubt == (
+        "the mean difference is within the margin: a few seeds are far off"
+    )
+    assert doubt_about([2.0] * 18 + [-5.0] * 2, margin=1.0).verdict == "contradicted"
+
+
+def test_verdicts_on_seeds_that_diverge():
+    # All seeds of the worse arm diverged.
+    assert doubt_about([math.inf] * 8).verdict == "supported"
+    assert doubt_about([-math.inf] * 8).verdict == "contradicted"
+    assert doubt_about([-math.inf] * 8, margin=1.0).verdict == "contradicted"
+    assert "has the other sign" in doubt_about([0.1] * 18 + [-math.inf] * 2).doubt
+    assert "not within the margin" in doubt_about([0.1] * 18 + [-math.inf] * 2, margin=1.0).doubt
+    undefined = doubt_about([0.1] * 17 + [math.inf, math.inf, -math.inf])
+    assert undefined.doubt == "the mean difference is undefined: seeds of both arms diverged"
+
+
+def test_collapses_that_are_seen_in_the_mean_support_nothing():
+    # The true mean is 0: a tenth of the seeds collapse, and the rest gain a little.
+    draws, n, rng = 400, 20, np.random.default_rng(0)
+    before = after = 0
+    for _ in range(draws):
+        differences = np.where(rng.random(n) < 0.1, -0.9, 0.1)
+        before += paired_difference(differences, np.zeros(n)).p_greater <= ALPHA / 2
+        after += doubt_about(differences).verdict == "supported"
+    # The ranks alone support the claim with at most two collapses, and the means with fewer than two.
+    chance = scipy_stats.binom(n, 0.1).cdf
+    assert abs(before / draws - chance(2)) < 3 * standard_error(chance(2), draws)
+    assert abs(after / draws - chance(1)) < 3 * standard_error(chance(1), draws)
+
+
 # Seeds needed
 
 
 def observed(*means, std=1.0, margin=None, n=3):
     """Evidence that decides nothing, of differences that look like this."""
-    nan = math.nan
-    return Evidence(
-        1, 1, tuple(PairedDifference(n, mean, std, nan, nan, nan, 1, 1) for mean in means), margin
-    )
+    rest = [math.nan] * 3
+    pairs = tuple(PairedDifference(n, mean, std, *rest, 1, 1, *rest) for mean in means)
+    return Evidence(1, (1,), pairs, margin)
 
 
 @pytest.mark.parametrize(
@@ -411,6 +660,11 @@ def test_seeds_needed_where_nothing_varies_or_nothing_is_there():
     ]
     assert nothing == [None] * 5
     assert needed(1, std=math.nan) is None
+    # Of seeds that diverge, no number can be planned.
+    for mean in (math.inf, -math.inf, math.nan):
+        judgement = judge([observed(mean, 0.5, std=math.nan)])[0]
+        assert (judgement.seeds_needed, judgement.leaning) == (None, None)
+        assert needed(mean, std=math.nan, margin=1.0) is None
     assert judge([superiority([([], [])])])[0].seeds_needed is None
 
 
@@ -447,20 +701,27 @@ def test_fraction_where_none_or_all_reach():
     assert reached_by([3, None], horizon=9).median == 3
 
 
+def test_times_between_epochs_are_kept():
+    reached = reached_by([2.25, 1.5, None], horizon=4)
+    assert reached.epochs == (0, 1, 1.5, 2.25, 4)
+    assert reached.fraction == pytest.approx((0, 0, 1 / 3, 2 / 3, 2 / 3))
+    assert reached.median == 2.25
+
+
 def test_fractions_of_nothing_or_beyond_the_horizon_are_refused():
     with pytest.raises(ValueError, match="no runs"):
         reached_by([], horizon=3)
-    for epochs in ([4], [0]):
-        with pytest.raises(ValueError, match="1 to 3, the horizon"):
-            reached_by(epochs, horizon=3)
+    for times in ([3.1], [0.9], [math.nan]):
+        with pytest.raises(ValueError, match="times must lie in 1 to 3, the horizon"):
+            reached_by(times, horizon=3)
 
 
 @given(reaching, st.integers(20, 30))
 @settings(max_examples=60, deadline=None)
-def test_fractions_are_kaplan_and_meiers(epochs, horizon):
-    known = [epoch for epoch in epochs if epoch is not None]
-    data = scipy_stats.CensoredData(uncensored=known, right=[horizon] * (len(epochs) - len(known)))
-    reached = reached_by(epochs, horizon)
+def test_fractions_are_kaplan_and_meiers(times, horizon):
+    known = [time for time in times if time is not None]
+    data = scipy_stats.CensoredData(uncensored=known, right=[horizon] * (len(times) - len(known)))
+    reached = reached_by(times, horizon)
     estimate = scipy_stats.ecdf(data).cdf.evaluate(reached.epochs)
     assert reached.fraction == pytest.approx(estimate)
     assert (reached.epochs[0], reached.epochs[-1]) == (0, horizon)
@@ -482,3 +743,85 @@ def test_coverage_of_the_fraction_reached(n):
         covered += inside * scipy_stats.binom.pmf(k, n, truths)
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
     assert covered.min() > 0.8
+
+
+def test_crossing_time_by_hand():
+    epochs, rising = [1, 3, 5], [0.1, 0.5, 0.4]
+    assert crossing_time(epochs, rising, 0.3, larger_is_better=True) == 2
+    assert crossing_time(epochs, rising, 0.5, larger_is_better=True) == 3
+    assert crossing_time(epochs, rising, 0.1, larger_is_better=True) == 1
+    assert crossing_time(epochs, rising, 0.6, larger_is_better=True) is None
+    # Smaller is better: the first epoch is already good enough for 0.3, and never for 0.05.
+    assert crossing_time(epochs, rising, 0.3, larger_is_better=False) == 1
+    assert crossing_time(epochs, rising, 0.05, larger_is_better=False) is None
+    assert crossing_time(epochs, [0.9, 0.5, 0.1], 0.2, larger_is_better=False) == pytest.approx(4.5)
+    assert crossing_time([], [], 0.3, larger_is_better=True) is None
+
+
+def test_nothing_is_interpolated_beside_a_score_that_is_not_finite():
+    for broken in (math.nan, math.inf, -math.inf):
+        assert crossing_time([1, 2, 3], [0.1, broken, 0.5], 0.3, larger_is_better=True) == 3
+        assert crossing_time([1, 2], [0.1, broken], 0.3, larger_is_better=True) is None
+        assert crossing_time([1, 2, 3], [broken, 0.1, 0.5], 0.3, larger_is_better=True) == pytest.approx(2.5)
+
+
+def refined(curve, at):
+    """The same curve with one more point on it."""
+    epochs, values = curve
+    finer = sorted({*epochs, at})
+    return finer, np.interp(finer, epochs, values)
+
+
+@given(curves, st.integers(-100, 100), st.floats(0, 1))
+@settings(max_examples=100, deadline=None)
+def test_a_curve_is_as_good_as_the_target_first_when_it_crosses(curve, target, share):
+    epochs, values = curve
+    target /= 100
+    time = crossing_time(epochs, values, target, larger_is_better=True)
+    if time is None:
+        assert max(values) < target
+    else:
+        assert np.interp(time, epochs, values) >= target - 1e-9
+        before = np.linspace(epochs[0], time, 50, endpoint=False)
+        assert time == epochs[0] or np.all(np.interp(before, epochs, values) < target + 1e-9)
+    mirrored = crossing_time(epochs, [-value for value in values], -target, larger_is_better=False)
+    assert mirrored == time
+    # On the line exactly at the target, rounding decides: half a hundredth is never a score.
+    between = target + 0.005
+    finer = refined(curve, epochs[0] + share * (epochs[-1] - epochs[0]))
+    here, there = (crossing_time(*each, between, larger_is_better=True) for each in (curve, finer))
+    assert here == pytest.approx(there, abs=1e-9)
+
+
+def test_area_by_hand():
+    epochs, values = [1, 3, 5], [0.2, 0.6, 0.0]
+    assert area_under(epochs, values, 1) == 0.2
+    assert area_under(epochs, values, 2) == pytest.approx(0.3)
+    assert area_under(epochs, values, 3) == pytest.approx(0.4)
+    # 0.8 up to 3, and 0.45 up to 4.
+    assert area_under(epochs, values, 4) == pytest.approx(1.25 / 3)
+    assert area_under(epochs, values, 5) == pytest.approx(1.4 / 4)
+    for beyond in (0.5, 5.5):
+        assert area_under(epochs, values, beyond) is None
+    assert area_under([], [], 1) is None
+    for broken in (math.nan, math.inf):
+        assert area_under(epochs, [0.2, 0.6, broken], 3) == pytest.approx(0.4)
+        assert area_under(epochs, [0.2, 0.6, broken], 3.5) is None
+        assert area_under(epochs, [broken, 0.6, 0.1], 3) is None
+
+
+@given(curves, st.floats(0, 1), st.floats(0, 1), st.floats(-5, 5), st.floats(-5, 5))
+@settings(max_examples=100, deadline=None)
+def test_area_is_linear_bounded_and_of_the_curve(curve, share, at, slope, offset):
+    epochs, values = curve
+    span = epochs[-1] - epochs[0]
+    until = epochs[0] + share * span
+    area = area_under(epochs, values, until)
+    assert min(values) - 1e-9 <= area <= max(values) + 1e-9
+    moved = [slope * value + offset for value in values]
+    assert area_under(epochs, moved, until) == pytest.approx(slope * area + offset, abs=1e-9)
+    finer = refined(curve, epochs[0] + at * span)
+    assert area_under(*finer, until) == pytest.approx(area, abs=1e-9)
+    # The midpoints of many short steps estimate the mean height too.
+    middle = epochs[0] + (np.arange(20_000) + 0.5) / 20_000 * (until - epochs[0])
+    assert area == pytest.approx(np.interp(middle, epochs, values).mean(), abs=1e-3)

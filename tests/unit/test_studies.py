@@ -7,6 +7,7 @@ import yaml
 
 from sweeps import load_spec
 from sweeps.errors import SpecError
+from sweeps.record.state import SweepState
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.space import n_trials
 from trainables.registry import BUILT_IN
@@ -36,9 +37,7 @@ def file(tmp_path):
 
 def most_epochs(spec):
     """Epochs that a sweep trains if nothing is stopped early."""
-    confirm = spec.stages.confirm if spec.stages else None
-    n_confirm = len(spec.arms) * confirm.top * confirm.seeds if confirm else 0
-    return spec.max_epochs * ((n_trials(spec) or 0) + n_confirm)
+    return spec.max_epochs * (SweepState(spec).n_trials or 0)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -66,7 +65,11 @@ def test_every_dataset_and_architecture_has_a_study_with_a_quick_form():
     studies = [load_spec(path) for path in SHIPPED]
     assert {study.trainable for study in studies} == set(BUILT_IN)
     assert all("quick" in study.profiles for study in studies if study.name != "digits")
-    trained = {(study.trainable, study.fixed.get("model")) for study in studies}
+    trained = {
+        (study.trainable, stratum.get("model", study.fixed.get("model")))
+        for study in studies
+        for stratum in study.strata
+    }
     wanted = {("cifar10", model) for model in ("cnn1", "cnn2", "cnn3", "resnet18")}
     wanted |= {("imdb", model) for model in ("trans1", "trans2", "trans3", "recurrent")}
     wanted |= {(name, model) for name in ("mnist", "fmnist") for model in ("shallow", "wide", "deep")}

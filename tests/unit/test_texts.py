@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from tests.cases import CASES, WORDS
 from tests.made_data import VECTOR_SIZE, write_conll_parquet, write_imdb_parquet
 from trainables.conll2003 import TAGS, CoNLL2003, entity_f1
-from trainables.data import DataError
+from trainables.data import DataError, vectors
 from trainables.data.padding import IGNORED, PaddedTexts
 from trainables.data.text import N_SPECIAL, UNKNOWN, read_texts, read_vocabulary, unknown, write_texts
 from trainables.data.vectors import TRAINED_SIZE, load_vectors
 from trainables.imdb import IMDB, tokenise
+from trainables.loop import Seeds
 from trainables.models.recurrent import reversed_words
 from trainables.models.transformer import mean_over_words, sinusoidal_positions
 
@@ -289,6 +290,25 @@ def test_vectors_are_trained_on_the_training_texts_alone(small_texts, tmp_path, 
     # The texts left out are changed, and nothing changes.
     small_texts.words[small_texts.starts[25] :] = N_SPECIAL
     assert torch.equal(load_vectors("train", small_texts, torch.arange(25), 3, None), some)
+
+
+def test_vectors_of_a_split_by_seed_are_trained_on_its_training_texts_once(made_data, monkeypatch):
+    trained = []
+    original = vectors._train
+    monkeypatch.setattr(vectors, "_train", lambda *args: trained.append(args[1].tolist()) or original(*args))
+
+    def embedding(seed, **changes):
+        task = CASES["imdb"](made_data, vectors="train", **changes).start(seed=seed).task
+        return task.model.embedding.weight.clone()
+
+    first, again, other = (embedding(seed, split="per_seed") for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    fixed = [embedding(seed) for seed in (0, 1)]
+    assert torch.equal(*fixed)
+    trainable = CASES["imdb"](made_data).trainable
+    expected = [*(trainable._split(None, Seeds.of(seed).split) for seed in (0, 1)), trainable._split(None)]
+    assert trained == [split.train.tolist() for split in expected]
 
 
 ROWS = {"cat": (1.0, 2.0), "dog": (3.0, 4.0), "Dog": (5.0, 6.0), "emu": (7.0, 8.0), "unused": (9.0, 9.0)}

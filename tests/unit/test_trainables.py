@@ -2,7 +2,9 @@
 
 import math
 import shutil
+from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,10 +12,11 @@ from tests.cases import CASES
 from trainables import NOISE_MODES, Hyperparameters, NoiseInjector
 from trainables.data import DataError
 from trainables.data.splits import split_examples
-from trainables.images import ImageTrainable
+from trainables.images import ImageTask, ImageTrainable
+from trainables.loop import Seeds
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN
-from trainables.testing import TrainableContract, same_weights
+from trainables.testing import TrainableContract, numbers, same_weights
 
 # All modes on digits; one that restores the weights and one that does not on everything else.
 ON_DIGITS: list[dict] = [{}, {"precision": "bf16"}]
@@ -28,6 +31,7 @@ ON_THE_REST = [
 WITH_OTHER_DATA = ("cifar100", "fmnist", "mnist")
 IMAGES = ("digits", "mnist", "fmnist", "cifar10", "cifar100")
 SPLITS = (*IMAGES, "conll2003", "imdb")  # with a test split of its own to load
+HELD_OUT = ("digits", "cifar10", "imdb")  # with a validation split that we draw
 MLP_IMAGES = ("digits", "mnist", "fmnist")
 
 
@@ -117,6 +121,18 @@ def test_groups_are_weights_and_biases(mlp_case, model, groups):
 # Splits
 
 
+def parts_of(task):
+    """Training and validation examples of a task, in order, each as the bytes of its inputs."""
+    if isinstance(task, ImageTask):
+        parts = [list(task._pixels[chosen]) for chosen in (task._train, task._validation)]
+    else:
+        parts = [
+            [texts.batch(np.array([i])).inputs for i in range(len(texts))]
+            for texts in (task._training, task._validation)
+        ]
+    return [[example.numpy().tobytes() for example in part] for part in parts]
+
+
 def test_the_split_is_disjoint_and_covers_everything(image_case):
     n = len(image_case.trainable.load("train").labels)
     split = split_examples(n, None)
@@ -135,6 +151,61 @@ def test_the_split_is_the_same_for_every_seed(image_case):
     tasks = [image_case.start(seed=seed).task for seed in (0, 1)]
     for part in ("_train", "_validation"):
         assert torch.equal(getattr(tasks[0], part), getattr(tasks[1], part))
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_the_seed_draws_the_split_and_every_arm_shares_it(name, made_data):
+    case = CASES[name](made_data, split="per_seed", train_subset=None)
+    trainings = [case.start(seed=0), case.noisy("layer", seed=0), case.start(seed=1)]
+    first, same, other = (parts_of(training.task) for training in trainings)
+    assert first == same
+    assert first != other
+    # Both hold every example once, a tenth of them for validation.
+    for training, validation in (first, other):
+        assert sorted([*training, *validation]) == sorted([*other[0], *other[1]])
+        assert len(validation) == round((len(training) + len(validation)) / 10)
+    fixed = parts_of(CASES[name](made_data, train_subset=None).start(seed=0).task)
+    assert sorted(fixed[1]) != sorted(first[1])
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_a_subset_of_a_split_by_seed_keeps_its_validation(name, made_data):
+    whole, part = (
+        parts_of(CASES[name](made_data, split="per_seed", train_subset=n).start().task) for n in (None, 30)
+    )
+    assert part[1] == whole[1]
+    assert len(part[0]) == 30
+    assert not (Counter(part[0]) - Counter(whole[0]))
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_a_resumed_trial_keeps_its_split(name, made_data):
+    case = CASES[name](made_data, split="per_seed")
+    whole, interrupted, resumed = (case.start(seed=3) for _ in range(3))
+    expected = numbers(whole)
+    next(iter(interrupted))
+    resumed.load_state_dict(interrupted.state_dict())
+    assert numbers(resumed) == expected[1:]
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_preparing_checks_the_subset_of_a_split_by_seed(name, made_data):
+    case = CASES[name](made_data, split="per_seed", train_subset=100_000)
+    with pytest.raises(DataError, match=r"must be at most the \d+ training examples, got 100000"):
+        case.trainable.prepare(case.hyperparameters)
+
+
+@pytest.mark.parametrize("name", ["conll2003", "temperatures"])
+def test_splits_that_are_published_or_chronological_are_not_drawn(name, data_dir):
+    with pytest.raises(ValueError, match="split"):
+        CASES[name](data_dir, split="per_seed")
+
+
+def test_the_seed_of_the_split_leaves_the_other_seeds_as_they_were():
+    for seed in range(100):
+        before = np.random.SeedSequence(seed).generate_state(3)
+        assert Seeds.of(seed)[:3] == tuple(before.tolist())
+    assert len({Seeds.of(seed).split for seed in range(100)}) == 100
 
 
 def test_a_subset_keeps_validation_whole():

@@ -1,4 +1,4 @@
-"""The fixed division of a published training split into training and validation, and subsets of it."""
+"""The division of a published training split into training and validation, and subsets of it."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from trainables.data import DataError
-from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import HeldOutHyperparameters, Hyperparameters
 
 VALIDATION_FRACTION = 0.1
-# All trials have the same split, whatever their seed.
-_SPLIT_SEED = 0
+# With ``split: fixed``, all trials have the same split, whatever their seed.
+FIXED_SPLIT = 0
 
 
 class Split(NamedTuple):
@@ -21,18 +21,29 @@ class Split(NamedTuple):
 
 
 def split_examples(
-    n_examples: int, train_subset: int | None, validation_fraction: float = VALIDATION_FRACTION
+    n_examples: int,
+    train_subset: int | None,
+    *,
+    seed: int = FIXED_SPLIT,
+    validation_fraction: float = VALIDATION_FRACTION,
 ) -> Split:
-    """Hold out validation examples, the same in every trial whatever its seed.
+    """Hold out validation examples.
 
     Args:
         n_examples: N, of the training split as published.
         train_subset: Number of training examples to keep; None keeps all. It does not change validation.
+        seed: Determines the order of the examples, and so the split.
         validation_fraction: Fraction of the examples to hold out.
     """
-    order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(_SPLIT_SEED))
+    order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(seed))
     n_validation = round(n_examples * validation_fraction)
     return Split(order[n_validation:][:train_subset], order[:n_validation])
+
+
+def seed_of_split(hp: Hyperparameters, split_seed: int) -> int:
+    """The seed to split with: the trial's ``split_seed`` with ``split: per_seed``, else ``FIXED_SPLIT``."""
+    per_seed = isinstance(hp, HeldOutHyperparameters) and hp.split == "per_seed"
+    return split_seed if per_seed else FIXED_SPLIT
 
 
 def check_subset(hp: Hyperparameters, n_training: int) -> None:

@@ -49,6 +49,8 @@ def load_vectors(choice: str, texts: Texts, training: Tensor, epochs: int, data_
     """
     file = None if choice == TRAINED else _file(choice, data_dir)
     identity = [_FORMAT, choice, epochs, texts.fingerprint, str(file), *(identity_of(file) if file else [])]
+    if choice == TRAINED:
+        identity.append(hashlib.sha256(training.numpy().tobytes()).hexdigest())
     key = f"vectors-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
 
     def build(folder: Path) -> None:

@@ -17,7 +17,14 @@ LOOP_METRICS = (
     "epoch_seconds",
     "examples_per_second",
 )
-CURVATURE_METRICS = ("hessian_trace", "hessian_trace_stderr", "hessian_top_eigenvalue", "curvature_seconds")
+CURVATURE_METRICS = (
+    "hessian_trace",
+    "hessian_trace_stderr",
+    "hessian_top_eigenvalue",
+    "sharpness",
+    "sharpness_stderr",
+    "curvature_seconds",
+)
 PREFIXES: Mapping[EvaluationSplit, str] = {"validation": "val_", "test": "test_"}
 H = TypeVar("H", bound=Hyperparameters)
 Value = TypeVar("Value")

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NoiseMode = Literal["none", "all", "layer", "after_all", "after_layer"]
-SigmaSchedule = Literal["constant", "linear", "cosine"]
+SigmaSchedule = Literal["constant", "linear", "cosine", "follow_lr"]
 Precision = Literal["float32", "tf32", "bf16"]
 Cell = Literal["lstm", "gru", "rnn"]
 NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
@@ -33,8 +33,11 @@ class Hyperparameters(BaseModel):
         None, ge=0, description="empty: 5e-4 for sgd, 0 for adam, 0.01 for adamw (decoupled)"
     )
     noise: NoiseMode = Field("none", description="noise mode")
-    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first epoch")
-    sigma_schedule: SigmaSchedule = Field("constant", description="linear and cosine go to zero, every epoch")
+    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first step")
+    sigma_schedule: SigmaSchedule = Field(
+        "constant",
+        description="linear and cosine go to zero, every epoch; follow_lr: sigma * sqrt(lr / first lr)",
+    )
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
     precision: Precision = Field(
         "float32",
@@ -43,13 +46,19 @@ class Hyperparameters(BaseModel):
     train_subset: int | None = Field(None, ge=1, description="train on this many examples; empty: on all")
     curvature: Literal["never", "end", "epoch"] = Field(
         "never",
-        description="when to measure the Hessian's trace and top eigenvalue",
+        description="when to measure sharpness and the Hessian's trace and top eigenvalue",
     )
     curvature_examples: int = Field(
-        256, ge=1, le=MOST, description="training examples to measure it on, the same in every trial"
+        256, ge=1, le=MOST, description="training examples to measure them on, the same in every trial"
     )
     curvature_draws: int = Field(
-        20, ge=2, le=MOST, description="random vectors for the estimate of the trace"
+        20, ge=2, le=MOST, description="random vectors for the estimates of sharpness and the trace"
+    )
+
+    sharpness_sigma: float = Field(
+        0.01,
+        gt=0,
+        description="standard deviation of the noise that sharpness is the mean rise under, in every trial",
     )
 
     @model_validator(mode="before")
@@ -60,3 +69,12 @@ class Hyperparameters(BaseModel):
             optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
             return {**values, "weight_decay": WEIGHT_DECAY.get(str(optimizer))}
         return values
+
+
+class HeldOutHyperparameters(Hyperparameters):
+    """Hyperparameters of a trainable that holds validation examples out of the published training split."""
+
+    split: Literal["fixed", "per_seed"] = Field(
+        "fixed",
+        description="training and validation examples: fixed for all trials, or drawn by the trial's seed",
+    )

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from trainables.declarations.base import Declaration
-from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import HeldOutHyperparameters
 
 
-class ImageHyperparameters(Hyperparameters):
+class ImageHyperparameters(HeldOutHyperparameters):
     """Hyperparameters of an image trainable; a subclass lists the names of architectures for ``model``."""
 
     model: str

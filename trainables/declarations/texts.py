@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from trainables.declarations.base import Declaration
-from trainables.declarations.hyperparameters import Cell, Hyperparameters
+from trainables.declarations.hyperparameters import Cell, HeldOutHyperparameters, Hyperparameters
 
 
 class TextHyperparameters(Hyperparameters):
@@ -23,7 +23,7 @@ class TextHyperparameters(Hyperparameters):
     layers: int = Field(1, ge=1, le=1_000, description="recurrent layers")
 
 
-class IMDBHyperparameters(TextHyperparameters):
+class IMDBHyperparameters(TextHyperparameters, HeldOutHyperparameters):
     """Hyperparameters of the classifiers; only ``recurrent`` uses ``cell``, ``hidden`` and ``layers``."""
 
     model: Literal["trans1", "trans2", "trans3", "recurrent"] = Field("trans1", description="architecture")

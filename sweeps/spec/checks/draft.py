@@ -80,7 +80,7 @@ class Draft:
     def possible_values(self, name: str) -> list[Any]:
         """The values that a hyperparameter can have in this sweep; those of a range are left out."""
         dimension = self.dimensions.get(name)
-        if dimension and not dimension.when and not dimension.by_arm:
+        if dimension and not dimension.when and not dimension.grid_by_arm:
             return dimension.values
         unsearched = self.fixed.get(name, self.fields[name].default)
         return [*(dimension.values if dimension else ()), unsearched]
@@ -92,21 +92,26 @@ class Draft:
         """
         dimension = self.dimensions.get(name)
         none: list[Any] = []
-        values = self.valid(none, "stages", "confirm", "at", name) if name in self.at else None
-        if dimension and self.compared and arm not in dimension.conditions.get(self.compared, [arm]):
+        values = self.valid(none, "stages", "confirm", "at", name) if name in self.varied_at else None
+        if dimension and self.compared and arm not in (dimension.when or {}).get(self.compared, [arm]):
             return []
         if values is not None:
             without = self.compared == "noise" and arm == "none" and name in NOISE_HYPERPARAMETERS
             return [] if without else values
         if dimension is None:
             return []
-        return dimension.by_arm.get(str(arm), []) if dimension.by_arm else dimension.values
+        return dimension.grid_by_arm.get(str(arm), []) if dimension.grid_by_arm else dimension.values
+
+    @property
+    def varied_at(self) -> list[str]:
+        """The hyperparameters in ``at`` that may be there."""
+        return [name for name in self.at if name not in (self.compared, self.across)]
 
     @property
     def places(self) -> list[str]:
         """The hyperparameters of the points that a claim can be about."""
         if not self.is_grid:
-            return [*([self.across] if self.across else []), *self.at]
+            return [*([self.across] if self.across else []), *self.varied_at]
         return [name for name, item in self.dimensions.items() if name != self.compared and item.values]
 
     @property

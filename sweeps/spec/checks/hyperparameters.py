@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, Dimension, is_among
+from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among
 from trainables.declarations.hyperparameters import NOISE_MODES
 
 
@@ -34,12 +34,12 @@ def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
     field, written = draft.fields[name], raw if isinstance(raw, Mapping) else {"choice": raw}
     for kind in KINDS:
         values = written.get(kind)
-        by_arm = (
+        lists = (
             {(arm,): listed for arm, listed in values.items()}
             if isinstance(values, Mapping)
             else {(): values}
         )
-        for arm, listed in by_arm.items():
+        for arm, listed in lists.items():
             for index, value in enumerate(listed if isinstance(listed, list) else []):
                 if problem := value_problem(field, value):
                     yield ("search", name, kind, *arm, index), problem
@@ -64,9 +64,9 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:
     for name, dimension in draft.dimensions.items():
-        if dimension.when == "noisy" and "noise" not in draft.broken and not _noisy(draft):
+        if dimension.when == {"noise": NOISY} and "noise" not in draft.broken and not _noisy(draft):
             yield ("search", name, "when"), "is never true: noise is none in every trial"
-        for parent, values in (dimension.when if isinstance(dimension.when, dict) else {}).items():
+        for parent, values in (dimension.when or {}).items():
             location = ("search", name, "when", parent)
             above = draft.dimensions.get(parent)
             if parent not in draft.fields:
@@ -78,7 +78,8 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
             elif parent not in draft.broken:
                 possible = draft.possible_values(parent)
                 for index, value in enumerate(values):
-                    if not is_among(value, possible):
+                    # Every noisy mode may be listed, also where only some are compared.
+                    if dimension.when != {"noise": NOISY} and not is_among(value, possible):
                         problem = f"is not a value of {parent} in this sweep"
                         yield (*location, index), unknown_message(value, list(map(str, possible)), problem)
 
@@ -86,7 +87,7 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
 def _ancestors(draft: Draft, name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """The hyperparameters in the conditions of ``name``, in theirs, and so on."""
     dimension = draft.dimensions.get(name)
-    for parent in dimension.conditions if dimension else {}:
+    for parent in (dimension.when or {}) if dimension else {}:
         if parent not in seen:
             seen = _ancestors(draft, parent, seen | {parent})
     return seen
@@ -96,11 +97,11 @@ def check_lists_by_arm(draft: Draft) -> Iterator[Problem]:
     """Check grids that list their values for each arm."""
     arms = list(map(str, draft.arms))
     for name, dimension in draft.dimensions.items():
-        location = ("search", name, "grid")
-        if dimension.by_arm and not draft.compares:
+        location = ("search", name, "grid_by_arm")
+        if dimension.grid_by_arm and not draft.compares:
             yield location, "needs compare, whose values are the arms; without it, give one list"
-        elif dimension.by_arm and draft.compared not in draft.broken:
-            for arm in dimension.by_arm:
+        elif dimension.grid_by_arm and draft.compared not in draft.broken:
+            for arm in dimension.grid_by_arm:
                 if arm not in arms:
                     yield (*location, arm), unknown_message(arm, arms, "is not an arm")
 
@@ -132,8 +133,9 @@ def check_sigma(draft: Draft) -> Iterator[Problem]:
 
 def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list[str]) -> Iterator[Problem]:
     location = ("search", "sigma")
-    modes, by_arm = sigma.conditions.get("noise"), sigma.by_arm if draft.compared == "noise" else {}
-    if by_arm:
+    modes = (sigma.when or {}).get("noise")
+    if sigma.grid_by_arm and draft.compared == "noise":
+        by_arm = sigma.grid_by_arm
         yield from _sigma_by_arm(draft, [mode for mode in noisy if mode not in by_arm], "none" in by_arm)
         return
     if modes is None:
@@ -146,10 +148,10 @@ def _sigma_when(draft: Draft, sigma: Dimension, possible: list[Any], noisy: list
 
 
 def _sigma_by_arm(draft: Draft, left_out: list[str], has_none: bool) -> Iterator[Problem]:
-    location = ("search", "sigma", "grid")
+    location = ("search", "sigma", "grid_by_arm")
     if has_none:
         yield (*location, "none"), "leave it out: none has no sigma"
     # A misspelt arm, reported elsewhere, may be the one that is missing here.
-    is_right = all(arm in map(str, draft.arms) for arm in draft.dimensions["sigma"].by_arm)
+    is_right = all(arm in map(str, draft.arms) for arm in draft.dimensions["sigma"].grid_by_arm or {})
     if left_out and "sigma" not in draft.fixed and is_right:
         yield location, f"leaves out {', '.join(left_out)}, which would have no noise"

@@ -12,6 +12,8 @@ from sweeps.spec.sections import is_among
 
 def check_where(draft: Draft, claim: Claim) -> Iterator[Problem]:
     """Check that a claim says which point it is about, and that its arms have results there."""
+    if _is_across_wrong(draft):
+        return
     places = draft.places
     for name, place in claim.where.items():
         if name == (draft.compared or "noise"):
@@ -24,6 +26,11 @@ def check_where(draft: Draft, claim: Claim) -> Iterator[Problem]:
     # A misspelt key, reported above, may be the one that would be missing here.
     if claim.where.keys() <= set(places):
         yield from _missing(draft, claim.where)
+
+
+def _is_across_wrong(draft: Draft) -> bool:
+    """Whether across has a mistake, reported elsewhere, so that the points are not known."""
+    return draft.content.get("across") is not None and draft.across in {None, *draft.broken}
 
 
 def _unknown(draft: Draft, name: str) -> str:
@@ -43,7 +50,7 @@ def _missing(draft: Draft, where: Mapping[str, Place]) -> Iterator[Problem]:
         if draft.is_grid or name == draft.across:
             if len(values) and len(_unique(values)) > 1:
                 yield ("where",), f"must say which {name}, such as {{{name}: {values[0]}}}"
-        elif given := [other for other in draft.at if other in where]:
+        elif given := [other for other in draft.varied_at if other in where]:
             rule = (
                 f"must also say which {name}, such as {{{name}: {values[0]}}}" if values else f"needs {name}"
             )
@@ -80,7 +87,7 @@ def _not_listed(draft: Draft, claim: Claim, name: str, place: Place) -> str | No
 
 def _is_listed_alike(draft: Draft, name: str) -> bool:
     dimension = draft.dimensions.get(name)
-    return not (dimension and dimension.by_arm and draft.is_grid)
+    return not (dimension and dimension.grid_by_arm and draft.is_grid)
 
 
 def _pairs(claim: Claim) -> list[tuple[Any, ...]]:
@@ -92,7 +99,7 @@ def _pairs(claim: Claim) -> list[tuple[Any, ...]]:
 
 def check_than(draft: Draft, claim: Claim) -> Iterator[Problem]:
     """Check that the other point of an interaction is of the same kind as the first, and differs."""
-    if claim.than is None:
+    if claim.than is None or _is_across_wrong(draft):
         return
     if claim.than.keys() != claim.where.keys():
         names = ", ".join(claim.where) or "none"

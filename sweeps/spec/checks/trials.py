@@ -64,7 +64,7 @@ def check_seeds(draft: Draft) -> Iterator[Problem]:
 
 def check_size(draft: Draft) -> Iterator[Problem]:
     """Check the number of trials before any list of them is made."""
-    is_grid = draft.is_grid or all(dimension.kind == "grid" for dimension in draft.dimensions.values())
+    is_grid = draft.is_grid or all(dimension.is_grid for dimension in draft.dimensions.values())
     if is_grid and not draft.has_stages:
         points = [len(dimension.values) for dimension in draft.dimensions.values() if dimension.values]
         yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
@@ -99,7 +99,7 @@ def check_budget(draft: Draft) -> Iterator[Problem]:
         yield from _no_trials(draft)
     elif draft.has_stages:
         for name, kind in kinds.items():
-            if kind == "grid":
+            if kind.startswith("grid"):
                 yield ("search", name), "must be choice in a search; grid is for mode: grid"
     elif not draft.compares:
         yield from _joint_budget(draft, kinds)
@@ -107,7 +107,7 @@ def check_budget(draft: Draft) -> Iterator[Problem]:
 
 def _joint_budget(draft: Draft, kinds: Mapping[str, str]) -> Iterator[Problem]:
     """Check the budget of a search without arms, or of a grid that does not say ``mode: grid``."""
-    sampled = next((name for name, kind in kinds.items() if kind != "grid"), None)
+    sampled = next((name for name, kind in kinds.items() if not kind.startswith("grid")), None)
     if sampled is None:
         # A dimension whose form is wrong may have been meant to sample.
         is_mapping = isinstance(draft.content.get("search", {}), Mapping)
@@ -115,7 +115,7 @@ def _joint_budget(draft: Draft, kinds: Mapping[str, str]) -> Iterator[Problem]:
             yield from _no_trials(draft)
         return
     for name, kind in kinds.items():
-        if kind == "grid":
+        if kind.startswith("grid"):
             yield ("search", name), f"grid cannot be mixed with {kinds[sampled]} ({sampled})"
     if draft.valid(None, "budget", "trials") is None:
         yield ("budget", "trials"), "is missing: how many trials to run, such as 20"
