@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 # Beyond this many times the linear width, small values could not be told apart on a linear axis.
-_WIDE = 50
+_WIDE = 20
 _MOST_TICKS = 11
 
 
 def symlog_width(values: Iterable[float], widths: Iterable[float]) -> float | None:
     """Return up to which value an axis is to be linear; None if it can be linear as a whole.
 
-    The linear part is as wide as the typical interval, within which values do not differ from zero.
+    The linear part is as wide as the narrower intervals (their lower quartile), within which a value does not
+    differ from zero: arms that collapse also have the widest intervals.
 
     Args:
         values: What is to be shown, such as mean differences.
@@ -23,7 +24,7 @@ def symlog_width(values: Iterable[float], widths: Iterable[float]) -> float | No
     known = known[known > 0]
     if not len(sizes) or not len(known):
         return None
-    width = float(np.median(known))
+    width = float(np.quantile(known, 0.25))
     return width if sizes.max() > _WIDE * width else None
 
 

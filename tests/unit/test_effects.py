@@ -209,7 +209,8 @@ def test_ticks_are_round_numbers_at_their_places(low, high):
 
 def test_a_scale_is_logarithmic_only_where_it_must_be():
     assert symlog_width([0.01, -0.02], [0.004, 0.005]) is None
-    assert symlog_width([0.01, -0.8], [0.004, 0.006]) == 0.005
+    # A wide interval of the collapsed arm changes nothing.
+    assert symlog_width([0.01, -0.8], [0.004, 0.006, 0.008, 0.3]) == pytest.approx(0.0055)
     # Nothing is known before a second seed.
     assert symlog_width([0.01, -0.8], [float("nan"), 0.0]) is None
     assert symlog_width([], []) is None

@@ -14,8 +14,8 @@ from sweeps.report.styles import Style
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
 
-# Neighbours at one sigma are drawn apart by this factor.
-_APART = 1.05
+# Neighbours at one sigma are drawn apart by this part of the axis.
+_APART = 1 / 45
 _MOST_COLUMNS = 3
 
 
@@ -63,7 +63,7 @@ def _panel(
     series: list[Series] = []
     for index, name in enumerate(names):
         of_arm = [effect for effect in effects if effect.arm.name == name]
-        shift = _APART ** (index - (len(names) - 1) / 2)
+        shift = _range(effects) ** (_APART * (index - (len(names) - 1) / 2))
         series += _of_arm(style_of[name], name, of_arm, shift, edge)
     x_label, y_label = (
         "sigma (standard deviation of the noise)",
@@ -71,6 +71,12 @@ def _panel(
     )
     look: dict[str, Any] = {"log_x": True, "reference": 0.0, "symlog": width}
     return Chart("effect", title, x_label, y_label, series, **look)
+
+
+def _range(effects: Sequence[Effect]) -> float:
+    """Return the largest sigma over the smallest; a decade if there is only one."""
+    sigmas = [effect.sigma for effect in effects]
+    return max(sigmas) / min(sigmas) if max(sigmas) > min(sigmas) else 10.0
 
 
 def _of_arm(
