@@ -76,7 +76,7 @@ def test_the_search_is_described():
 
 def test_a_joint_search_and_a_grid_are_described():
     assert setup_of(joint())["search budget"] == "20 trials, of which the first 6 random"
-    by_arm = {"sigma": {"grid": {"all": [0.003, 0.03], "after_all": [0.001]}}}
+    by_arm = {"sigma": {"grid_by_arm": {"all": [0.003, 0.03], "after_all": [0.001]}}}
     facts = setup_of(grid(search=by_arm, compare={"noise": ["none", "all", "after_all"]}))
     assert facts["grid"] == "sigma grid (all: 0.003, 0.03; after_all: 0.001)"
     assert facts["test split"] == "not read"
