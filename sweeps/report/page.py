@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.advice import too_few_seeds_note
+from sweeps.analysis.advice import search_remarks, too_few_seeds_note
 from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.stats import ALPHA
@@ -68,6 +68,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "by_sigma": effect_tables(state),
         "arms": tables,
         "search": search_table(state),
+        "search_remarks": search_remarks(state),
         "setup": setup(state),
         "notes": render("notes.txt.j2", spec=spec, **facts).splitlines(),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),

@@ -107,13 +107,16 @@ def staged(tmp_path, curves):
 def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(noisesweep, staged):
     code, output, errors = noisesweep("validate", staged)
     assert code == 0
-    assert yaml.safe_load(output)["stages"]["confirm"] == {"seeds": 5, "top": 1, "curvature": "never"}
+    confirm = yaml.safe_load(output)["stages"]["confirm"]
+    assert confirm == {"seeds": 5, "top": 1, "at": {}, "configurations": {}, "curvature": "never"}
     assert errors.splitlines() == [
-        f"{staged}: valid; {PLAN.format(9, 5)}",
+        f"{staged}: valid; {PLAN.format('9 or 6', 5)}",
         f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
+        f"{staged}: 9 trials an arm are too few to cross sigma and lr: use at least 12",
     ]
-    _, _, errors = noisesweep("validate", staged, "--set", "stages.confirm.seeds=6")
-    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format(9, 6)}"]
+    enough = ("stages.confirm.seeds=6", "stages.search.trials_per_arm=12")
+    _, _, errors = noisesweep("validate", staged, *(part for text in enough for part in ("--set", text)))
+    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 or 6', 6)}"]
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):

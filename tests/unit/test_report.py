@@ -308,6 +308,15 @@ def test_what_people_wrote_is_escaped(tmp_path):
     assert html.unescape(report.tables["Claims"][0]["claim"]).replace("\\|", "|") == ODD
 
 
+def test_what_the_search_did_not_do_is_told(tmp_path):
+    # all is no better than none with any seed.
+    report = Report(made_comparison(truth=dict.fromkeys(TRUTH, 0.9)), tmp_path)
+    for text in (report.text, report.page.text):
+        assert "all cannot be told from none at sigma" in text
+        assert "the search may have switched the noise off." in text
+    assert "switched the noise off" not in Report(made_grid(), tmp_path).text
+
+
 def test_a_grid_has_no_test_split_and_no_search(tmp_path):
     claim = {**AHEAD, "metric": "val_accuracy", "where": {"sigma": 0.01}}
     report = Report(made_grid(claim), tmp_path)
