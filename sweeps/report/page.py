@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.advice import too_few_seeds_note
+from sweeps.analysis.advice import search_remarks, too_few_seeds_note
 from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.stats import ALPHA
@@ -63,6 +63,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": headline(judged),
+        "search_remarks": search_remarks(state),
         "claims": claims_table(judged) if judged else None,
         "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
         "by_sigma": effect_tables(state),
