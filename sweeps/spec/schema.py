@@ -5,6 +5,7 @@ from typing import Any
 from sweeps.spec.model import CURVATURE, Spec, declaration_of
 from sweeps.spec.sections import KINDS
 from trainables import registry
+from trainables.declarations.base import Declaration
 
 
 def json_schema() -> dict[str, Any]:
@@ -23,23 +24,38 @@ def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     fields = described["properties"]
     values = {"properties": fields, "additionalProperties": False}
     searched = {key: _searched(field) for key, field in fields.items()}
-    compared = {key: {"items": field} for key, field in fields.items()}
-    judged = [*declaration.metrics(), *declaration.test_metrics(), *CURVATURE]
+    listed = {**values, "properties": {key: {"items": field} for key, field in fields.items()}}
+    factor = {"anyOf": [{"enum": [*fields, None]}, {**listed, "type": "object"}]}
+    placed = {key: {"anyOf": [field, {"$ref": "#/$defs/Between"}]} for key, field in fields.items()}
+    confirm = {"at": listed, "configurations": {"additionalProperties": values}}
     sections = {
         "fixed": values,
         "search": {**values, "properties": searched},
-        "compare": {
-            "anyOf": [{"enum": [*fields, None]}, {**values, "type": "object", "properties": compared}]
-        },
+        "compare": factor,
+        "across": factor,
+        "stages": {"properties": {"confirm": {"properties": confirm}}},
         "objective": {"properties": {"metric": {"enum": sorted(declaration.metrics())}}},
-        "claims": {"items": {"properties": {"metric": {"enum": sorted(judged)}, "where": values}}},
+        "claims": {"items": {"properties": _of_claim(declaration, placed, values)}},
     }
     is_trainable = {"properties": {"trainable": {"const": name}}, "required": ["trainable"]}
     return {"if": is_trainable, "then": {"properties": sections}}
 
 
+def _of_claim(
+    declaration: type[Declaration[Any]], placed: dict[str, Any], values: dict[str, Any]
+) -> dict[str, Any]:
+    judged = [*declaration.metrics(), *declaration.test_metrics(), *CURVATURE]
+    return {
+        "metric": {"enum": [*sorted(judged), None]},
+        "area": {"enum": [*sorted(declaration.metrics()), None]},
+        "where": {**values, "properties": placed},
+        "than": values,
+    }
+
+
 def _searched(field: dict[str, Any]) -> dict[str, Any]:
     # "items" constrains lists only and "properties" mappings only, so that both forms of a dimension fit.
-    kinds = {kind: {"items": field} for kind in KINDS}
+    kinds: dict[str, Any] = {kind: {"items": field} for kind in KINDS}
+    kinds["grid_by_arm"] = {"additionalProperties": {"items": field}}
     description = field.get("description", "")
     return {"$ref": "#/$defs/Dimension", "description": description, "items": field, "properties": kinds}

@@ -8,6 +8,7 @@ from sweeps import load_spec
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.schema import json_schema
 from sweeps.spec.source import Source
+from tests.unit.test_checks_of_points import ACROSS, BY_ARM_GRID, GIVEN
 from tests.unit.test_spec import BASE, COMPARE, CURVES, GRID, ISSUE
 
 GOOD = {
@@ -17,6 +18,12 @@ GOOD = {
     "grid": f"{GRID}seeds: 3\nscheduler: none\n",
     "comparison": COMPARE,
     "curves": CURVES,
+    "across": ACROSS,
+    "given": GIVEN,
+    "by arm": BY_ARM_GRID,
+    "a range": BY_ARM_GRID.replace("where: {sigma: 0.1}", "where: {sigma: {between: [0.1, 1]}}"),
+    "an area": GIVEN.replace("metric: val_accuracy, better", "area: val_accuracy, until: 3, better"),
+    "a fall": GIVEN.replace("better: layer, worse: none", "drops: [layer]"),
     "arms listed": COMPARE.replace("compare: noise", "compare: {noise: [none, layer]}").replace(
         "better: layer, worse: none", "equal: [layer, none], within: 1, reach: common"
     ),
@@ -85,6 +92,20 @@ BAD_COMPARISONS = [
     ("name: layer beats none, ", "", "claims.0"),
     ("  - {", "  {", "claims"),
 ]
+# The same for ACROSS, GIVEN and BY_ARM_GRID.
+BAD_POINTS = [
+    (ACROSS, "{model: [shallow, deep]}", "{model: [shallow, dep]}", "across"),
+    (ACROSS, "[constant, cosine]", "[constant, cosin]", "stages.confirm.at.sigma_schedule.1"),
+    (ACROSS, "at: {sigma:", "at: {sgma:", "stages.confirm.at"),
+    (ACROSS, "where: {model: deep}", "where: {model: dep}", "claims.0.where.model"),
+    (ACROSS, "than: {model: shallow}", "than: {model: shalow}", "claims.0.than.model"),
+    (GIVEN, "lr: 0.05", "lr: fast", "stages.confirm.configurations.layer.lr"),
+    (GIVEN, "lr: 0.05", "rl: 0.05", "stages.confirm.configurations.layer"),
+    (GIVEN, "metric: val_accuracy, better", "area: val_acc, until: 3, better", "claims.0.area"),
+    (GIVEN, "better: layer, worse: none", "drops: {a: 1}", "claims.0.drops"),
+    (BY_ARM_GRID, "layer: [0.2, 0.3]", "layer: [0.2, -1]", "search.sigma.grid_by_arm.layer.1"),
+    (BY_ARM_GRID, "{sigma: 0.1}", "{sigma: {betwen: [0.1, 1]}}", "claims.0.where.sigma"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +125,7 @@ def test_accepts(text, validator):
 
 @pytest.mark.parametrize(
     ("text", "old", "new", "place"),
-    [*((BASE, *row) for row in BAD), *((COMPARE, *row) for row in BAD_COMPARISONS)],
+    [*((BASE, *row) for row in BAD), *((COMPARE, *row) for row in BAD_COMPARISONS), *BAD_POINTS],
 )
 def test_marks(text, old, new, place, validator):
     assert text.count(old) == 1
