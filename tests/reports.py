@@ -43,6 +43,7 @@ class Report:
     """A report read back."""
 
     def __init__(self, sweep, storage):
+        self.sweep = sweep
         self.page_file = write_report(sweep.write(storage))
         self.html = self.page_file.read_text()
         self.page = Page(self.html)

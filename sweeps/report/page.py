@@ -63,6 +63,7 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": headline(judged),
+        "search_remarks": search_remarks(state),
         "claims": claims_table(judged) if judged else None,
         "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
         "by_sigma": effect_tables(state),

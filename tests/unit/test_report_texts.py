@@ -2,6 +2,7 @@
 
 import pytest
 
+from sweeps.analysis.advice import search_remarks
 from sweeps.analysis.stats import paired_difference
 from sweeps.report.labels import interval, typical
 from sweeps.report.setup import setup
@@ -137,6 +138,16 @@ def test_what_was_published_is_below_the_name_of_the_claim(tmp_path):
     assert f"layer is ahead{quoted}" in [row[0] for row in report.page.rows if row]
     cell = report.tables["Claims"][0]["claim"]
     assert cell == "layer is ahead<br>\u201cNoise on a &lt;b>layer&lt;/b> helps \\| a lot.\u201d"
+
+
+def test_what_the_search_did_not_do_is_said_right_after_the_verdicts(tmp_path):
+    report = Report(
+        made_comparison(AHEAD, stages={"search": {"trials_per_arm": 1}, "confirm": {"seeds": 8}}), tmp_path
+    )
+    (remark,) = [text for text in search_remarks(report.sweep.state) if text.startswith("TPE never chose")]
+    for text in (report.page.text, report.text):
+        assert text.index("Of 1 claim") < text.index(remark) < text.index("mean advantage of the first")
+    assert '<p class="remark">TPE never chose' in report.html
 
 
 # Estimates

@@ -127,6 +127,7 @@ def _caption(spec: Spec, effects: Sequence[Effect], width: float | None) -> str:
     sentences = [
         "Mean paired difference over shared seeds with its 95% interval, not corrected for their number."
     ]
+    sentences.append("Arms at the same sigma are drawn side by side.")
     if direction:
         sentences.append(f"{'Above' if direction == 'max' else 'Below'} zero is better than {name}.")
     if any(effect.chosen for effect in effects):
