@@ -138,7 +138,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panels:
-    """Charts in one figure with one legend. Those in a column share x; with several columns, all share y.
+    """Charts in one figure with one legend and one x-axis; with several columns, also one y-axis.
 
     Attributes:
         slug: As of a chart; so are title and caption.

@@ -51,7 +51,7 @@ def figure(chart: Chart | Panels) -> go.Figure:
     """Return a Plotly figure that is as wide as its page."""
     titles = [_escaped(panel.title) for panel in chart.panels] if isinstance(chart, Panels) else None
     several = len(chart.panels) > 1
-    share: dict[str, Any] = {"shared_xaxes": several, "shared_yaxes": chart.columns > 1 and "all"}
+    share: dict[str, Any] = {"shared_xaxes": several and "all", "shared_yaxes": chart.columns > 1 and "all"}
     space = {"horizontal_spacing": 0.03, "vertical_spacing": 0.1} if several else {}
     result = make_subplots(chart.rows, chart.columns, subplot_titles=titles, **share, **space)
     # So far the only annotations are the titles of panels.

@@ -1,16 +1,19 @@
 """The report of a sweep: a page of HTML, one of Markdown, and the figures as PNGs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.advice import search_remarks, too_few_seeds_note
 from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
+from sweeps.analysis.importance import FEWEST_TRIALS
 from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
-from sweeps.record.state import SweepState
+from sweeps.record.state import SEARCH, SweepState
 from sweeps.report.arm_tables import effect_tables, tables_at
+from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
 from sweeps.report.labels import headline, label_of
@@ -38,17 +41,19 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in [*effects, *charts]:
         save(chart, folder.report / f"{chart.slug}.png")
-    page = folder.report / PAGE
-    write_pages(
-        page, **_content(state, folder), effects=effects, charts=charts, draw=to_html, script=plotly_script()
-    )
+    page, content = folder.report / PAGE, _content(state, folder, charts)
+    write_pages(page, **content, effects=effects, charts=charts, draw=to_html, script=plotly_script())
     return page
 
 
-def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
+def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Panels]) -> dict[str, Any]:
     """Return the texts and tables of both pages."""
     spec, judged = state.spec, judged_claims(state)
     facts = {
+        "importance_left_out": state.of_stage(SEARCH)
+        and not spec.is_grid
+        and not any(chart.slug.startswith("importance") for chart in charts),
+        "fewest_trials": FEWEST_TRIALS,
         "judgeable": is_judgeable(state),
         "too_few_seeds_note": too_few_seeds_note(spec),
         "alpha": ALPHA,
@@ -69,7 +74,6 @@ def _content(state: SweepState, folder: SweepFolder) -> dict[str, Any]:
         "by_sigma": effect_tables(state),
         "arms": tables,
         "search": search_table(state),
-        "search_remarks": search_remarks(state),
         "setup": setup(state),
         "notes": render("notes.txt.j2", spec=spec, **facts).splitlines(),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),

@@ -54,7 +54,7 @@ def figure(chart: Chart | Panels) -> Figure:
     rows, columns = chart.rows, chart.columns
     height = max([_HEIGHT, 1.2 + _PANEL * rows * (rows > 1), *map(_height, chart.panels)])
     result = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-    grid = result.subplots(rows, columns, sharex="col", sharey=columns > 1, squeeze=False)
+    grid = result.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
     drawn = [drawable(panel) for panel in chart.panels]
     handles: dict[str, Any] = {}
     for index, (panel, axes) in enumerate(zip(chart.panels, grid.flat, strict=False)):

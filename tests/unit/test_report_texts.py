@@ -111,7 +111,7 @@ def test_the_notes_say_what_varies_and_what_does_not(tmp_path):
     [
         ({"reach": 0.5, "metric": "val_accuracy"}, "The time to a score is interpolated between epochs."),
         ({"area": "val_accuracy", "until": 3, "metric": None}, "The area under a curve is given as its mean"),
-        ({"better": None, "worse": None, "drops": "layer"}, "A claim that an arm drops compares"),
+        ({"better": None, "worse": None, "drops": "layer"}, "A claim that an arm drops lets"),
     ],
 )
 def test_forms_of_claims_are_explained_only_if_there_are_such(tmp_path, claim, sentence):
@@ -147,7 +147,7 @@ def test_what_the_search_did_not_do_is_said_right_after_the_verdicts(tmp_path):
     (remark,) = [text for text in search_remarks(report.sweep.state) if text.startswith("TPE never chose")]
     for text in (report.page.text, report.text):
         assert text.index("Of 1 claim") < text.index(remark) < text.index("mean advantage of the first")
-    assert '<p class="remark">TPE never chose' in report.html
+    assert "<li>TPE never chose" in report.html
 
 
 # Estimates

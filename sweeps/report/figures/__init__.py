@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sweeps.analysis.arms import arms_of, points_of, title_of
 from sweeps.record.state import SEARCH, SweepState
@@ -14,6 +15,7 @@ from sweeps.report.figures.flatness import flatness
 from sweeps.report.figures.sigma import means_against_sigma, trials_against_sigma
 from sweeps.report.figures.trials import importance, search_progress, trial_ends
 from sweeps.report.styles import Style, styles
+from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
 
 Made = Chart | Panels | None
@@ -31,7 +33,7 @@ def figures(state: SweepState) -> list[Chart | Panels]:
     spec = state.spec
     style_of = styles([str(arm) for arm in spec.arms])
     made: list[tuple[Made, str]] = []
-    for title, where in points_of(spec):
+    for title, where in _shown_points(spec):
         made += [(chart, title) for chart in _of_arms(state, where, style_of)]
     if spec.is_grid:
         if "sigma" in spec.search and all(where.keys() <= {"sigma"} for _, where in points_of(spec)):
@@ -41,6 +43,15 @@ def figures(state: SweepState) -> list[Chart | Panels]:
             title = title_of(stratum)
             made += [(chart, title) for chart in _of_search(state, stratum, style_of)]
     return [_at_point(chart, title) for chart, title in made if chart]
+
+
+def _shown_points(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
+    """List the points to draw the arms at: those that claims are about, or all if there are none.
+
+    The effects against sigma show every point, and the tables list it.
+    """
+    points, claimed = points_of(spec), [claim.where for claim in spec.claims]
+    return [point for point in points if spec.is_grid and point[1] in claimed] or points
 
 
 def _of_arms(state: SweepState, where: Mapping[str, Scalar], style_of: Mapping[str, Style]) -> list[Made]:

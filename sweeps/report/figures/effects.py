@@ -63,7 +63,7 @@ def _panel(
     series: list[Series] = []
     for index, name in enumerate(names):
         of_arm = [effect for effect in effects if effect.arm.name == name]
-        shift = _range(effects) ** (_APART * (index - (len(names) - 1) / 2))
+        shift = _range(all_shown) ** (_APART * (index - (len(names) - 1) / 2))
         series += _of_arm(style_of[name], name, of_arm, shift, edge)
     x_label, y_label = (
         "sigma (standard deviation of the noise)",
