@@ -28,16 +28,24 @@ def plan(spec: Spec) -> str:
     parts, strata = [f"{len(spec.arms)} arms of {spec.compared}"], len(spec.strata)
     if strata > 1:
         parts[0] += f" for each of {strata} values of {name_in(spec.across)}"
-    if search := spec.search_stage:
-        unit = "trials" if search.trials_per_arm else "epochs"
-        budgets = sorted({budget_of(spec, tuned) for tuned in spec.tuned}, reverse=True)
-        parts[0] += f" with {' or '.join(map(str, budgets))} {unit} each"
+    if spec.search_stage:
+        parts[0] += f", {_budgets(spec)}"
     if confirm := spec.confirm:
-        best = f"the best {confirm.top}" if confirm.top > 1 else "the best" if search else "each"
-        parts.append(f"{confirm.seeds} seeds of {best}")
-        if points := points_at(spec):
-            parts[-1] += f", and of {'them' if confirm.top > 1 else 'it'} at {len(points)} points"
+        best = f"the best {confirm.top}" if confirm.top > 1 else "the best"
+        points = len(points_at(spec))
+        parts.append(f"{confirm.seeds} seeds of {best if spec.search_stage else 'the one'} of each")
+        if points:
+            parts[-1] += f", also at {points} listed point{'s' if points > 1 else ''}"
     return f"{', then '.join(parts)}; {training}"
+
+
+def _budgets(spec: Spec) -> str:
+    """Describe the budgets of the arms, such as ``12 trials each (6 of none)``."""
+    unit = "trials" if spec.search_stage and spec.search_stage.trials_per_arm else "epochs"
+    budgets = {str(tuned[spec.compared]): budget_of(spec, tuned) for tuned in spec.tuned}
+    most = max(budgets.values())
+    fewer = ", ".join(f"{n} of {arm}" for arm, n in budgets.items() if n < most)
+    return f"{most} {unit} each" + (f" ({fewer})" if fewer else "")
 
 
 def describe(spec: Spec, trial: TrialRecord) -> str:

@@ -1,5 +1,6 @@
 """Tables of arms for the terminal."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.analysis.arms import arms_of, is_judgeable, points_of
+from sweeps.analysis.arms import arms_of, in_stratum, is_judgeable, points_of
 from sweeps.analysis.descriptions import describe, shown_values
 from sweeps.analysis.stats import summarise
 from sweeps.errors import printable
@@ -40,7 +41,8 @@ def _seeds_table(state: SweepState) -> Table:
         summary = summarise(list(arm.final(metric).values()))
         values = (summary.mean, summary.low, summary.high)
         numbers = ["" if math.isnan(value) else f"{value:.4f}" for value in values]
-        words = as_is(arm.name), as_is(shown_values(state.spec, arm.point))
+        stratum = [str(arm.point[name]) for name in state.spec.strata[0]]
+        words = as_is(", ".join([arm.name, *stratum])), as_is(shown_values(state.spec, arm.point))
         table.add_row(*words, str(summary.n), str(arm.diverged), *numbers)
     return table
 
@@ -55,14 +57,15 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
     table = empty_table(title, [compared], ["trials", *counted, f"best {metric}", "after"])
     table.add_column("with")
     ranking = state.ranked(state.of_stage(SEARCH), running=running)
-    for arm in state.arms():
-        trials = [trial for trial in state.of_stage(SEARCH) if trial.arm == arm]
+    for stratum, arm in itertools.product(state.spec.strata, state.arms()):
+        trials = in_stratum(state.of_stage(SEARCH, arm), stratum)
         counts = [sum(trial.status == status for trial in trials) for status in counted]
-        best = next((trial for trial in ranking if trial.arm == arm), None)
+        best = next((trial for trial in ranking if trial in trials), None)
         score = f"{state.score(best):.4f}" if best else ""
         after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""
         style = "bold" if best and best is ranking[0] else None
-        name, about = as_is(arm), as_is(describe(state.spec, best) if best else "")
+        name = as_is(", ".join([arm, *map(str, stratum.values())]))
+        about = as_is(describe(state.spec, best) if best else "")
         table.add_row(name, str(len(trials)), *map(str, counts), score, after, about, style=style)
     return table
 

@@ -98,7 +98,7 @@ def seeds_to_decide(judged: JudgedClaim) -> str:
     if judged.judgement.verdict is not Verdict.UNDECIDED or judged.remark:
         return ""
     if min(difference.n for difference in judged.evidence.differences) < 2:
-        return "unknown"
+        return "more seeds"
     if needed is None:
         return f"more than {MOST_SEEDS:,} seeds"
     verb = "support" if judged.judgement.leaning is Verdict.SUPPORTED else "contradict"

@@ -1,9 +1,9 @@
 """The tables of a report, as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
@@ -77,8 +77,3 @@ def _search_cells(state: SweepState, trials: Sequence[TrialRecord]) -> list[str]
     score = number(state.score(best)) if best else ""
     configuration = shown_values(state.spec, best.hyperparameters) if best else ""
     return [configuration, str(len(trials)), epochs, *counts, score]
-
-
-def in_stratum(trials: Sequence[TrialRecord], stratum: Mapping[str, Any]) -> list[TrialRecord]:
-    """Select the trials with the value of ``across`` that a stratum has; all for an empty one."""
-    return [trial for trial in trials if stratum.items() <= trial.hyperparameters.items()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import Dimension, Scalar
+from sweeps.spec.sections import Dimension, Scalar, is_among
 from trainables.declarations.hyperparameters import Hyperparameters
 
 # Rounding to these digits keeps 9.000000000000002 trials from becoming 10.
@@ -132,6 +132,13 @@ def listed_for(spec: Spec, name: str, point: Mapping[str, Any]) -> list[Scalar]:
     if not is_active(spec, dimension, point):
         return []
     return list((dimension.grid_by_arm or {}).get(str(point[spec.compared]), dimension.values))
+
+
+def listed_point(spec: Spec, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the point of ``at`` that a confirmed trial was trained at; empty for a choice of the search."""
+    at = applicable(spec, spec.confirm.at if spec.confirm else {}, hyperparameters)
+    own = {name: hyperparameters[name] for name in at}
+    return own if all(is_among(own[name], values) for name, values in at.items()) else {}
 
 
 def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

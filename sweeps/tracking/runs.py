@@ -11,6 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sweeps.record.files import RESOLVED, SWEEP
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, TrialRecord, trial_name
+from sweeps.spec.space import listed_point
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.store import Store
 
@@ -124,6 +125,8 @@ class SweepRuns:
             "seed": str(trial.seed),
             **self._tags,
         }
+        if at := listed_point(self._spec, trial.hyperparameters) if trial.stage == CONFIRM else {}:
+            tags["at"] = " ".join(f"{name}={value}" for name, value in at.items())
         name = trial_name(trial.number, trial.arm, trial.seed if trial.stage == CONFIRM else None)
         run = self._client.create_run(self._experiment, start_time=trial.started, run_name=name, tags=tags)
         return str(run.info.run_id)

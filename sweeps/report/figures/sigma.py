@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.stats import summarise
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import label_of, number
 from sweeps.report.scale import beyond, fence
 from sweeps.report.styles import Style, styles
-from sweeps.report.tables import in_stratum
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import is_active

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.importance import FEWEST_TRIALS, importances
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series
 from sweeps.report.labels import label_of
 from sweeps.report.styles import Style
-from sweeps.report.tables import in_stratum
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
 from sweeps.spec.starting import n_starting_points, third, trials_of
