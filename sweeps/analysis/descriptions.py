@@ -23,8 +23,7 @@ def plan(spec: Spec) -> str:
     """Describe what a sweep runs, such as ``9 trials of digits, at most 10 epochs each``."""
     training = f"{spec.trainable}, at most {spec.max_epochs} epochs each"
     if not spec.stages:
-        n = SweepState(spec).n_trials
-        return f"{'1 trial' if n == 1 else f'{n} trials'} of {training}"
+        return f"{counted(SweepState(spec).n_trials or 0, 'trial')} of {training}"
     parts, strata = [f"{len(spec.arms)} arms of {spec.compared}"], len(spec.strata)
     if strata > 1:
         parts[0] += f" for each of {strata} values of {name_in(spec.across)}"
@@ -35,17 +34,22 @@ def plan(spec: Spec) -> str:
         points = len(points_at(spec))
         parts.append(f"{confirm.seeds} seeds of {best if spec.search_stage else 'the one'} of each")
         if points:
-            parts[-1] += f", also at {points} listed point{'s' if points > 1 else ''}"
+            parts[-1] += f", also at {counted(points, 'listed point')}"
     return f"{', then '.join(parts)}; {training}"
 
 
 def _budgets(spec: Spec) -> str:
     """Describe the budgets of the arms, such as ``12 trials each (6 of none)``."""
-    unit = "trials" if spec.search_stage and spec.search_stage.trials_per_arm else "epochs"
+    unit = "trial" if spec.search_stage and spec.search_stage.trials_per_arm else "epoch"
     budgets = {str(tuned[spec.compared]): budget_of(spec, tuned) for tuned in spec.tuned}
     most = max(budgets.values())
     fewer = ", ".join(f"{n} of {arm}" for arm, n in budgets.items() if n < most)
-    return f"{most} {unit} each" + (f" ({fewer})" if fewer else "")
+    return f"{counted(most, unit)} each" + (f" ({fewer})" if fewer else "")
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun, such as ``1 trial`` or ``2 trials``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def describe(spec: Spec, trial: TrialRecord) -> str:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.table import Table
 from typing_extensions import override
 
-from sweeps.analysis.descriptions import describe, plan, progress_line, shown_values
+from sweeps.analysis.descriptions import counted, describe, plan, progress_line, shown_values
 from sweeps.console.tables import as_is, empty_table, tables, wide_console
 from sweeps.errors import printable
 from sweeps.record.folder import SweepFolder
@@ -115,7 +115,7 @@ class Display(Follower):
         spec, selected = self._spec, self._state.selected or []
         seeds, points = spec.confirm_seeds, points_at(spec)
         done = "the search is complete; " if spec.search_stage else ""
-        also = f", also at {len(points)} points" if points else ""
+        also = f", also at {counted(len(points), 'listed point')}" if points else ""
         self.say(f"{done}confirming on seeds {seeds[0]} to {seeds[-1]}{also}:")
         for index, tuned in enumerate(spec.tuned):
             name = ", ".join(map(str, reversed(tuned.values())))

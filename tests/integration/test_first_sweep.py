@@ -14,26 +14,28 @@ from tests.integration.test_cli import noisesweep as noisesweep
 
 SMALL = (
     "compare={noise: [none, layer]}",
-    "search.sigma.when.noise=[layer]",
     "claims=[]",
     "fixed.epochs=3",
     "stages.confirm.seeds=2",
+    "stages.confirm.at={sigma: [0.1]}",
     "budget.concurrent=1",
 )
-PLAN = "2 arms of noise with 1 trials each, then 2 seeds of the best; digits, at most 3 epochs each"
+PLAN = "2 arms of noise, 1 trial each, then 2 seeds of the best of each, also at 1 listed point; digits, at most 3 epochs each"
 
 
 def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     changes = [word for change in SMALL for word in ("--set", change)]
     output = test_wheel.noisesweep(installed, tmp_path, "run", "digits", "--trials", "1", *changes)
     assert re.search(f"^digits: {PLAN}, in ", output, re.MULTILINE)
-    assert "\nthe search is complete; confirming on seeds 1 to 2:\n  none lr=" in output
-    assert "\ncomplete, 6 of 6 trials ended: 6 finished\n" in output
+    assert (
+        "\nthe search is complete; confirming on seeds 1 to 2, also at 1 listed point:\n  none lr=" in output
+    )
+    assert "\ncomplete, 8 of 8 trials ended: 8 finished\n" in output
     assert f"tracking store: sqlite:///{tmp_path}/runs/mlflow.db" in output
     assert re.search(r"\nSee the runs with: \S*noisesweep ui\n$", output)
     code, status, _ = noisesweep("status", "digits")
     assert code == 0
-    assert "complete, 6 of 6 trials ended: 6 finished" in status
+    assert "complete, 8 of 8 trials ended: 8 finished" in status
     for text in (output, status):
         assert "\nnoise modes" in text
         assert "\nconfirmed on fresh seeds: mean test_accuracy" in text
@@ -42,11 +44,11 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     assert "resume it (noisesweep resume digits)" in errors
     code, again, _ = noisesweep("resume", "digits")
     assert code == 0
-    assert "6 of 6 trials ended" in again
+    assert "8 of 8 trials ended" in again
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
     experiment = client.get_experiment_by_name("digits").experiment_id
     runs = client.search_runs([experiment])
-    assert len(runs) == 1 + 6
+    assert len(runs) == 1 + 8
     assert {run.info.status for run in runs} == {"FINISHED"}
     folder = tmp_path / "runs" / "digits" / "001"
     pages = f"{folder}/report/report.html\n{folder}/report/report.md\n"
