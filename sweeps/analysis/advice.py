@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
+from sweeps.analysis.descriptions import counted
 from sweeps.analysis.drops import n_choosing
 from sweeps.analysis.stats import ALPHA, paired_difference
 from sweeps.analysis.verdicts import min_seeds
@@ -48,11 +49,11 @@ def _search_notes(spec: Spec) -> Iterator[str]:
     trials, names = max(trials_of(spec, tuned) for tuned in spec.tuned), list(spec.search)
     _, levels = design_size(spec)
     if all(n_starting_points(spec, tuned) >= trials_of(spec, tuned) for tuned in spec.tuned):
-        few = f"with {_n(trials, 'trial')} an arm, all are starting points"
+        few = f"with {counted(trials, 'trial')} an arm, all are starting points"
         yield f"TPE never chooses: {few}; use at least 12"
     elif len(names) > 1 and not levels:
-        enough = fewest_to_cross(len(names))
-        yield f"{_n(trials, 'trial')} an arm are too few to cross {_listed(names)}: use at least {enough}"
+        few = f"{counted(trials, 'trial')} an arm are too few to cross {_listed(names)}"
+        yield f"{few}: use at least {fewest_to_cross(len(names))}"
 
 
 def _common_note(spec: Spec) -> str:
@@ -61,10 +62,6 @@ def _common_note(spec: Spec) -> str:
         return ""
     rule = "reach: common is a score that the results set; a claim made in advance gives a number"
     return f"{rule} ({'; '.join(names)})"
-
-
-def _n(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(names: list[str]) -> str:

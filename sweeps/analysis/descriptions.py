@@ -21,7 +21,7 @@ def progress_line(state: SweepState, *, running: bool) -> str:
 
 def plan(spec: Spec) -> str:
     """Describe what a sweep runs, such as ``9 trials of digits, at most 10 epochs each``."""
-    training = f"{spec.trainable}, at most {spec.max_epochs} epochs each"
+    training = f"{spec.trainable}, at most {counted(spec.max_epochs, 'epoch')} each"
     if not spec.stages:
         return f"{counted(SweepState(spec).n_trials or 0, 'trial')} of {training}"
     parts, strata = [f"{len(spec.arms)} arms of {spec.compared}"], len(spec.strata)

@@ -94,7 +94,7 @@ STAGED = {
     "claims": [{"name": "none is best", "metric": "test_accuracy", "better": "none", "worse": "all"}],
     "budget": {"concurrent": 2},
 }
-PLAN = "2 arms of noise with {} trials each, then {} seeds of the best; curves, at most 2 epochs each"
+PLAN = "2 arms of noise, {}, then {} seeds of the best of each; curves, at most 2 epochs each"
 
 
 @pytest.fixture
@@ -110,13 +110,13 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     confirm = yaml.safe_load(output)["stages"]["confirm"]
     assert confirm == {"seeds": 5, "top": 1, "at": {}, "configurations": {}, "curvature": "never"}
     assert errors.splitlines() == [
-        f"{staged}: valid; {PLAN.format('9 or 6', 5)}",
+        f"{staged}: valid; {PLAN.format('9 trials each (6 of none)', 5)}",
         f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
         f"{staged}: 9 trials an arm are too few to cross sigma and lr: use at least 12",
     ]
     enough = ("stages.confirm.seeds=6", "stages.search.trials_per_arm=12")
     _, _, errors = noisesweep("validate", staged, *(part for text in enough for part in ("--set", text)))
-    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 or 6', 6)}"]
+    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 trials each (6 of none)', 6)}"]
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):

@@ -20,7 +20,10 @@ SMALL = (
     "stages.confirm.at={sigma: [0.1]}",
     "budget.concurrent=1",
 )
-PLAN = "2 arms of noise, 1 trial each, then 2 seeds of the best of each, also at 1 listed point; digits, at most 3 epochs each"
+PLAN = (
+    "2 arms of noise, 1 trial each, then 2 seeds of the best of each, also at 1 listed point; "
+    "digits, at most 3 epochs each"
+)
 
 
 def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):

@@ -158,7 +158,7 @@ def test_a_budget_in_epochs(ray_session, tmp_path, capsys):
     assert all(10 <= spent[mode] < 14 for mode in MODES)
     output = capsys.readouterr().out
     n = len(result.state.trials)
-    assert "test-arms: 3 arms of noise with 10 epochs each; curves, at most 4 epochs each, in " in output
+    assert "test-arms: 3 arms of noise, 10 epochs each; curves, at most 4 epochs each, in " in output
     assert f"[{n}/?] " in output
     assert f"complete, {n} trials ended: " in output
 
