@@ -61,6 +61,21 @@ def test_every_study_asks_a_question_and_its_claims_have_seeds_in_every_form(pat
         assert (spec.seeds if spec.is_grid else len(spec.confirm_seeds)) >= 10
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_every_noisy_mode_needs_is_not_listed_by_hand(path):
+    raw = yaml.safe_load(path.read_text())
+    assert all(dimension.get("when", "noisy") == "noisy" for dimension in raw["search"].values())
+    # What confounds the effect of noise is written out.
+    assert {"optimizer", "weight_decay", "lr_schedule"} <= raw["fixed"].keys()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_claims_about_the_after_modes_are_made_for_both_schedules(path):
+    claims = [claim for claim in load_spec(path).claims if {"after_all", "after_layer"} & {*claim.arms}]
+    schedules = {claim.where["sigma_schedule"] for claim in claims if "sigma_schedule" in claim.where}
+    assert schedules == ({"constant", "follow_lr"} if claims else set())
+
+
 def test_every_dataset_and_architecture_has_a_study_with_a_quick_form():
     studies = [load_spec(path) for path in SHIPPED]
     assert {study.trainable for study in studies} == set(BUILT_IN)
