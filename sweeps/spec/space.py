@@ -9,8 +9,8 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar, is_among
 from trainables.declarations.hyperparameters import Hyperparameters
 
-# Rounding to these digits keeps 9.000000000000002 trials from becoming 10.
-_DIGITS = 9
+# The part of the budget that is left to an arm for each dimension that it does not search.
+_SHARE = 0.75
 # What describes the noise has no meaning without it.
 NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs")
 
@@ -168,19 +168,17 @@ def tuned_by(spec: Spec, hyperparameters: Mapping[str, Any]) -> int:
 def budget_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
     """Return the budget of one of ``spec.tuned``, in trials or epochs as the search stage gives it.
 
-    It is the whole budget B for an arm that searches all D dimensions. An arm that searches only d, as
-    ``none`` has no sigma, gets B (3 / B)^(1 - d / D): a third of B trials spread evenly has (B / 3)^(1 / D)
-    levels of each dimension, and so many times fewer trials for each missing one give it the same number.
-    Its other dimensions are then tuned as finely as those of other arms, and not more finely. One that
-    searches nothing gets a single trial.
+    An arm that searches fewer dimensions than others, as ``none`` has no sigma, gets three quarters of the
+    budget for each that it lacks. With all of it, its other dimensions would be tuned more finely than theirs
+    if noise does harm; with the square root, as fits a grid, they would be tuned more coarsely, because TPE
+    and the starting points try as many learning rates as there are trials (``tests/unit/test_budgets.py``
+    simulates this). An arm that searches nothing gets a single trial.
     """
     stage, own = spec.search_stage, len(searched_by(spec, tuned))
     if stage is None or not own:
         return 0 if stage is None else 1
-    budget = stage.trials_per_arm or stage.epochs_per_arm or 0
-    trials = budget if stage.trials_per_arm else budget / spec.max_epochs
-    most = max(len(searched_by(spec, other)) for other in spec.tuned)
-    return math.ceil(round(budget / max(1.0, trials / 3) ** (1 - own / most), _DIGITS))
+    missing = max(len(searched_by(spec, other)) for other in spec.tuned) - own
+    return math.ceil((stage.trials_per_arm or stage.epochs_per_arm or 0) * _SHARE**missing)
 
 
 def searched_by(spec: Spec, tuned: Mapping[str, Scalar]) -> list[str]:
