@@ -46,7 +46,7 @@ class Ours:
     """The study of a joint search."""
 
     def __init__(self, spec: Spec) -> None:
-        self._study = OptunaStudy(spec, SearchSpace(spec))
+        self._study = OptunaStudy(spec, SearchSpace(spec), random=10)
         self._n = 0
 
     def trial(self, score: float, point: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ noise. They are therefore replaced after every epoch, in every noise mode, by av
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 import torch
@@ -53,6 +54,20 @@ def retake_statistics(
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
+
+
+@contextmanager
+def batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Let BatchNorm layers use the statistics of each batch, as in training steps, and keep their buffers."""
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    buffers = [(layer.running_mean, layer.running_var) for layer in layers]
+    for layer in layers:
+        layer.running_mean = layer.running_var = None
+    try:
+        yield
+    finally:
+        for layer, (mean, variance) in zip(layers, buffers, strict=True):
+            layer.running_mean, layer.running_var = mean, variance
 
 
 def _average(layers: Sequence[_BatchNorm], loss: Callable[[Batch], Tensor], batches: Iterator[Batch]) -> None:

@@ -7,7 +7,9 @@ With weights w, loss L and standard deviation s,
 estimated over m draws of xi, with its standard error: the standard deviation of the m rises / sqrt(m). To
 second order in s it is s^2 / 2 times the trace of the Hessian. It needs no derivative, and takes a fourth of
 the time of the trace's estimate.
-The model must be in evaluation mode: BatchNorm then uses its running statistics, and dropout is off.
+The model must be in evaluation mode, so that dropout is off. BatchNorm uses the statistics of each batch, as
+it does in the training steps that noise disturbs: those taken at w do not fit w + s xi, and most of the rise
+would be this mismatch.
 """
 
 import math
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.batch import Batch
+from trainables.batchnorm import batch_statistics
 from trainables.torch_private import foreach_add_, foreach_copy_
 
 
@@ -42,8 +45,8 @@ def mean_rise(
         generator: Source of the noise, on the model's device.
     """
     parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
-    losses = [_mean_loss(loss, batches)]
-    with _restored(parameters) as weights:
+    with batch_statistics(model), _restored(parameters) as weights:
+        losses = [_mean_loss(loss, batches)]
         for _ in range(draws):
             foreach_copy_(parameters, weights)
             foreach_add_(parameters, _noise(parameters, sigma, generator))

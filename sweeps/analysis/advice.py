@@ -12,7 +12,7 @@ from sweeps.analysis.verdicts import min_seeds
 from sweeps.record.state import ENDED, SEARCH, SweepState
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
-from sweeps.spec.space import searched_by, tuned_by
+from sweeps.spec.space import is_active, searched_by, tuned_by
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, trials_of
 
 # A value is at an edge of its range if it lies in this part of it.
@@ -105,8 +105,10 @@ def _at_edges(state: SweepState) -> Iterator[str]:
             continue
         seen.add(index)
         for name in searched_by(spec, spec.tuned[index]):
-            if edge := _edge(spec.search[name], point[name]):
-                low, high = (f"{bound:.3g}" for bound in spec.search[name].bounds)
+            dimension = spec.search[name]
+            # One that depends on another searched one may not apply to the choice.
+            if is_active(spec, dimension, point) and (edge := _edge(dimension, point[name])):
+                low, high = (f"{bound:.3g}" for bound in dimension.bounds)
                 where = f"at the {edge} edge of its range, {low} to {high}"
                 yield f"{_name(spec, point)}: {name} {point[name]:.3g}, which the search chose, is {where}"
 

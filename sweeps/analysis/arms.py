@@ -128,11 +128,12 @@ def _confirmed_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
 
 
 def _at(state: SweepState, candidates: Sequence[Arm], at: Mapping[str, Any]) -> Arm:
-    """Return an arm at a point; one to which nothing of the point applies stays as the search chose it."""
-    first = candidates[0]
-    point = at_point(state.spec, first.point, at)
-    if point == first.point:
+    """Return an arm at a point of ``at``; without one, the best of its candidates."""
+    if not at:
         return _best(state.spec, candidates)
+    first = candidates[0]
+    # Also where nothing of the point applies: only the first configuration of the others is trained there.
+    point = at_point(state.spec, first.point, at)
     return Arm(first.name, point, state.confirmed(point))
 
 

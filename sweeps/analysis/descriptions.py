@@ -6,16 +6,22 @@ from typing import Any
 from sweeps.record.state import CONFIRM, ENDED, SweepState, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
+from trainables import registry
 
 
 def progress_line(state: SweepState, *, running: bool) -> str:
-    """Describe a sweep's progress, such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``."""
+    """Describe a sweep's progress, such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``.
+
+    How many trials it will have is left out if its trainable is not registered here.
+    """
     counts = {status: n for status, n in state.counts().items() if n}
     by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
     ended = sum(n for status, n in counts.items() if status in ENDED)
-    total = "" if state.n_trials is None else f" of {state.n_trials}"
-    unfinished = "running" if running else "interrupted"
-    sweep_status = "complete" if state.complete else unfinished
+    is_known = state.spec.trainable in registry.names()
+    n_trials, complete = (state.n_trials, state.complete) if is_known else (None, False)
+    total = "" if n_trials is None else f" of {n_trials}"
+    stopped = "interrupted" if is_known else "not running"
+    sweep_status = "complete" if complete else "running" if running else stopped
     return f"{sweep_status}, {ended}{total} trials ended: {by_status or 'none yet'}"
 
 
@@ -61,7 +67,7 @@ def describe(spec: Spec, trial: TrialRecord) -> str:
 
 def shown_values(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
     """Show the searched hyperparameters except the compared one, such as ``sigma=0.013 lr=0.05``."""
-    hidden = {spec.compared, name_in(spec.across)}
+    hidden = {spec.compared}
     if hyperparameters.get("noise", spec.fixed.get("noise")) == "none":
         hidden.update(NOISE_HYPERPARAMETERS)
     values = {

@@ -108,11 +108,13 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     for event, _ in folder.journal.read():
         state.apply(event)
         time_left.apply(event, state)
-    left = time_left.left(state, time.time() * 1000) if running and not state.complete else None
+    # Without the trainable, its arms and metrics are unknown.
+    is_known = spec.trainable in registry.names()
+    is_going_on = running and is_known and not state.complete
+    left = time_left.left(state, time.time() * 1000) if is_going_on else None
     about = f"; about {left} left" if left else ""
     console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
-    # Without the trainable, its arms and metrics are unknown.
-    if spec.trainable in registry.names():
+    if is_known:
         for table in tables(state, running=True):
             console.print(table)
         lines = summary_lines(folder)

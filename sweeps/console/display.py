@@ -118,12 +118,13 @@ class Display(Follower):
         also = f", also at {counted(len(points), 'listed point')}" if points else ""
         self.say(f"{done}confirming on seeds {seeds[0]} to {seeds[-1]}{also}:")
         for index, tuned in enumerate(spec.tuned):
-            name = ", ".join(map(str, reversed(tuned.values())))
+            name = tuned[spec.compared]
             chosen = [point for point in selected if tuned_by(spec, point) == index]
             for point in chosen:
                 self.say(f"  {name} {shown_values(spec, point)}".rstrip())
             if not chosen:
-                self.say(f"  {name}: left out, no trial has a finite score")
+                stratum = "".join(f", {value}" for key, value in tuned.items() if key != spec.compared)
+                self.say(f"  {name}{stratum}: left out, no trial has a finite score")
 
     def _n_ended(self) -> int:
         return sum(trial.status in ENDED for trial in self._state.by_number())

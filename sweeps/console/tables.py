@@ -41,8 +41,7 @@ def _seeds_table(state: SweepState) -> Table:
         summary = summarise(list(arm.final(metric).values()))
         values = (summary.mean, summary.low, summary.high)
         numbers = ["" if math.isnan(value) else f"{value:.4f}" for value in values]
-        stratum = [str(arm.point[name]) for name in state.spec.strata[0]]
-        words = as_is(", ".join([arm.name, *stratum])), as_is(shown_values(state.spec, arm.point))
+        words = as_is(arm.name), as_is(shown_values(state.spec, arm.point))
         table.add_row(*words, str(summary.n), str(arm.diverged), *numbers)
     return table
 
@@ -57,7 +56,7 @@ def arms_table(state: SweepState, *, running: bool = False) -> Table:
     table = empty_table(title, [compared], ["trials", *counted, f"best {metric}", "after"])
     table.add_column("with")
     ranking = state.ranked(state.of_stage(SEARCH), running=running)
-    for stratum, arm in itertools.product(state.spec.strata, state.arms()):
+    for arm, stratum in itertools.product(state.arms(), state.spec.strata):
         trials = in_stratum(state.of_stage(SEARCH, arm), stratum)
         counts = [sum(trial.status == status for trial in trials) for status in counted]
         best = next((trial for trial in ranking if trial in trials), None)

@@ -42,7 +42,9 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
     summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
     differences, base = _differences(spec, arms), find_reference(spec, arms)
     compared = [(arm, differences.get(arm.name)) for arm in arms]
-    target = common_target(arms, objective.metric, larger_is_better=objective.mode == "max")
+    target = common_target(
+        [base] if base else arms, objective.metric, larger_is_better=objective.mode == "max"
+    )
     epochs = f"epochs to {objective.metric} {number(target)}: median"
     lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
     columns = [

@@ -28,6 +28,8 @@ def setup(state: SweepState) -> list[tuple[str, str]]:
         ("compared by", spec.verdict_metric),
         ("test split", _test_split(spec)),
         ("seeds", _seeds(state)),
+        ("resources of a trial", _resources(spec)),
+        ("retries of a failed trial", str(spec.max_failures)),
         *_record(state),
     ]
     return [(name, value) for name, value in facts if name and value]
@@ -138,8 +140,14 @@ def _of_confirm(spec: Spec) -> list[tuple[str, str]]:
         ("given configurations", given),
         ("confirmed", top),
         ("also confirmed at", at),
-        ("curvature", confirm.curvature),
+        ("curvature", str(spec.fixed.get("curvature", confirm.curvature))),
     ]
+
+
+def _resources(spec: Spec) -> str:
+    resources = spec.resources.model_dump()
+    amounts = {**resources.pop("custom"), **resources}
+    return ", ".join(f"{name} {amount:g}" for name, amount in amounts.items() if amount)
 
 
 def _test_split(spec: Spec) -> str:

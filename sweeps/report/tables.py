@@ -49,7 +49,7 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
 def _claim_cell(claim: Claim) -> str:
     """Return the name of a claim, and below it the sentence that was published."""
     name, published = (" ".join(text.split()) for text in (claim.name, claim.published))
-    return f"{name}\n\u201c{published}\u201d" if published else name
+    return f"{name}\nPublished: {published}" if published else name
 
 
 def search_table(state: SweepState) -> Table | None:

@@ -31,7 +31,8 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
     own, most = searched_by(spec, tuned), third(trials_of(spec, tuned))
     missing = [index for index, name in enumerate(spec.search) if name not in own]
     if levels:
-        rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)]
+        # Several missing dimensions need not have their lowest levels in one point.
+        rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)] or rows[:1]
     return [
         {
             name: _quantile(spec.search[name], q)

@@ -48,9 +48,10 @@ _FORMS = (["better", "worse"], ["equal", "within"], ["drops"])
 
 
 class Claim(Model):
-    """An expected result, compared with the actual one, in one of three forms.
+    """An expected result, compared with the actual one.
 
-    Arms are better than others, arms are equal, or arms fall from their best score to their last.
+    Arms are better than others (here, or by more here than elsewhere), are equal, or fall from their best
+    score to their last.
     """
 
     name: str = Field(min_length=1, description="the claim in words")

@@ -39,9 +39,12 @@ def load_spec(
     mistakes = [*written.mistakes, *(written.mistake(*problem) for problem in problems)]
     if mistakes or spec is None:
         raise SpecError(mistakes)
+    # With their values written out, the arms can be read without the trainable.
     if isinstance(spec.compare, str):
-        # With its arms written out, the spec can be read without the trainable.
         spec = spec.model_copy(update={"compare": {spec.compare: spec.arms}})
+    if isinstance(spec.across, str):
+        values = [stratum[spec.across] for stratum in spec.strata]
+        spec = spec.model_copy(update={"across": {spec.across: values}})
     spec._text = written.text
     for section, names in (("fixed", spec.fixed), ("search", spec.search)):
         spec._places.update({name: written.mistake((section, name), "") for name in names})

@@ -118,7 +118,7 @@ class Spec(Model):
     def arms(self) -> list[Scalar]:
         """The values of the compared hyperparameter in this sweep."""
         if self.compare is not None:
-            return values_in(self.compare, self.declaration)
+            return self._values_of(self.compare)
         dimension = self.search.get("noise")
         values = dimension.values if dimension else []
         if dimension is None or dimension.when:
@@ -131,7 +131,11 @@ class Spec(Model):
         name = name_in(self.across)
         if name is None or self.across is None:
             return [{}]
-        return [{name: value} for value in values_in(self.across, self.declaration)]
+        return [{name: value} for value in self._values_of(self.across)]
+
+    def _values_of(self, factor: str | Mapping[str, Sequence[Scalar]]) -> list[Scalar]:
+        # Values that are written out can be read without the trainable.
+        return values_in(factor, self.declaration) if isinstance(factor, str) else values_in(factor)
 
     @property
     def tuned(self) -> list[dict[str, Scalar]]:
@@ -258,12 +262,12 @@ def name_in(compared: str | Mapping[str, Sequence[Scalar]] | None) -> str | None
 
 
 def values_in(
-    compared: str | Mapping[str, Sequence[Scalar]], declaration: type[Declaration[Any]]
+    factor: str | Mapping[str, Sequence[Scalar]], declaration: type[Declaration[Any]] | None = None
 ) -> list[Scalar]:
     """List the values in ``compare`` or ``across``, else all that it can have; empty for a number."""
-    if not isinstance(compared, str):
-        return list(next(iter(compared.values()), []))
-    field = declaration.Hyperparameters.model_fields.get(compared)
+    if not isinstance(factor, str):
+        return list(next(iter(factor.values()), []))
+    field = declaration.Hyperparameters.model_fields.get(factor) if declaration else None
     if field and get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))
     return [False, True] if field and field.annotation is bool else []

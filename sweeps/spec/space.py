@@ -109,11 +109,12 @@ def points_at(spec: Spec) -> list[dict[str, Any]]:
 
 def applicable(spec: Spec, at: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
     """Select from ``at`` what applies to a configuration; without noise nothing about sigma does."""
-    values = spec.hyperparameters(point)
+    there = {**point, **at}
+    values = spec.hyperparameters(there)
 
     def applies(name: str) -> bool:
         if name in spec.search:
-            return is_active(spec, spec.search[name], point)
+            return is_active(spec, spec.search[name], there)
         return name not in NOISE_HYPERPARAMETERS or values.noise != "none"
 
     return {name: value for name, value in at.items() if applies(name)}
@@ -136,9 +137,9 @@ def listed_for(spec: Spec, name: str, point: Mapping[str, Any]) -> list[Scalar]:
 
 def listed_point(spec: Spec, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the point of ``at`` that a confirmed trial was trained at; empty for a choice of the search."""
-    at = applicable(spec, spec.confirm.at if spec.confirm else {}, hyperparameters)
-    own = {name: hyperparameters[name] for name in at}
-    return own if all(is_among(own[name], values) for name, values in at.items()) else {}
+    at = spec.confirm.at if spec.confirm else {}
+    own = applicable(spec, {name: hyperparameters[name] for name in at}, hyperparameters)
+    return own if all(is_among(value, at[name]) for name, value in own.items()) else {}
 
 
 def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -161,8 +162,12 @@ def at_point(spec: Spec, configuration: Mapping[str, Any], at: Mapping[str, Any]
 
 def tuned_by(spec: Spec, hyperparameters: Mapping[str, Any]) -> int:
     """Return the index in ``spec.tuned`` of what a configuration belongs to."""
-    own = {name: hyperparameters[name] for name in spec.tuned[0]}
-    return spec.tuned.index(own)
+    tuned = spec.tuned
+    own = {name: hyperparameters[name] for name in tuned[0]}
+    if own in tuned:
+        return tuned.index(own)
+    # An empty value, such as that of weight_decay, stands for another one.
+    return [{name: getattr(spec.hyperparameters(each), name) for name in own} for each in tuned].index(own)
 
 
 def budget_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:

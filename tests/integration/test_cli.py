@@ -216,8 +216,12 @@ def test_resources_are_checked_before_any_data_is_read(noisesweep, tmp_path):
     assert errors.startswith("noisesweep: resources: a trial asks for 1 cpu and 64 gpu on one node; ")
 
 
-def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(noisesweep, tmp_path, curves):
-    spec = load_spec(content(name="mine", trainable="curves", fixed={"model": "line"}, budget={"trials": 1}))
+COMPARED = {key: STAGED[key] for key in ("compare", "search", "stages", "budget")}
+
+
+@pytest.mark.parametrize("changes", [{"budget": {"trials": 1}}, COMPARED], ids=["joint", "stages"])
+def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(changes, noisesweep, tmp_path, curves):
+    spec = load_spec(content(name="mine", trainable="curves", fixed={"model": "line"}, **changes))
     create_sweep(tmp_path / "runs", spec)
     registry._registered.pop("curves")
     code, output, _ = noisesweep("status", "mine")

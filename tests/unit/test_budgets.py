@@ -30,7 +30,7 @@ def spec_of(trials, seed):
 
 
 def chosen(trials, seed, harm, of_none=None):
-    """Return what the chosen learning rate costs each arm, if the score falls with its distance from the best.
+    """Return what the chosen learning rate costs each arm; the cost grows with its distance from the best.
 
     ``harm`` is what a sigma of 1 costs; the cost of the chosen sigma is not counted.
     """

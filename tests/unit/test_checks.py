@@ -177,9 +177,17 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (STAGES, "stages:\n", f"3: compare: {NEEDS_STAGES}"),
     (STAGES, "stages: 3\n", f"7: stages: {MAPPING}, got 3"),
     (STAGES, "stages: []\n", f"7: stages: {MAPPING}, got []"),
-    (STAGES, "stages: {}\n", "7: stages.search: is missing: such as {trials_per_arm: 20}"),
+    (
+        STAGES,
+        "stages: {}\n",
+        "7: stages.search: is missing: such as {trials_per_arm: 20}; or give stages.confirm.configurations",
+    ),
     (STAGES, "stages: {search: 3, confirm: {seeds: 2}}\n", f"7: stages.search: {MAPPING}, got 3"),
-    (STAGES, "stages: {confirm: {seeds: 2}}\n", "7: stages.search: is missing: such as {trials_per_arm: 20}"),
+    (
+        STAGES,
+        "stages: {confirm: {seeds: 2}}\n",
+        "7: stages.search: is missing: such as {trials_per_arm: 20}; or give stages.confirm.configurations",
+    ),
     (STAGES, "stages: {search: {trials_per_arm: 3}, confirm: 3}\n", f"7: stages.confirm: {MAPPING}, got 3"),
     (
         STAGES,
@@ -300,7 +308,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         "claims:\n",
         "budget: {trials: 3}\nclaims:\n",
-        "11: budget.trials: leave it out: stages.search sets the budget",
+        "11: budget.trials: leave it out: the stages set the number of trials",
     ),
     ("claims:\n", "scheduler: {asha: {}}\nclaims:\n", "11: scheduler: put it in stages.search"),
     ("claims:\n", "scheduler: asha\nclaims:\n", f"11: scheduler: {SCHEDULER}"),

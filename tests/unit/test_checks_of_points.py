@@ -278,9 +278,22 @@ IN_GIVEN_CONFIGURATIONS: list[tuple[str, ...]] = [
         ", sigma: 0.03}",
         "}",
         (
-            "11: stages.confirm.configurations.layer: needs sigma, here, in fixed or in "
-            "stages.confirm.at, or it would have no noise"
+            "11: stages.confirm.configurations.layer: needs a sigma above 0, here or in fixed, or it would "
+            "have no noise"
         ),
+    ),
+    (
+        "sigma: 0.03",
+        "sigma: 0",
+        (
+            "11: stages.confirm.configurations.layer: needs a sigma above 0, here or in fixed, or it would "
+            "have no noise"
+        ),
+    ),
+    (
+        "none: {lr: 0.1}",
+        "none: {lr: 0.1, sigma: 0.1}",
+        "9: stages.confirm.configurations.none.sigma: leave it out: none has no sigma",
     ),
     (
         "  confirm:\n",
@@ -409,8 +422,8 @@ def test_what_is_right_has_no_mistakes(tmp_path):
     assert [tuned["model"] for tuned in read(tmp_path, ACROSS).tuned] == ["shallow"] * 3 + ["deep"] * 3
     assert read(tmp_path, GIVEN).search_stage is None
     assert read(tmp_path, BY_ARM_GRID, "test=true").reads_test
-    # A noisy arm may have its sigma from the points instead.
-    at = ("stages.confirm.at={sigma: [0.1]}", "stages.confirm.configurations.layer={lr: 0.1}")
+    # An arm may also be confirmed at listed values.
+    at = ("stages.confirm.at={sigma: [0.1]}",)
     assert read(tmp_path, GIVEN, *at).confirm.at == {"sigma": [0.1]}
     ranges = "claims=[{name: a, metric: val_loss, drops: [none, all], where: {sigma: {between: [0.1, 1]}}}]"
     assert read(tmp_path, BY_ARM_GRID, ranges).claims[0].drops == ["none", "all"]
@@ -426,7 +439,8 @@ def test_a_fall_takes_three_epochs(tmp_path):
 
 def test_without_search_or_configurations_one_is_asked_for(tmp_path):
     text = ACROSS.replace("  search: {trials_per_arm: 3}\n", "")
-    assert mistakes(tmp_path, text) == ["8: stages.search: is missing: such as {trials_per_arm: 20}"]
+    rule = "is missing: such as {trials_per_arm: 20}; or give stages.confirm.configurations"
+    assert mistakes(tmp_path, text) == [f"8: stages.search: {rule}"]
 
 
 def test_what_depends_on_noise_or_on_arms_needs_them(tmp_path):

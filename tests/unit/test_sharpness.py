@@ -118,3 +118,24 @@ def test_trials_share_the_noise_and_sigma_sets_its_size(name, data_dir):
 
     assert sharpness(0.01) == sharpness(0.01)
     assert abs(sharpness(1e-3)) < abs(sharpness(1.0))
+
+
+def test_batchnorm_uses_the_statistics_of_each_batch_and_keeps_its_own():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)).double().eval()
+    batches = [Batch(torch.randn(n, 3).double(), torch.randint(2, (n,)), n) for n in (7, 5)]
+
+    def loss(batch):
+        return F.cross_entropy(model(batch.inputs), batch.targets)
+
+    def normalised(batch):
+        # What BatchNorm computes, written out: the scale of the layer before it does not matter.
+        hidden = model[0](batch.inputs)
+        scaled = (hidden - hidden.mean(0)) / (hidden.var(0, correction=0) + model[1].eps).sqrt()
+        return F.cross_entropy(model[2](scaled * model[1].weight + model[1].bias), batch.targets)
+
+    before = bits(model)
+    found = measured(model, loss, batches, draws=5)
+    assert bits(model) == before
+    assert found == pytest.approx(measured(model, normalised, batches, draws=5))
+    assert model[1].running_mean is not None

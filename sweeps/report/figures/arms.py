@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeps.analysis.arms import Arm, common_target, on_shared_seeds
+from sweeps.analysis.arms import Arm, common_target, on_shared_seeds, reference_of
 from sweeps.analysis.effects import difference_from, find_reference
 from sweeps.analysis.stats import paired_difference, reached_by, summarise
 from sweeps.report.charts import Chart, Panels, Series
@@ -112,9 +112,10 @@ def _epochs(arm: Arm) -> range:
 
 
 def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Chart | None:
-    """Chart how soon the seeds reach the worst final score; None if no seed has finished."""
+    """Chart how soon the seeds reach the worst final score of the reference; None if none has finished."""
     metric, larger_is_better = spec.objective.metric, spec.objective.mode == "max"
-    target = common_target(arms, metric, larger_is_better=larger_is_better)
+    reference = find_reference(spec, arms)
+    target = common_target([reference] if reference else arms, metric, larger_is_better=larger_is_better)
     if target is None:
         return None
     series = []
@@ -128,8 +129,8 @@ def convergence(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
     title, y_label = "Speed of convergence", "fraction of seeds that reached the target"
     caption = (
         f"Fraction of seeds whose {label_of(metric)} has reached {target:.3g}, by epoch (Kaplan-Meier), with "
-        "bands for Wilson's 95% intervals. This target is the worst final score of these arms, so every seed "
-        "that finished reaches it."
+        f"bands for Wilson's 95% intervals. This target is the worst final score of {reference_of(spec)}, so "
+        "every seed of it that finished reaches it."
     )
     return Chart("convergence", title, "epoch", y_label, series, caption, integer_x=True)
 

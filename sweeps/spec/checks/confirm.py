@@ -62,7 +62,7 @@ def check_configurations(draft: Draft) -> Iterator[Problem]:
         yield ("stages", "search"), "leave it out: stages.confirm.configurations gives what is confirmed"
     if draft.search:
         yield ("search",), "leave it out: stages.confirm.configurations gives the hyperparameters"
-    if "top" in draft.confirm:
+    if draft.valid(1, "stages", "confirm", "top") != 1:
         yield ("stages", "confirm", "top"), "leave it out: stages.confirm.configurations has one for each arm"
     if draft.compared and draft.compared not in draft.broken:
         yield from _every_arm(draft)
@@ -84,15 +84,17 @@ def _every_arm(draft: Draft) -> Iterator[Problem]:
     if missing and not unknown:
         yield _CONFIGURATIONS, f"must have every arm: {', '.join(missing)} is missing"
     for arm in draft.arms:
-        if str(arm) in draft.configurations and not _has_sigma(draft, arm):
-            location = (*_CONFIGURATIONS, str(arm))
-            yield location, "needs sigma, here, in fixed or in stages.confirm.at, or it would have no noise"
+        if str(arm) in draft.configurations and "noise" not in draft.broken:
+            yield from _sigma_of(draft, arm)
 
 
-def _has_sigma(draft: Draft, arm: object) -> bool:
-    """Whether an arm needs no sigma, or has one."""
-    own = draft.section(*_CONFIGURATIONS, str(arm))
-    if "noise" in draft.broken or "sigma" in {*own, *draft.fixed, *draft.at, draft.compared, draft.across}:
-        return True
+def _sigma_of(draft: Draft, arm: object) -> Iterator[Problem]:
+    """Check that an arm has a sigma exactly if it has noise."""
+    location, own = (*_CONFIGURATIONS, str(arm)), draft.section(*_CONFIGURATIONS, str(arm))
     noise = arm if draft.compared == "noise" else own.get("noise", draft.fixed.get("noise", "none"))
-    return noise == "none"
+    elsewhere = "sigma" in (draft.compared, draft.across)
+    if noise == "none":
+        if "sigma" in own:
+            yield (*location, "sigma"), "leave it out: none has no sigma"
+    elif not elsewhere and not own.get("sigma", draft.fixed.get("sigma")):
+        yield location, "needs a sigma above 0, here or in fixed, or it would have no noise"

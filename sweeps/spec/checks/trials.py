@@ -20,7 +20,10 @@ def check_stages(draft: Draft) -> Iterator[Problem]:
         if draft.stages.get("search") is not None:
             yield from _search_stage(draft)
         elif not draft.configurations and draft.stages.keys() <= Stages.model_fields.keys():
-            yield ("stages", "search"), "is missing: such as {trials_per_arm: 20}"
+            yield (
+                ("stages", "search"),
+                "is missing: such as {trials_per_arm: 20}; or give stages.confirm.configurations",
+            )
         yield from _beside_stages(draft)
 
 
@@ -46,7 +49,7 @@ def _beside_stages(draft: Draft) -> Iterator[Problem]:
     if "curvature" in draft.search:
         yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
     if draft.valid(None, "budget", "trials") is not None:
-        yield ("budget", "trials"), "leave it out: stages.search sets the budget"
+        yield ("budget", "trials"), "leave it out: the stages set the number of trials"
     if draft.content.get("scheduler") not in (None, "none"):
         yield ("scheduler",), "put it in stages.search"
     if draft.valid(1, "seeds") != 1:
