@@ -87,12 +87,7 @@ def _effects_at(
     effects = []
     for arm in arms:
         at = {name: getattr(spec.hyperparameters(arm.point), name) for name in listed}
-        if (
-            reference
-            and arm is not reference
-            and applicable(spec, {"sigma": None}, arm.point)
-            and at["sigma"]
-        ):
+        if reference and arm is not reference and applicable(spec, {"sigma": 1.0}, arm.point) and at["sigma"]:
             difference = difference_from(spec, arm, reference, spec.verdict_metric)
             finished = difference_from(spec, arm, reference, spec.verdict_metric, finished=True)
             effects.append(Effect(arm, reference, at, chosen, difference, finished))

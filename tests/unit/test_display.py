@@ -187,7 +187,7 @@ def test_a_budget_in_epochs_has_no_total(staged):
     display, output = staged({"epochs_per_arm": 8}, {"seeds": 2})
     display.handle(list(events(1, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
     lines = output.getvalue().splitlines()
-    assert "3 arms of noise, 8 epochs each, then 2 seeds of the best of each; " in lines[0]
+    assert "3 arms of noise, 8 epochs each (6 of none), then 2 seeds of the best of each; " in lines[0]
     assert lines[1] == "[1/?] 0001-none lr=0.05 finished after 4 of 4 epochs val_accuracy=0.4000"
     display.handle([SELECT])
     display.handle(list(events(2, "none", [0.1] * 4, "finished", stage="confirm", seed=1)))

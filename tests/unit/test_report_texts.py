@@ -98,7 +98,7 @@ def test_given_configurations_are_listed():
 
 def test_the_notes_say_what_varies_and_what_does_not(tmp_path):
     text = Report(made_comparison(AHEAD), tmp_path).text
-    assert "with the seed, the initial weights, the order of the batches and the noise." in text
+    assert "the order of the batches, augmentation, dropout and the noise." in text
     assert "What does not: the split into training and validation, the test split, the search" in text
     of_grid = Report(made_grid(), tmp_path / "grid").text
     assert (
@@ -133,11 +133,11 @@ def test_a_claim_about_a_range_is_explained(tmp_path):
 def test_what_was_published_is_below_the_name_of_the_claim(tmp_path):
     published = "Noise on a <b>layer</b>\nhelps | a lot."
     report = Report(made_comparison({**AHEAD, "published": published}), tmp_path)
-    quoted = "\u201cNoise on a <b>layer</b> helps | a lot.\u201d"
-    assert 'layer is ahead<div class="below">\u201cNoise on a &lt;b&gt;layer' in report.html
+    quoted = "Published: Noise on a <b>layer</b> helps | a lot."
+    assert 'layer is ahead<div class="below">Published: Noise on a &lt;b&gt;layer' in report.html
     assert f"layer is ahead{quoted}" in [row[0] for row in report.page.rows if row]
     cell = report.tables["Claims"][0]["claim"]
-    assert cell == "layer is ahead<br>\u201cNoise on a &lt;b>layer&lt;/b> helps \\| a lot.\u201d"
+    assert cell == "layer is ahead<br>Published: Noise on a &lt;b>layer&lt;/b> helps \\| a lot."
 
 
 def test_what_the_search_did_not_do_is_said_right_after_the_verdicts(tmp_path):
