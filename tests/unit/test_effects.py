@@ -106,7 +106,11 @@ def test_strata_have_their_own_effects():
         comparison(
             across={"model": ["shallow", "deep"]},
             stages={
-                "confirm": {"seeds": 6, "at": {"sigma": [0.01]}, "configurations": {"none": {}, "layer": {}}}
+                "confirm": {
+                    "seeds": 6,
+                    "at": {"sigma": [0.01]},
+                    "configurations": {"none": {}, "layer": {"sigma": 0.1}},
+                }
             },
             compare={"noise": ["none", "layer"]},
             search={},
@@ -117,8 +121,8 @@ def test_strata_have_their_own_effects():
         [round(effect.difference.mean, 2) for effect in effects_of(sweep.state, stratum)]
         for stratum in sweep.spec.strata
     ]
-    # A given configuration without sigma has no place on the curve.
-    assert means == [[0.0], [0.05]]
+    # At the listed sigma, and at the given one.
+    assert means == [[0.0, 0.0], [0.05, 0.05]]
     assert [chart.slug for chart in effect_figures(sweep.state)] == [
         "effect-model-shallow",
         "effect-model-deep",
