@@ -125,8 +125,9 @@ class SweepRuns:
             "seed": str(trial.seed),
             **self._tags,
         }
-        if at := listed_point(self._spec, trial.hyperparameters) if trial.stage == CONFIRM else {}:
-            tags["at"] = " ".join(f"{name}={value}" for name, value in at.items())
+        if trial.stage == CONFIRM:
+            at = listed_point(self._spec, trial.hyperparameters)
+            tags["at"] = " ".join(f"{name}={value}" for name, value in at.items()) or "chosen"
         name = trial_name(trial.number, trial.arm, trial.seed if trial.stage == CONFIRM else None)
         run = self._client.create_run(self._experiment, start_time=trial.started, run_name=name, tags=tags)
         return str(run.info.run_id)
