@@ -110,13 +110,13 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     confirm = yaml.safe_load(output)["stages"]["confirm"]
     assert confirm == {"seeds": 5, "top": 1, "at": {}, "configurations": {}, "curvature": "never"}
     assert errors.splitlines() == [
-        f"{staged}: valid; {PLAN.format('9 trials each (6 of none)', 5)}",
+        f"{staged}: valid; {PLAN.format('9 trials each (7 of none)', 5)}",
         f"{staged}: with 5 seeds no result can decide a claim: use at least 6",
         f"{staged}: 9 trials an arm are too few to cross sigma and lr: use at least 12",
     ]
     enough = ("stages.confirm.seeds=6", "stages.search.trials_per_arm=12")
     _, _, errors = noisesweep("validate", staged, *(part for text in enough for part in ("--set", text)))
-    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 trials each (6 of none)', 6)}"]
+    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 trials each (9 of none)', 6)}"]
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):

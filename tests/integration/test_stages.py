@@ -63,11 +63,12 @@ def test_search_is_followed_by_confirm(confirmed):
     state = confirmed.state
     assert confirmed.complete
     assert confirmed.undelivered == 0
-    assert [trial.stage for trial in state.trials.values()] == 12 * [SEARCH] + 12 * [CONFIRM]
-    assert Counter(trial.arm for trial in state.of_stage(SEARCH)) == dict.fromkeys(MODES, 4)
+    assert [trial.stage for trial in state.trials.values()] == 11 * [SEARCH] + 12 * [CONFIRM]
+    # `none` has no sigma to search.
+    assert Counter(trial.arm for trial in state.of_stage(SEARCH)) == {"none": 3, "all": 4, "layer": 4}
     assert Counter(trial.status for trial in state.of_stage(SEARCH)).keys() == {"finished", "stopped"}
     assert {trial.seed for trial in state.of_stage(SEARCH)} == {5}
-    for first in range(0, 12, 3):  # in turn
+    for first in range(0, 9, 3):  # in turn
         assert {trial.arm for trial in state.of_stage(SEARCH)[first : first + 3]} == set(MODES)
     (judged,) = confirmed.claims
     assert judged.evidence.differences[0].n == 2  # seeds
@@ -155,10 +156,13 @@ def test_a_budget_in_epochs(ray_session, tmp_path, capsys):
     for trial in result.state.trials.values():
         spent[trial.arm] += len(trial.epochs)
     assert result.complete
-    assert all(10 <= spent[mode] < 14 for mode in MODES)
+    assert 8 <= spent.pop("none") < 12
+    assert all(10 <= epochs < 14 for epochs in spent.values())
     output = capsys.readouterr().out
     n = len(result.state.trials)
-    assert "test-arms: 3 arms of noise, 10 epochs each; curves, at most 4 epochs each, in " in output
+    assert (
+        "test-arms: 3 arms of noise, 10 epochs each (8 of none); curves, at most 4 epochs each, in " in output
+    )
     assert f"[{n}/?] " in output
     assert f"complete, {n} trials ended: " in output
 
@@ -225,8 +229,8 @@ def assert_resumed(folder, before):
     assert selections(folder) == [state.select()]
     assert before.selected in (None, state.selected)
     searched = Counter(trial.arm for trial in state.of_stage(SEARCH) if trial.status in ENDED)
-    assert searched == {"none": 4, "all": 4}
-    assert len(state.trials) == 8 + 8
+    assert searched == {"none": 3, "all": 4}
+    assert len(state.trials) == 7 + 8
     seen = [
         (event["trial"], event["epoch"]) for event, _ in folder.journal.read() if event["event"] == "epoch"
     ]
