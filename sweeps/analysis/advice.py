@@ -71,8 +71,8 @@ def _listed(names: list[str]) -> str:
 def search_remarks(state: SweepState) -> list[str]:
     """Return what the search of a comparison did not do, for its report; empty before it is complete.
 
-    They are the arms for which TPE never chose, choices at an edge of their range, and noisy arms which the
-    search's choice does not tell from the reference.
+    They are the arms for which TPE never chose or found nothing better than a starting point, choices at an
+    edge of their range, and noisy arms which the search's choice does not tell from the reference.
     """
     if state.spec.search_stage is None or state.selected is None:
         return []
@@ -80,14 +80,19 @@ def search_remarks(state: SweepState) -> list[str]:
 
 
 def _without_tpe(state: SweepState) -> Iterator[str]:
-    spec, names = state.spec, list[str]()
+    spec, never, no_better = state.spec, list[str](), list[str]()
     ended = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
     for index, tuned in enumerate(spec.tuned):
         own = [trial for trial in ended if tuned_by(spec, trial.hyperparameters) == index]
-        if searched_by(spec, tuned) and len(own) <= n_starting_points(spec, tuned):
-            names.append(_name(spec, tuned))
-    if names:
-        yield f"TPE never chose for {', '.join(names)}: all of their trials are starting points"
+        n, best = n_starting_points(spec, tuned), next(iter(state.ranked(own)), None)
+        if n and len(own) <= n:
+            never.append(_name(spec, tuned))
+        elif best in own[:n]:
+            no_better.append(_name(spec, tuned))
+    if never:
+        yield f"TPE never chose for {', '.join(never)}: all of their trials are starting points"
+    if no_better:
+        yield f"TPE found nothing better than a starting point for {', '.join(no_better)}"
 
 
 def _name(spec: Spec, point: Mapping[str, Any]) -> str:

@@ -109,14 +109,14 @@ def test_the_starting_points_cross_what_the_notes_say(trials, dimensions):
 # The search
 
 
-def tuned(*, sigma=0.01, lr=0.01, trials=12, seeds=8, lead=0.05, **changes):
+def tuned(*, sigma=0.01, lr=0.01, trials=12, seeds=8, lead=0.05, gain=0.001, **changes):
     """Make a comparison whose search chose these values for layer, which leads none by so much."""
     sweep = MadeSweep(searched(stages={"confirm": {"seeds": seeds}}, **changes))
     for index in range(trials):
         for arm in sweep.spec.tuned:
             own = {} if arm["noise"] == "none" else {"sigma": sigma if arm["noise"] == "layer" else 0.01}
             point = {**arm, **own, "lr": lr if arm["noise"] == "layer" else 0.01}
-            sweep.trial(point, 0, curve(0.9 - 0.001 * index))
+            sweep.trial(point, 0, curve(0.9 + gain * index))
     for point in sweep.select():
         for seed in sweep.spec.confirm_seeds:
             noise = 0.01 * np.sin(37 * seed)
@@ -164,6 +164,12 @@ def test_a_search_without_tpe_is_told():
         "TPE never chose for all, layer: all of their trials are starting points"
     ]
     assert search_remarks(tuned(trials=5)) == []
+
+
+def test_a_choice_that_tpe_did_not_better_is_told():
+    assert search_remarks(tuned(gain=-0.001)) == [
+        "TPE found nothing better than a starting point for none, all, layer"
+    ]
 
 
 def test_before_the_search_is_complete_nothing_is_said_of_it():
