@@ -32,7 +32,7 @@ def floats(metrics):
 def sequences():
     """Run searches: what two seeds suggest, and what a comparison does."""
     searched = [drive(build_searcher(sampled(MAIN, seed=seed)), range(25)) for seed in (0, 1)]
-    return {"searched": searched, "compared": drive(build_searcher(compared(trials_per_arm=14)), range(70))}
+    return {"searched": searched, "compared": drive(build_searcher(compared(trials_per_arm=14)), range(67))}
 
 
 def test_same_bits_in_fresh_processes_and_after_another_trial():
