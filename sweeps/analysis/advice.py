@@ -1,7 +1,7 @@
 """Advice about a study: what its plan cannot show, and what its search did not do."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
@@ -76,7 +76,15 @@ def search_remarks(state: SweepState) -> list[str]:
     """
     if state.spec.search_stage is None or state.selected is None:
         return []
-    return [*_without_tpe(state), *_at_edges(state), *_switched_off(state)]
+    return [*_without_tpe(state), *_by_remark(_at_edges(state)), *_by_remark(_switched_off(state))]
+
+
+def _by_remark(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Write one sentence for all arms, given as (arm, remark), that a remark is about."""
+    arms: dict[str, list[str]] = {}
+    for arm, remark in found:
+        arms.setdefault(remark, []).append(arm)
+    return [f"{', '.join(names)}{remark}" for remark, names in arms.items()]
 
 
 def _without_tpe(state: SweepState) -> Iterator[str]:
@@ -101,7 +109,7 @@ def _name(spec: Spec, point: Mapping[str, Any]) -> str:
     return f"{point[spec.compared]} ({stratum})" if stratum else str(point[spec.compared])
 
 
-def _at_edges(state: SweepState) -> Iterator[str]:
+def _at_edges(state: SweepState) -> Iterator[tuple[str, str]]:
     spec, seen = state.spec, set[int]()
     for point in state.selected or []:
         index = tuned_by(spec, point)
@@ -115,7 +123,8 @@ def _at_edges(state: SweepState) -> Iterator[str]:
             if is_active(spec, dimension, point) and (edge := _edge(dimension, point[name])):
                 low, high = (f"{bound:.3g}" for bound in dimension.bounds)
                 where = f"at the {edge} edge of its range, {low} to {high}"
-                yield f"{_name(spec, point)}: {name} {point[name]:.3g}, which the search chose, is {where}"
+                remark = f": {name} {point[name]:.3g}, which the search chose, is {where}"
+                yield _name(spec, point), remark
 
 
 def _edge(dimension: Dimension, value: float) -> str:
@@ -129,7 +138,7 @@ def _edge(dimension: Dimension, value: float) -> str:
     return "lower" if share <= _EDGE else "upper" if share >= 1 - _EDGE else ""
 
 
-def _switched_off(state: SweepState) -> Iterator[str]:
+def _switched_off(state: SweepState) -> Iterator[tuple[str, str]]:
     """Name the noisy arms that cannot be told from ``none`` at the sigma that the search chose."""
     spec = state.spec
     if spec.compared != "noise" or "sigma" not in spec.search or reference_of(spec) != "none":
@@ -141,7 +150,7 @@ def _switched_off(state: SweepState) -> Iterator[str]:
             if reference and _is_undistinguished(spec, arm, reference):
                 sigma = f"sigma {arm.point['sigma']:.3g}, which the search chose"
                 advice = "the search may have switched the noise off"
-                yield f"{_name(spec, arm.point)} cannot be told from none at {sigma}: {advice}"
+                yield _name(spec, arm.point), f" cannot be told from none at {sigma}: {advice}"
 
 
 def _is_undistinguished(spec: Spec, arm: Arm, reference: Arm) -> bool:
