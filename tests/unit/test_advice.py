@@ -179,7 +179,7 @@ def test_before_the_search_is_complete_nothing_is_said_of_it():
 
 def test_an_arm_is_named_with_its_stratum():
     across = {"across": {"model": ["shallow", "deep"]}}
-    (found,) = search_remarks(tuned(sigma=1.3e-4, **across))
-    assert found.startswith(
-        "layer (model shallow), layer (model deep): sigma 0.00013, which the search chose"
-    )
+    edge, switched_off = search_remarks(tuned(sigma=1.01e-4, lead=0.0, **across))
+    both = "layer (model shallow), layer (model deep)"
+    assert edge.startswith(f"{both}: sigma 0.000101, which the search chose")
+    assert switched_off.startswith(f"{both} cannot be told from none")
