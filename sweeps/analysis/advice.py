@@ -98,9 +98,9 @@ def _without_tpe(state: SweepState) -> Iterator[str]:
         elif best in own[:n]:
             no_better.append(_name(spec, tuned))
     if never:
-        yield f"TPE never chose for {', '.join(never)}: all of their trials are starting points"
+        yield f"TPE never chose in these arms, as all of their trials are starting points: {', '.join(never)}"
     if no_better:
-        yield f"TPE found nothing better than a starting point for {', '.join(no_better)}"
+        yield f"TPE found nothing better than a starting point in these arms: {', '.join(no_better)}"
 
 
 def _name(spec: Spec, point: Mapping[str, Any]) -> str:
@@ -149,7 +149,7 @@ def _switched_off(state: SweepState) -> Iterator[tuple[str, str]]:
         for arm in arms.values():
             if reference and _is_undistinguished(spec, arm, reference):
                 sigma = f"sigma {arm.point['sigma']:.3g}, which the search chose"
-                advice = "the search may have switched the noise off"
+                advice = "it may have switched the noise off"
                 yield _name(spec, arm.point), f" cannot be told from none at {sigma}: {advice}"
 
 

@@ -37,8 +37,9 @@ def plan(spec: Spec) -> str:
         parts[0] += f", {_budgets(spec)}"
     if confirm := spec.confirm:
         best = f"the best {confirm.top}" if confirm.top > 1 else "the best"
+        chosen = f"{best} of each" if spec.search_stage else "the given configuration of each"
+        parts.append(f"{confirm.seeds} seeds of {chosen}")
         points = len(points_at(spec))
-        parts.append(f"{confirm.seeds} seeds of {best if spec.search_stage else 'the one'} of each")
         if points:
             parts[-1] += f", also at {counted(points, 'listed point')}"
     return f"{', then '.join(parts)}; {training}"

@@ -76,7 +76,9 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     for other in spec.profiles:
         load_spec(file, overrides or [], other)
     defaults = spec.hyperparameters({}).model_dump()
-    fixed = {name: value for name, value in defaults.items() if name not in spec.search or name in spec.fixed}
+    # These have their values elsewhere in the YAML.
+    elsewhere = {*spec.varied, *(["curvature"] if spec.confirm else [])} - spec.fixed.keys()
+    fixed = {name: value for name, value in defaults.items() if name not in elsewhere}
     if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
         # Each optimizer has a default of its own.
         fixed["weight_decay"] = None

@@ -21,7 +21,7 @@ from sweeps.report.charts import (
     wrapped,
 )
 from sweeps.report.points import Points, drawable, integer_step
-from sweeps.report.scale import ticks
+from sweeps.report.scale import log_ticks, ticks
 from sweeps.report.styles import AXIS, GREY, GRID, Style
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -93,7 +93,7 @@ def _draw(
         result.add_annotation(text="no data", font={"color": GREY, "size": 16}, **middle, **place)
     if chart.reference is not None:
         add_line = result.add_vline if chart.horizontal else result.add_hline
-        look: dict[str, Any] = {"line": {"color": GREY, "width": 1}, "layer": "between"}
+        look: dict[str, Any] = {"line": {"color": GREY, "width": 1}, "layer": "below"}
         add_line(chart.reference, exclude_empty_subplots=False, **look, **place)
     for x, text in chart.marks:
         note = {
@@ -218,9 +218,8 @@ def _axis(label: str, values: Sequence[np.ndarray], *, log: bool) -> dict[str, A
     ticks = {"ticks": "outside", "tickcolor": AXIS, "automargin": True, "exponentformat": "power"}
     axis: dict[str, Any] = {"title": title, "type": "log" if log else "linear", **lines, **ticks}
     if log and values:
-        # This asks for a label at each power of ten, and for labels in between if there are few powers.
-        logs = np.log10(np.concatenate(values))
-        axis["nticks"] = int(np.clip(round(1.25 * float(np.nanmax(logs) - np.nanmin(logs))), 4, 8))
+        places = log_ticks(np.concatenate(values))
+        axis |= {"tickvals": places, "ticktext": [f"{place:g}" for place in places]}
     return axis
 
 

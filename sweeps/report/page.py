@@ -55,7 +55,6 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         and not any(chart.slug.startswith("importance") for chart in charts),
         "fewest_trials": FEWEST_TRIALS,
         "judgeable": is_judgeable(state),
-        "too_few_seeds_note": too_few_seeds_note(spec),
         "alpha": ALPHA,
         "has_ranges": any(
             isinstance(place, Between) for claim in spec.claims for place in claim.where.values()
@@ -67,7 +66,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "sweep": folder.path.name,
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
-        "headline": headline(judged),
+        "headline": f"{headline(judged)} {_sentence(too_few_seeds_note(spec))}".strip(),
         "search_remarks": search_remarks(state),
         "claims": claims_table(judged) if judged else None,
         "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
@@ -78,3 +77,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "notes": render("notes.txt.j2", spec=spec, **facts).splitlines(),
         "spec": dump(spec.model_dump(exclude={"data_dir"}, exclude_none=True, exclude_defaults=True)),
     }
+
+
+def _sentence(note: str) -> str:
+    return f"{note[0].upper()}{note[1:]}." if note else ""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullFormatter
 
 from sweeps.report.charts import (
     BAND_OPACITY,
@@ -23,7 +24,7 @@ from sweeps.report.charts import (
     wrapped,
 )
 from sweeps.report.points import Points, drawable, integer_step
-from sweeps.report.scale import ticks
+from sweeps.report.scale import log_ticks, ticks
 from sweeps.report.styles import AXIS, GREY, GRID
 
 _DPI = 160
@@ -103,6 +104,12 @@ def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points], lines: int) -> 
     y_axis.set_label_text(_escaped(wrapped(chart.y_label, LABEL_WIDTH // lines)), fontsize=11)
     set_x_scale("log" if chart.log_x else "linear")
     set_y_scale("log" if chart.log_y else "linear")
+    for axis, is_log, values in (
+        (x_axis, chart.log_x, [points.x for points in drawn]),
+        (y_axis, chart.log_y, [points.y for points in drawn]),
+    ):
+        if is_log and values:
+            _set_log_ticks(axis, np.concatenate(values))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(AXIS)
     axes.tick_params(labelsize=10, color=AXIS)
@@ -124,6 +131,12 @@ def _set_axes(chart: Chart, axes: Axes, drawn: Sequence[Points], lines: int) -> 
         axes.annotate(
             _escaped(text), (x, 0.02), (3, 0), color=GREY, fontsize=9, rotation=90, bbox=box, **place
         )
+
+
+def _set_log_ticks(axis: Axis, values: np.ndarray) -> None:
+    axis.set_major_locator(FixedLocator(log_ticks(values)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _places(drawn: Sequence[Points]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 # Beyond this many times the linear width, small values could not be told apart on a linear axis.
 _WIDE = 20
 _MOST_TICKS = 11
+_FEW_DECADES = 4
 
 
 def symlog_width(values: Iterable[float], widths: Iterable[float]) -> float | None:
@@ -46,6 +47,21 @@ def ticks(places: Iterable[float], width: float) -> tuple[list[float], list[str]
         shown = [value for value in shown if f"{abs(value):e}".startswith("1")]
     shown = sorted([0.0, *shown])
     return scaled(np.array(shown), width).tolist(), [f"{value:.6g}" for value in shown]
+
+
+def log_ticks(values: Iterable[float]) -> list[float]:
+    """Return ticks for an axis that is logarithmic as a whole: 1 and 3 times powers of ten, if there are few.
+
+    They go from the tick below the smallest value to the tick above the largest; of many, the powers stay.
+    """
+    known = _finite(values)
+    known = known[known > 0]
+    if not len(known):
+        return []
+    low, high = math.floor(math.log10(known.min())), math.ceil(math.log10(known.max()))
+    digits = (1, 3) if high - low <= _FEW_DECADES else (1,)
+    step = max(1, (high - low) // _MOST_TICKS + 1) if digits == (1,) else 1
+    return [digit * 10.0**power for power in range(low, high + 1, step) for digit in digits]
 
 
 def beyond(values: Iterable[float], *, above: bool, width: float | None = None) -> float:

@@ -117,7 +117,9 @@ class Dimension(Model):
         """The values of a choice or grid, of all arms; empty for a range."""
         if self.grid_by_arm:
             listed = [value for values in self.grid_by_arm.values() for value in values]
-            return [value for index, value in enumerate(listed) if not is_among(value, listed[:index])]
+            unique = [value for index, value in enumerate(listed) if not is_among(value, listed[:index])]
+            numbers = [value for value in unique if isinstance(value, int | float)]
+            return [*sorted(numbers)] if len(numbers) == len(unique) else unique
         return self.choice or self.grid or []
 
     @property

@@ -151,8 +151,8 @@ def test_a_choice_at_an_edge_of_its_range_is_told(changes, expected):
 
 def test_a_noisy_arm_that_is_like_none_may_have_been_switched_off():
     remark = (
-        "layer cannot be told from none at sigma 0.00101, which the search chose: the search may have "
-        "switched the noise off"
+        "layer cannot be told from none at sigma 0.00101, which the search chose: it may have switched the "
+        "noise off"
     )
     assert search_remarks(tuned(sigma=0.00101, lead=0.0)) == [remark]
     # Five seeds could not tell any arm from none.
@@ -161,14 +161,14 @@ def test_a_noisy_arm_that_is_like_none_may_have_been_switched_off():
 
 def test_a_search_without_tpe_is_told():
     assert search_remarks(tuned(trials=4)) == [
-        "TPE never chose for all, layer: all of their trials are starting points"
+        "TPE never chose in these arms, as all of their trials are starting points: all, layer"
     ]
     assert search_remarks(tuned(trials=5)) == []
 
 
 def test_a_choice_that_tpe_did_not_better_is_told():
     assert search_remarks(tuned(gain=-0.001)) == [
-        "TPE found nothing better than a starting point for none, all, layer"
+        "TPE found nothing better than a starting point in these arms: none, all, layer"
     ]
 
 

@@ -81,6 +81,9 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
         title = f"Paired difference from {reference.name}"
         panels.append(Chart("differences", title, "epoch", "difference", lower, **look))
     caption = "Means over the seeds that finished, after each epoch, with bands for their 95% intervals."
+    if len(panels) > 1 and (direction := spec.directions.get(metric)):
+        side = "above" if direction == "max" else "below"
+        caption += f" In the lower panel, an arm {side} the line is better than {reference_of(spec)}."
     if diverged := [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]:
         caption += f" Seeds left out because they diverged: {', '.join(diverged)}."
     return Panels("learning-curves", "Learning curves", panels, caption)

@@ -17,6 +17,8 @@ from sweeps.spec.sections import Scalar
 # Neighbours at one sigma are drawn apart by this part of the axis.
 _APART = 1 / 45
 _MOST_COLUMNS = 3
+# An x for each arm, by its name, at each sigma.
+Places = Mapping[tuple[str, float], float]
 
 
 def effect_against_sigma(
@@ -60,11 +62,11 @@ def _panel(
     ends = [end for e in all_shown for end in (e.finished.mean, e.finished.low, e.finished.high)]
     edge = beyond([*ends, 0.0], above=spec.directions.get(spec.verdict_metric) == "min", width=width)
     names = list(dict.fromkeys(effect.arm.name for effect in all_shown))
+    places = _places(effects, _range(all_shown))
     series: list[Series] = []
-    for index, name in enumerate(names):
+    for name in names:
         of_arm = [effect for effect in effects if effect.arm.name == name]
-        shift = _range(all_shown) ** (_APART * (index - (len(names) - 1) / 2))
-        series += _of_arm(style_of[name], name, of_arm, shift, edge)
+        series += _of_arm(style_of[name], name, of_arm, places, edge)
     x_label, y_label = (
         "sigma (standard deviation of the noise)",
         f"difference in {label_of(spec.verdict_metric)}",
@@ -79,35 +81,64 @@ def _range(effects: Sequence[Effect]) -> float:
     return max(sigmas) / min(sigmas) if max(sigmas) > min(sigmas) else 10.0
 
 
+def _places(effects: Sequence[Effect], width: float) -> Places:
+    """Return an x for each arm at each sigma: arms at the same sigma are drawn side by side."""
+    arms_at: dict[float, list[str]] = {}
+    for effect in effects:
+        arms = arms_at.setdefault(effect.sigma, [])
+        if effect.arm.name not in arms:
+            arms.append(effect.arm.name)
+    return {
+        (name, sigma): sigma * width ** (_APART * (index - (len(arms) - 1) / 2))
+        for sigma, arms in arms_at.items()
+        for index, name in enumerate(arms)
+    }
+
+
 def _of_arm(
-    style: Style, name: str, effects: Sequence[Effect], shift: float, edge: float
+    style: Style,
+    name: str,
+    effects: Sequence[Effect],
+    places: Places,
+    edge: float,
 ) -> Iterator[Series]:
     """Yield the line of an arm, its seeds that diverged, and what the search chose."""
     listed = sorted((e for e in effects if not e.chosen), key=lambda e: e.sigma)
     drawn = [effect for effect in listed if effect.finished.n]
-    yield _means(name, style, drawn, shift, "joined")
+    yield _means(name, style, drawn, places, "joined")
     partly = [effect for effect in drawn if effect.finished.n < effect.difference.n]
     # White hides the filled marker below.
-    white = _dots(name, style._replace(color="#ffffff"), partly, [e.finished.mean for e in partly], shift)
+    white = _dots(name, style._replace(color="#ffffff"), partly, [e.finished.mean for e in partly], places)
     yield white
     yield replace(white, style=style, hollow=True)
     lost = [effect for effect in effects if not effect.finished.n]
-    yield _dots(name, style._replace(symbol="x"), lost, [edge] * len(lost), shift)
+    yield _dots(name, style._replace(symbol="x"), lost, [edge] * len(lost), places)
     chosen = [effect for effect in effects if effect.chosen and effect.finished.n]
-    yield _means(name, style._replace(symbol="star"), chosen, shift, "dots", named=False)
+    yield _means(name, style._replace(symbol="star"), chosen, places, "dots", named=False)
 
 
 def _means(
-    name: str, style: Style, effects: Sequence[Effect], shift: float, kind: Any, named: bool = True
+    name: str,
+    style: Style,
+    effects: Sequence[Effect],
+    places: Places,
+    kind: Any,
+    named: bool = True,
 ) -> Series:
     pairs = [effect.finished for effect in effects]
     low, high, mean = ([getattr(pair, end) for pair in pairs] for end in ("low", "high", "mean"))
-    x, hover = [effect.sigma * shift for effect in effects], [_hover(effect) for effect in effects]
+    x, hover = [places[name, effect.sigma] for effect in effects], [_hover(effect) for effect in effects]
     return Series(name, style, x, mean, kind, low, high, hover, own_hover=True, named=named)
 
 
-def _dots(name: str, style: Style, effects: Sequence[Effect], y: Sequence[float], shift: float) -> Series:
-    x, hover = [effect.sigma * shift for effect in effects], [_hover(effect) for effect in effects]
+def _dots(
+    name: str,
+    style: Style,
+    effects: Sequence[Effect],
+    y: Sequence[float],
+    places: Places,
+) -> Series:
+    x, hover = [places[name, effect.sigma] for effect in effects], [_hover(effect) for effect in effects]
     return Series(name, style, x, y, "dots", hover=hover, own_hover=True, named=False)
 
 
