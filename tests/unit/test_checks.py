@@ -451,10 +451,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         ARMS,
         "metric: test_accuracy, better: layer, worse: none, where: {sigma: 0.1}",
-        (
-            "12: claims[0].where.sigma: leave it out, or list values in stages.confirm.at; without them each "
-            "arm has its own best"
-        ),
+        ("12: claims[0].where.sigma: leave it out, or list its values in across or in stages.confirm.at"),
     ),
     (
         ARMS,

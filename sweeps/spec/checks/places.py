@@ -39,7 +39,8 @@ def _unknown(draft: Draft, name: str) -> str:
         return unknown_message(name, draft.places, problem)
     if draft.is_grid:
         return "leave it out: the grid has no dimension but the arms"
-    return "leave it out, or list values in stages.confirm.at; without them each arm has its own best"
+    # Without listed values, each arm has one configuration.
+    return "leave it out, or list its values in across or in stages.confirm.at"
 
 
 def _missing(draft: Draft, where: Mapping[str, Place]) -> Iterator[Problem]:
