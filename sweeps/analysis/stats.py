@@ -216,7 +216,7 @@ def crossing_time(
     for epoch, score in zip(epochs, scores, strict=True):
         lacks = sign * (target - score) if np.isfinite(score) else float("nan")
         if lacks <= 0:
-            # Where the line falls from lacked > 0 to lacks <= 0.
+            # The line meets the target where what is lacking falls from lacked > 0 to lacks <= 0.
             return epoch - (epoch - before) * lacks / (lacks - lacked) if lacked > 0 else float(epoch)
         before, lacked = epoch, lacks
     return None

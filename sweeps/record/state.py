@@ -213,7 +213,7 @@ class SweepState:
         points: dict[tuple[Any, ...], dict[str, Any]] = {}
         for trial in self.ranked(self.of_stage(SEARCH)):
             if tuned_by(self.spec, trial.hyperparameters) == index:
-                point = {name: trial.hyperparameters[name] for name in self.spec.space}
+                point = self.spec.searched_of(trial.hyperparameters)
                 # A configuration that was tried twice counts once.
                 points.setdefault(tuple(point.values()), point)
         return list(points.values())
@@ -282,7 +282,7 @@ class SweepState:
                 "seed": trial.seed,
                 "status": trial.status,
                 "epochs": len(trial.epochs),
-                **self.spec.searched_of(trial.hyperparameters),
+                **{name: trial.hyperparameters[name] for name in self.spec.varied},
                 **{name: value for name, value in trial.last.items() if name not in self.spec.varied},
                 "reason": trial.reason,
             }

@@ -18,7 +18,7 @@ _CURVATURE = {
     "hessian_trace": "trace of the Hessian (loss per squared weight)",
     "hessian_top_eigenvalue": "top eigenvalue of the Hessian (loss per squared weight)",
 }
-# What a table calls them.
+# Their names in tables.
 NAMES = {"hessian_trace": "Hessian trace", "sharpness": "sharpness"}
 # Smaller values are rounding errors.
 _ROUNDING = 1e-12

@@ -19,7 +19,7 @@ def known_trials(state: SweepState) -> list[KnownTrial]:
         KnownTrial(
             id=trial.id,
             arm=tuned_by(state.spec, trial.hyperparameters) if state.spec.stages else 0,
-            point={name: trial.hyperparameters[name] for name in state.spec.space},
+            point=state.spec.searched_of(trial.hyperparameters),
             epochs=len(trial.epochs),
             ended=trial.status in ENDED,
             score=None if trial.status == "failed" else _score(state.spec, trial.last),
@@ -33,8 +33,7 @@ def reports(state: SweepState, events: Iterable[Event]) -> Iterator[Report]:
     for event in events:
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
             result = {"epoch": event["epoch"], OBJECTIVE: _score(state.spec, event["metrics"])}
-            point = {name: trial.hyperparameters[name] for name in state.spec.space}
-            yield Report(trial.id, point, result)
+            yield Report(trial.id, state.spec.searched_of(trial.hyperparameters), result)
 
 
 def _score(spec: Spec, metrics: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import SearchSpace, searched_by
-from sweeps.spec.starting import design_size, third, trials_of
+from sweeps.spec.starting import design_size, n_starting_points
 
 
 def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
     and Conover, 1979), as they are for a single dimension or for more than p + 1.
     """
     rows, levels = _design(spec)
-    own, most = searched_by(spec, tuned), third(trials_of(spec, tuned))
+    own, n = searched_by(spec, tuned), n_starting_points(spec, tuned)
     missing = [index for index, name in enumerate(spec.search) if name not in own]
     if levels:
         # Several missing dimensions need not have their lowest levels in one point.
@@ -39,8 +39,7 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
             for name, q in zip(spec.search, row, strict=True)
             if name in own
         }
-        for row in rows[:most]
-        if own
+        for row in rows[:n]
     ]
 
 

@@ -247,8 +247,8 @@ class Spec(Model):
         return options
 
     def searched_of(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Select from all hyperparameters of a trial those that differ between trials."""
-        return {name: hyperparameters[name] for name in self.varied}
+        """Select from all hyperparameters of a trial the searched ones, with the arm and the stratum."""
+        return {name: hyperparameters[name] for name in self.space}
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete the searched hyperparameters that apply with the fixed ones and defaults."""

@@ -122,6 +122,10 @@ class Dimension(Model):
             return [*sorted(numbers)] if len(numbers) == len(unique) else unique
         return self.choice or self.grid or []
 
+    def values_for(self, arm: Scalar) -> list[Scalar]:
+        """Return the values that an arm has: its own list in ``grid_by_arm``, else all of them."""
+        return self.values if self.grid_by_arm is None else self.grid_by_arm.get(str(arm), [])
+
     @property
     def is_grid(self) -> bool:
         """Whether all of its values are run."""

@@ -11,7 +11,7 @@ from trainables.declarations.hyperparameters import Hyperparameters
 
 # The part of the budget that is left to an arm for each dimension that it does not search.
 _SHARE = 0.75
-# What describes the noise has no meaning without it.
+# These describe the noise, so they have no meaning without it.
 NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs")
 
 
@@ -87,8 +87,7 @@ def grid_points(spec: Spec) -> list[dict[str, Any]]:
         dimension, shorter, points = spec.space[name], points, []
         for point in shorter:
             if is_active(spec, dimension, point):
-                arm = str(point.get(spec.compared))
-                values = dimension.grid_by_arm[arm] if dimension.grid_by_arm else dimension.values
+                values = dimension.values_for(point.get(spec.compared))
                 points += [{**point, name: value} for value in values]
             else:
                 points.append(point)
@@ -132,7 +131,7 @@ def listed_for(spec: Spec, name: str, point: Mapping[str, Any]) -> list[Scalar]:
     dimension = spec.space[name]
     if not is_active(spec, dimension, point):
         return []
-    return list((dimension.grid_by_arm or {}).get(str(point[spec.compared]), dimension.values))
+    return dimension.values_for(point[spec.compared])
 
 
 def listed_point(spec: Spec, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:

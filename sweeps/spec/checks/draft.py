@@ -100,7 +100,7 @@ class Draft:
             return [] if without else values
         if dimension is None:
             return []
-        return dimension.grid_by_arm.get(str(arm), []) if dimension.grid_by_arm else dimension.values
+        return dimension.values_for(arm)
 
     @property
     def varied_at(self) -> list[str]:
