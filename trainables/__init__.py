@@ -1,7 +1,7 @@
 """Trains one trial: noise injection, the training loop, and one trainable per dataset.
 
 Use ``NoiseInjector`` in a training loop of your own; ``Trainable``, ``Hyperparameters`` and ``register`` to
-add a dataset of your own; ``get`` and ``names`` to look trainables up.
+add a dataset of your own; ``NoiseMode`` to add a noise mode; ``get`` and ``names`` to look trainables up.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trainables.base import Trainable
     from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
-    from trainables.noise import NoiseInjector, scheduled_sigma
+    from trainables.noise.injector import NoiseInjector
+    from trainables.noise.modes.base import NoiseMode
+    from trainables.noise.schedule import scheduled_sigma
     from trainables.registry import get, names, register
 
 __all__ = [
     "NOISE_MODES",
     "Hyperparameters",
     "NoiseInjector",
+    "NoiseMode",
     "Trainable",
     "get",
     "names",
@@ -25,12 +28,13 @@ __all__ = [
 _MODULES = {
     "NOISE_MODES": "declarations.hyperparameters",
     "Hyperparameters": "declarations.hyperparameters",
-    "NoiseInjector": "noise",
+    "NoiseInjector": "noise.injector",
+    "NoiseMode": "noise.modes.base",
     "Trainable": "base",
     "get": "registry",
     "names": "registry",
     "register": "registry",
-    "scheduled_sigma": "noise",
+    "scheduled_sigma": "noise.schedule",
 }
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.declarations.base import Declaration, H
+from trainables.declarations.hyperparameters import Equal
 from trainables.loop import Seeds, Task, Training
 
 
@@ -68,7 +69,15 @@ class Trainable(Declaration[H], ABC):
         """Files without which a saved model cannot be used, such as its vocabulary."""
         return ()
 
-    def start(self, hyperparameters: H, *, seed: int, device: str = "cpu", test: bool = False) -> Training:
+    def start(
+        self,
+        hyperparameters: H,
+        *,
+        seed: int,
+        device: str = "cpu",
+        test: bool = False,
+        equal: Equal = "gradients",
+    ) -> Training:
         """Start a trial.
 
         Args:
@@ -76,6 +85,8 @@ class Trainable(Declaration[H], ABC):
             seed: Determines initialization, data order and noise, and the split with ``split: per_seed``.
             device: Device to train on.
             test: Whether to evaluate the test split, once, after the last epoch.
+            equal: With ``gradients``, a mode that takes two gradients a step steps on every second batch, so
+                that an epoch has as many gradients in every mode; with ``steps``, it steps on all batches.
 
         Returns:
             The trial; iterate over it to train.
@@ -83,4 +94,4 @@ class Trainable(Declaration[H], ABC):
         seeds = Seeds.of(seed)
         torch.manual_seed(seeds.init)
         task = self.task(hyperparameters, torch.device(device), seeds.split)
-        return Training(task, hyperparameters, seeds, test=test, fixed_shapes=self.fixed_shapes)
+        return Training(task, hyperparameters, seeds, test=test, equal=equal, fixed_shapes=self.fixed_shapes)

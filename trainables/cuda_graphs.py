@@ -6,16 +6,25 @@ The results equal those of the eager step bit for bit: kernels, order and random
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trainables.batch import Batch
-from trainables.noise import NoiseInjector
+from trainables.noise.injector import NoiseInjector
 
 # The first steps set up libraries and the optimizer's state, which must not be captured.
 _WARM_UP_STEPS = 3
+_DROPOUT = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
 
 
 class StepGraphs:
@@ -104,6 +113,14 @@ class StepGraphs:
         finally:
             group.clear()
             group.update(before)
+
+
+def draws_masks(model: nn.Module) -> bool:
+    """Whether a model has dropout, as a layer or inside recurrent layers or attention."""
+    inside: list[Any] = [getattr(module, "dropout", None) for module in model.modules()]
+    return any(isinstance(module, _DROPOUT) for module in model.modules()) or any(
+        isinstance(rate, float) and rate > 0 for rate in inside
+    )
 
 
 @contextmanager

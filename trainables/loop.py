@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,12 +14,15 @@ from torch import Tensor, nn
 
 from trainables.batch import Batch
 from trainables.batchnorm import retake_statistics
-from trainables.cuda_graphs import StepGraphs
+from trainables.cuda_graphs import StepGraphs, draws_masks
 from trainables.curvature import measure_curvature
 from trainables.declarations.base import EvaluationSplit, with_prefix
-from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import Equal, Hyperparameters
 from trainables.determinism import deterministic_cudnn
-from trainables.noise import NoiseInjector, scheduled_sigma
+from trainables.noise import registry
+from trainables.noise.injector import NoiseInjector
+from trainables.noise.modes.base import NoiseMode
+from trainables.noise.schedule import scheduled_sigma
 from trainables.onednn import onednn_linear
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.precision import autocast, tensor_cores
@@ -93,12 +97,14 @@ class Training:
         seeds: Seeds,
         *,
         test: bool = False,
+        equal: Equal = "gradients",
         fixed_shapes: bool = False,
     ) -> None:
         """Start from a freshly built task.
 
         Args:
             test: Whether to evaluate the test split, once, after the last epoch.
+            equal: What an epoch has equally many of in every noise mode (``Equal``).
             fixed_shapes: Whether a GPU may replay a step (``Trainable.fixed_shapes``).
         """
         self.task = task
@@ -108,15 +114,24 @@ class Training:
         self._test = test
         self._parameters = [p for p in task.model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(self._parameters, hyperparameters)
-        steps_per_epoch = math.ceil(task.n_examples / hyperparameters.batch_size)
+        mode = registry.get(hyperparameters.noise).of(hyperparameters)
+        self._every = mode.gradients if equal == "gradients" else 1
+        steps_per_epoch = math.ceil(math.ceil(task.n_examples / hyperparameters.batch_size) / self._every)
         self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
-        self._noise = NoiseInjector(self._parameters, hyperparameters.noise, sigma=0.0, seed=seeds.noise)
+        self._noise = NoiseInjector(
+            self._parameters, mode, sigma=0.0, seed=seeds.noise, lr=hyperparameters.lr
+        )
         self._order = torch.Generator().manual_seed(seeds.order)
         self._device = self._parameters[0].device
         self._sums = _Sums(*torch.zeros(3, dtype=torch.float64, device=self._device))
-        self._replayed = fixed_shapes and self._device.type == "cuda"
+        self._replayed = fixed_shapes and self._device.type == "cuda" and self._may_replay(mode)
         self._graphs = self._new_graphs()
         self._rng_states = self._current_rng_states()
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step."""
+        return float(self._optimizer.param_groups[0]["lr"])
 
     @property
     def data_fingerprint(self) -> str:
@@ -203,9 +218,11 @@ class Training:
     def _take_steps(self) -> int:
         """Take the steps of one epoch, and return their number."""
         steps = 0
-        for batch in self.task.batches(self._hp.batch_size, self._order):
+        # All batches are drawn, so that trials with one seed share them in every mode.
+        for batch in islice(self.task.batches(self._hp.batch_size, self._order), None, None, self._every):
             if self._hp.sigma_schedule == "follow_lr":
                 self._noise.sigma = self._sigma()
+            self._noise.lr = self.lr
             if self._graphs:
                 self._graphs.run(self._step, batch)
             else:
@@ -222,7 +239,7 @@ class Training:
         hp = self._hp
         if hp.noise == "none":
             return 0.0
-        lr_ratio = self._optimizer.param_groups[0]["lr"] / hp.lr
+        lr_ratio = self.lr / hp.lr
         return scheduled_sigma(
             hp.sigma, hp.sigma_schedule, self.epoch, hp.sigma_epochs or hp.epochs, lr_ratio
         )
@@ -237,6 +254,10 @@ class Training:
         }
         return dict(zip(values, torch.stack([*values.values()]).tolist(), strict=True))
 
+    def _may_replay(self, mode: NoiseMode) -> bool:
+        """Whether a step can be captured; a captured step cannot draw the masks of dropout twice alike."""
+        return mode.gradients == 1 or not draws_masks(self.task.model)
+
     def _new_graphs(self) -> StepGraphs | None:
         return StepGraphs(self._noise, self._optimizer) if self._replayed else None
 
@@ -244,14 +265,15 @@ class Training:
         # `optimizer.zero_grad` does the same, but its profiling takes 3% of a small step.
         for parameter in self._parameters:
             parameter.grad = None
-        with self._noise:
-            with autocast(self._hp.precision, self.task.model, self._device):
-                loss = self.task.loss(batch)
-            loss.backward()
+        loss = self._noise.backward(partial(self._loss, batch))
         self._optimizer.step()
-        self._sums.loss.add_(loss.detach() * batch.weight)
+        self._sums.loss.add_(loss * batch.weight)
         self._sums.weight.add_(batch.weight)
         self._sums.grad_norm.add_(self._norm([p.grad for p in self._parameters if p.grad is not None]))
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with autocast(self._hp.precision, self.task.model, self._device):
+            return self.task.loss(batch)
 
     def _evaluate(self, split: EvaluationSplit) -> dict[str, float]:
         return with_prefix(split, self.task.evaluate(split))

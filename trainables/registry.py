@@ -1,11 +1,10 @@
 """The registry of trainables: a YAML can use only these names."""
 
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from trainables.data import reason_of
 from trainables.declarations.base import Declaration
+from trainables.plugins import Plugins
 
 if TYPE_CHECKING:
     from trainables.base import Trainable
@@ -21,12 +20,8 @@ BUILT_IN = {
     "mnist": ("MNIST", "images", "mnist"),
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
-ENTRY_POINT_GROUP = "noisesweep.trainables"
+_installed = Plugins("noisesweep.trainables", "trainable", BUILT_IN)
 _registered: dict[str, "type[Trainable[Any]]"] = {}
-
-
-class RegistryError(Exception):
-    """An installed package whose trainable cannot be used; the text names the package."""
 
 
 def register(trainable: "type[Trainable[Any]]") -> "type[Trainable[Any]]":
@@ -46,7 +41,7 @@ def register(trainable: "type[Trainable[Any]]") -> "type[Trainable[Any]]":
 
 def names() -> list[str]:
     """Names of all trainables, sorted: built in, registered and from installed packages."""
-    return sorted({*BUILT_IN, *_registered, *entry_points(group=ENTRY_POINT_GROUP).names})
+    return sorted({*BUILT_IN, *_registered, *_installed.names()})
 
 
 def registered(name: str) -> "type[Trainable[Any]] | None":
@@ -65,7 +60,7 @@ def declaration(name: str) -> type[Declaration[Any]]:
 
     Raises:
         KeyError: If the name is unknown.
-        RegistryError: If the package that defines it cannot be imported, or several packages define it.
+        PluginError: If the package that defines it cannot be imported, or several packages define it.
     """
     return _provided(name) or _built_in(name, declared=True)
 
@@ -81,7 +76,7 @@ def get(name: str) -> "type[Trainable[Any]]":
 
     Raises:
         KeyError: If the name is unknown.
-        RegistryError: If the package that defines it cannot be imported, or several packages define it.
+        PluginError: If the package that defines it cannot be imported, or several packages define it.
     """
     return _provided(name) or _built_in(name, declared=False)
 
@@ -97,37 +92,12 @@ def _provided(name: str) -> "type[Trainable[Any]] | None":
     """Return a trainable that is registered or from an installed package; None if it is built in."""
     if name in _registered:
         return _registered[name]
-    installed = entry_points(group=ENTRY_POINT_GROUP, name=name)
-    packages = sorted(_package(point) for point in installed)
-    if name in BUILT_IN:
-        packages.append("noisesweep")
-    if len(packages) > 1:
-        raise RegistryError(
-            f"trainable {name!r} is defined by several packages ({', '.join(packages)}); "
-            f"rename it in {packages[0]}, or uninstall that package"
-        )
-    if not packages:
-        raise KeyError(name)
-    point = next(iter(installed), None)
-    return _load(point) if point else None
-
-
-def _load(point: EntryPoint) -> "type[Trainable[Any]]":
+    if name in BUILT_IN and name not in _installed.names():
+        return None
+    # To check the class, torch is imported.
     from trainables.base import Trainable
 
-    place = f"package {_package(point)}: trainable {point.name!r} ({point.value})"
-    try:
-        loaded = point.load()
-    except Exception as error:
-        # Importing a package can raise anything.
-        raise RegistryError(
-            f"{place} cannot be imported ({reason_of(error)}); fix or uninstall the package"
-        ) from error
-    is_trainable = isinstance(loaded, type) and issubclass(loaded, Trainable)
-    if not is_trainable or getattr(loaded, "name", None) != point.name:
-        raise RegistryError(f"{place} must be a subclass of Trainable with name = {point.name!r}")
-    return loaded
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.module
+    found: type[Trainable[Any]] | None = _installed.get(name, Trainable)
+    if found is None:
+        raise KeyError(name)
+    return found

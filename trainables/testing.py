@@ -18,7 +18,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
@@ -28,9 +28,9 @@ from torch.overrides import TorchFunctionMode
 from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.declarations.base import CURVATURE_METRICS, EvaluationSplit
-from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import NOISE_MODES, Equal, Hyperparameters
 from trainables.loop import Training
-from trainables.noise import NOISE_MODES
+from trainables.noise import registry
 from trainables.torch_private import TorchDispatchMode, is_read_of_a_number
 
 TIMINGS = {"epoch_seconds", "examples_per_second", "curvature_seconds"}
@@ -55,16 +55,18 @@ class TrainableCase:
     diverging_lr: float = 1e30
     device: str = "cpu"
 
-    def start(self, *, seed: int = 0, test: bool = False, **changes: Any) -> Training:
+    def start(
+        self, *, seed: int = 0, test: bool = False, equal: Equal = "gradients", **changes: Any
+    ) -> Training:
         """Start a trial of the case with changes to its hyperparameters."""
         kind = type(self.hyperparameters)
         hyperparameters = kind(**(self.hyperparameters.model_dump() | changes))
-        return self.trainable.start(hyperparameters, seed=seed, device=self.device, test=test)
+        return self.trainable.start(hyperparameters, seed=seed, device=self.device, test=test, equal=equal)
 
-    def noisy(self, mode: str, *, seed: int = 0, **changes: Any) -> Training:
+    def noisy(self, mode: str, **changes: Any) -> Training:
         """Start a trial with a noise mode, whose sigma falls every epoch."""
         noise: dict[str, Any] = {"noise": mode, "sigma": self.sigma, "sigma_schedule": "cosine"}
-        return self.start(seed=seed, **(noise | changes))
+        return self.start(**(noise | changes))
 
 
 class TrainableContract:
@@ -152,10 +154,29 @@ class TrainableContract:
         assert not same_weights(plain, noisy)
 
     def test_sigma_zero_is_no_noise(self, case: TrainableCase, noisy_mode: str) -> None:
-        """With sigma 0, every mode equals training without noise bit for bit."""
-        plain, silent = case.start(), case.noisy(noisy_mode, sigma=0.0)
+        """With sigma 0 and all batches, every mode equals training without noise bit for bit."""
+        plain, silent = case.start(), case.noisy(noisy_mode, sigma=0.0, equal="steps")
         assert numbers(plain) == numbers(silent)
         assert same_weights(plain, silent)
+
+    def test_an_epoch_has_as_many_gradients_in_every_mode(
+        self, case: TrainableCase, mode: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A mode with two gradients a step steps on every second batch, unless steps are to be equal."""
+        batches = count_steps(case.start(), monkeypatch)[0]
+        by_equal = {
+            equal: count_steps(case.noisy(mode, equal=equal), monkeypatch) for equal in get_args(Equal)
+        }
+        gradients = registry.get(mode).gradients
+        assert by_equal["steps"] == (batches, batches * gradients)
+        steps = math.ceil(batches / gradients)
+        assert by_equal["gradients"] == (steps, steps * gradients)
+
+    def test_the_learning_rate_falls_to_zero_in_every_mode(self, case: TrainableCase, mode: str) -> None:
+        """The schedule of the learning rate spans the steps that the mode takes."""
+        training = case.noisy(mode, lr_schedule="cosine")
+        list(training)
+        assert training.lr == pytest.approx(0.0, abs=1e-12)
 
     def test_modes_share_init_and_batches(
         self, case: TrainableCase, noisy_mode: str, monkeypatch: pytest.MonkeyPatch
@@ -287,6 +308,20 @@ def serialized(state: dict[str, Any]) -> bytes:
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
+
+
+def count_steps(training: Training, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Run an epoch, and count its steps and the losses that they computed."""
+    compute, losses = training._loss, 0
+
+    def counting(batch: Batch) -> Tensor:
+        nonlocal losses
+        losses += 1
+        return compute(batch)
+
+    monkeypatch.setattr(training, "_loss", counting)
+    next(iter(training))
+    return training._noise.steps, losses
 
 
 def record_evaluations(training: Training, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -29,6 +29,8 @@ from sweeps.spec.yaml import dump
 from trainables import registry
 from trainables.declarations.base import Declaration, Direction
 from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.noise.registry import STUDY_MODES
+from trainables.plugins import PluginError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # Claims can be about these metrics too; a flatter loss counts as better.
@@ -47,7 +49,7 @@ def declaration_of(name: str) -> type[Declaration[Any]]:
     except KeyError:
         remedy = "register it in a script, or give its package an entry point"
         raise SweepError(f"the trainable {name!r} is not registered here; {remedy}") from None
-    except registry.RegistryError as error:
+    except PluginError as error:
         raise SweepError(str(error)) from None
 
 
@@ -267,6 +269,8 @@ def values_in(
     """List the values in ``compare`` or ``across``, else all that it can have; empty for a number."""
     if not isinstance(factor, str):
         return list(next(iter(factor.values()), []))
+    if factor == "noise":
+        return list(STUDY_MODES)
     field = declaration.Hyperparameters.model_fields.get(factor) if declaration else None
     if field and get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.cases import CASES
-from trainables import NOISE_MODES
+from trainables.noise import registry
 from trainables.testing import numbers
 
 EPOCHS, STEPS = 3, 7
@@ -23,7 +23,7 @@ def record_steps(training, monkeypatch):
     seen, step = [], training._step
 
     def recording(batch):
-        seen.append((training._noise.sigma, float(training._noise._scale)))
+        seen.append((training._noise.sigma, float(training._noise._step.scale)))
         step(batch)
 
     monkeypatch.setattr(training, "_step", recording)
@@ -35,7 +35,7 @@ def cosine(t, total):
     return (1 + math.cos(math.pi * t / total)) / 2
 
 
-@pytest.mark.parametrize("mode", [mode for mode in NOISE_MODES if mode != "none"])
+@pytest.mark.parametrize("mode", [mode for mode in registry.STUDY_MODES if mode != "none"])
 def test_every_step_has_the_root_of_its_learning_rate(mode, monkeypatch):
     training = start(mode)
     seen = record_steps(training, monkeypatch)

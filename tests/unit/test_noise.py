@@ -2,6 +2,7 @@
 
 import io
 import math
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -15,13 +16,16 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-import trainables.noise
-from trainables import NOISE_MODES, Hyperparameters, NoiseInjector, scheduled_sigma
-from trainables.noise import group_scales
+import trainables.noise.step
+from trainables import Hyperparameters, NoiseInjector, scheduled_sigma
+from trainables.noise import registry
 from trainables.optimizers import build_optimizer
 
-NOISY = [mode for mode in NOISE_MODES if mode != "none"]
-RESTORING = ["all", "layer"]
+MODES = list(registry.BUILT_IN)
+STAYING = ["after_all", "after_layer", "anti", "langevin"]
+RESTORING = [mode for mode in MODES if mode not in (*STAYING, "none")]
+# The modes whose noise is sigma * xi or sigma / sqrt(G) * xi, all groups in turn or at once.
+STUDIED = ["all", "layer", "after_all", "after_layer"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 LR, MOMENTUM, DECAY = 0.05, 0.9, 0.1
 SIGMA, SEED = 0.3, 7
@@ -32,7 +36,7 @@ def way_back(request):
     """Both ways to put weights back: another buffer for the step, as on a CPU, and copies, as elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "copying":
-            patch.setattr(trainables.noise, "_may_swap", lambda parameters: False)
+            patch.setattr(trainables.noise.step, "_may_swap", lambda parameters: False)
         yield
 
 
@@ -51,7 +55,11 @@ def tied():
     return nn.Sequential(first, nn.Tanh(), second)
 
 
-MODELS = [mlp, batchnorm, tied]
+def dropout():
+    return nn.Sequential(nn.Linear(6, 5), nn.Dropout(0.5), nn.Linear(5, 3))
+
+
+MODELS = [mlp, batchnorm, tied, dropout]
 
 
 def build(model):
@@ -73,37 +81,67 @@ def make_batches(n):
         )
 
 
+def injector(parameters, mode, sigma=SIGMA, seed=SEED):
+    return NoiseInjector(parameters, mode, sigma, seed, lr=LR)
+
+
 def train(model, optimizer, noise, steps):
-    for x, y in make_batches(steps):
+    """Train, with masks of dropout that depend on the step alone; returns the losses."""
+    losses = []
+    for t, (x, y) in enumerate(make_batches(steps)):
         optimizer.zero_grad()
+        torch.manual_seed(t)
+
+        def loss(x=x, y=y):
+            return F.cross_entropy(model(x), y)
+
         if noise is None:
-            F.cross_entropy(model(x), y).backward()
+            loss().backward()
         else:
-            with noise:
-                F.cross_entropy(model(x), y).backward()
+            losses.append(noise.backward(loss))
         optimizer.step()
+    return losses
 
 
 def bits(tensor):
     return tensor.detach().numpy().tobytes()
 
 
-def assert_same_bits(model, other):
+def assert_same_bits(model, other, buffers):
+    parameters = dict(model.named_parameters())
     for (name, a), b in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
-        assert bits(a) == bits(b), name
+        if buffers or name in parameters:
+            assert bits(a) == bits(b), name
 
 
 def zeros(*shapes):
     return [nn.Parameter(torch.zeros(shape, dtype=torch.float64)) for shape in shapes]
 
 
+def total(parameters):
+    return sum(parameter.sum() for parameter in parameters)
+
+
+def weights_inside(parameters, noise):
+    """Take a step, and return the weights at which it takes its last gradient."""
+    seen = []
+    for parameter in parameters:
+        parameter.grad = None
+
+    def loss():
+        seen.append([parameter.detach().clone() for parameter in parameters])
+        return total(parameters)
+
+    noise.backward(loss)
+    return seen[-1]
+
+
 def flat_noise(parameters, noise):
-    """Take a step from weights of zero, where (w inside) is the noise itself, with no rounding."""
+    """Take a step from weights of zero, where the weights inside are the noise itself, with no rounding."""
     with torch.no_grad():
         for parameter in parameters:
             parameter.zero_()
-    with noise:
-        return [parameter.detach().clone() for parameter in parameters]
+    return weights_inside(parameters, noise)
 
 
 # The update, written twice
@@ -132,43 +170,105 @@ def adam_update(w, g, state, k):
 LONGHAND = {"sgd": sgd_longhand, "adam": adam_longhand, "adamw": adamw_longhand}
 
 
-def longhand_noise(mode, t, w, xi):
-    n = {name: torch.zeros_like(value) for name, value in w.items()}
-    if mode in ("all", "after_all"):
-        draws = torch.empty(sum(v.numel() for v in w.values()), dtype=torch.float64).normal_(generator=xi)
-        for name, draw in zip(w, draws.split([v.numel() for v in w.values()]), strict=True):
-            n[name] = SIGMA / math.sqrt(len(w)) * draw.view_as(w[name])
-    elif mode in ("layer", "after_layer"):
-        name = list(w)[t % len(w)]
-        n[name] = SIGMA * torch.empty_like(w[name]).normal_(generator=xi)
+def every_group(w, xi, scale=SIGMA):
+    draws = torch.empty(sum(v.numel() for v in w.values()), dtype=torch.float64).normal_(generator=xi)
+    parts = draws.split([v.numel() for v in w.values()])
+    return {k: scale / math.sqrt(len(w)) * part.view_as(w[k]) for k, part in zip(w, parts, strict=True)}
+
+
+def one_group(w, xi, name):
+    n = {k: torch.zeros_like(v) for k, v in w.items()}
+    n[name] = SIGMA * torch.empty_like(w[name]).normal_(generator=xi)
     return n
 
 
+def in_turn(w, xi, t):
+    return one_group(w, xi, list(w)[t % len(w)])
+
+
+def by_filter(w, xi):
+    def norms(v):
+        rows = v.reshape(len(v), -1) if v.ndim > 1 else v.reshape(1, -1)
+        return torch.stack([row.square().sum().sqrt() for row in rows]).view(-1, *[1] * (v.ndim - 1))
+
+    return {k: norms(w[k]) * draw for k, draw in every_group(w, xi).items()}
+
+
+def plus(a, b, factor=1.0):
+    return {k: a[k] + factor * b[k] for k in a}
+
+
+def longhand_step(mode, t, w, xi, grad, memory):
+    """One step as its source writes it: where the update is applied, and the gradient."""
+    match mode:
+        case "none":
+            return w, grad(w)
+        case "all":
+            return w, grad(plus(w, every_group(w, xi)))
+        case "layer":
+            return w, grad(plus(w, in_turn(w, xi, t)))
+        case "after_all":
+            moved = plus(w, every_group(w, xi))
+            return moved, grad(moved)
+        case "after_layer":
+            moved = plus(w, in_turn(w, xi, t))
+            return moved, grad(moved)
+        case "two_point":
+            n = every_group(w, xi)
+            return w, plus(*[{k: g / 2 for k, g in grad(plus(w, n, sign)).items()} for sign in (1, -1)])
+        case "mixed":
+            noisy = grad(plus(w, by_filter(w, xi)))
+            return w, {k: 0.5 * noisy[k] + 0.5 * g for k, g in grad(w).items()}
+        case "scaled":
+            return w, grad(plus(w, by_filter(w, xi)))
+        case "anti":
+            n = every_group(w, xi)
+            moved = plus(plus(w, n), memory.get("n", n), -1 if memory else 0)
+            memory["n"] = n
+            return moved, grad(moved)
+        case "langevin":
+            moved = plus(w, every_group(w, xi, SIGMA * math.sqrt(2 * LR * len(w))))
+            return moved, grad(moved)
+        case "sam":
+            g = grad(w)
+            norm = math.sqrt(sum(float(v.square().sum()) for v in g.values()))
+            return w, grad(plus(w, g, SIGMA / norm))
+        case "asam":
+            g = grad(w)
+            norm = math.sqrt(sum(float((w[k] * g[k]).square().sum()) for k in w))
+            return w, grad(plus(w, {k: w[k] ** 2 * g[k] for k in w}, SIGMA / norm))
+        case "first_group":
+            return w, grad(plus(w, one_group(w, xi, next(iter(w)))) if t % len(w) == 0 else w)
+
+
 def longhand(model, mode, optimizer, steps):
-    """Follow the docstring's table on plain tensors; returns parameters and buffers."""
+    """Train on plain tensors; returns parameters and buffers."""
     w = {name: p.detach().clone() for name, p in model.named_parameters()}
     buffers = {name: b.clone() for name, b in model.named_buffers()}
-    state = {name: {} for name in w}
+    state, memory = {name: {} for name in w}, {}
     xi = torch.Generator().manual_seed(SEED)
     for t, (x, y) in enumerate(make_batches(steps)):
-        n = longhand_noise(mode, t, w, xi)
-        inside = {name: (w[name] + n[name]).requires_grad_() for name in w}
-        loss = F.cross_entropy(functional_call(model, (inside, buffers), x), y)
-        gradients = dict(zip(w, torch.autograd.grad(loss, list(inside.values())), strict=True))
-        start = {name: w[name] + n[name] if mode.startswith("after") else w[name] for name in w}
-        w = {name: LONGHAND[optimizer](start[name], gradients[name], state[name], t + 1) for name in w}
+
+        def grad(w, t=t, x=x, y=y):
+            torch.manual_seed(t)
+            inside = {name: value.detach().requires_grad_() for name, value in w.items()}
+            loss = F.cross_entropy(functional_call(model, (inside, buffers), x), y)
+            return dict(zip(w, torch.autograd.grad(loss, list(inside.values())), strict=True))
+
+        start, gradient = longhand_step(mode, t, w, xi, grad, memory)
+        w = {name: LONGHAND[optimizer](start[name], gradient[name], state[name], t + 1) for name in w}
     return w | buffers
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("mode", NOISE_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_steps_are_those_written_longhand(mode, optimizer, model):
     groups = len(list(build(model).parameters()))
     for steps in (1, 2 * groups + 1):
         expected = longhand(build(model), mode, optimizer, steps)
         trained = build(model)
-        noise = NoiseInjector(trained.parameters(), mode, SIGMA, SEED)
+        noise = injector(trained.parameters(), mode)
         train(trained, optimizer_of(trained, optimizer), noise, steps)
         actual = dict(trained.named_parameters()) | dict(trained.named_buffers())
         assert actual.keys() == expected.keys()
@@ -178,13 +278,15 @@ def test_steps_are_those_written_longhand(mode, optimizer, model):
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("mode", NOISE_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_without_noise_it_is_plain_pytorch_bit_for_bit(mode, optimizer, model):
     plain, other = build(model), build(model)
     train(plain, optimizer_of(plain, optimizer), None, 5)
     sigma = SIGMA if mode == "none" else 0.0
-    train(other, optimizer_of(other, optimizer), NoiseInjector(other.parameters(), mode, sigma, SEED), 5)
-    assert_same_bits(plain, other)
+    noise = injector(other.parameters(), mode, sigma)
+    train(other, optimizer_of(other, optimizer), noise, 5)
+    # Two gradients a step update BatchNorm's running statistics twice; the loop takes them again anyway.
+    assert_same_bits(plain, other, buffers=noise.mode.gradients == 1)
 
 
 # Weights put back
@@ -202,46 +304,39 @@ GROUPS = st.lists(
 def test_restored_weights_are_bit_identical(groups, mode, sigma, transposed, raises):
     tensors = [torch.from_numpy(group.T.copy("F") if transposed else group.copy()) for group in groups]
     parameters = [nn.Parameter(tensor.clone(memory_format=torch.preserve_format)) for tensor in tensors]
-    noise = NoiseInjector(parameters, mode, sigma, SEED)
+    noise = injector(parameters, mode, sigma)
+
+    def loss():
+        if raises:
+            raise InterruptedError
+        return total(parameters)
+
     for _ in range(len(groups) + 1):
-        try:
-            with noise:
-                if raises:
-                    raise InterruptedError
-        except InterruptedError:
-            pass
+        with suppress(InterruptedError):
+            noise.backward(loss)
         for tensor, parameter in zip(tensors, parameters, strict=True):
             assert bits(tensor) == bits(parameter)
 
 
-@pytest.mark.parametrize("mode", NOISY)
+@pytest.mark.parametrize("mode", STUDIED)
 @pytest.mark.parametrize("raises", [False, True])
 def test_weights_move_inside_and_stay_moved_in_the_after_modes(mode, raises):
     (w,) = zeros(9)
-    noise = NoiseInjector([w], mode, SIGMA, SEED)
-    try:
-        with noise:
-            inside = w.detach().clone()
-            if raises:
-                raise InterruptedError
-    except InterruptedError:
-        pass
-    assert (inside != 0).all()
-    assert torch.equal(w.detach(), torch.zeros_like(w) if mode in RESTORING else inside)
-    with noise:  # an interrupted step does not forbid the next
-        assert noise.steps == 2
+    noise, seen = injector([w], mode), []
 
+    def loss():
+        seen.append(w.detach().clone())
+        if raises:
+            raise InterruptedError
+        return w.sum()
 
-@pytest.mark.parametrize("mode", RESTORING)
-def test_a_backward_pass_after_the_noise_is_refused(mode):
-    # It would mix weights with and without noise.
-    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Tanh(), nn.Linear(3, 1, bias=False))
-    noise = NoiseInjector(model.parameters(), mode, SIGMA, SEED)
-    for _ in range(2):
-        with noise:
-            loss = model(torch.ones(2, 3, requires_grad=True)).sum()
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+    with suppress(InterruptedError):
+        noise.backward(loss)
+    assert (seen[0] != 0).all()
+    assert torch.equal(w.detach(), torch.zeros_like(w) if mode in RESTORING else seen[0])
+    # An interrupted step does not forbid the next.
+    assert weights_inside([w], noise)[0].any()
+    assert noise.steps == 2
 
 
 @pytest.mark.parametrize("mode", RESTORING)
@@ -249,12 +344,11 @@ def test_weights_that_are_laid_out_otherwise_are_trained_as_others(mode):
     def trained(memory_format):
         torch.manual_seed(0)
         model = nn.Conv2d(3, 4, 3).to(memory_format=memory_format)
-        noise = NoiseInjector(model.parameters(), mode, SIGMA, SEED)
-        optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
+        noise = injector(model.parameters(), mode)
+        optimizer = torch.optim.SGD(model.parameters(), lr=LR / 100, momentum=MOMENTUM, fused=True)
         for x in torch.linspace(-1, 1, 3 * 2 * 3 * 5 * 5).view(3, 2, 3, 5, 5):
             optimizer.zero_grad()
-            with noise:
-                model(x).square().sum().backward()
+            noise.backward(lambda x=x: model(x).square().sum())
             optimizer.step()
         return model.weight.detach()
 
@@ -268,7 +362,7 @@ def test_weights_that_are_laid_out_otherwise_are_trained_as_others(mode):
 def test_layer_noise_visits_every_group_in_turn(mode):
     # The published listing counts the group only inside the matching branch, so it noises group 0 alone.
     parameters = zeros(3, (2, 2), 1, 5)
-    noise = NoiseInjector(parameters, mode, SIGMA, SEED)
+    noise = injector(parameters, mode)
     visited = [[bool(n.any()) for n in flat_noise(parameters, noise)] for _ in range(3 * 4 + 2)]
     assert visited == [[group == t % 4 for group in range(4)] for t in range(3 * 4 + 2)]
 
@@ -283,15 +377,12 @@ def assert_chi_square(sum_of_squares, freedom, error_rate):
     assert 2 * tail > error_rate, f"{sum_of_squares / freedom:.4f} times the variance expected"
 
 
-@pytest.mark.parametrize("mode", NOISE_MODES)
+@pytest.mark.parametrize("mode", STUDIED)
 def test_measured_variances_are_those_of_the_table(mode):
     parameters = zeros(*SHAPES)
     groups, sizes = len(SHAPES), [math.prod(shape) for shape in SHAPES]
-    noise = NoiseInjector(parameters, mode, SIGMA, SEED)
+    noise = injector(parameters, mode)
     steps = [flat_noise(parameters, noise) for _ in range(ROUNDS * groups)]
-    if mode == "none":
-        assert not any(n.any() for step in steps for n in step)
-        return
     every_group = mode in ("all", "after_all")
     scale = SIGMA / math.sqrt(groups) if every_group else SIGMA
     for group, size in enumerate(sizes):
@@ -311,13 +402,15 @@ def test_measured_variances_are_those_of_the_table(mode):
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=20), st.floats(1e-6, 1e3), st.integers(0, 10**9))
 def test_a_round_injects_the_same_total_in_every_mode(sizes, sigma, start):
-    for mode in NOISY:
-        scales = [group_scales(mode, sigma, start + t, len(sizes)) for t in range(len(sizes))]
-        total = sum(s**2 * size for step in scales for s, size in zip(step, sizes, strict=True))
-        assert total == pytest.approx(sigma**2 * sum(sizes), rel=1e-12)
+    groups = len(sizes)
+    for name in STUDIED:
+        mode = registry.get(name)()
+        noised = [size for t in range(groups) for size in (sizes[g] for g in mode.groups(start + t, groups))]
+        variance = mode.scale(sigma, groups, LR) ** 2
+        assert sum(noised) * variance == pytest.approx(sigma**2 * sum(sizes), rel=1e-12)
 
 
-@pytest.mark.parametrize("mode", NOISY)
+@pytest.mark.parametrize("mode", STUDIED)
 def test_stationary_variance_on_a_quadratic(mode):
     # L = h w^2 / 2, one group, w measured after the optimizer's step, a = 1 - eta h:
     #   restored:      w' = w - eta h (w + n) = a w - eta h n    V = a^2 V + (eta h s)^2
@@ -325,67 +418,72 @@ def test_stationary_variance_on_a_quadratic(mode):
     h, eta, s, chains = 2.0, 0.1, 0.5, 100_000
     a = 1 - eta * h
     (w,) = zeros(chains)
-    noise = NoiseInjector([w], mode, s, SEED)
+    noise = injector([w], mode, s)
     optimizer = torch.optim.SGD([w], lr=eta)
     for _ in range(80):  # a^160 < 1e-15: the start is forgotten
         optimizer.zero_grad()
-        with noise:
-            (h / 2 * w.square()).sum().backward()
+        noise.backward(lambda: (h / 2 * w.square()).sum())
         optimizer.step()
     expected = ((eta * h * s) ** 2 if mode in RESTORING else (a * s) ** 2) / (1 - a**2)
     standard_error = expected * math.sqrt(2 / chains)
     assert abs(float(w.detach().square().mean()) - expected) < 3 * standard_error
 
 
-@pytest.mark.parametrize("mode", NOISY)
+@pytest.mark.parametrize("mode", STUDIED)
 def test_tied_parameters_are_one_group(mode):
     model = build(tied)
     shared = [model[0].weight, model[0].bias, model[2].weight, model[2].bias]  # the weight comes twice
-    assert len(NoiseInjector(shared, mode, SIGMA, SEED).parameters) == 3
+    assert len(injector(shared, mode).parameters) == 3
     before = model[0].weight.detach().clone()
     generator = torch.Generator().manual_seed(SEED)
     xi = before.new_empty(before.numel() + 12 if mode.endswith("all") else before.numel())
     n = xi.normal_(generator=generator)[: before.numel()].view_as(before)
     scale = SIGMA / math.sqrt(3) if mode.endswith("all") else SIGMA
-    with NoiseInjector(shared, mode, SIGMA, SEED):
-        assert torch.equal(model[2].weight, before + n * scale)  # once, not twice
+    inside = weights_inside([model[2].weight], injector(shared, mode))
+    assert torch.equal(inside[0], before + n * scale)  # once, not twice
 
 
-@pytest.mark.parametrize("mode", NOISY)
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in ("none", "first_group")])
 def test_frozen_parameters_and_buffers_get_no_noise(mode):
     model = build(batchnorm)
+    # Noise in proportion to the weights leaves those at zero.
+    nn.init.ones_(model[1].bias)
     model[0].requires_grad_(False)
     still = {name: value.clone() for name, value in model.state_dict().items()}
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
-    noise = NoiseInjector(model.parameters(), mode, SIGMA, SEED)
-    moved = set()
+    noise, moved = injector(model.parameters(), mode), set()
+
+    def loss():
+        nonlocal moved
+        moved |= {name for name, v in model.state_dict().items() if not torch.equal(v, still[name])}
+        return sum(p.square().sum() + p.sum() for p in model.parameters())
+
     for _ in trained:
-        with noise:
-            moved |= {name for name, v in model.state_dict().items() if not torch.equal(v, still[name])}
+        noise.backward(loss)
     assert moved == set(trained)
 
 
 # The generator and its state
 
 
-@pytest.mark.parametrize("mode", NOISY)
+@pytest.mark.parametrize("mode", STUDIED)
 def test_noise_and_the_global_generator_leave_each_other_alone(mode):
     (w,) = zeros(9)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first = flat_noise([w], NoiseInjector([w], mode, SIGMA, SEED))
+    first = flat_noise([w], injector([w], mode))
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(4)
-    again = flat_noise([w], NoiseInjector([w], mode, SIGMA, SEED))
-    other = flat_noise([w], NoiseInjector([w], mode, SIGMA, SEED + 1))
+    again = flat_noise([w], injector([w], mode))
+    other = flat_noise([w], injector([w], mode, seed=SEED + 1))
     assert torch.equal(first[0], again[0])
     assert not torch.equal(first[0], other[0])
 
 
-@given(st.sampled_from(NOISY), st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(0, 9))
+@given(st.sampled_from(MODES), st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(0, 9))
 def test_noise_goes_on_from_its_state(mode, sizes, steps):
     parameters = zeros(*sizes)
-    whole, resumed = (NoiseInjector(parameters, mode, SIGMA, seed) for seed in (SEED, SEED + 1))
+    whole, resumed = (injector(parameters, mode, seed=seed) for seed in (SEED, SEED + 1))
     for _ in range(steps):
         flat_noise(parameters, whole)
     file = io.BytesIO()
@@ -437,7 +535,7 @@ def test_sigma_follows_the_root_of_the_learning_rate_and_ends(sigma, ratio, epoc
     [
         (
             lambda: NoiseInjector(zeros(2), "everywhere", 0.1, 0),
-            "noise mode must be one of none, all, layer, after_all, after_layer, got 'everywhere'",
+            "noise mode must be one of none, all, layer, .*, got 'everywhere'",
         ),
         (
             lambda: NoiseInjector([p.requires_grad_(False) for p in zeros(2)], "all", 0.1, 0),
@@ -447,6 +545,7 @@ def test_sigma_follows_the_root_of_the_learning_rate_and_ends(sigma, ratio, epoc
             lambda: NoiseInjector([*zeros(2), nn.Parameter(torch.zeros(2))], "all", 0.1, 0),
             "all parameters must share one device and dtype, got .*torch.float32.*torch.float64",
         ),
+        (lambda: NoiseInjector(zeros(2), "langevin", 0.1, 0), "langevin follows the learning rate: give lr"),
         *[
             (lambda s=sigma: NoiseInjector(zeros(2), "all", s, 0), f"at or above zero, got {sigma}")
             for sigma in (-0.1, math.nan, math.inf)
@@ -458,13 +557,6 @@ def test_refusals(make, message):
         make()
 
 
-@pytest.mark.parametrize("mode", ["everywhere", "layers", "after", ""])
-def test_an_unknown_mode_has_no_scales(mode):
-    message = f"noise mode must be one of none, all, layer, after_all, after_layer, got {mode!r}"
-    with pytest.raises(ValueError, match=message):
-        group_scales(mode, 0.1, 0, 2)
-
-
 def test_a_refused_sigma_changes_nothing():
     noise = NoiseInjector(zeros(2), "all", 0.1, 0)
     with pytest.raises(ValueError, match="sigma must be finite and at or above zero, got -1"):
@@ -472,13 +564,113 @@ def test_a_refused_sigma_changes_nothing():
     assert noise.sigma == 0.1
 
 
-@pytest.mark.parametrize("mode", NOISE_MODES)
-def test_entering_twice_is_refused(mode):
-    (w,) = zeros(3)
-    noise = NoiseInjector([w], mode, SIGMA, SEED)
-    with noise:
-        inside = w.detach().clone()
-        with pytest.raises(RuntimeError, match="entered twice: leave it before the next step"):
-            noise.__enter__()
-        assert torch.equal(w.detach(), inside)
-    assert torch.equal(w.detach(), inside if mode.startswith("after") else torch.zeros_like(w))
+# Modes beyond the study's
+
+
+def test_anti_is_all_in_the_weights_without_the_last_noise():
+    anti, plain = build(mlp), build(mlp)
+    noise = injector(anti.parameters(), "anti")
+    momentum = {"weight_decay": 0.0, "momentum": MOMENTUM}
+    train(anti, optimizer_of(anti, "sgd", **momentum), noise, 12)
+    train(plain, optimizer_of(plain, "sgd", **momentum), injector(plain.parameters(), "all"), 12)
+    assert not torch.allclose(anti[0].weight, plain[0].weight)
+    for w, minus_xi, z in zip(anti.parameters(), noise.mode.kept, plain.parameters(), strict=True):
+        torch.testing.assert_close(w.detach() + minus_xi, z.detach(), rtol=1e-9, atol=1e-12)
+
+
+def test_anti_takes_its_last_noise_back_when_sigma_falls_to_zero():
+    (w,) = zeros(9)
+    noise = injector([w], "anti")
+    assert weights_inside([w], noise)[0].any()
+    noise.sigma = 0.0
+    torch.testing.assert_close(weights_inside([w], noise)[0], torch.zeros_like(w))
+
+
+def test_langevin_settles_at_the_distribution_of_its_temperature():
+    # exp(-L / T) with L = h w^2 / 2 has variance T / h, up to terms of first order in the learning rate:
+    # V = a^2 (V + 2 eta T), a = 1 - eta h.
+    h, eta, temperature, chains = 2.0, 0.01, 0.25, 100_000
+    a = 1 - eta * h
+    (w,) = zeros(chains)
+    noise = NoiseInjector([w], "langevin", math.sqrt(temperature), SEED, lr=eta)
+    optimizer = torch.optim.SGD([w], lr=eta)
+    for _ in range(900):
+        optimizer.zero_grad()
+        noise.backward(lambda: (h / 2 * w.square()).sum())
+        optimizer.step()
+    expected = a**2 * 2 * eta * temperature / (1 - a**2)
+    variance = float(w.detach().square().mean())
+    assert abs(variance - expected) < 3 * expected * math.sqrt(2 / chains)
+    assert variance == pytest.approx(temperature / h, rel=0.05)
+
+
+def test_langevin_follows_the_learning_rate():
+    (w,) = zeros(9)
+    slow, fast = (injector([w], "langevin") for _ in range(2))
+    fast.lr = 4 * LR
+    torch.testing.assert_close(2 * flat_noise([w], slow)[0], flat_noise([w], fast)[0])
+
+
+def test_two_opposite_points_cancel_what_is_of_first_order():
+    # On a quadratic the mean of the two gradients is the gradient itself.
+    (w,) = zeros(50)
+    with torch.no_grad():
+        w.copy_(torch.linspace(-1, 1, 50))
+    injector([w], "two_point").backward(lambda: (w.square() * torch.arange(50)).sum())
+    torch.testing.assert_close(w.grad, (2 * w * torch.arange(50)).detach())
+
+
+@pytest.mark.parametrize("mode", ["sam", "asam"])
+def test_a_gradient_of_zero_is_no_perturbation(mode):
+    (w,) = zeros(5)
+    injector([w], mode).backward(lambda: w.square().sum())
+    assert torch.equal(w.grad, torch.zeros_like(w))
+
+
+@pytest.mark.parametrize("mode", ["sam", "asam"])
+def test_a_parameter_that_the_loss_does_not_use_is_allowed(mode):
+    used, unused = zeros(3, 2)
+    injector([used, unused], mode).backward(lambda: (used + 1).square().sum())
+    assert used.grad.any()
+    assert unused.grad is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_loss_is_that_of_the_gradients_that_are_followed(mode):
+    model = build(mlp)
+    noise, seen = injector(model.parameters(), mode), []
+    x, y = next(make_batches(1))
+
+    def loss():
+        seen.append(F.cross_entropy(model(x), y))
+        return seen[-1]
+
+    reported = noise.backward(loss)
+    assert len(seen) == noise.mode.gradients
+    assert not reported.requires_grad
+    followed = seen[-1:] if mode in ("sam", "asam") else seen
+    assert float(reported) == pytest.approx(sum(each.item() for each in followed) / len(followed))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_mixing_is_the_share_of_the_gradient_with_noise(share):
+    def gradient(mode):
+        model = build(mlp)
+        x, y = next(make_batches(1))
+        NoiseInjector(model.parameters(), mode, SIGMA, SEED).backward(lambda: F.cross_entropy(model(x), y))
+        return model[0].weight.grad
+
+    mixed = gradient(registry.get("mixed").of(Hyperparameters(mixing=share)))
+    expected = share * gradient("scaled") + (1 - share) * gradient("none")
+    torch.testing.assert_close(mixed, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_noise_scaled_by_filters_follows_the_size_of_each():
+    (w,) = zeros((3, 4))
+    with torch.no_grad():
+        w.copy_(torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0], [3.0, 4.0, 0, 0]]))
+    n = weights_inside([w], injector([w], "scaled"))[0] - w.detach()
+    xi = (
+        torch.empty(12, dtype=torch.float64).normal_(generator=torch.Generator().manual_seed(SEED)).view(3, 4)
+    )
+    torch.testing.assert_close(n, SIGMA * torch.tensor([[1.0], [0.0], [5.0]]) * xi)

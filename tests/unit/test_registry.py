@@ -9,7 +9,8 @@ from sweeps.spec.load import load_spec
 from sweeps.spec.schema import json_schema
 from trainables import get, names, register
 from trainables.digits import Digits
-from trainables.registry import BUILT_IN, RegistryError, _registered
+from trainables.plugins import PluginError
+from trainables.registry import BUILT_IN, _registered
 
 MINE = """
 from trainables.digits import Digits
@@ -37,7 +38,7 @@ def install(tmp_path, monkeypatch):
 
 
 def error_of(name):
-    with pytest.raises(RegistryError) as caught:
+    with pytest.raises(PluginError) as caught:
         get(name)
     return str(caught.value)
 

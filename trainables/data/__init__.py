@@ -13,8 +13,3 @@ class DataError(Exception):
         super().__init__(f"{hyperparameter}: {message}" if hyperparameter else message)
         self.message = message
         self.hyperparameter = hyperparameter
-
-
-def reason_of(error: Exception) -> str:
-    """The type of a library's error and at most 200 characters of its text, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

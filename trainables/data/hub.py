@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.data import DataError, reason_of
+from trainables.data import DataError
 from trainables.data.cache import cached
+from trainables.errors import reason_of
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainables.data import DataError, reason_of
+from trainables.data import DataError
+from trainables.errors import reason_of
 
 
 def read_series(source: Path | str) -> pd.Series:

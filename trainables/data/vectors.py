@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from trainables.data import DataError, reason_of
+from trainables.data import DataError
 from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import identity_of, local_file
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
+from trainables.errors import reason_of
 
 log = logging.getLogger(__name__)
 TRAINED = "train"

@@ -1,19 +1,29 @@
 """Hyperparameters that a sweep can fix or search in every trainable."""
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-NoiseMode = Literal["none", "all", "layer", "after_all", "after_layer"]
-SigmaSchedule = Literal["constant", "linear", "cosine", "follow_lr"]
+from trainables.noise import registry
+from trainables.noise.schedule import SigmaSchedule
+
+# What an epoch has equally many of in every noise mode. With ``gradients``, a mode that takes two gradients a
+# step steps on every second batch; with ``steps``, on all of them.
+Equal = Literal["gradients", "steps"]
 Precision = Literal["float32", "tf32", "bf16"]
 Cell = Literal["lstm", "gru", "rnn"]
-NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
+# All that are registered.
+NOISE_MODES: tuple[str, ...] = tuple(registry.names())
 # The name of a checkpoint has five digits for the epoch.
 MOST_EPOCHS = 99_999
 # A larger batch or sample would run out of memory: it is taken for a typing error.
 MOST = 10**6
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
+
+if TYPE_CHECKING:
+    NoiseModeName = str
+else:
+    NoiseModeName = Literal[NOISE_MODES]
 
 
 class Hyperparameters(BaseModel):
@@ -32,13 +42,16 @@ class Hyperparameters(BaseModel):
     weight_decay: float | None = Field(
         None, ge=0, description="empty: 5e-4 for sgd, 0 for adam, 0.01 for adamw (decoupled)"
     )
-    noise: NoiseMode = Field("none", description="noise mode")
-    sigma: float = Field(0.0, ge=0, description="standard deviation of the injected noise in the first step")
+    noise: NoiseModeName = Field("none", description="noise mode")
+    sigma: float = Field(
+        0.0, ge=0, description="strength of the injected noise in the first step, as the mode defines it"
+    )
     sigma_schedule: SigmaSchedule = Field(
         "constant",
         description="linear and cosine go to zero, every epoch; follow_lr: sigma * sqrt(lr / first lr)",
     )
     sigma_epochs: int | None = Field(None, ge=1, description="no noise after this epoch; empty: never off")
+    mixing: float = Field(0.5, ge=0, le=1, description="share of the gradient with noise; only of mixed")
     precision: Precision = Field(
         "float32",
         description="arithmetic of training steps: tf32 on NVIDIA GPUs, bf16 by autocast; weights: float32",
