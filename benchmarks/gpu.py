@@ -15,7 +15,8 @@ import torch
 from benchmarks import published_way
 from benchmarks.cases import CASES, Case
 from benchmarks.measure import Results, interleaved, note, ratios
-from trainables import NOISE_MODES, Hyperparameters, get
+from trainables import Hyperparameters, get
+from trainables.noise.registry import STUDY_MODES
 
 NAMES = ("fmnist", "temperatures", "cifar10")
 _ROUNDS = 3
@@ -76,7 +77,7 @@ def run(names: list[str] | None = None) -> Results:
             "graphs, tf32": partial(ours, case, precision="tf32"),
             "graphs, bf16": partial(ours, case, precision="bf16"),
         }
-        by_mode = {noise: partial(ours, case, noise) for noise in NOISE_MODES}
+        by_mode = {noise: partial(ours, case, noise) for noise in STUDY_MODES}
         taken = interleaved({**contenders, **by_mode}, _ROUNDS)
         n_examples = get(case.trainable)().start(hyperparameters(case), seed=0).task.n_examples
         for contender in contenders:
@@ -85,6 +86,6 @@ def run(names: list[str] | None = None) -> Results:
         best = min(published_ways, key=lambda way: statistics.median(taken[way]))
         for contender in [*contenders][2:]:
             results.add(case.name, f"{best} / {contender}", ratios(taken[best], taken[contender]))
-        for noise in NOISE_MODES[1:]:
+        for noise in STUDY_MODES[1:]:
             results.add(case.name, f"graphs: {noise} / none", ratios(taken[noise], taken["none"]))
     return results

@@ -1,14 +1,16 @@
 """Noise overhead: time of a step in each mode over a step without noise, per model, one thread."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.measure import Results, interleaved, one_thread, ratios, seconds
-from trainables import NOISE_MODES, get
+from trainables import get
 from trainables.loop import Training
+from trainables.noise.registry import STUDY_MODES
 from trainables.onednn import onednn_linear
 
 _ROUNDS = 7
@@ -35,16 +37,17 @@ class Longhand:
     def __init__(self, parameters: list[nn.Parameter], sigma: float) -> None:
         self.parameters, self.sigma = parameters, sigma / len(parameters) ** 0.5
 
-    def __enter__(self) -> None:
-        self.before = [parameter.detach().clone() for parameter in self.parameters]
+    def backward(self, compute: Callable[[], Tensor]) -> Tensor:
+        before = [parameter.detach().clone() for parameter in self.parameters]
         with torch.no_grad():
             for parameter in self.parameters:
                 parameter.add_(self.sigma * torch.randn_like(parameter))
-
-    def __exit__(self, *_: object) -> None:
+        loss = compute()
+        loss.backward()
         with torch.no_grad():
-            for parameter, value in zip(self.parameters, self.before, strict=True):
+            for parameter, value in zip(self.parameters, before, strict=True):
                 parameter.copy_(value)
+        return loss.detach()
 
 
 def training_of(model: str, mode: str) -> Training:
@@ -74,7 +77,7 @@ def run(names: list[str] | None = None) -> Results:
     for model in names or MODELS:
         steps = MODELS[model][2]
         with one_thread():
-            by_mode = {mode: training_of(model, mode) for mode in (*NOISE_MODES, "longhand")}
+            by_mode = {mode: training_of(model, mode) for mode in (*STUDY_MODES, "longhand")}
             flat = torch.empty(sum(p.numel() for p in by_mode["all"]._noise.parameters))
 
             def draw(flat: torch.Tensor = flat, steps: int = steps) -> float:
@@ -86,7 +89,7 @@ def run(names: list[str] | None = None) -> Results:
                 interleaved(contenders, 1)
                 taken = interleaved({**contenders, "draw": draw}, _ROUNDS)
         results.add(model, "none, ms a step", [1000 * value / steps for value in taken["none"]])
-        for mode in (*NOISE_MODES[1:], "longhand"):
+        for mode in (*STUDY_MODES[1:], "longhand"):
             results.add(model, f"{mode} / none", ratios(taken[mode], taken["none"]))
         floor = [none + drawn for none, drawn in zip(taken["none"], taken["draw"], strict=True)]
         results.add(model, "none and random numbers / none", ratios(floor, taken["none"]))

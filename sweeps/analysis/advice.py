@@ -14,6 +14,7 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import is_active, searched_by, tuned_by
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, trials_of
+from trainables.noise.registry import get
 
 # A value is at an edge of its range if it lies in this part of it.
 _EDGE = 0.05
@@ -21,7 +22,7 @@ _EDGE = 0.05
 
 def notes(spec: Spec) -> list[str]:
     """Return what the plan of a study cannot show."""
-    found = (too_few_seeds_note(spec), *_search_notes(spec), _common_note(spec))
+    found = (too_few_seeds_note(spec), *_search_notes(spec), _common_note(spec), gradients_note(spec))
     return [note for note in found if note]
 
 
@@ -41,6 +42,18 @@ def too_few_seeds_note(spec: Spec) -> str:
     choose = "1 chooses" if choosing == 1 else f"{choosing} choose"
     rule = f"with {seeds} seeds no result can decide drops, as {choose} the best epoch"
     return f"{rule}: use at least {enough}"
+
+
+def gradients_note(spec: Spec) -> str:
+    """Say what modes that take two gradients a step get, if the study has any; empty otherwise."""
+    modes = dict.fromkeys(each.noise for each in spec.variants(["noise"]))
+    double = [mode for mode in modes if get(mode).gradients == 2]
+    if not double or len(modes) == 1:
+        return ""
+    who = f"{_listed(double)} {'takes' if len(double) == 1 else 'take'} two gradients a step"
+    if spec.budget.equal == "steps":
+        return f"{who}: with as many steps as the other modes, twice their gradients"
+    return f"{who}: with as many gradients as the other modes, half their steps"
 
 
 def _search_notes(spec: Spec) -> Iterator[str]:

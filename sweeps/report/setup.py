@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sweeps.analysis.advice import gradients_note
 from sweeps.analysis.descriptions import plan
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec, name_in
@@ -22,6 +23,7 @@ def setup(state: SweepState) -> list[tuple[str, str]]:
         (name_in(spec.across) or "", ", ".join(str(*stratum.values()) for stratum in spec.strata if stratum)),
         ("hyperparameters that are not searched", _resolved(spec)),
         ("searched" if not spec.is_grid else "grid", "; ".join(searched)),
+        ("equal in every noise mode", gradients_note(spec)),
         *_of_search(spec),
         *_of_confirm(spec),
         ("objective", f"{spec.objective.metric} ({spec.objective.mode}) after the last epoch"),

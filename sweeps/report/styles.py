@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from trainables.noise import registry
+
 GREY, GRID, AXIS = "#8a8a8a", "#e6e6e6", "#999999"
 # Without these factors some symbols would look smaller than a circle of the same nominal size.
 _SCALES = {"diamond": 1.1, "hexagon": 1.15, "pentagon": 1.25, "star": 1.6}
@@ -26,14 +28,6 @@ class Style(NamedTuple):
         return _SCALES.get(self.symbol, 1.0)
 
 
-# Colours of Okabe and Ito, without yellow. An "after" mode is a lighter shade of its mode's hue.
-_MODES = {
-    "none": Style("#333333", "circle", "solid"),
-    "all": Style("#0072B2", "square", "dash"),
-    "layer": Style("#D55E00", "triangle-up", "dot"),
-    "after_all": Style("#56B4E9", "diamond", "dashdot"),
-    "after_layer": Style("#E69F00", "pentagon", "longdash"),
-}
 _COLORS = ["#009E73", "#CC79A7", "#7F4F24", "#7A7A7A", "#5E3C99", "#A3B18A"]
 _SYMBOLS = ["triangle-down", "cross", "star", "x", "hexagon", "circle"]
 _DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
@@ -42,7 +36,8 @@ _DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 def styles(arms: Sequence[str]) -> dict[str, Style]:
     """Return a style for each arm.
 
-    Noise modes have fixed styles. Other arms take the remaining styles in order: 36 before any repeats.
+    Noise modes have their own styles: colours of Okabe and Ito for the study's, an "after" mode in a lighter
+    shade of its mode's hue. Other arms take the remaining styles in order: 36 before any repeats.
     """
     n = len(_COLORS)
     # Each round of the colours shifts the symbols and dashes.
@@ -51,4 +46,11 @@ def styles(arms: Sequence[str]) -> dict[str, Style]:
         for shift in range(n)
         for index, color in enumerate(_COLORS)
     )
-    return {arm: _MODES.get(arm) or next(others) for arm in dict.fromkeys(arms)}
+    return {arm: _of_mode(arm) or next(others) for arm in dict.fromkeys(arms)}
+
+
+def _of_mode(name: str) -> Style | None:
+    if name not in registry.names():
+        return None
+    mode = registry.get(name)
+    return Style(mode.color, mode.symbol, mode.dash)

@@ -12,6 +12,7 @@ from sweeps.spec.source import STUDIES, Source
 from trainables import registry
 from trainables.declarations.base import CURVATURE_METRICS, LOOP_METRICS, with_prefix
 from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.noise import registry as noise
 
 
 def print_catalogue(console: Console) -> None:
@@ -20,6 +21,8 @@ def print_catalogue(console: Console) -> None:
     console.print(f"  metrics: {', '.join(LOOP_METRICS)}")
     console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
     console.print(_table(Hyperparameters.model_fields))
+    console.print("[bold]noise modes[/bold]  w weights, eta learning rate, xi ~ N(0, I), G groups, t step")
+    console.print(_modes())
     for name in registry.names():
         declaration = declaration_of(name)
         summary = (declaration.__doc__ or "").strip().partition("\n")[0]
@@ -32,6 +35,14 @@ def print_catalogue(console: Console) -> None:
         content = Source(path).content
         profiles = "".join(f", --profile {name}" for name in content.get("profiles", {}))
         console.print(f"  {content['name']}  trains {content['trainable']}  {path}{profiles}", soft_wrap=True)
+
+
+def _modes() -> Table:
+    table = Table("noise mode", "noise n", "step", "gradients", "source", box=None, padding=(0, 2, 0, 2))
+    for name in noise.names():
+        mode = noise.get(name)
+        table.add_row(name, mode.noise, mode.formula, str(mode.gradients), mode.source)
+    return table
 
 
 def _is_shared(key: str, field: FieldInfo) -> bool:

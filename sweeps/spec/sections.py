@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sweeps.errors import shown
-from trainables.declarations.hyperparameters import NOISE_MODES
+from trainables.declarations.hyperparameters import NOISE_MODES, Equal
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
@@ -170,10 +170,14 @@ class Objective(Model):
 
 
 class Budget(Model):
-    """The number of trials."""
+    """The number of trials, and what an epoch has equally many of in every noise mode."""
 
     trials: Count | None = Field(None, description="number of trials; a grid counts its own")
     concurrent: Count | None = Field(None, description="trials at a time; by default as many as fit")
+    equal: Equal = Field(
+        "gradients",
+        description="a mode that takes two gradients a step steps on every second batch; steps: on all",
+    )
 
 
 class ASHA(Model):

@@ -46,7 +46,9 @@ def run_trial(
     with _host_in_data_errors():
         hyperparameters = spec.hyperparameters(searched)
         device = "cuda" if spec.resources.gpu else "cpu"
-        training = build_trainable(spec).start(hyperparameters, seed=seed, device=device, test=test)
+        training = build_trainable(spec).start(
+            hyperparameters, seed=seed, device=device, test=test, equal=spec.budget.equal
+        )
         run = _TrialRun(spec, training, Checkpoints(checkpoints, trial), rungs)
         run.restore()
         run.train(hyperparameters.epochs)

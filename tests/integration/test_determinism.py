@@ -10,14 +10,14 @@ import torch
 from sweeps.search.searcher import build_searcher
 from tests.cases import CASES
 from tests.unit.test_search import MAIN, compared, drive, sampled
-from trainables import NOISE_MODES
+from trainables.noise.registry import STUDY_MODES
 from trainables.testing import numbers
 
 
 def trials(seed):
     """Run a trial of each mode; every bit of its metrics and of its weights, as text."""
     found = {}
-    for mode in NOISE_MODES:
+    for mode in STUDY_MODES:
         training = CASES["digits"](None).noisy(mode, seed=seed)
         metrics = [{name: value.hex() for name, value in m.items()} for m in map(floats, numbers(training))]
         weights = [w.numpy().tobytes().hex() for w in training.task.model.state_dict().values()]
@@ -55,7 +55,7 @@ def test_same_bits_in_fresh_processes_and_after_another_trial():
     first, second = ([{**c, "seed": None} for c in found] for found in one["sequences"]["searched"])
     assert first != second
     assert other != again
-    assert all(again[mode] != again["none"] for mode in NOISE_MODES if mode != "none")
+    assert all(again[mode] != again["none"] for mode in STUDY_MODES if mode != "none")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Losses that no change may move unawares: float64 on the CPU, on data that never change.
 
-After a change that is meant to move them, run ``python -m tests.unit.test_golden`` to write new ones, and say
-in the commit what moved them and why.
+``python -m tests.unit.test_golden`` writes those that are missing. After a change that is meant to move some,
+delete them first, and say in the commit what moved them and why.
 """
 
 import json
@@ -49,8 +49,11 @@ def write_golden():
         os.environ["NOISESWEEP_CACHE_DIR"] = f"{folder}/cache"
         write_made_data(Path(folder))
         for name in CASES:
-            pinned = {mode: losses(name, mode, Path(folder)) for mode in NOISE_MODES}
-            (GOLDEN / f"{name}.json").write_text(json.dumps(pinned, indent=1) + "\n")
+            file = GOLDEN / f"{name}.json"
+            kept = json.loads(file.read_text()) if file.exists() else {}
+            missing = [mode for mode in NOISE_MODES if mode not in kept]
+            pinned = kept | {mode: losses(name, mode, Path(folder)) for mode in missing}
+            file.write_text(json.dumps(pinned, indent=1) + "\n")
 
 
 if __name__ == "__main__":

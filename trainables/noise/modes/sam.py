@@ -29,7 +29,7 @@ class SAM(NoiseMode):
     name = "sam"
     noise = "sigma * g / ||g||, g = grad L(w)"
     formula = "w - eta grad L(w + n)"
-    source = "arXiv 2010.01412"
+    source = "SAM, arXiv 2010.01412"
     color, symbol, dash = "#B2182B", "cross", "longdashdot"
     gradients = 2
 
