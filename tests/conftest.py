@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,20 @@ def curves():
     register(Curves)
     yield
     registry._registered.pop("curves")
+
+
+@pytest.fixture
+def install_package(tmp_path, monkeypatch):
+    """Install a package of one module: its file and its metadata, laid out as pip does."""
+
+    def install(package, code, name, *, group):
+        module = package.replace("-", "_")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        (tmp_path / f"{module}.py").write_text(code)
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:Mine\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install

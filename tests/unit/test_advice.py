@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.analysis.advice import notes, search_remarks, too_few_seeds_note
+from sweeps.analysis.advice import gradients_note, notes, search_remarks, too_few_seeds_note
 from sweeps.record.state import CONFIRM
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec
@@ -183,3 +183,40 @@ def test_an_arm_is_named_with_its_stratum():
     both = "layer (model shallow), layer (model deep)"
     assert edge.startswith(f"{both}: sigma 0.000101, which the search chose")
     assert switched_off.startswith(f"{both} cannot be told from none")
+
+
+# Modes that take two gradients a step
+
+
+@pytest.mark.parametrize(
+    ("modes", "budget", "expected"),
+    [
+        (["none", "all"], {}, ""),
+        (["sam"], {}, ""),
+        (
+            ["none", "sam"],
+            {},
+            "sam takes two gradients a step: with as many gradients as the other modes, half their steps",
+        ),
+        (
+            ["none", "sam", "two_point"],
+            {"equal": "steps"},
+            "sam and two_point take two gradients a step: with as many steps as the other modes, twice their "
+            "gradients",
+        ),
+    ],
+)
+def test_it_is_told_what_modes_with_two_gradients_get(modes, budget, expected):
+    spec = load_spec(
+        {
+            "name": "study",
+            "trainable": "digits",
+            "mode": "grid",
+            "search": {"noise": {"grid": modes}},
+            "fixed": {"sigma": 0.1},
+            "objective": {"metric": "val_accuracy", "mode": "max"},
+            "budget": budget,
+        }
+    )
+    assert gradients_note(spec) == expected
+    assert [note for note in notes(spec) if note == expected] == ([expected] if expected else [])

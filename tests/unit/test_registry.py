@@ -1,7 +1,5 @@
 """The registry: built-in names, classes registered in the process, and entry points of installed packages."""
 
-import sys
-
 import pytest
 
 from sweeps.errors import SpecError, SweepError
@@ -21,18 +19,9 @@ class Mine(Digits):
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install a package of one module: its file and its metadata, laid out as pip does."""
-
+def install(install_package):
     def install(package, code=MINE, name="mine"):
-        module = package.replace("-", "_")
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        (tmp_path / f"{module}.py").write_text(code)
-        info = tmp_path / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[noisesweep.trainables]\n{name} = {module}:Mine\n")
-        monkeypatch.syspath_prepend(tmp_path)
+        install_package(package, code, name, group="noisesweep.trainables")
 
     return install
 

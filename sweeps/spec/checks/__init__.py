@@ -11,6 +11,7 @@ from sweeps.spec.checks.factors import check_across, check_comparison
 from sweeps.spec.checks.hyperparameters import (
     check_conditions,
     check_lists_by_arm,
+    check_modes,
     check_sigma,
     check_values,
 )
@@ -19,7 +20,14 @@ from sweeps.spec.model import declaration_of
 from sweeps.spec.sections import Dimension
 from trainables import registry
 
-HYPERPARAMETER_CHECKS = (check_conditions, check_lists_by_arm, check_sigma, check_at, check_configurations)
+HYPERPARAMETER_CHECKS = (
+    check_modes,
+    check_conditions,
+    check_lists_by_arm,
+    check_sigma,
+    check_at,
+    check_configurations,
+)
 
 
 def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:

@@ -11,6 +11,8 @@ from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
 from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among
 from trainables.declarations.hyperparameters import NOISE_MODES
+from trainables.noise import registry
+from trainables.plugins import PluginError
 
 
 def check_values(draft: Draft) -> Iterator[Problem]:
@@ -60,6 +62,18 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
             return unknown_message(value, [str(option) for option in get_args(field.annotation)])
         return message_of(("",), dict(first))
     return None
+
+
+def check_modes(draft: Draft) -> Iterator[Problem]:
+    """Import the noise modes that installed packages define."""
+    section = "search" if "noise" in draft.search else "fixed"
+    location = ("compare",) if draft.compared == "noise" else (section, "noise")
+    for mode in draft.possible_values("noise"):
+        try:
+            if mode in NOISE_MODES:
+                registry.get(mode)
+        except PluginError as error:
+            yield location, str(error)
 
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:

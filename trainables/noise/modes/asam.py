@@ -24,7 +24,7 @@ class ASAM(SAM):
     """
 
     name = "asam"
-    noise = "sigma * w^2 g / || |w| g ||, g = grad L(w)"
+    noise = "sigma * w^2 g / norm(abs(w) g), g = grad L(w)"
     source = "ASAM, arXiv 2102.11600"
     color, symbol, dash = "#E78AC3", "x", "dash"
 

@@ -17,7 +17,7 @@ class FirstGroup(Layer):
     """
 
     name = "first_group"
-    noise = "sigma * xi on group 0 if t mod G = 0, else 0"
+    noise = "sigma * xi on group 0 if t mod G = 0, else none"
     source = "the follow-up's listing, as printed"
     color, symbol, dash = "#7A7A7A", "triangle-down", "longdash"
 

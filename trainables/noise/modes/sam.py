@@ -27,7 +27,7 @@ class SAM(NoiseMode):
     """
 
     name = "sam"
-    noise = "sigma * g / ||g||, g = grad L(w)"
+    noise = "sigma * g / norm(g), g = grad L(w)"
     formula = "w - eta grad L(w + n)"
     source = "SAM, arXiv 2010.01412"
     color, symbol, dash = "#B2182B", "cross", "longdashdot"

@@ -26,7 +26,7 @@ class Scaled(All):
     """
 
     name = "scaled"
-    noise = "sigma / sqrt(G) * ||w_r|| * xi on each filter r"
+    noise = "sigma / sqrt(G) * norm(w_r) * xi on each filter r"
     source = "RWP, arXiv 2404.00357; LPF-SGD, arXiv 2201.08025"
     color, symbol, dash = "#7F4F24", "hexagon", "dot"
 
