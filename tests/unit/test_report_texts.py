@@ -44,9 +44,10 @@ def test_every_value_is_listed_and_defaults_are_marked():
         "sigma_schedule constant (default)",
     } <= set(listed)
     names = {text.split(" ")[0] for text in listed}
-    assert not names & {"lr", "sigma", "noise", "curvature"}
+    elsewhere = {"lr", "sigma", "noise", "curvature", "weight_noise"}
+    assert not names & elsewhere
     spec = MadeSweep(comparison()).spec
-    assert names | {"lr", "sigma", "noise", "curvature"} == set(spec.declaration.Hyperparameters.model_fields)
+    assert names | elsewhere == set(spec.declaration.Hyperparameters.model_fields)
 
 
 def test_a_default_that_depends_on_the_optimizer_is_given_for_each():
@@ -72,7 +73,17 @@ def test_the_search_is_described():
     assert facts["model"] == "shallow, deep"
     assert facts["objective"] == "val_accuracy (max) after the last epoch"
     assert facts["curvature"] == "end"
+    assert "scored under weight noise" not in facts
     assert facts["test split"] == "read once by each confirmed trial, after its last epoch"
+
+
+def test_weight_noise_is_described():
+    stages = {"search": {"trials_per_arm": 5}, "confirm": {"seeds": 3, "weight_noise": [0.01, 1]}}
+    facts = setup_of(comparison(stages=stages))
+    assert facts["scored under weight noise"] == "0.01, 1"
+    facts = setup_of(grid(fixed={"epochs": 6, "weight_noise": [0.01, 1]}))
+    assert "weight_noise [0.01, 1]" in facts["hyperparameters that are not searched"]
+    assert "weight_noise empty (default)" in fixed(grid())
 
 
 def test_a_joint_search_and_a_grid_are_described():

@@ -44,7 +44,9 @@ def longhand(task, sigma):
     w, source = nn.utils.parameters_to_vector(weights).detach(), torch.Generator().manual_seed(SEED)
     losses, accuracies = [], []
     for _ in range(DRAWS):
-        parts = (w + sigma * torch.empty_like(w).normal_(generator=source)).split([p.numel() for p in weights])
+        parts = (w + sigma * torch.empty_like(w).normal_(generator=source)).split(
+            [p.numel() for p in weights]
+        )
         changed = {n: part.view_as(p) for n, part, p in zip(names, parts, weights, strict=True)}
         logits = functional_call(task.model, changed, (inputs,))
         losses.append(float(F.cross_entropy(logits, targets)))
