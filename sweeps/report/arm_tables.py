@@ -1,4 +1,4 @@
-"""The tables of arms: their scores, their effects by sigma, and how flat the minima are."""
+"""The tables of arms: scores, effects by sigma, flatness of the minima, scores under weight noise."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from sweeps.report.labels import NAMES, interval, number, typical
 from sweeps.report.setup import shown
 from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
+from trainables.declarations.base import under_noise
 
 # Measured on the trained network; the lower, the flatter.
 FLATNESS = ("hessian_trace", "sharpness")
@@ -20,7 +21,8 @@ FLATNESS = ("hessian_trace", "sharpness")
 def tables_at(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[Table]:
     """Return the tables of the arms at the point ``where``, which ``suffix`` names, if they have rows."""
     arms = arms_of(state, where)
-    tables = [_arms_table(state, arms), _flatness_table(state.spec, arms)]
+    spec = state.spec
+    tables = [_arms_table(state, arms), _flatness_table(spec, arms), _weight_noise_table(spec, arms)]
     return [_named(table, suffix) for table in tables if table.rows]
 
 
@@ -117,10 +119,37 @@ def _flatness_table(spec: Spec, arms: Sequence[Arm]) -> Table:
 
 
 def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[tuple[str, list[str]]]:
-    base, reference = find_reference(spec, arms), reference_of(spec)
+    name, (means, differences, typicals) = NAMES[metric], _compared(spec, arms, metric)
+    yield f"{name} [95% interval]", means
+    yield f"{name}: mean difference from {reference_of(spec)}", differences
+    yield f"{name}: typical difference", typicals
+
+
+def _weight_noise_table(spec: Spec, arms: Sequence[Arm]) -> Table:
+    """Return one row for each arm at each sigma of the noise on the weights of the trained network."""
+    metric, columns = spec.verdict_metric, list[list[str]]([[], [], [], [], []])
+    for sigma in sorted(spec.weight_noise):
+        under = under_noise(metric, sigma)
+        if any(arm.final(under) for arm in arms):
+            names, sigmas = [arm.name for arm in arms], [f"{sigma:g}"] * len(arms)
+            for column, cells in zip(columns, (names, sigmas, *_compared(spec, arms, under)), strict=True):
+                column += cells
+    titles = (
+        spec.compared,
+        "sigma of the weight noise",
+        f"mean {metric} [95% interval]",
+        f"mean difference from {reference_of(spec)} [95% interval]",
+        "typical difference [95% interval]",
+    )
+    return _without_empty(
+        f"Score under weight noise: {metric}", list(zip(titles, columns, strict=True)), words=1
+    )
+
+
+def _compared(spec: Spec, arms: Sequence[Arm], metric: str) -> tuple[list[str], list[str], list[str]]:
+    """Write the mean of each arm, and its mean and typical difference from the reference."""
+    base = find_reference(spec, arms)
     summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
-    name = NAMES[metric]
-    yield f"{name} [95% interval]", [interval(summary) if summary.n else "" for summary in summaries]
     pairs = [
         None if arm is base or base is None else difference_from(spec, arm, base, metric) for arm in arms
     ]
@@ -129,8 +158,8 @@ def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[
         _mean_cell(spec, arm, base, metric) if pair and base else ""
         for arm, pair in zip(arms, pairs, strict=True)
     ]
-    yield f"{name}: mean difference from {reference}", cells
-    yield f"{name}: typical difference", [typical(pair) if pair else "" for pair in pairs]
+    means = [interval(summary) if summary.n else "" for summary in summaries]
+    return means, cells, [typical(pair) if pair else "" for pair in pairs]
 
 
 def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:
