@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.analysis.advice import search_remarks
 from sweeps.analysis.stats import paired_difference
-from sweeps.report.labels import interval, typical
+from sweeps.report.labels import interval, label_of, typical
 from sweeps.report.setup import setup
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint, made_comparison, made_grid
 from tests.reports import Report
@@ -75,6 +75,18 @@ def test_the_search_is_described():
     assert facts["curvature"] == "end"
     assert "scored under weight noise" not in facts
     assert facts["test split"] == "read once by each confirmed trial, after its last epoch"
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("test_accuracy", "test accuracy (fraction correct)"),
+        ("test_accuracy_under_0.1", "test accuracy (fraction correct) under weight noise 0.1"),
+        ("val_rmse_last_value_under_1e-05", "validation rmse last value under weight noise 1e-05"),
+    ],
+)
+def test_a_metric_is_named_with_its_unit(metric, label):
+    assert label_of(metric) == label
 
 
 def test_weight_noise_is_described():
