@@ -48,14 +48,13 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         [base] if base else arms, objective.metric, larger_is_better=objective.mode == "max"
     )
     epochs = f"epochs to {objective.metric} {number(target)}: median"
-    lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
     columns = [
         (spec.compared, [arm.name for arm in arms]),
         ("with", [shown_values(spec, arm.point) for arm in arms]),
         ("seeds", [str(summary.n) for summary in summaries]),
         ("diverged", [str(arm.diverged) for arm in arms]),
         ("failed", [str(arm.failed) for arm in arms]),
-        (f"mean {metric}{lower} [95% interval]", [interval(summary) for summary in summaries]),
+        (_mean_title(spec), [interval(summary) for summary in summaries]),
         ("standard deviation", [number(summary.std) for summary in summaries]),
         (
             f"mean difference from {reference} [95% interval]",
@@ -65,6 +64,11 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
     ]
     return _without_empty("The arms", columns, words=1 + any(columns[1][1]))
+
+
+def _mean_title(spec: Spec) -> str:
+    lower = " (lower is better)" if spec.directions.get(spec.verdict_metric) == "min" else ""
+    return f"mean {spec.verdict_metric}{lower} [95% interval]"
 
 
 def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], words: int) -> Table:
@@ -137,7 +141,7 @@ def _weight_noise_table(spec: Spec, arms: Sequence[Arm]) -> Table:
     titles = (
         spec.compared,
         "sigma of the weight noise",
-        f"mean {metric} [95% interval]",
+        _mean_title(spec),
         f"mean difference from {reference_of(spec)} [95% interval]",
         "typical difference [95% interval]",
     )

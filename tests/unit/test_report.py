@@ -170,6 +170,10 @@ STATES = {
         lambda: made_comparison(AHEAD, stages=scored_under(0.1), diverged={"layer": range(1, 11)}),
         JUDGED | SEARCHED | {"hessian-trace", "weight-noise"},
     ),
+    "weight noise in fixed": (
+        lambda: made_comparison(AHEAD, fixed={"epochs": 6, "weight_noise": [0.1]}),
+        JUDGED | SEARCHED | {"hessian-trace", "weight-noise"},
+    ),
     "weight noise at the start": (
         lambda: made_comparison(AHEAD, stages=scored_under(0.1), only=0),
         SEARCHED,

@@ -1144,6 +1144,16 @@ def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch
     assert arrives(after) == value
 
 
+def test_what_fixed_measures_is_measured_in_every_stage(tmp_path):
+    built = Built(read(tmp_path, STAGED, "fixed.weight_noise=[0.5]", "fixed.curvature=end"), tmp_path)
+    assert built.confirm
+    for point in built.confirm:
+        confirmed = built.spec.hyperparameters(without_seed(point))
+        assert (confirmed.weight_noise, confirmed.curvature) == ((0.5,), "end")
+    searched = built.spec.hyperparameters({})
+    assert (searched.weight_noise, searched.curvature) == ((0.5,), "end")
+
+
 def test_max_epochs(tmp_path):
     def epochs(*overrides: str) -> int:
         return read(tmp_path, changed("epochs: 4", "", BASE), *overrides).max_epochs
