@@ -45,6 +45,12 @@ def comparison(*claims: Mapping[str, Any], seeds: int = 10, top: int = 1, **chan
     return base | changes
 
 
+def scored_under(*sigmas: float, **confirm: Any) -> dict[str, Any]:
+    """Return the ``stages`` of a comparison whose confirmed networks are scored under weight noise."""
+    stages = comparison()["stages"]
+    return {**stages, "confirm": {**stages["confirm"], "weight_noise": [*sigmas], **confirm}}
+
+
 def grid(*claims: Mapping[str, Any], seeds: int = 10, **changes: Any) -> dict[str, Any]:
     """Return the content of a grid over two sigmas."""
     base = {
@@ -187,6 +193,8 @@ def confirm(
                 continue
             score = float(truth[arm] + drawn[arm][index])
             last = {"test_accuracy": score, "test_loss": 1 - score, "hessian_trace": 50 + 1000 * (1 - score)}
+            # Under weight noise, every network loses the same part of its score.
+            last |= {f"test_accuracy_under_{s:g}": score * (1 - s) for s in sweep.spec.weight_noise}
             sweep.trial(known, trial_seed, curve(score + 0.01, **last), stage=CONFIRM)
 
 

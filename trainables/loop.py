@@ -27,6 +27,7 @@ from trainables.onednn import onednn_linear
 from trainables.optimizers import build_lr_schedule, build_optimizer
 from trainables.precision import autocast, tensor_cores
 from trainables.torch_private import foreach_norm
+from trainables.weight_noise import scores_under_noise
 
 
 class Task(Protocol):
@@ -153,8 +154,8 @@ class Training:
         self.diverged = not (math.isfinite(metrics["train_loss"]) and math.isfinite(metrics["val_loss"]))
         if not self.diverged and self._curvature_is_due():
             metrics |= self._curvature()
-        if not self.diverged and self._test and self.epoch == self._hp.epochs:
-            metrics |= self._evaluate("test")
+        if not self.diverged and self.epoch == self._hp.epochs:
+            metrics |= self._evaluate_trained()
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
@@ -277,6 +278,12 @@ class Training:
 
     def _evaluate(self, split: EvaluationSplit) -> dict[str, float]:
         return with_prefix(split, self.task.evaluate(split))
+
+    def _evaluate_trained(self) -> dict[str, float]:
+        split: EvaluationSplit = "test" if self._test else "validation"
+        metrics = self._evaluate("test") if self._test else {}
+        evaluate, sigmas = partial(self.task.evaluate, split), self._hp.weight_noise
+        return metrics | with_prefix(split, scores_under_noise(self.task.model, evaluate, sigmas))
 
     def _curvature_is_due(self) -> bool:
         when = self._hp.curvature

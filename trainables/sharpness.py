@@ -13,15 +13,14 @@ would be this mismatch.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from trainables.batch import Batch
 from trainables.batchnorm import batch_statistics
-from trainables.torch_private import foreach_add_, foreach_copy_
+from trainables.weight_noise import perturb, restored
 
 
 @torch.no_grad()
@@ -45,31 +44,14 @@ def mean_rise(
         generator: Source of the noise, on the model's device.
     """
     parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
-    with batch_statistics(model), _restored(parameters) as weights:
+    with batch_statistics(model), restored(parameters) as weights:
         losses = [_mean_loss(loss, batches)]
         for _ in range(draws):
-            foreach_copy_(parameters, weights)
-            foreach_add_(parameters, _noise(parameters, sigma, generator))
+            perturb(parameters, weights, sigma, generator)
             losses.append(_mean_loss(loss, batches))
     rises = torch.stack(losses[1:]) - losses[0]
     mean, deviation = torch.stack([rises.mean(), rises.std()]).tolist()
     return mean, deviation / math.sqrt(draws)
-
-
-@contextmanager
-def _restored(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield copies of the parameters, and restore them in place at the end."""
-    weights = [parameter.clone() for parameter in parameters]
-    try:
-        yield weights
-    finally:
-        foreach_copy_(parameters, weights)
-
-
-def _noise(parameters: Sequence[Tensor], sigma: float, generator: torch.Generator) -> list[Tensor]:
-    sizes = [parameter.numel() for parameter in parameters]
-    flat = parameters[0].new_empty(sum(sizes)).normal_(0, sigma, generator=generator)
-    return [part.view_as(p) for part, p in zip(flat.split(sizes), parameters, strict=True)]
 
 
 def _mean_loss(loss: Callable[[Batch], Tensor], batches: Sequence[Batch]) -> Tensor:

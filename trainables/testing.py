@@ -135,8 +135,9 @@ class TrainableContract:
         """A diverged trial does not read the test split, even if it diverges in its last epoch."""
         changes: dict[str, Any] = {"lr": case.diverging_lr, "lr_schedule": "constant"}
         epochs = len(list(case.start(**changes)))
-        last = list(case.start(test=True, epochs=epochs, **changes))[-1]
-        assert not set(last) & set(case.trainable.test_metrics())
+        last = list(case.start(test=True, epochs=epochs, weight_noise=[0.1], **changes))[-1]
+        of_test = {*case.trainable.test_metrics(), *case.trainable.noise_metrics("test", [0.1])}
+        assert not set(last) & of_test
 
     def test_model_takes_the_example_input(self, case: TrainableCase) -> None:
         """The network as saved maps the example batch of two to two finite outputs."""
@@ -237,6 +238,41 @@ class TrainableContract:
         without_curvature = [{name: metrics[name] for name in expected[0]} for metrics in every_epoch]
         assert list(map(untimed, without_curvature)) == list(map(untimed, expected))
         assert same_weights(plain, measured)
+
+    def test_scoring_under_weight_noise_changes_nothing_else(
+        self, case: TrainableCase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last epoch gains ``noise_metrics``; no bit of the training changes, nor of these if resumed."""
+        sigmas = [1e-30, 0.1]
+        plain, scored, resumed = (
+            case.start(test=True, weight_noise=listed) for listed in ([], sigmas, sigmas)
+        )
+        reads = record_evaluations(scored, monkeypatch)
+        next(iter(resumed))
+        state = resumed.state_dict()
+        expected, reported = numbers(plain), numbers(scored)
+        resumed = case.start(test=True, weight_noise=sigmas)
+        resumed.load_state_dict(state)
+        assert numbers(resumed) == reported[1:]
+        under = {name: reported[-1].pop(name) for name in case.trainable.noise_metrics("test", sigmas)}
+        assert reported == expected
+        assert serialized(scored.state_dict()) == serialized(plain.state_dict())
+        # The split itself, and each of ten draws for each sigma.
+        assert reads == ["validation"] * case.hyperparameters.epochs + ["test"] * 21
+        for name in case.trainable.test_metrics():
+            # Noise of this size changes no weight.
+            assert under[f"{name}_under_1e-30"] == pytest.approx(expected[-1][name])
+        loss = expected[-1]["test_loss"]
+        assert under["test_loss_under_0.1"] != pytest.approx(loss)
+
+    def test_weight_noise_is_scored_on_validation_in_trials_that_read_no_test_split(
+        self, case: TrainableCase
+    ) -> None:
+        """Without the test split, the scores of the validation split are measured under noise."""
+        *others, last = case.start(weight_noise=[0.1])
+        declared = {*case.trainable.noise_metrics("validation", [0.1])}
+        assert set(last) - set(others[0]) == declared
+        assert not any(name.startswith("test_") for name in last)
 
     @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
     def test_steps_read_nothing_back(self, case: TrainableCase, optimizer: str) -> None:

@@ -70,6 +70,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     from sweeps.analysis.advice import notes
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
+    from sweeps.spec.model import MEASURING
     from sweeps.spec.yaml import dump
 
     spec = load_spec(file, overrides or [], profile)
@@ -77,7 +78,7 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
         load_spec(file, overrides or [], other)
     defaults = spec.hyperparameters({}).model_dump()
     # These have their values elsewhere in the YAML.
-    elsewhere = {*spec.varied, *(["curvature"] if spec.confirm else [])} - spec.fixed.keys()
+    elsewhere = {*spec.varied, *(MEASURING if spec.confirm else [])} - spec.fixed.keys()
     fixed = {name: value for name, value in defaults.items() if name not in elsewhere}
     if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
         # Each optimizer has a default of its own.

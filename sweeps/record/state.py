@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.record.journal import Event
-from sweeps.spec.model import Spec
+from sweeps.spec.model import MEASURING, Spec
 from sweeps.spec.space import budget_of, n_trials, tuned_by, with_points_at
 
 SEARCH, CONFIRM = "search", "confirm"
@@ -262,7 +262,7 @@ class SweepState:
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
         """List the trials that confirm a configuration, one of ``to_confirm``, by seed."""
-        wanted = self.spec.hyperparameters(point).model_dump(exclude={"curvature"})
+        wanted = self.spec.hyperparameters(point).model_dump(exclude={*MEASURING})
         trials = [
             trial
             for trial in self.of_stage(CONFIRM)

@@ -1,4 +1,4 @@
-"""The tables of arms: their scores, their effects by sigma, and how flat the minima are."""
+"""The tables of arms: scores, effects by sigma, flatness of the minima, scores under weight noise."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from sweeps.report.labels import NAMES, interval, number, typical
 from sweeps.report.setup import shown
 from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
+from trainables.declarations.base import under_noise
 
 # Measured on the trained network; the lower, the flatter.
 FLATNESS = ("hessian_trace", "sharpness")
@@ -20,7 +21,8 @@ FLATNESS = ("hessian_trace", "sharpness")
 def tables_at(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[Table]:
     """Return the tables of the arms at the point ``where``, which ``suffix`` names, if they have rows."""
     arms = arms_of(state, where)
-    tables = [_arms_table(state, arms), _flatness_table(state.spec, arms)]
+    spec = state.spec
+    tables = [_arms_table(state, arms), _flatness_table(spec, arms), _weight_noise_table(spec, arms)]
     return [_named(table, suffix) for table in tables if table.rows]
 
 
@@ -46,14 +48,13 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         [base] if base else arms, objective.metric, larger_is_better=objective.mode == "max"
     )
     epochs = f"epochs to {objective.metric} {number(target)}: median"
-    lower = " (lower is better)" if spec.directions.get(metric) == "min" else ""
     columns = [
         (spec.compared, [arm.name for arm in arms]),
         ("with", [shown_values(spec, arm.point) for arm in arms]),
         ("seeds", [str(summary.n) for summary in summaries]),
         ("diverged", [str(arm.diverged) for arm in arms]),
         ("failed", [str(arm.failed) for arm in arms]),
-        (f"mean {metric}{lower} [95% interval]", [interval(summary) for summary in summaries]),
+        (_mean_title(spec), [interval(summary) for summary in summaries]),
         ("standard deviation", [number(summary.std) for summary in summaries]),
         (
             f"mean difference from {reference} [95% interval]",
@@ -63,6 +64,11 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
     ]
     return _without_empty("The arms", columns, words=1 + any(columns[1][1]))
+
+
+def _mean_title(spec: Spec) -> str:
+    lower = " (lower is better)" if spec.directions.get(spec.verdict_metric) == "min" else ""
+    return f"mean {spec.verdict_metric}{lower} [95% interval]"
 
 
 def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], words: int) -> Table:
@@ -117,10 +123,37 @@ def _flatness_table(spec: Spec, arms: Sequence[Arm]) -> Table:
 
 
 def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[tuple[str, list[str]]]:
-    base, reference = find_reference(spec, arms), reference_of(spec)
+    name, (means, differences, typicals) = NAMES[metric], _compared(spec, arms, metric)
+    yield f"{name} [95% interval]", means
+    yield f"{name}: mean difference from {reference_of(spec)}", differences
+    yield f"{name}: typical difference", typicals
+
+
+def _weight_noise_table(spec: Spec, arms: Sequence[Arm]) -> Table:
+    """Return one row for each arm at each sigma of the noise on the weights of the trained network."""
+    metric, columns = spec.verdict_metric, list[list[str]]([[], [], [], [], []])
+    for sigma in sorted(spec.weight_noise):
+        under = under_noise(metric, sigma)
+        if any(arm.final(under) for arm in arms):
+            names, sigmas = [arm.name for arm in arms], [f"{sigma:g}"] * len(arms)
+            for column, cells in zip(columns, (names, sigmas, *_compared(spec, arms, under)), strict=True):
+                column += cells
+    titles = (
+        spec.compared,
+        "sigma of the weight noise",
+        _mean_title(spec),
+        f"mean difference from {reference_of(spec)} [95% interval]",
+        "typical difference [95% interval]",
+    )
+    return _without_empty(
+        f"Score under weight noise: {metric}", list(zip(titles, columns, strict=True)), words=1
+    )
+
+
+def _compared(spec: Spec, arms: Sequence[Arm], metric: str) -> tuple[list[str], list[str], list[str]]:
+    """Write the mean of each arm, and its mean and typical difference from the reference."""
+    base = find_reference(spec, arms)
     summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
-    name = NAMES[metric]
-    yield f"{name} [95% interval]", [interval(summary) if summary.n else "" for summary in summaries]
     pairs = [
         None if arm is base or base is None else difference_from(spec, arm, base, metric) for arm in arms
     ]
@@ -129,8 +162,8 @@ def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[
         _mean_cell(spec, arm, base, metric) if pair and base else ""
         for arm, pair in zip(arms, pairs, strict=True)
     ]
-    yield f"{name}: mean difference from {reference}", cells
-    yield f"{name}: typical difference", [typical(pair) if pair else "" for pair in pairs]
+    means = [interval(summary) if summary.n else "" for summary in summaries]
+    return means, cells, [typical(pair) if pair else "" for pair in pairs]
 
 
 def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:

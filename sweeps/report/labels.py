@@ -27,8 +27,10 @@ _ROUNDING = 1e-12
 def label_of(metric: str) -> str:
     """Return a metric with its unit, such as ``validation accuracy (fraction correct)``."""
     split, _, score = metric.partition("_")
+    score, under, sigma = score.partition("_under_")
     if split in _SPLITS:
-        return f"{_SPLITS[split]} {_SCORES.get(score, score.replace('_', ' '))}"
+        label = f"{_SPLITS[split]} {_SCORES.get(score, score.replace('_', ' '))}"
+        return f"{label} under weight noise {sigma}" if under else label
     return _CURVATURE.get(metric, metric)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.analysis.advice import gradients_note
 from sweeps.analysis.descriptions import plan
 from sweeps.record.state import SweepState
-from sweeps.spec.model import Spec, name_in
+from sweeps.spec.model import MEASURING, Spec, name_in
 from sweeps.spec.sections import NOISY, Dimension, Scheduler
 from sweeps.spec.space import budget_of
 from sweeps.spec.starting import n_starting_points, third
@@ -43,7 +43,7 @@ def _resolved(spec: Spec) -> str:
     hidden = {
         *spec.space,
         *(set.intersection(*map(set, given)) if given else ()),
-        "curvature" if spec.confirm else "",
+        *(MEASURING if spec.confirm else ()),
     }
     texts = []
     # The defaults of some depend on the optimizer.
@@ -65,10 +65,12 @@ def _value(by_optimizer: Mapping[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     """Write a value as YAML would, but nothing as ``empty``."""
-    if value is None:
+    if value is None or value == ():
         return "empty"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{_listed(value)}]"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -143,6 +145,7 @@ def _of_confirm(spec: Spec) -> list[tuple[str, str]]:
         ("confirmed", top),
         ("also confirmed at", at),
         ("curvature", str(spec.fixed.get("curvature", confirm.curvature))),
+        ("scored under weight noise", _listed(spec.weight_noise)),
     ]
 
 

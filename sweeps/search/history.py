@@ -9,7 +9,7 @@ from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id, worst
 from sweeps.search.scheduler import Report
 from sweeps.search.searcher import KnownTrial
-from sweeps.spec.model import Spec
+from sweeps.spec.model import MEASURING, Spec
 from sweeps.spec.space import grid_trials, tuned_by
 
 
@@ -46,10 +46,8 @@ def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
     spec, first = state.spec, 1
     if stage == CONFIRM:
         first += max((trial.number for trial in state.of_stage(SEARCH)), default=0)
-        changes = (
-            {} if spec.confirm is None or "curvature" in spec.fixed else {"curvature": spec.confirm.curvature}
-        )
-        points = [{**point, **changes} for point in state.to_confirm]
+        measuring = {name: getattr(spec.confirm, name) for name in MEASURING if name not in spec.fixed}
+        points = [{**point, **measuring} for point in state.to_confirm]
         # Every point gets the first seed before any gets the second: a stage that is cut short is balanced.
         listed = [{**point, "seed": seed} for seed in spec.confirm_seeds for point in points]
     else:

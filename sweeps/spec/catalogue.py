@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from sweeps.spec.model import declaration_of
+from sweeps.spec.sections import takes_list
 from sweeps.spec.source import STUDIES, Source
 from trainables import registry
-from trainables.declarations.base import CURVATURE_METRICS, LOOP_METRICS, with_prefix
+from trainables.declarations.base import CURVATURE_METRICS, LOOP_METRICS, PREFIXES, under_noise, with_prefix
 from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.noise import registry as noise
 
@@ -20,6 +21,8 @@ def print_catalogue(console: Console) -> None:
     console.print("[bold]every trainable[/bold]")
     console.print(f"  metrics: {', '.join(LOOP_METRICS)}")
     console.print(f"  metrics with curvature: {', '.join(CURVATURE_METRICS)}")
+    under = ", ".join(under_noise(f"{prefix}loss", 0.1) for prefix in PREFIXES.values())
+    console.print(f"  metrics with weight_noise: {under} and so on for every score and sigma")
     console.print(_table(Hyperparameters.model_fields))
     console.print("[bold]noise modes[/bold]  w weights, eta learning rate, xi ~ N(0, I), G groups, t step")
     console.print(_modes())
@@ -53,13 +56,15 @@ def _is_shared(key: str, field: FieldInfo) -> bool:
 def _table(fields: Mapping[str, FieldInfo]) -> Table:
     table = Table("hyperparameter", "default", "takes", "what it is", box=None, padding=(0, 2, 0, 2))
     for key, field in fields.items():
-        default = "" if field.default is None else str(field.default)
+        default = "" if field.default in (None, ()) else str(field.default)
         table.add_row(key, default, _takes(field), field.description)
     return table
 
 
 def _takes(field: FieldInfo) -> str:
     """The types or values that a field takes, with their bounds, such as ``int >= 1``."""
+    if takes_list(field):
+        return f"list of {_takes(FieldInfo.from_annotation(get_args(field.annotation)[0]))}"
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
     names = " | ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

@@ -23,11 +23,11 @@ from sweeps.spec.sections import (
     Scalar,
     SearchStage,
     Stages,
-    Value,
+    ValueOrList,
 )
 from sweeps.spec.yaml import dump
 from trainables import registry
-from trainables.declarations.base import Declaration, Direction
+from trainables.declarations.base import PREFIXES, Declaration, Direction
 from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.noise.registry import STUDY_MODES
 from trainables.plugins import PluginError
@@ -39,6 +39,8 @@ CURVATURE: Mapping[str, Direction] = {
     "hessian_top_eigenvalue": "min",
     "sharpness": "min",
 }
+# These hyperparameters only say what is measured. ``stages.confirm`` sets them for confirmed trials.
+MEASURING = ("curvature", "weight_noise")
 LAST_SEED = 2**32 - 1
 
 
@@ -71,7 +73,7 @@ class Spec(Model):
         "{model: [shallow, deep]}; each arm is tuned for each value",
     )
     stages: Stages | None = Field(None, description="stages of a comparison: search, then confirm")
-    fixed: dict[str, Value] = Field(
+    fixed: dict[str, ValueOrList] = Field(
         {}, description="hyperparameters that are not searched, or values for where their when does not apply"
     )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
@@ -207,7 +209,19 @@ class Spec(Model):
     @property
     def directions(self) -> dict[str, Direction | None]:
         """The better direction of every metric that a trial can have; None where neither is better."""
-        return {**self.declaration.metrics(), **self.declaration.test_metrics(), **CURVATURE}
+        declared = self.declaration
+        under = {
+            name: direction
+            for split in PREFIXES
+            for name, direction in declared.noise_metrics(split, self.weight_noise).items()
+        }
+        return {**declared.metrics(), **declared.test_metrics(), **CURVATURE, **under}
+
+    @property
+    def weight_noise(self) -> list[float]:
+        """The sigmas of the noise under which trained networks are scored; empty if they are not."""
+        sigmas: Any = self.fixed.get("weight_noise", self.confirm.weight_noise if self.confirm else [])
+        return [*sigmas]
 
     @property
     def verdict_metric(self) -> str:

@@ -1,5 +1,6 @@
 """The JSON schema of a sweep's YAML, for editors."""
 
+import re
 from typing import Any
 
 from sweeps.spec.model import CURVATURE, Spec, declaration_of
@@ -23,10 +24,12 @@ def _of_trainable(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     definitions.update({f"{name}.{key}": value for key, value in described.get("$defs", {}).items()})
     fields = described["properties"]
     values = {"properties": fields, "additionalProperties": False}
-    searched = {key: _searched(field) for key, field in fields.items()}
-    listed = {**values, "properties": {key: {"items": field} for key, field in fields.items()}}
-    factor = {"anyOf": [{"enum": [*fields, None]}, {**listed, "type": "object"}]}
-    placed = {key: {"anyOf": [field, {"$ref": "#/$defs/Between"}]} for key, field in fields.items()}
+    # A list can be fixed, but neither searched nor compared.
+    scalars = {key: field for key, field in fields.items() if field.get("type") != "array"}
+    searched = {key: _searched(field) for key, field in scalars.items()}
+    listed = {**values, "properties": {key: {"items": field} for key, field in scalars.items()}}
+    factor = {"anyOf": [{"enum": [*scalars, None]}, {**listed, "type": "object"}]}
+    placed = {key: {"anyOf": [field, {"$ref": "#/$defs/Between"}]} for key, field in scalars.items()}
     confirm = {"at": listed, "configurations": {"additionalProperties": values}}
     sections = {
         "fixed": values,
@@ -45,8 +48,10 @@ def _of_claim(
     declaration: type[Declaration[Any]], placed: dict[str, Any], values: dict[str, Any]
 ) -> dict[str, Any]:
     judged = [*declaration.metrics(), *declaration.test_metrics(), *CURVATURE]
+    evaluated = [*declaration.noise_metrics("validation", [1]), *declaration.noise_metrics("test", [1])]
+    under = "|".join(re.escape(name.removesuffix("1")) for name in evaluated)
     return {
-        "metric": {"enum": [*sorted(judged), None]},
+        "metric": {"anyOf": [{"enum": [*sorted(judged), None]}, {"pattern": rf"^({under})[0-9.e-]+$"}]},
         "area": {"enum": [*sorted(declaration.metrics()), None]},
         "where": {**values, "properties": placed},
         "than": values,

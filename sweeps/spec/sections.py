@@ -2,12 +2,21 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 from sweeps.errors import shown
-from trainables.declarations.hyperparameters import NOISE_MODES, Equal
+from trainables.declarations.hyperparameters import MOST_SIGMAS, NOISE_MODES, Equal, Sigma, each_once
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
@@ -18,15 +27,31 @@ def is_value(value: Any) -> bool:
     return isinstance(value, Scalar) and (not isinstance(value, float) or math.isfinite(value))
 
 
+def not_one_value(value: Any) -> str:
+    """Write the message that something is not a value."""
+    rule = "a finite number" if isinstance(value, float) else "one value (a number, text, true or false)"
+    return f"must be {rule}, got {shown(value)}"
+
+
+def takes_list(field: FieldInfo) -> bool:
+    """Whether the value of a hyperparameter is a list, which can be fixed, but not searched or compared."""
+    return get_origin(field.annotation) is tuple
+
+
 def _one_value(value: Any) -> Any:
     if not is_value(value):
-        rule = "a finite number" if isinstance(value, float) else "one value (a number, text, true or false)"
-        raise ValueError(f"must be {rule}, got {shown(value)}")
+        raise ValueError(not_one_value(value))
     return value
+
+
+def _one_or_list(value: Any) -> Any:
+    return [_one_value(item) for item in value] if isinstance(value, list) else _one_value(value)
 
 
 Number = TypeVar("Number", int, float)
 Value = Annotated[Scalar, BeforeValidator(_one_value)]
+# A later check refuses lists for hyperparameters that do not take them.
+ValueOrList = Annotated[Scalar | list[Scalar], BeforeValidator(_one_or_list)]
 Values = Annotated[list[Value], Field(min_length=1, max_length=MOST_VALUES)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
@@ -226,10 +251,13 @@ class ConfirmStage(Model):
         description="retrain the best of each arm also with each of these values in place of its own, "
         "such as {sigma: [0.003, 0.03]}; in combination if there are several",
     )
-    configurations: dict[str, dict[str, Value]] = Field(
+    configurations: dict[str, dict[str, ValueOrList]] = Field(
         {}, description="instead of a search: the hyperparameters of each arm, such as {none: {lr: 0.1}}"
     )
     curvature: Literal["never", "end", "epoch"] = Field("never", description="when to measure curvature")
+    weight_noise: Annotated[list[Sigma], AfterValidator(each_once)] = Field(
+        [], max_length=MOST_SIGMAS, description="score each network under weight noise of these sigmas"
+    )
 
 
 class Stages(Model):

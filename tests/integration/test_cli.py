@@ -108,7 +108,14 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     code, output, errors = noisesweep("validate", staged)
     assert code == 0
     confirm = yaml.safe_load(output)["stages"]["confirm"]
-    assert confirm == {"seeds": 5, "top": 1, "at": {}, "configurations": {}, "curvature": "never"}
+    assert confirm == {
+        "seeds": 5,
+        "top": 1,
+        "at": {},
+        "configurations": {},
+        "curvature": "never",
+        "weight_noise": [],
+    }
     assert errors.splitlines() == [
         f"{staged}: valid; {PLAN.format('9 trials each (7 of none)', 5)}",
         f"{staged}: with 5 seeds no result can decide a claim: use at least 6",

@@ -50,7 +50,7 @@ def confirmed(ray_session, tmp_path_factory):
     register(Curves)
     stages = {
         "search": {"trials_per_arm": 4, "scheduler": ASHA},
-        "confirm": {"seeds": 2, "top": 2, "curvature": "end"},
+        "confirm": {"seeds": 2, "top": 2, "curvature": "end", "weight_noise": [0.01, 1]},
     }
     claims = [{"name": "none wins", "metric": "test_accuracy", "better": "none", "worse": ["all", "layer"]}]
     spec = study(stages=stages, claims=claims, seed=5)
@@ -88,6 +88,8 @@ def test_the_best_of_each_arm_are_trained_in_full_on_seeds_that_all_share(confir
     assert {(trial.status, len(trial.epochs)) for trial in trials} == {("finished", 4)}
     assert {trial.hyperparameters["curvature"] for trial in trials} == {"end"}
     assert {trial.hyperparameters["curvature"] for trial in state.of_stage(SEARCH)} == {"never"}
+    assert {tuple(trial.hyperparameters["weight_noise"]) for trial in trials} == {(0.01, 1.0)}
+    assert {tuple(trial.hyperparameters["weight_noise"]) for trial in state.of_stage(SEARCH)} == {()}
 
 
 def test_the_test_split_is_read_once_after_the_last_epoch_of_confirm(confirmed):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sweeps import load_spec
 from sweeps.errors import one_of
 from sweeps.spec.claim import Claim
 from sweeps.spec.model import CURVATURE
@@ -118,6 +119,19 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "compare: curvature",
         ("3: compare: must be the same for all arms: put it in stages.confirm, and compare something else"),
     ),
+    (
+        "compare: noise",
+        "compare: weight_noise",
+        "3: compare: must be the same for all arms: put it in stages.confirm, and compare something else",
+    ),
+    (
+        "compare: noise",
+        "compare: {weight_noise: [0.1, 0.2]}",
+        (
+            "3: compare.weight_noise: must be the same for all arms: put it in stages.confirm, and compare "
+            "something else"
+        ),
+    ),
     ("compare: noise", "mode: girid\ncompare: noise", "3: mode: must be 'search' or 'grid', got 'girid'"),
     (
         "compare: noise",
@@ -159,6 +173,33 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "search:\n  curvature: [end, never]\n  sigma",
         "6: search.curvature: cannot be searched: put it in stages.confirm or in fixed",
     ),
+    (
+        "search:\n  sigma",
+        "search:\n  weight_noise: [0.1, 0.2]\n  sigma",
+        "6: search.weight_noise: cannot be searched: put it in stages.confirm or in fixed",
+    ),
+    (
+        "{seeds: 2}",
+        "{seeds: 2, weight_noise: 0.1}",
+        "9: stages.confirm.weight_noise: must be a list, got 0.1",
+    ),
+    (
+        "{seeds: 2}",
+        "{seeds: 2, weight_noise: [0.1, 0]}",
+        "9: stages.confirm.weight_noise[1]: must be greater than 0, got 0",
+    ),
+    (
+        "{seeds: 2}",
+        "{seeds: 2, weight_noise: [0.1, 0.1000001]}",
+        "9: stages.confirm.weight_noise: must list each sigma once, with six digits at most",
+    ),
+    ("epochs: 4", "lr: [0.1]", "4: fixed.lr: must be one value (a number, text, true or false), got [0.1]"),
+    (
+        "epochs: 4",
+        "weight_noise: 0.1",
+        "4: fixed.weight_noise: must be a list of standard deviations, such as [0.01, 0.1], got 0.1",
+    ),
+    ("epochs: 4", "weight_noise: [0.1, a]", "4: fixed.weight_noise: must be a number, got 'a'"),
     (
         SEARCH,
         "search: {}\n",
@@ -294,7 +335,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "{seeds: 2, curvture: end}",
         (
             "9: stages.confirm.curvture: 'curvture' is not known; did you mean 'curvature'? it "
-            "can be at, configurations, curvature, seeds or top"
+            "can be at, configurations, curvature, seeds, top or weight_noise"
         ),
     ),
     # A key whose form is wrong does not hide a mistake in the key beside it.
@@ -483,6 +524,24 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     ),
     (
         ARMS,
+        "metric: test_accuracy_under_0.1, better: layer, worse: none",
+        "12: claims[0].metric: needs weight_noise: [0.1], in stages.confirm",
+    ),
+    (
+        ARMS,
+        "metric: val_accuracy_under_0.1, better: layer, worse: none",
+        ("12: claims[0].metric: is measured on the test split in this sweep, as test_accuracy_under_0.1"),
+    ),
+    (
+        ARMS,
+        "metric: test_accuracy_under_0, better: layer, worse: none",
+        (
+            "12: claims[0].metric: 'test_accuracy_under_0' is not known; did you mean 'test_accuracy'? "
+            f"it can be {ANY_METRIC}"
+        ),
+    ),
+    (
+        ARMS,
         "metric: grad_norm, equal: [layer, none], within: 1, reach: common",
         f"12: claims[0].metric: has no better direction; this claim can be about {JUDGED}",
     ),
@@ -617,6 +676,21 @@ IN_A_GRID: list[tuple[str, ...]] = [
     ),
     ("val_accuracy, better", "hessian_trace, better", "10: claims[0].metric: needs curvature: end, in fixed"),
     (
+        "val_accuracy, better",
+        "val_loss_under_0.2, better",
+        "10: claims[0].metric: needs weight_noise: [0.2], in fixed",
+    ),
+    (
+        "val_accuracy, better",
+        "test_loss_under_0.2, better",
+        "10: claims[0].metric: is measured on the validation split in this sweep, as val_loss_under_0.2",
+    ),
+    (
+        "search: {sigma",
+        "search: {weight_noise: {grid: [0.1]}, sigma",
+        "6: search.weight_noise: cannot be searched: put it in fixed",
+    ),
+    (
         "{grid: [0.1, 0.2],",
         "{uniform: [0.1, 0.2],",
         "6: search.sigma: must be a list in mode: grid, got uniform",
@@ -688,3 +762,31 @@ def test_mistake_in_a_comparison(old, new, lines, tmp_path):
 @in_table(IN_A_GRID)
 def test_mistake_in_a_grid_of_arms(old, new, lines, tmp_path):
     assert mistakes(tmp_path, changed(old, new, CURVES)) == lines
+
+
+def test_sigmas_of_weight_noise_are_listed_once(tmp_path):
+    text = changed("epochs: 4", "epochs: 4, weight_noise: [0.1]", COMPARE)
+    text = changed("{seeds: 2}", "{seeds: 2, weight_noise: [0.2]}", text)
+    assert mistakes(tmp_path, text) == ["9: stages.confirm.weight_noise: is already in fixed; keep one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "metric"),
+    [
+        (COMPARE, "{seeds: 2}", "{seeds: 2, weight_noise: [0.1, 1]}", "test_accuracy_under_0.1"),
+        (COMPARE, "epochs: 4", "epochs: 4, weight_noise: [0.1, 1]", "test_loss_under_1"),
+        (CURVES, "epochs: 4", "epochs: 4, weight_noise: [0.1, 1]", "val_accuracy_under_1"),
+        (f"{CURVES}test: true\n", "epochs: 4", "epochs: 4, weight_noise: [1.0e-5]", "test_loss_under_1e-05"),
+    ],
+)
+def test_a_claim_can_be_about_a_score_under_weight_noise(text, old, new, metric, tmp_path):
+    plain = "test_accuracy" if text == COMPARE else "val_accuracy"
+    with_sigmas = changed(old, new, text)
+    content = changed(f"metric: {plain}, better", f"metric: {metric}, better", with_sigmas)
+    (tmp_path / "spec.yaml").write_text(content)
+    spec = load_spec(tmp_path / "spec.yaml")
+    score = "loss" if "loss" in metric else "accuracy"
+    assert spec.directions[metric] == spec.directions[f"val_{score}"]
+    assert spec.claims[0].metric == metric
+    (line,) = mistakes(tmp_path, content.replace("better:", "drops:").replace(", worse: none", ""))[:1]
+    assert "claims[0].drops: needs a metric of every epoch" in line

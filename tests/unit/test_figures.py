@@ -13,7 +13,16 @@ from sweeps.report.figures import figures
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec
 from sweeps.spec.starting import n_starting_points
-from tests.made_sweeps import MODES, NOISY, MadeSweep, comparison, curve, joint, made_comparison
+from tests.made_sweeps import (
+    MODES,
+    NOISY,
+    MadeSweep,
+    comparison,
+    curve,
+    joint,
+    made_comparison,
+    scored_under,
+)
 
 NAN = float("nan")
 LOST = [{"train_loss": NAN, "val_loss": NAN, "val_accuracy": NAN}]
@@ -43,6 +52,30 @@ def test_thin_lines_join_the_scores_of_a_seed():
     # They end where the dots of the seeds are.
     dots = by_label(charts_of(sweep)["scores"])["none: each seed"]
     assert set(zip(dots.x, dots.y, strict=True)) <= set(zip(threads.x, threads.y, strict=True))
+
+
+def test_scores_under_weight_noise_have_a_panel_of_paired_differences():
+    # The sigmas are in order, whatever the order in the YAML.
+    sweep = made_comparison(stages=scored_under(0.5, 0.1), diverged={"layer": [3]})
+    scores, differences = charts_of(sweep)["weight-noise"].panels
+    trials = {arm: [t for t in sweep.state.of_stage(CONFIRM, arm) if t.status == "finished"] for arm in MODES}
+    for index, metric in enumerate(["test_accuracy_under_0.1", "test_accuracy_under_0.5"]):
+        layer, none = ({t.seed: t.last[metric] for t in trials[arm]} for arm in ("layer", "none"))
+        expected = summarise([layer[seed] - none[seed] for seed in layer])
+        shown = by_label(differences)["layer"]
+        assert (shown.y[index], shown.low[index], shown.high[index]) == pytest.approx(
+            (expected.mean, expected.low, expected.high)
+        )
+        assert by_label(scores)["layer"].y[index] == pytest.approx(np.mean(list(layer.values())))
+    assert by_label(scores).keys() == {*MODES}
+    assert by_label(differences).keys() == {*NOISY}
+    assert by_label(scores)["layer"].x == pytest.approx([0.1, 0.5], rel=0.06)
+    # No two arms are drawn at one place.
+    assert len({series.x[0] for series in scores.series}) == len(MODES)
+
+
+def test_without_scores_under_weight_noise_there_is_no_figure_of_them():
+    assert "weight-noise" not in charts_of(made_comparison())
 
 
 def test_learning_curves_have_a_panel_of_paired_differences():

@@ -27,6 +27,7 @@ from tests.made_sweeps import (
     joint,
     made_comparison,
     made_grid,
+    scored_under,
     search,
 )
 from tests.reports import Page, Report
@@ -161,6 +162,22 @@ STATES = {
     "not finite": (with_nan, JUDGED | SEARCHED | {"hessian-trace"}),
     "no curvature": (without("hessian_trace"), JUDGED | SEARCHED),
     "optimizers": (of_optimizers, (JUDGED | SEARCHED | {"hessian-trace"}) - {"sigma"}),
+    "weight noise": (
+        lambda: made_comparison(AHEAD, stages=scored_under(0.01, 0.1)),
+        JUDGED | SEARCHED | {"hessian-trace", "weight-noise"},
+    ),
+    "an arm diverged, weight noise": (
+        lambda: made_comparison(AHEAD, stages=scored_under(0.1), diverged={"layer": range(1, 11)}),
+        JUDGED | SEARCHED | {"hessian-trace", "weight-noise"},
+    ),
+    "weight noise in fixed": (
+        lambda: made_comparison(AHEAD, fixed={"epochs": 6, "weight_noise": [0.1]}),
+        JUDGED | SEARCHED | {"hessian-trace", "weight-noise"},
+    ),
+    "weight noise at the start": (
+        lambda: made_comparison(AHEAD, stages=scored_under(0.1), only=0),
+        SEARCHED,
+    ),
     "one trial": (one_trial, {"search", "stopped"}),
 }
 
@@ -181,7 +198,7 @@ def test_a_report_of_any_state_is_whole(state, tmp_path, monkeypatch):
     # The page loads nothing.
     assert report.page.addresses == []
     assert not re.search(r"@import|url\(", re.sub(r"<script.*?</script>", "", report.html, flags=re.DOTALL))
-    of_arms = ("The arms", "Effect by sigma", "Flatness of the arms")
+    of_arms = ("The arms", "Effect by sigma", "Flatness of the arms", "Score under weight noise")
     named = {title for title in report.tables if title.startswith(of_arms)}
     assert report.tables.keys() <= {"Claims", "The search"} | named
     for line in report.markdown.splitlines():
@@ -240,6 +257,32 @@ def test_the_numbers_are_those_of_a_calculation_by_hand(tmp_path):
     assert float(claim["effect size"]) == pytest.approx(effect * (1 - 3 / (4 * 9 - 1)), rel=0.01)
     assert claim["seeds"] == "10"
     assert "Of 1 claim: 1 supported." in report.text
+
+
+def test_scores_under_weight_noise_are_those_of_a_calculation_by_hand(tmp_path):
+    claim = {**AHEAD, "metric": "test_accuracy_under_0.5"}
+    sweep = made_comparison(claim, stages=scored_under(0.5, 0.1), diverged={"all": [3]})
+    report = Report(sweep, tmp_path)
+    rows = report.tables["Score under weight noise: test_accuracy"]
+    assert [(row["sigma of the weight noise"], row["noise"]) for row in rows] == [
+        (sigma, arm) for sigma in ("0.1", "0.5") for arm in MODES
+    ]
+    trials = sweep.state.of_stage(CONFIRM)
+    layer, none = (
+        np.array([t.last["test_accuracy_under_0.5"] for t in trials if t.arm == arm])
+        for arm in ("layer", "none")
+    )
+    (row,) = [row for row in rows if (row["noise"], row["sigma of the weight noise"]) == ("layer", "0.5")]
+    mean, *_ = numbers(row["mean test_accuracy [95% interval]"])
+    assert mean == pytest.approx(layer.mean(), abs=6e-4)
+    low, high = scipy_stats.ttest_1samp(layer - none, 0).confidence_interval(0.95)
+    told = numbers(row["mean difference from none [95% interval]"])
+    assert told == pytest.approx([(layer - none).mean(), low, high], abs=6e-5)
+    (judged,) = report.tables["Claims"]
+    assert judged["verdict"] == "supported"
+    assert numbers(judged["mean advantage of the first [95% interval]"])[:3] == told
+    lost = [row["mean difference from none [95% interval]"] for row in rows if row["noise"] == "all"]
+    assert all("1 of 10 seeds diverged" in cell for cell in lost)
 
 
 def numbers(text):

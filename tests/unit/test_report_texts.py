@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.analysis.advice import search_remarks
 from sweeps.analysis.stats import paired_difference
-from sweeps.report.labels import interval, typical
+from sweeps.report.labels import interval, label_of, typical
 from sweeps.report.setup import setup
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint, made_comparison, made_grid
 from tests.reports import Report
@@ -44,9 +44,10 @@ def test_every_value_is_listed_and_defaults_are_marked():
         "sigma_schedule constant (default)",
     } <= set(listed)
     names = {text.split(" ")[0] for text in listed}
-    assert not names & {"lr", "sigma", "noise", "curvature"}
+    elsewhere = {"lr", "sigma", "noise", "curvature", "weight_noise"}
+    assert not names & elsewhere
     spec = MadeSweep(comparison()).spec
-    assert names | {"lr", "sigma", "noise", "curvature"} == set(spec.declaration.Hyperparameters.model_fields)
+    assert names | elsewhere == set(spec.declaration.Hyperparameters.model_fields)
 
 
 def test_a_default_that_depends_on_the_optimizer_is_given_for_each():
@@ -72,7 +73,29 @@ def test_the_search_is_described():
     assert facts["model"] == "shallow, deep"
     assert facts["objective"] == "val_accuracy (max) after the last epoch"
     assert facts["curvature"] == "end"
+    assert "scored under weight noise" not in facts
     assert facts["test split"] == "read once by each confirmed trial, after its last epoch"
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("test_accuracy", "test accuracy (fraction correct)"),
+        ("test_accuracy_under_0.1", "test accuracy (fraction correct) under weight noise 0.1"),
+        ("val_rmse_last_value_under_1e-05", "validation rmse last value under weight noise 1e-05"),
+    ],
+)
+def test_a_metric_is_named_with_its_unit(metric, label):
+    assert label_of(metric) == label
+
+
+def test_weight_noise_is_described():
+    stages = {"search": {"trials_per_arm": 5}, "confirm": {"seeds": 3, "weight_noise": [0.01, 1]}}
+    facts = setup_of(comparison(stages=stages))
+    assert facts["scored under weight noise"] == "0.01, 1"
+    facts = setup_of(grid(fixed={"epochs": 6, "weight_noise": [0.01, 1]}))
+    assert "weight_noise [0.01, 1]" in facts["hyperparameters that are not searched"]
+    assert "weight_noise empty (default)" in fixed(grid())
 
 
 def test_a_joint_search_and_a_grid_are_described():

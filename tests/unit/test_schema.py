@@ -22,6 +22,10 @@ GOOD = {
     "given": GIVEN,
     "by arm": BY_ARM_GRID,
     "a range": BY_ARM_GRID.replace("where: {sigma: 0.1}", "where: {sigma: {between: [0.1, 1]}}"),
+    "weight noise": COMPARE.replace("seeds: 2}", "seeds: 2, weight_noise: [0.01, 0.1]}").replace(
+        "test_accuracy", "test_loss_under_0.01"
+    ),
+    "fixed weight noise": f"{GRID}fixed: {{weight_noise: [0.01, 1]}}\n",
     "an area": GIVEN.replace("metric: val_accuracy, better", "area: val_accuracy, until: 3, better"),
     "a fall": GIVEN.replace("better: layer, worse: none", "drops: [layer]"),
     "arms listed": COMPARE.replace("compare: noise", "compare: {noise: [none, layer]}").replace(
@@ -40,6 +44,10 @@ BAD = [
     ("epochs: 4", "epoch: 4", "fixed"),
     ("epochs: 4", "epochs: '4'", "fixed.epochs"),
     ("epochs: 4", "epochs: 0", "fixed.epochs"),
+    ("epochs: 4", "lr: [0.1]", "fixed.lr"),
+    ("epochs: 4", "weight_noise: 0.1", "fixed.weight_noise"),
+    ("epochs: 4", "weight_noise: [0.1, 0]", "fixed.weight_noise.1"),
+    ("noise: [none, all]", "weight_noise: [0.1, 0.2]", "search"),
     ("epochs: 4", "noise: al", "fixed.noise"),
     ("epochs: 4", "model: huge", "fixed.model"),
     ("[none, all]", "[none, al]", "search.noise.1"),
@@ -80,7 +88,10 @@ BAD_COMPARISONS = [
     ("{trials_per_arm: 3}", "{trials_per_arm: 3, scheduler: asha}", "stages"),
     ("{seeds: 2}", "{seeds: 1}", "stages"),
     ("{seeds: 2}", "{seeds: 2, curvature: always}", "stages"),
+    ("{seeds: 2}", "{seeds: 2, weight_noise: [0]}", "stages"),
     ("{seeds: 2}", "{sedes: 2}", "stages"),
+    ("test_accuracy", "test_acc_under_0.1", "claims.0.metric"),
+    ("test_accuracy", "test_accuracy_under_few", "claims.0.metric"),
     ("test_accuracy", "test_acc", "claims.0.metric"),
     ("better: layer", "bettr: layer", "claims.0"),
     ("better: layer", "better: {a: 1}", "claims.0.better"),

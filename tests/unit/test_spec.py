@@ -94,7 +94,7 @@ KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
     "batch_size, curvature, curvature_draws, curvature_examples, epochs, "
     "lr, lr_schedule, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
-    "sigma_epochs, sigma_schedule, split, train_subset or weight_decay"
+    "sigma_epochs, sigma_schedule, split, train_subset, weight_decay or weight_noise"
 )
 METRICS = (
     "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
@@ -639,6 +639,8 @@ ROUND = [
     (COMPARE, EVERY_STAGE),
     (COMPARE, ("compare={noise: [all, layer]}", "search.sigma.when.noise=[all, layer]", "claims=[]")),
     (CURVES, ("compare={lr: [0.1, 1.0]}", "search={noise: [none]}", "claims=[]")),
+    (COMPARE, ("stages.confirm.weight_noise=[0.01, 1]",)),
+    (GRID, ("fixed.weight_noise=[0.01, 1]",)),
 ]
 
 
@@ -674,7 +676,8 @@ SCALARS = st.one_of(
 WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
     "scheduler asha grace_epochs int none compare stages claims mode question trials_per_arm epochs_per_arm "
-    "confirm top curvature metric better worse equal within reach common epoch where layer val_accuracy end"
+    "confirm top curvature weight_noise metric better worse equal within reach common epoch where layer "
+    "val_accuracy end"
 )
 NAMES = st.sampled_from(WORDS.split())
 VALUES = st.recursive(
@@ -692,13 +695,18 @@ FORMS = [
     FULL,
     yaml.safe_load(
         COMPARE.replace("arm: 3}", f"arm: 3, scheduler: {ASHA}}}").replace(
-            "s: 2}", "s: 2, top: 2, curvature: end}"
+            "s: 2}", "s: 2, top: 2, curvature: end, weight_noise: [0.01, 0.1]}"
         )
         + "  - {name: b, metric: val_loss, equal: [none, all], within: 1, reach: common}\n"
         "  - {name: c, metric: val_loss, better: [none, all], worse: layer, epoch: 2}\n"
         "  - {name: d, metric: hessian_trace, better: all, worse: none}\n" + ALL_KEYS
     ),
-    yaml.safe_load(CURVES + "budget: {concurrent: 2}\nquestion: Which?\n"),
+    yaml.safe_load(
+        CURVES.replace("epochs: 4}", "epochs: 4, weight_noise: [0.01, 0.1]}").replace(
+            "val_accuracy, better", "val_accuracy_under_0.1, better"
+        )
+        + "budget: {concurrent: 2}\nquestion: Which?\n"
+    ),
 ]
 
 
@@ -1014,6 +1022,12 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: {point["curvature"] for point in built.confirm},
         {"epoch"},
     ),
+    (
+        "stages.confirm.weight_noise",
+        ("stages.confirm.weight_noise=[0.01, 1]",),
+        lambda built: {tuple(point["weight_noise"]) for point in built.confirm},
+        {(0.01, 1.0)},
+    ),
     ("claims.*.name", (claim("name: b", ORDER),), lambda built: built.judged.claim.name, "b"),
     ("claims.*.metric", (claim("metric: val_loss", ORDER),), lambda built: built.judged.unit, "val_loss"),
     (
@@ -1128,6 +1142,16 @@ def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch
     after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value
     assert arrives(after) == value
+
+
+def test_what_fixed_measures_is_measured_in_every_stage(tmp_path):
+    built = Built(read(tmp_path, STAGED, "fixed.weight_noise=[0.5]", "fixed.curvature=end"), tmp_path)
+    assert built.confirm
+    for point in built.confirm:
+        confirmed = built.spec.hyperparameters(without_seed(point))
+        assert (confirmed.weight_noise, confirmed.curvature) == ((0.5,), "end")
+    searched = built.spec.hyperparameters({})
+    assert (searched.weight_noise, searched.curvature) == ((0.5,), "end")
 
 
 def test_max_epochs(tmp_path):

@@ -35,6 +35,11 @@ def with_prefix(split: EvaluationSplit, evaluated: Mapping[str, Value]) -> dict[
     return {PREFIXES[split] + name: value for name, value in evaluated.items()}
 
 
+def under_noise(metric: str, sigma: float) -> str:
+    """Name a score under weight noise, such as ``accuracy_under_0.1``; sigma has six digits at most."""
+    return f"{metric}_under_{sigma:g}"
+
+
 class Declaration(Generic[H]):
     """What a trainable offers to a YAML. Every ``Trainable`` is one, since it inherits from its declaration.
 
@@ -64,6 +69,14 @@ class Declaration(Generic[H]):
     def test_metrics(cls) -> dict[str, Direction | None]:
         """Metrics of the test split that the last epoch adds in a trial that reads it, as ``metrics``."""
         return cls._evaluated("test")
+
+    @classmethod
+    def noise_metrics(cls, split: EvaluationSplit, sigmas: Sequence[float]) -> dict[str, Direction | None]:
+        """Metrics of a split under weight noise that the last epoch adds for these sigmas, as ``metrics``."""
+        evaluated = cls._evaluated(split)
+        return {
+            under_noise(name, sigma): direction for sigma in sigmas for name, direction in evaluated.items()
+        }
 
     @classmethod
     def _evaluated(cls, split: EvaluationSplit) -> dict[str, Direction | None]:

@@ -1,8 +1,8 @@
 """Hyperparameters that a sweep can fix or search in every trainable."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from trainables.noise import registry
 from trainables.noise.schedule import SigmaSchedule
@@ -18,12 +18,39 @@ NOISE_MODES: tuple[str, ...] = tuple(registry.names())
 MOST_EPOCHS = 99_999
 # A larger batch or sample would run out of memory: it is taken for a typing error.
 MOST = 10**6
+# Each sigma of ``weight_noise`` costs ten evaluations. MLflow refuses the + in the name of one above 1e6.
+MOST_SIGMAS, LARGEST_SIGMA = 20, 1000.0
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 
 if TYPE_CHECKING:
     NoiseModeName = str
 else:
     NoiseModeName = Literal[NOISE_MODES]
+
+
+def each_once(sigmas: Any) -> Any:
+    """Refuse sigmas whose metrics would have one name."""
+    if len({f"{sigma:g}" for sigma in sigmas}) < len(sigmas):
+        raise ValueError("must list each sigma once, with six digits at most")
+    return sigmas
+
+
+Sigma = Annotated[float, Field(gt=0, le=LARGEST_SIGMA)]
+
+
+def _as_tuple(value: Any) -> Any:
+    # Hyperparameters are hashable; a YAML and a journal have lists.
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be a list of standard deviations, such as [0.01, 0.1], got {value!r:.60}")
+    return tuple(value)
+
+
+Sigmas = Annotated[
+    tuple[Sigma, ...],
+    Field(max_length=MOST_SIGMAS),
+    AfterValidator(each_once),
+    BeforeValidator(_as_tuple, json_schema_input_type=list[Sigma]),
+]
 
 
 class Hyperparameters(BaseModel):
@@ -72,6 +99,12 @@ class Hyperparameters(BaseModel):
         0.01,
         gt=0,
         description="standard deviation of the noise that sharpness is the mean rise under, in every trial",
+    )
+
+    weight_noise: Sigmas = Field(
+        (),
+        description="standard deviations of noise on the weights under which the trained network is "
+        "scored, such as [0.01, 0.1]",
     )
 
     @model_validator(mode="before")

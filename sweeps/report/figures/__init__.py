@@ -12,6 +12,7 @@ from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures.arms import convergence, differences, learning_curves, scores
 from sweeps.report.figures.effects import effect_against_sigma
 from sweeps.report.figures.flatness import flatness
+from sweeps.report.figures.robustness import under_weight_noise
 from sweeps.report.figures.sigma import means_against_sigma, trials_against_sigma
 from sweeps.report.figures.trials import importance, search_progress, trial_ends
 from sweeps.report.styles import Style, styles
@@ -58,7 +59,7 @@ def _of_arms(state: SweepState, where: Mapping[str, Scalar], style_of: Mapping[s
     spec, arms = state.spec, arms_of(state, where)
     if not arms:
         return []
-    of_arms = (scores, differences, learning_curves, convergence)
+    of_arms = (scores, differences, learning_curves, convergence, under_weight_noise)
     measured: list[Made] = [make(spec, arms, style_of) for make in of_arms]
     return measured + [flatness(spec, arms, style_of, metric) for metric in FLATNESS]
 

@@ -1,12 +1,15 @@
 """Checks of claims: that their arms, metrics, epochs and points exist, and can be judged."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sweeps.errors import one_of, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.places import check_than, check_where
 from sweeps.spec.claim import Between, Claim
 from sweeps.spec.model import CURVATURE
+from trainables.declarations.base import PREFIXES, EvaluationSplit
+from trainables.declarations.hyperparameters import LARGEST_SIGMA
 
 
 def check_claims(draft: Draft) -> Iterator[Problem]:
@@ -53,6 +56,11 @@ def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
     every_epoch, at_the_end = draft.declaration.metrics(), draft.declaration.test_metrics()
     reads_test = not draft.is_grid or draft.valid(False, "test")
     known = every_epoch | dict(CURVATURE) | (at_the_end if reads_test else {})
+    split: EvaluationSplit = "test" if reads_test else "validation"
+    known |= draft.declaration.noise_metrics(split, draft.weight_noise)
+    if metric not in known and (sigma := _sigma_in(draft, metric)):
+        yield from _not_scored(draft, key, metric, split, sigma)
+        return
     if metric not in known:
         only = "is reported only by a confirm stage, or a grid with test: true"
         yield (key,), unknown_message(metric, list(known), only if metric in at_the_end else "is not known")
@@ -67,6 +75,30 @@ def _metric(draft: Draft, claim: Claim) -> Iterator[Problem]:
         if metric not in every_epoch and getattr(claim, form) is not None:
             possible = one_of(name for name, direction in every_epoch.items() if direction)
             yield (form,), f"needs a metric of every epoch: {possible}"
+
+
+def _sigma_in(draft: Draft, metric: str) -> float | None:
+    """Read the sigma in the name of a score under weight noise; None for any other name."""
+    with suppress(ValueError):
+        sigma = float(metric.rpartition("_under_")[2])
+        if any(metric in draft.declaration.noise_metrics(split, [sigma]) for split in PREFIXES):
+            return sigma if 0 < sigma <= LARGEST_SIGMA else None
+    return None
+
+
+def _not_scored(
+    draft: Draft, key: str, metric: str, split: EvaluationSplit, sigma: float
+) -> Iterator[Problem]:
+    """Say how to measure a score under weight noise that this sweep does not measure."""
+    here = PREFIXES[split] + metric.partition("_")[2]
+    if draft.weight_noise_is_wrong:
+        return
+    if here != metric:
+        yield (key,), f"is measured on the {split} split in this sweep, as {here}"
+    else:
+        listed = ", ".join(f"{value:g}" for value in sorted([*draft.weight_noise, sigma]))
+        place = "fixed" if draft.is_grid or "weight_noise" in draft.fixed else "stages.confirm"
+        yield (key,), f"needs weight_noise: [{listed}], in {place}"
 
 
 def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ from sweeps.spec.checks.hyperparameters import value_problem
 from sweeps.spec.sections import has_duplicates
 from sweeps.spec.space import NOISE_HYPERPARAMETERS
 
+# Hyperparameters that have a key of their own in ``stages.confirm``, with examples.
+_MEASURING = {"curvature": "end", "weight_noise": "[0.01, 0.1]"}
 _AT = ("stages", "confirm", "at")
 _CONFIGURATIONS = ("stages", "confirm", "configurations")
 
@@ -39,8 +41,8 @@ def _misplaced(draft: Draft, name: str) -> str | None:
         return "leave it out: stages.confirm.seeds sets the seeds"
     if name not in draft.fields:
         return unknown_message(name, list(draft.fields))
-    if name == "curvature":
-        return "put it in stages.confirm, as curvature: end"
+    if name in _MEASURING:
+        return f"put it in stages.confirm, as {name}: {_MEASURING[name]}"
     for key, factor in (("compare", draft.compared), ("across", draft.across)):
         if name == factor:
             return f"leave it out: {key} gives its values"

@@ -103,6 +103,19 @@ class Draft:
         return dimension.values_for(arm)
 
     @property
+    def weight_noise_is_wrong(self) -> bool:
+        """Whether the sigmas under which trained networks are scored have a mistake."""
+        confirm = ("stages", "confirm", "weight_noise")
+        return "weight_noise" in self.broken or not self._is_valid(confirm)
+
+    @property
+    def weight_noise(self) -> list[float]:
+        """The sigmas under which trained networks are scored; empty if they have a mistake."""
+        if self.weight_noise_is_wrong:
+            return []
+        return [*self.fixed.get("weight_noise", self.confirm.get("weight_noise", []))]
+
+    @property
     def varied_at(self) -> list[str]:
         """The hyperparameters in ``at`` that may be there."""
         return [name for name in self.at if name not in (self.compared, self.across)]

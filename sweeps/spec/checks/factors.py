@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.hyperparameters import value_problem
-from sweeps.spec.sections import MOST_VALUES, has_duplicates
+from sweeps.spec.sections import MOST_VALUES, has_duplicates, takes_list
 
 
 def check_comparison(draft: Draft) -> Iterator[Problem]:
@@ -47,15 +47,16 @@ def _values(draft: Draft, key: str, name: str, values: list[Any]) -> Iterator[Pr
     location = _location(draft, key, name)
     if name not in draft.fields:
         yield location, unknown_message(name, list(draft.fields))
+    elif takes_list(draft.fields[name]) or (name == "curvature" and draft.has_stages):
+        place = "stages.confirm" if draft.has_stages else "fixed"
+        other = "compare something else" if key == "compare" else "name something else"
+        yield location, f"must be the same for all arms: put it in {place}, and {other}"
     elif location == (key,) and not values:
         yield location, f"must list its values, such as {{{name}: [...]}}"
     elif len(values) > MOST_VALUES:
         yield location, f"must have at most {MOST_VALUES:,} values, got {len(values):,}"
     elif len(values) < 2 or has_duplicates(values):
         yield location, f"must have two values or more, each once, got {shown(values)}"
-    elif name == "curvature" and draft.has_stages:
-        other = "compare something else" if key == "compare" else "name something else"
-        yield location, f"must be the same for all arms: put it in stages.confirm, and {other}"
     else:
         for index, value in enumerate(values):
             problem = value_problem(draft.fields[name], value)

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among
+from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among, not_one_value, takes_list
 from trainables.declarations.hyperparameters import NOISE_MODES
 from trainables.noise import registry
 from trainables.plugins import PluginError
@@ -23,6 +23,9 @@ def check_values(draft: Draft) -> Iterator[Problem]:
                 yield (section, name), f"belongs at the top of the file, as {name}: N"
             elif name not in draft.fields:
                 yield (section, name), unknown_message(name, list(draft.fields))
+            elif section == "search" and takes_list(draft.fields[name]):
+                place = "stages.confirm or in fixed" if draft.has_stages else "fixed"
+                yield (section, name), f"cannot be searched: put it in {place}"
             elif section == "search":
                 yield from _dimension_values(draft, name, value)
             elif problem := value_problem(draft.fields[name], value):
@@ -53,6 +56,8 @@ def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
 
 def value_problem(field: FieldInfo, value: Any) -> str | None:
     """Say what is wrong with the value of a hyperparameter; None if nothing is."""
+    if isinstance(value, list) and not takes_list(field):
+        return not_one_value(value)
     annotation: Any = field.annotation
     try:
         TypeAdapter(Annotated[annotation, field]).validate_python(value, strict=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.model import LAST_SEED
+from sweeps.spec.model import LAST_SEED, MEASURING
 from sweeps.spec.sections import MOST_TRIALS, SearchStage, Stages
 
 
@@ -44,8 +44,9 @@ def _search_stage(draft: Draft) -> Iterator[Problem]:
 
 
 def _beside_stages(draft: Draft) -> Iterator[Problem]:
-    if "curvature" in draft.fixed and "curvature" in draft.section("stages", "confirm"):
-        yield ("stages", "confirm", "curvature"), "is already in fixed; keep one"
+    for name in MEASURING:
+        if name in draft.fixed and name in draft.confirm:
+            yield ("stages", "confirm", name), "is already in fixed; keep one"
     if "curvature" in draft.search:
         yield ("search", "curvature"), "cannot be searched: put it in stages.confirm or in fixed"
     if draft.valid(None, "budget", "trials") is not None:

@@ -1,0 +1,69 @@
+"""The figure of scores under weight noise: how each arm's networks bear noise on their weights."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
+from sweeps.analysis.effects import find_reference
+from sweeps.analysis.stats import Summary, paired_difference, summarise
+from sweeps.report.charts import Chart, Panels, Series
+from sweeps.report.labels import label_of
+from sweeps.report.styles import Style
+from sweeps.spec.model import Spec
+from trainables.declarations.base import under_noise
+
+# Neighbours at one sigma are drawn apart by this part of the axis.
+_APART = 1 / 60
+
+
+def under_weight_noise(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Panels | None:
+    """Chart the mean score of each arm by the sigma of weight noise, and below it the paired difference.
+
+    None if no score was measured under weight noise.
+    """
+    metric, reference = spec.verdict_metric, find_reference(spec, arms)
+    sigmas = [s for s in sorted(spec.weight_noise) if any(arm.final(under_noise(metric, s)) for arm in arms)]
+    if not sigmas:
+        return None
+
+    def mean(arm: Arm, sigma: float) -> Summary:
+        return summarise(list(arm.final(under_noise(metric, sigma)).values()))
+
+    def difference(arm: Arm, sigma: float) -> Summary:
+        pair = [each.final(under_noise(metric, sigma)) for each in (arm, reference or arm)]
+        return paired_difference(*on_shared_seeds(*pair))
+
+    x_label = "sigma of the noise on each weight of the trained network"
+    upper = _series(arms, sigmas, style_of, mean)
+    panels = [Chart("scores", "Mean score", x_label, label_of(metric), upper, log_x=True)]
+    others = [arm for arm in arms if arm is not reference]
+    if reference and others:
+        lower = _series(others, sigmas, style_of, difference)
+        look: dict[str, Any] = {"log_x": True, "reference": 0.0}
+        title = f"Paired difference from {reference.name}"
+        panels.append(Chart("differences", title, x_label, "difference", lower, **look))
+    caption = (
+        "Scores of the trained networks with Gaussian noise on their weights: the mean over ten draws, the "
+        "same in every trial, then over the seeds that finished, with 95% intervals. Arms at the same sigma "
+        "are drawn side by side."
+    )
+    if len(panels) > 1 and (direction := spec.directions.get(metric)):
+        side = "above" if direction == "max" else "below"
+        caption += f" In the lower panel, an arm {side} the line is better than {reference_of(spec)}."
+    return Panels("weight-noise", "Scores under weight noise", panels, caption)
+
+
+def _series(
+    arms: Sequence[Arm],
+    sigmas: Sequence[float],
+    style_of: Mapping[str, Style],
+    measure: Callable[[Arm, float], Summary],
+) -> list[Series]:
+    width = max(sigmas) / min(sigmas) if len(sigmas) > 1 else 10.0
+    series = []
+    for index, arm in enumerate(arms):
+        summaries = {sigma: measure(arm, sigma) for sigma in sigmas}
+        known = {sigma: summary for sigma, summary in summaries.items() if summary.n}
+        x = [sigma * width ** (_APART * (index - (len(arms) - 1) / 2)) for sigma in known]
+        series.append(Series.of_means(arm.name, style_of[arm.name], x, list(known.values()), "joined"))
+    return series
