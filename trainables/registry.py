@@ -18,7 +18,9 @@ BUILT_IN = {
     "digits": ("Digits", "images", "digits"),
     "fmnist": ("FashionMNIST", "images", "mnist"),
     "imdb": ("IMDB", "texts", "imdb"),
+    "linear_network": ("LinearNetwork", "known_truths", "linear_network"),
     "mnist": ("MNIST", "images", "mnist"),
+    "quadratic": ("Quadratic", "known_truths", "quadratic"),
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
 ENTRY_POINT_GROUP = "noisesweep.trainables"
