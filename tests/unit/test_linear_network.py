@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.cases import CASES
 from trainables.linear_network import EXAMPLES, LinearData, LinearNetwork
-from trainables.models.linear_network import build, mean_rises, output_variance, product_of
+from trainables.models.linear_network import build, mean_rises, output_variance, product_of, single_variances
 
 PARAMETRIZATIONS = ("mean_field", "standard", "ntk")
 INPUTS, OUTPUTS = 4, 3
@@ -58,6 +58,16 @@ def test_the_variance_is_that_of_the_second_moments_layer_by_layer(sizes, seed):
         clean = factor @ clean @ factor.T
     expected = float((noisy - clean).trace())
     assert output_variance(factors, deviations, moment) == pytest.approx(expected, rel=1e-9)
+
+
+def test_noise_on_one_layer_alone_is_noise_on_all_of_which_one_has_any():
+    generator = torch.Generator().manual_seed(0)
+    factors = random_factors((INPUTS, 5, 6, 2, OUTPUTS), generator)
+    moment, deviations = random_moment(INPUTS, generator), [0.1, 0.2, 0.3, 0.4]
+    single = single_variances(factors, deviations, moment)
+    for layer, variance in enumerate(single):
+        alone = [each if other == layer else 0.0 for other, each in enumerate(deviations)]
+        assert variance == pytest.approx(output_variance(factors, alone, moment), rel=1e-9)
 
 
 @pytest.mark.parametrize("deviations", [(0.5, 0.5, 0.5), (0.0, 0.8, 0.0)])

@@ -104,7 +104,7 @@ def output_variance(factors: Sequence[Tensor], deviations: Sequence[float], mome
     traces = [float(moment.trace())]
     variance = 0.0
     for layer, factor in enumerate(factors):
-        # Start with the noise of this layer, then go down to the first; `product` is what came after.
+        # Start with the noise of this layer, then go down to the first. `product` holds the layers between.
         variance = factor.shape[0] * deviations[layer] ** 2 * traces[layer]
         product = factor
         for before in reversed(range(layer)):
@@ -112,6 +112,26 @@ def output_variance(factors: Sequence[Tensor], deviations: Sequence[float], mome
             product = product @ factors[before]
         traces.append(variance + float((product @ moment * product).sum()))
     return variance
+
+
+def single_variances(factors: Sequence[Tensor], deviations: Sequence[float], moment: Tensor) -> list[float]:
+    """Exact variances of the output under noise on each layer alone; arguments as in ``output_variance``.
+
+    They are q_j |A_D ... A_(j+1)|^2, where t_(j-1) in q_j is that without noise. No product of two square
+    matrices is needed.
+    """
+    before, traces = torch.eye(len(moment), dtype=moment.dtype, device=moment.device), []
+    for factor in factors:
+        traces.append(float((before @ moment * before).sum()))
+        before = factor @ before
+    after, norms = torch.eye(len(before), dtype=moment.dtype, device=moment.device), []
+    for factor in reversed(factors):
+        norms.append(float(after.square().sum()))
+        after = after @ factor
+    return [
+        deviation**2 * trace * norm
+        for deviation, trace, norm in zip(deviations, traces, reversed(norms), strict=True)
+    ]
 
 
 def mean_rises(network: LinearNetwork, sigma: float, moment: Tensor) -> dict[str, float]:
@@ -123,12 +143,7 @@ def mean_rises(network: LinearNetwork, sigma: float, moment: Tensor) -> dict[str
             and its rise is the mean over the layers.
         moment: Second moment of the inputs, (d, d).
     """
-    factors, scales = network.factors(), [sigma * multiplier for multiplier in network.multipliers]
-    together = output_variance(factors, [scale / math.sqrt(len(scales)) for scale in scales], moment)
-    single = [
-        output_variance(
-            factors, [scale if other == layer else 0.0 for other, scale in enumerate(scales)], moment
-        )
-        for layer in range(len(scales))
-    ]
-    return {"all": together / 2, "layer": sum(single) / len(single) / 2}
+    factors, depth = network.factors(), len(network.multipliers)
+    deviations = [sigma * multiplier for multiplier in network.multipliers]
+    together = output_variance(factors, [each / math.sqrt(depth) for each in deviations], moment)
+    return {"all": together / 2, "layer": sum(single_variances(factors, deviations, moment)) / depth / 2}
