@@ -1,7 +1,7 @@
 """A fully connected linear network that learns a linear map y = A x + noise from drawn examples.
 
-It is for the claim of Orvieto, Raj, Kersting, Bach (AISTATS 2023) that noise on all layers at once has a
-variance that explodes as the network gets wider, and noise on one layer at a time has not.
+It is for the claim of Orvieto, Raj, Kersting, Bach (AISTATS 2023) that the variance of noise on all layers at
+once explodes as the network gets wider, and that of noise on one layer at a time does not.
 
 Shapes: B batch, d inputs, k outputs.
 """

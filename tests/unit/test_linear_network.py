@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cases import CASES
+from trainables.data import DataError
 from trainables.linear_network import EXAMPLES, LinearData, LinearNetwork
 from trainables.models.linear_network import build, mean_rises, output_variance, product_of, single_variances
 
@@ -208,3 +209,10 @@ def test_the_data_do_not_depend_on_the_network():
     assert len({task.data_fingerprint for task in tasks}) == 1
     other = CASES["linear_network"](None, label_noise=0.2).start().task
     assert other.data_fingerprint != tasks[0].data_fingerprint
+
+
+@pytest.mark.parametrize("name", ["linear_network", "quadratic"])
+def test_more_examples_than_there_are_is_refused(name):
+    case = CASES[name](None, train_subset=EXAMPLES + 1)
+    with pytest.raises(DataError, match="must be at most the 1000 training examples, got 1001"):
+        case.trainable.prepare(case.hyperparameters)
