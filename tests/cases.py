@@ -6,7 +6,9 @@ from trainables.cifar import CIFAR10, CIFAR100
 from trainables.conll2003 import CoNLL2003
 from trainables.digits import Digits
 from trainables.imdb import IMDB
+from trainables.linear_network import LinearNetwork
 from trainables.mnist import MNIST, FashionMNIST
+from trainables.quadratic import Quadratic
 from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 
@@ -14,6 +16,8 @@ from trainables.testing import TrainableCase
 SMALL = {"epochs": 2, "batch_size": 32, "train_subset": 200, "lr": 0.05}
 FEW = SMALL | {"batch_size": 8, "train_subset": 50}
 WORDS = FEW | {"vectors": "vectors/made.txt", "optimizer": "adam", "lr": 0.01}
+# The formulas of the quadratic are for plain descent.
+PLAIN = FEW | {"momentum": 0.0, "weight_decay": 0.0, "lr_schedule": "constant"}
 # The outputs of a recurrent layer are bounded, so only an infinite weight makes its loss infinite.
 BOUNDED = 3e38
 
@@ -37,7 +41,11 @@ CASES: dict[str, Callable[..., TrainableCase]] = {
         changes,
         diverging_lr=BOUNDED,
     ),
+    "linear_network": lambda data_dir, **changes: small(
+        LinearNetwork(), FEW | {"width": 8, "lr": 0.01}, changes
+    ),
     "mnist": lambda data_dir, **changes: small(MNIST(data_dir), SMALL, changes),
+    "quadratic": lambda data_dir, **changes: small(Quadratic(), PLAIN | {"dimension": 20}, changes),
     "temperatures": lambda data_dir, **changes: small(
         Temperatures(data_dir), FEW | {"hidden": 8, "window": 5}, changes
     ),

@@ -17,7 +17,9 @@ BUILT_IN = {
     "digits": ("Digits", "images", "digits"),
     "fmnist": ("FashionMNIST", "images", "mnist"),
     "imdb": ("IMDB", "texts", "imdb"),
+    "linear_network": ("LinearNetwork", "known_truths", "linear_network"),
     "mnist": ("MNIST", "images", "mnist"),
+    "quadratic": ("Quadratic", "known_truths", "quadratic"),
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
 _installed = Plugins("noisesweep.trainables", "trainable", BUILT_IN)

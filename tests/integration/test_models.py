@@ -18,6 +18,8 @@ MODELS = [
     *(("imdb", {"model": "recurrent", "cell": cell}) for cell in ("lstm", "gru", "rnn")),
     ("conll2003", {"layers": 2}),
     ("temperatures", {}),
+    ("linear_network", {}),
+    ("quadratic", {}),
 ]
 
 

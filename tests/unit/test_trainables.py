@@ -27,6 +27,8 @@ ON_THE_REST = [
     ("conll2003", {"cell": "gru", "layers": 2, "freeze_vectors": False}),
     ("imdb", {}),
     ("imdb", {"model": "recurrent"}),
+    ("linear_network", {}),
+    ("quadratic", {}),
     ("temperatures", {}),
 ]
 WITH_OTHER_DATA = ("cifar100", "fmnist", "mnist")
