@@ -85,6 +85,8 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     resolved = spec.model_dump(exclude_none=True)
     if not spec.stages:
         resolved["scheduler"] = resolved.get("scheduler", "none")
+    if not spec.is_grid and not spec.stages:
+        resolved["sampler"] = spec.search_sampler
     sys.stdout.write(dump({**resolved, "fixed": fixed}))
     sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
     for note in notes(spec):
