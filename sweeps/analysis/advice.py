@@ -72,8 +72,8 @@ def _listed(names: list[str]) -> str:
 def search_remarks(state: SweepState) -> list[str]:
     """Return what the search of a comparison did not do, for its report; empty before it is complete.
 
-    They are the arms for which the sampler never chose or found nothing better than a starting point, choices at an
-    edge of their range, and noisy arms which the search's choice does not tell from the reference.
+    They are the arms for which the sampler never chose or found nothing better than a starting point, choices
+    at an edge of their range, and noisy arms which the search's choice does not tell from the reference.
     """
     if state.spec.search_stage is None or state.selected is None:
         return []

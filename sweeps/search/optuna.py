@@ -9,7 +9,8 @@ import optuna
 import scipy
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
 
 from sweeps.search.samplers import cmaes_point, gp_point, qmc_point
 from sweeps.search.unit_cube import value_at
@@ -110,6 +111,17 @@ def _seed(spec: Spec, n: int) -> int:
     return int(np.random.SeedSequence([spec.seed, n]).generate_state(1)[0])
 
 
+class _TPESampler(TPESampler):
+    """Lets a running trial count with the hyperparameters that apply to it.
+
+    Optuna also counts what it sampled for those that do not, which a study that is rebuilt does not have.
+    """
+
+    @override
+    def _get_params(self, trial: FrozenTrial, study: optuna.Study) -> dict[str, Any]:
+        return trial.params
+
+
 def _sampler(spec: Spec, n: int, random: int) -> BaseSampler:
     """Build the sampler of the nth suggestion, for what is not chosen without Optuna.
 
@@ -121,7 +133,7 @@ def _sampler(spec: Spec, n: int, random: int) -> BaseSampler:
         return RandomSampler(_seed(spec, n))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(
+        return _TPESampler(
             n_startup_trials=random,
             seed=_seed(spec, n),
             multivariate=True,

@@ -43,7 +43,7 @@ class Hyperband(Model):
 
 
 class Median(Model):
-    """Stops trials that never were as good as the median of the others' means so far (Golovin et al., 2017)."""
+    """Stops trials whose best is worse than the median of the others' means so far (Golovin et al., 2017)."""
 
     label: ClassVar[str] = "the median rule"
     grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")

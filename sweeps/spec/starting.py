@@ -1,4 +1,4 @@
-"""The number of starting points: those that a search tries before its sampler has enough trials to learn from."""
+"""The number of starting points: those that a search tries before its sampler can learn from trials."""
 
 from collections.abc import Mapping
 
