@@ -69,17 +69,10 @@ LISTED = "cmaes searches ranges of numbers, and optimizer is a list: use gp, tpe
     [
         ("cmaes", {"optimizer": ["sgd", "adam"]}, LISTED),
         ("cmaes", {"optimizer": {"choice": ["sgd"], "when": {"noise": ["all"]}}}, LISTED),
-        *(
-            (
-                sampler,
-                {
-                    "momentum": {"uniform": [0, 0.9], "when": {"epochs": [3]}},
-                    "epochs": {"int_uniform": [3, 4]},
-                },
-                f"{sampler} cannot search momentum, which applies only for some values of epochs: use tpe, qmc or "
-                "random",
-            )
-            for sampler in ("cmaes", "gp")
+        (
+            "gp",
+            {"momentum": {"uniform": [0, 0.9], "when": {"optimizer": ["sgd"]}}, "optimizer": ["sgd", "adam"]},
+            "gp cannot search momentum, as it depends on optimizer: use tpe, qmc or random",
         ),
     ],
 )

@@ -174,21 +174,20 @@ TOP = [
     (
         "sampler: cmaes",
         "sampler: cmaes searches ranges of numbers, and noise is a list: use gp, tpe, qmc or random",
-        "sampler: cmaes cannot search sigma, which applies only for some values of noise: use tpe, qmc or random",
     ),
     (
         "sampler: gp",
-        "sampler: gp cannot search sigma, which applies only for some values of noise: use tpe, qmc or random",
+        "sampler: gp cannot search sigma, as it depends on noise: use tpe, qmc or random",
     ),
     (
         "scheduler: {hyperband: {grace_epochs: 2}}",
-        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by reduction_factor "
-        "3, or no trial is ever stopped, got 2",
+        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by "
+        "reduction_factor 3, or no trial is ever stopped, got 2",
     ),
     (
         "scheduler: {hyperband: {reduction_factor: 5}}",
-        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by reduction_factor "
-        "5, or no trial is ever stopped, got 1",
+        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by "
+        "reduction_factor 5, or no trial is ever stopped, got 1",
     ),
     (
         "scheduler: {median: {grace_epochs: 4}}",
@@ -707,7 +706,8 @@ SCALARS = st.one_of(
 )
 WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
-    "scheduler asha hyperband median sampler gp grace_epochs int none compare stages claims mode question trials_per_arm epochs_per_arm "
+    "scheduler asha hyperband median sampler gp grace_epochs int "
+    "none compare stages claims mode question trials_per_arm epochs_per_arm "
     "confirm top curvature metric better worse equal within reach common epoch where layer val_accuracy end"
 )
 NAMES = st.sampled_from(WORDS.split())

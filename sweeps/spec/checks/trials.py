@@ -145,18 +145,17 @@ def check_sampler(draft: Draft) -> Iterator[Problem]:
     if not draft.stages and (draft.is_grid or all(each.is_grid for each in searched.values())):
         yield location, "leave it out: a grid runs all combinations"
         return
-    if sampler == "cmaes" and (
-        listed := next((name for name, each in searched.items() if each.values), None)
-    ):
-        yield (
-            location,
-            f"cmaes searches ranges of numbers, and {listed} is a list: use gp, tpe, qmc or random",
-        )
     for name, dimension in searched.items():
-        parents = [parent for parent in dimension.when or {} if parent in searched]
-        if sampler in ("cmaes", "gp") and parents:
-            rule = f"{sampler} cannot search {name}, which applies only for some values of {parents[0]}"
-            yield location, f"{rule}: use tpe, qmc or random"
+        parent = next((parent for parent in dimension.when or {} if parent in searched), None)
+        if sampler == "cmaes" and dimension.values:
+            # A dimension can depend on a list alone, so that none is left that depends on another.
+            yield (
+                location,
+                f"cmaes searches ranges of numbers, and {name} is a list: use gp, tpe, qmc or random",
+            )
+            return
+        if sampler == "gp" and parent:
+            yield location, f"gp cannot search {name}, as it depends on {parent}: use tpe, qmc or random"
             return
 
 
