@@ -13,11 +13,11 @@ from sweeps.spec.space import budget_of
 from sweeps.spec.starting import n_random, n_starting_points
 
 _SAMPLERS: Mapping[Sampler, str] = {
-    "tpe": "TPE (Optuna), multivariate, after the starting points",
-    "random": "random search (Optuna), after the starting points",
-    "cmaes": "CMA-ES (cmaes), from the best of the starting points",
-    "qmc": "QMC, a scrambled Sobol sequence (SciPy), after the starting points",
-    "gp": "GP, a Gaussian process (Optuna) on normal scores, after the starting points",
+    "tpe": "TPE (Optuna), multivariate",
+    "random": "random search (Optuna)",
+    "cmaes": "CMA-ES (cmaes), from the best of the trials before it",
+    "qmc": "QMC, a scrambled Sobol sequence (SciPy)",
+    "gp": "GP, a Gaussian process (Optuna) on normal scores",
 }
 
 
@@ -107,7 +107,10 @@ def _of_search(spec: Spec) -> list[tuple[str, str]]:
     concurrent = spec.budget.concurrent
     return [
         ("search budget", _budgets(spec)),
-        ("search method", _SAMPLERS[spec.search_sampler]),
+        (
+            "search method",
+            _SAMPLERS[spec.search_sampler] + (", after the starting points" if spec.stages else ""),
+        ),
         ("early stopping", _early_stopping(spec)),
         ("trials at a time", str(concurrent) if concurrent else "as many as fit (default)"),
     ]
@@ -117,7 +120,8 @@ def _budgets(spec: Spec) -> str:
     stage = spec.search_stage
     if stage is None:
         n = spec.budget.trials or 0
-        return f"{n} trials, of which the first {n_random(spec)} random"
+        first = n_random(spec)
+        return f"{n} trials, of which the first {first} random" if 0 < first < n else f"{n} trials"
     unit = "trials" if stage.trials_per_arm else "epochs"
     return "; ".join(
         f"{' '.join(map(str, tuned.values()))}: {budget_of(spec, tuned)} {unit}, "

@@ -41,8 +41,8 @@ def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: 
         )
     elif spec.search_stage:
         caption += f"All trials had starting points that were fixed beforehand: {sampler} never chose any."
-    else:
-        caption += f"The first {n_random(spec)} trials of the search, over all arms, were random."
+    elif first := n_random(spec):
+        caption += f"The first {first} trials of the search, over all arms, were random."
     title, y_label = "Best score found by the search", label_of(spec.objective.metric)
     return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True, marks=marks)
 
