@@ -10,6 +10,7 @@ from sweeps.analysis.drops import n_choosing
 from sweeps.analysis.stats import ALPHA, paired_difference
 from sweeps.analysis.verdicts import min_seeds
 from sweeps.record.state import ENDED, SEARCH, SweepState
+from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import is_active, searched_by, tuned_by
@@ -63,7 +64,7 @@ def _search_notes(spec: Spec) -> Iterator[str]:
     _, levels = design_size(spec)
     if all(n_starting_points(spec, tuned) >= trials_of(spec, tuned) for tuned in spec.tuned):
         few = f"with {counted(trials, 'trial')} an arm, all are starting points"
-        yield f"TPE never chooses: {few}; use at least 12"
+        yield f"{_sampler(spec)} never chooses: {few}; use at least 12"
     elif len(names) > 1 and not levels:
         few = f"{counted(trials, 'trial')} an arm are too few to cross {_listed(names)}"
         yield f"{few}: use at least {fewest_to_cross(len(names))}"
@@ -84,12 +85,12 @@ def _listed(names: list[str]) -> str:
 def search_remarks(state: SweepState) -> list[str]:
     """Return what the search of a comparison did not do, for its report; empty before it is complete.
 
-    They are the arms for which TPE never chose or found nothing better than a starting point, choices at an
-    edge of their range, and noisy arms which the search's choice does not tell from the reference.
+    They are the arms for which the sampler never chose or found nothing better than a starting point, choices
+    at an edge of their range, and noisy arms which the search's choice does not tell from the reference.
     """
     if state.spec.search_stage is None or state.selected is None:
         return []
-    return [*_without_tpe(state), *_by_remark(_at_edges(state)), *_by_remark(_switched_off(state))]
+    return [*_without_sampler(state), *_by_remark(_at_edges(state)), *_by_remark(_switched_off(state))]
 
 
 def _by_remark(found: Iterable[tuple[str, str]]) -> list[str]:
@@ -100,7 +101,7 @@ def _by_remark(found: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{', '.join(names)}{remark}" for remark, names in arms.items()]
 
 
-def _without_tpe(state: SweepState) -> Iterator[str]:
+def _without_sampler(state: SweepState) -> Iterator[str]:
     spec, never, no_better = state.spec, list[str](), list[str]()
     ended = [trial for trial in state.of_stage(SEARCH) if trial.status in ENDED]
     for index, tuned in enumerate(spec.tuned):
@@ -111,9 +112,17 @@ def _without_tpe(state: SweepState) -> Iterator[str]:
         elif best in own[:n]:
             no_better.append(_name(spec, tuned))
     if never:
-        yield f"TPE never chose in these arms, as all of their trials are starting points: {', '.join(never)}"
+        rule = "never chose in these arms, as all of their trials are starting points"
+        yield f"{_sampler(spec)} {rule}: {', '.join(never)}"
     if no_better:
-        yield f"TPE found nothing better than a starting point in these arms: {', '.join(no_better)}"
+        rule = "found nothing better than a starting point in these arms"
+        yield f"{_sampler(spec)} {rule}: {', '.join(no_better)}"
+
+
+def _sampler(spec: Spec) -> str:
+    """Name the sampler at the beginning of a sentence."""
+    name = SAMPLERS[spec.search_sampler]
+    return name[0].upper() + name[1:]
 
 
 def _name(spec: Spec, point: Mapping[str, Any]) -> str:

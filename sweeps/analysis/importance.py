@@ -18,8 +18,8 @@ FEWEST_TRIALS = 20
 def importances(state: SweepState, tuned: Mapping[str, Scalar]) -> dict[str, float]:
     """Return each hyperparameter's share of the variance of the scores in an arm's search.
 
-    The shares sum to 1. Only trials that finished count, as those that ASHA stopped have scores of fewer
-    epochs, and only hyperparameters that all of them have. Empty for fewer than two hyperparameters, for
+    The shares sum to 1. Only trials that finished count, as those stopped early have scores of fewer epochs,
+    and only hyperparameters that all of them have. Empty for fewer than two hyperparameters, for
     fewer than 20 trials, or if every trial has the same score.
 
     Args:

@@ -83,7 +83,9 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
     if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
         # Each optimizer has a default of its own.
         fixed["weight_decay"] = None
-    resolved = spec.model_dump(exclude_none=True)
+    is_joint = not spec.stages and not spec.is_grid
+    written = spec.model_copy(update={"sampler": spec.search_sampler}) if is_joint else spec
+    resolved = written.model_dump(exclude_none=True)
     if not spec.stages:
         resolved["scheduler"] = resolved.get("scheduler", "none")
     sys.stdout.write(dump({**resolved, "fixed": fixed}))

@@ -26,7 +26,7 @@ class TrialRecord:
         hyperparameters: All of them, including fixed ones and defaults.
         started: Time in ms since 1970, as is ``ended``.
         stage: ``search`` (also of a grid) or ``confirm``.
-        status: ``running``; ``finished`` all epochs; ``stopped`` early by ASHA; ``diverged``: a loss was not
+        status: ``running``; ``finished`` all epochs; ``stopped`` early; ``diverged``: a loss was not
             finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before the trial.
         reason: Why it failed or was interrupted.
         epochs: Metrics by epoch, from 1.
@@ -226,7 +226,7 @@ class SweepState:
         """Sort trials by the objective after their last epoch, the best first.
 
         Trials without a finite score are left out. Confirmed trials come before those of the search, and
-        trials stopped by ASHA after those with all epochs. Equal scores are ranked by the loss on validation:
+        trials stopped early after those with all epochs. Equal scores are ranked by the loss on validation:
         by the order of the trials, the starting points would win every tie.
 
         Args:

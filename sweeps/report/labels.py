@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.analysis.verdicts import MOST_SEEDS, Verdict
+from sweeps.spec.model import Spec
 
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 _SCORES = {
@@ -32,6 +33,11 @@ def label_of(metric: str) -> str:
         label = f"{_SPLITS[split]} {_SCORES.get(score, score.replace('_', ' '))}"
         return f"{label} under weight noise {sigma}" if under else label
     return _CURVATURE.get(metric, metric)
+
+
+def stopped_by(spec: Spec) -> str:
+    """Say how trials were stopped early, such as ``stopped by ASHA``."""
+    return f"stopped by {spec.early_stopping.label}" if spec.early_stopping else "stopped early"
 
 
 def number(value: float | None) -> str:

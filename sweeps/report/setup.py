@@ -7,10 +7,19 @@ from typing import Any
 from sweeps.analysis.advice import gradients_note
 from sweeps.analysis.descriptions import plan
 from sweeps.record.state import SweepState
+from sweeps.spec.methods import Sampler
 from sweeps.spec.model import MEASURING, Spec, name_in
-from sweeps.spec.sections import NOISY, Dimension, Scheduler
+from sweeps.spec.sections import NOISY, Dimension
 from sweeps.spec.space import budget_of
-from sweeps.spec.starting import n_starting_points, third
+from sweeps.spec.starting import n_random, n_starting_points
+
+_SAMPLERS: Mapping[Sampler, str] = {
+    "tpe": "TPE (Optuna), multivariate",
+    "random": "random search (Optuna)",
+    "cmaes": "CMA-ES (cmaes), from the best of the trials before it",
+    "qmc": "QMC, a scrambled Sobol sequence (SciPy)",
+    "gp": "GP, a Gaussian process (Optuna) on normal scores",
+}
 
 
 def setup(state: SweepState) -> list[tuple[str, str]]:
@@ -99,13 +108,14 @@ def _range(dimension: Dimension) -> str:
 def _of_search(spec: Spec) -> list[tuple[str, str]]:
     if spec.is_grid or (spec.stages and not spec.search_stage):
         return []
-    stage = spec.search_stage
-    scheduler = stage.scheduler if stage else spec.scheduler
     concurrent = spec.budget.concurrent
     return [
         ("search budget", _budgets(spec)),
-        ("search method", "TPE (Optuna), multivariate, after the starting points"),
-        ("early stopping", _asha(scheduler)),
+        (
+            "search method",
+            _SAMPLERS[spec.search_sampler] + (", after the starting points" if spec.stages else ""),
+        ),
+        ("early stopping", _early_stopping(spec)),
         ("trials at a time", str(concurrent) if concurrent else "as many as fit (default)"),
     ]
 
@@ -114,7 +124,8 @@ def _budgets(spec: Spec) -> str:
     stage = spec.search_stage
     if stage is None:
         n = spec.budget.trials or 0
-        return f"{n} trials, of which the first {third(n)} random"
+        first = n_random(spec)
+        return f"{n} trials, of which the first {first} random" if 0 < first < n else f"{n} trials"
     unit = "trials" if stage.trials_per_arm else "epochs"
     return "; ".join(
         f"{' '.join(map(str, tuned.values()))}: {budget_of(spec, tuned)} {unit}, "
@@ -123,11 +134,11 @@ def _budgets(spec: Spec) -> str:
     )
 
 
-def _asha(scheduler: Scheduler | None) -> str:
-    if scheduler is None:
+def _early_stopping(spec: Spec) -> str:
+    rule = spec.early_stopping
+    if rule is None:
         return "none"
-    asha = scheduler.asha
-    return f"ASHA with grace_epochs {asha.grace_epochs}, reduction_factor {asha.reduction_factor:g}"
+    return f"{rule.label} with {', '.join(f'{name} {value:g}' for name, value in rule)}"
 
 
 def _of_confirm(spec: Spec) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
-from sweeps.report.labels import interval, number, seeds_to_decide, typical
+from sweeps.report.labels import interval, number, seeds_to_decide, stopped_by, typical
 from sweeps.spec.claim import Claim
 
 
@@ -62,7 +62,7 @@ def search_table(state: SweepState) -> Table | None:
         for arm in state.arms():
             trials = in_stratum(state.of_stage(SEARCH, arm), stratum)
             rows.append([*map(str, stratum.values()), arm, *_search_cells(state, trials)])
-    ends, best_score = ["finished", "stopped by ASHA", "diverged", "failed"], f"best {spec.objective.metric}"
+    ends, best_score = ["finished", stopped_by(spec), "diverged", "failed"], f"best {spec.objective.metric}"
     names = [*spec.strata[0], spec.compared, "best configuration"]
     return Table(
         "The search", [*names, "trials", "epochs in total", *ends, best_score], rows, words=len(names)

@@ -1,1 +1,1 @@
-"""Chooses the trials of a search with Optuna and stops some early with ASHA, separately for every arm."""
+"""Chooses the trials of a search and stops some of them early, separately for every arm."""

@@ -29,7 +29,9 @@ def known_trials(state: SweepState) -> list[KnownTrial]:
 
 
 def reports(state: SweepState, events: Iterable[Event]) -> Iterator[Report]:
-    """Yield the reports of the search's trials for its scheduler, in the order of the journal."""
+    """Yield the trials of the search for its scheduler, by number, then their reports as in the journal."""
+    for trial in state.of_stage(SEARCH):
+        yield Report(trial.id, state.spec.searched_of(trial.hyperparameters), None)
     for event in events:
         if event["event"] == "epoch" and (trial := state.trials[event["trial"]]).stage == SEARCH:
             result = {"epoch": event["epoch"], OBJECTIVE: _score(state.spec, event["metrics"])}

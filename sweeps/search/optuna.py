@@ -8,17 +8,20 @@ import numpy as np
 import optuna
 import scipy
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import TPESampler
-from optuna.trial import TrialState
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
 
+from sweeps.search.samplers import cmaes_point, gp_point, qmc_point
+from sweeps.search.unit_cube import value_at
 from sweeps.spec.model import Spec
-from sweeps.spec.sections import Dimension, Scalar
+from sweeps.spec.sections import Scalar
 from sweeps.spec.space import SearchSpace, searched_by
 from sweeps.spec.starting import design_size, n_starting_points
 
 
 def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, Any]]:
-    """List the points that an arm tries first, before TPE has enough trials to learn from.
+    """List the points that an arm tries first, before its sampler has enough trials to learn from.
 
     They take at most a third of the budget, and come from one design for all arms, so that none owes its
     result to a lucky learning rate. In the design every dimension has p levels, and every pair of dimensions
@@ -35,7 +38,7 @@ def starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> list[dict[str, A
         rows = [row for row in rows if all(row[index] * levels < 1 for index in missing)] or rows[:1]
     return [
         {
-            name: _quantile(spec.search[name], q)
+            name: value_at(spec.search[name], q)
             for name, q in zip(spec.search, row, strict=True)
             if name in own
         }
@@ -51,15 +54,6 @@ def _design(spec: Spec) -> tuple[list[list[float]], int]:
     return sampler.random(n).tolist(), levels
 
 
-def _quantile(dimension: Dimension, q: float) -> Scalar:
-    if dimension.values:
-        return dimension.values[int(q * len(dimension.values))]
-    low, high = dimension.bounds
-    if dimension.int_uniform:
-        return int(low + q * (high - low + 1))
-    return float(low * (high / low) ** q if dimension.log_uniform else low + q * (high - low))
-
-
 class OptunaStudy:
     """One Optuna study, through its ask-and-tell interface.
 
@@ -71,22 +65,41 @@ class OptunaStudy:
         self, spec: Spec, space: SearchSpace, start: Sequence[Mapping[str, Any]] = (), *, random: int
     ) -> None:
         """Create a study that first tries the points in ``start``, and samples at random up to ``random``."""
-        self._seed, self._space, self._start, self._random = spec.seed, space, start, random
-        larger_is_better = spec.objective.mode == "max"
-        self._study = optuna.create_study(direction="maximize" if larger_is_better else "minimize")
+        self._spec, self._space, self._start, self._random = spec, space, start, random
+        self._maximize = spec.objective.mode == "max"
+        self._study = optuna.create_study(direction="maximize" if self._maximize else "minimize")
         self._asked: dict[str, optuna.Trial] = {}
 
     def ask(self, trial: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Suggest a trial's configuration; ``point`` is the one it has if an earlier driver started it."""
         n = len(self._asked)
-        if point is None and n < len(self._start):
-            point = self._start[n]
+        point = self._chosen(n) if point is None else point
         if point is not None:
             self._study.enqueue_trial(dict(point))
-        self._study.sampler = _sampler(self._seed, n, self._random)
+        self._study.sampler = _sampler(self._spec, n, self._random)
         asked = self._asked[trial] = self._study.ask()
         arm_and_seed = self._space(asked)
         return {**asked.params, **arm_and_seed}
+
+    def _chosen(self, n: int) -> Mapping[str, Any] | None:
+        """Return the nth point if it is not left to Optuna's samplers."""
+        if n < len(self._start):
+            return self._start[n]
+        sampler, search, seed = self._spec.search_sampler, self._space.dimensions, _seed(self._spec, n)
+        if not search:
+            return {}
+        if sampler == "qmc":
+            return qmc_point(search, self._spec.seed, n - len(self._start))
+        if n < self._random:
+            return None
+        if sampler == "cmaes":
+            trials = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+            return cmaes_point(search, seed, self._random, trials, maximize=self._maximize)
+        if sampler == "gp":
+            return gp_point(
+                self._space, seed, self._study.get_trials(deepcopy=False), maximize=self._maximize
+            )
+        return None
 
     def tell(self, trial: str, score: float | None) -> None:
         """Learn the score of a trial; nothing is learned if it failed, with a score of None."""
@@ -94,17 +107,35 @@ class OptunaStudy:
         self._study.tell(self._asked[trial], score, state)
 
 
-def _sampler(seed: int, n: int, random: int) -> TPESampler:
-    """Build the sampler of the nth suggestion: tree-structured Parzen estimators, after ``random`` trials.
+def _seed(spec: Spec, n: int) -> int:
+    return int(np.random.SeedSequence([spec.seed, n]).generate_state(1)[0])
 
-    They model the joint space (multivariate), separately for each set of dimensions that apply together
-    (group), so that a joint search models sigma per noise mode.
+
+class _TPESampler(TPESampler):
+    """Lets a running trial count with the hyperparameters that apply to it.
+
+    Optuna also counts what it sampled for those that do not, which a study that is rebuilt does not have.
     """
+
+    @override
+    def _get_params(self, trial: FrozenTrial, study: optuna.Study) -> dict[str, Any]:
+        return trial.params
+
+
+def _sampler(spec: Spec, n: int, random: int) -> BaseSampler:
+    """Build the sampler of the nth suggestion, for what is not chosen without Optuna.
+
+    Tree-structured Parzen estimators, after ``random`` trials, model the joint space (multivariate),
+    separately for each set of dimensions that apply together (group), so that a joint search models sigma
+    per noise mode.
+    """
+    if spec.search_sampler != "tpe":
+        return RandomSampler(_seed(spec, n))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(
+        return _TPESampler(
             n_startup_trials=random,
-            seed=int(np.random.SeedSequence([seed, n]).generate_state(1)[0]),
+            seed=_seed(spec, n),
             multivariate=True,
             group=True,
             constant_liar=True,

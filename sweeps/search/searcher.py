@@ -17,7 +17,7 @@ from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id
 from sweeps.search.optuna import OptunaStudy, starting_points
 from sweeps.spec.model import Spec
 from sweeps.spec.space import SearchSpace, budget_of
-from sweeps.spec.starting import third
+from sweeps.spec.starting import n_random
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class ArmSearcher(Searcher):
     ) -> None:
         name = self._suggested[trial_id][TRIAL]
         self._running.discard(name)
-        # Tune passes the last epoch of a trial that ASHA stops only here, not to on_trial_result.
+        # Tune passes the last epoch of a trial that is stopped early only here, not to on_trial_result.
         self._count(name, result or {})
         score = None if error or not result else result[OBJECTIVE]
         self._studies[self._arm_of[name]].tell(name, score)
@@ -148,7 +148,7 @@ def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
     if stage is None:
         trials = spec.budget.trials or 0
         return ArmSearcher(
-            [OptunaStudy(spec, SearchSpace(spec), random=third(trials))], [trials], known=known
+            [OptunaStudy(spec, SearchSpace(spec), random=n_random(spec))], [trials], known=known
         )
     studies = []
     for tuned in spec.tuned:

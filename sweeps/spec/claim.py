@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from sweeps.errors import shown
-from sweeps.spec.sections import Model, Range, Scalar, Value, is_value
+from sweeps.spec.base import Model
+from sweeps.spec.sections import Range, Scalar, Value, is_value
 
 
 def _as_list(value: Any) -> Any:

@@ -9,15 +9,15 @@ from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
 from sweeps.errors import Mistake, SpecError, SweepError
+from sweeps.spec.base import Model
 from sweeps.spec.claim import Claim
+from sweeps.spec.methods import MaybeScheduler, Rule, Sampler
 from sweeps.spec.sections import (
     MOST_TRIALS,
     Budget,
     Compared,
     ConfirmStage,
     Dimension,
-    MaybeScheduler,
-    Model,
     Objective,
     Resources,
     Scalar,
@@ -79,7 +79,12 @@ class Spec(Model):
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
     budget: Budget = Budget()
-    scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
+    sampler: Sampler | None = Field(
+        None, description="in a search without stages, how trials are chosen: tpe, random, cmaes, qmc or gp"
+    )
+    scheduler: MaybeScheduler = Field(
+        None, description="how trials are stopped early: none, asha, hyperband or median"
+    )
     claims: list[Claim] = Field([], description="expected results, judged in the report")
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
@@ -170,6 +175,17 @@ class Spec(Model):
     def search_stage(self) -> SearchStage | None:
         """The search stage of a comparison; None if its configurations are given, and for other sweeps."""
         return self.stages.search if self.stages else None
+
+    @property
+    def search_sampler(self) -> Sampler:
+        """What chooses the trials of a search."""
+        return self.search_stage.sampler if self.search_stage else self.sampler or "tpe"
+
+    @property
+    def early_stopping(self) -> Rule | None:
+        """The rule that stops trials of a search or grid early; None for no early stopping."""
+        scheduler = self.search_stage.scheduler if self.search_stage else self.scheduler
+        return scheduler.rule if scheduler else None
 
     @property
     def confirm(self) -> ConfirmStage | None:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,6 +15,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from sweeps.errors import shown
+from sweeps.spec.base import Model
+from sweeps.spec.methods import MaybeScheduler, Sampler
 from trainables.declarations.hyperparameters import MOST_SIGMAS, NOISE_MODES, Equal, Sigma, each_once
 
 Scalar = bool | int | float | str | None
@@ -74,12 +75,6 @@ When = Annotated[
 ]
 
 
-class Model(BaseModel):
-    """A section that refuses unknown keys, values of another type, and numbers that are not finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 def _list_or_one_kind(schema: dict[str, Any]) -> None:
     mapping = {**schema, "oneOf": [{"required": [kind]} for kind in KINDS]}
     schema.clear()
@@ -91,7 +86,7 @@ class Dimension(Model):
 
     model_config = ConfigDict(json_schema_extra=_list_or_one_kind)
 
-    choice: Values | None = Field(None, description="one of these values, chosen by Optuna")
+    choice: Values | None = Field(None, description="one of these values, chosen by the sampler")
     grid: Values | None = Field(None, description="all of these values, in full factorial")
     grid_by_arm: dict[str, Values] | None = Field(
         None,
@@ -205,32 +200,6 @@ class Budget(Model):
     )
 
 
-class ASHA(Model):
-    """Asynchronous successive halving (Li et al., 2020), which stops trials that are behind their peers."""
-
-    grace_epochs: int = Field(1, ge=1, description="epochs before a trial may be stopped")
-    reduction_factor: float = Field(3.0, ge=1.1, description="one trial in this many passes each rung")
-
-
-class Scheduler(Model):
-    """Early stopping."""
-
-    asha: ASHA = Field(description="such as {grace_epochs: 1, reduction_factor: 3}")
-
-
-def _or_none(value: Any) -> Any:
-    if value == "none":
-        return None
-    if value is not None and not isinstance(value, dict | Scheduler):
-        raise ValueError("must be none or {asha: {grace_epochs: ..., reduction_factor: ...}}")
-    return value
-
-
-MaybeScheduler = Annotated[
-    Scheduler | None, BeforeValidator(_or_none, json_schema_input_type=Scheduler | None | Literal["none"])
-]
-
-
 class SearchStage(Model):
     """The stage that tunes each arm by itself, with the same budget, on the validation split."""
 
@@ -238,7 +207,10 @@ class SearchStage(Model):
     epochs_per_arm: int | None = Field(
         None, ge=1, le=10**9, description="instead of trials_per_arm: epochs after which no trial starts"
     )
-    scheduler: MaybeScheduler = Field(None, description="none, or asha to stop trials early")
+    sampler: Sampler = Field("tpe", description="how trials are chosen: tpe, random, cmaes, qmc or gp")
+    scheduler: MaybeScheduler = Field(
+        None, description="how trials are stopped early: none, asha, hyperband or median"
+    )
 
 
 class ConfirmStage(Model):

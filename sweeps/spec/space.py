@@ -36,6 +36,11 @@ class SearchSpace:
         self._arm = dict(arm or {})
         self._names = in_order(spec.search)
 
+    @property
+    def dimensions(self) -> dict[str, Dimension]:
+        """The dimensions that apply to the arm, some of them perhaps only for some values of others."""
+        return {name: self._spec.search[name] for name in searched_by(self._spec, self._arm)}
+
     def __call__(self, trial: Suggester) -> dict[str, Any]:
         """Suggest every dimension that applies, and return the rest: the arm, and the seed of all trials."""
         chosen: dict[str, Any] = dict(self._arm)

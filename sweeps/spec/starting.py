@@ -1,4 +1,4 @@
-"""The number of starting points: those that a search tries before TPE has enough trials to learn from."""
+"""The number of starting points: those that a search tries before its sampler can learn from trials."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,14 @@ _PRIMES = (31, 29, 23, 19, 17, 13, 11, 7, 5, 3, 2)
 
 
 def third(trials: int) -> int:
-    """Return how many of an arm's trials may be chosen without TPE: a third of them, at least one."""
+    """Return how many of an arm's trials may be chosen without the sampler: a third of them, at least one."""
     return max(1, trials // 3)
+
+
+def n_random(spec: Spec) -> int:
+    """Count the trials of a search without stages that are drawn at random before its sampler chooses any."""
+    trials = spec.budget.trials or 0
+    return {"random": trials, "qmc": 0}.get(spec.search_sampler, third(trials))
 
 
 def trials_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
@@ -32,7 +38,7 @@ def design_size(spec: Spec) -> tuple[int, int]:
 
 
 def n_starting_points(spec: Spec, tuned: Mapping[str, Scalar]) -> int:
-    """Count the points that one of ``spec.tuned`` tries before TPE chooses any.
+    """Count the points that one of ``spec.tuned`` tries before its sampler chooses any.
 
     In a design that crosses p levels, p of its p^2 points have the lowest level of a dimension that the arm
     lacks, and one has those of two such dimensions.

@@ -76,6 +76,7 @@ def test_validate_prints_the_sweep_with_every_default(noisesweep, curves, file):
     resolved = yaml.safe_load(output)
     assert resolved["fixed"]["epochs"] == 4
     assert resolved["fixed"]["momentum"] == 0.9
+    assert (resolved["sampler"], resolved["scheduler"]) == ("tpe", "none")
     assert "2 trials of curves, at most 4 epochs each" in errors
 
 

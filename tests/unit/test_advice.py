@@ -16,8 +16,11 @@ SIGMA = {"log_uniform": [1e-4, 0.1], "when": "noisy"}
 LR = {"log_uniform": [1e-3, 0.1]}
 
 
-def searched(trials=12, claims=(), search=None, **changes):
-    stages = {"search": {"trials_per_arm": trials}, "confirm": {"seeds": 8}} | changes.pop("stages", {})
+def searched(trials=12, claims=(), search=None, sampler="tpe", **changes):
+    stages = {
+        "search": {"trials_per_arm": trials, "sampler": sampler},
+        "confirm": {"seeds": 8},
+    } | changes.pop("stages", {})
     arms = {"noise": ["none", "all", "layer"]}
     dimensions = {"sigma": SIGMA, "lr": LR} if search is None else search
     return comparison(*claims, compare=arms, search=dimensions, stages=stages, **changes)
@@ -40,6 +43,10 @@ def order(**changes):
         (searched(), []),
         (searched(11), ["11 trials an arm are too few to cross sigma and lr: use at least 12"]),
         (searched(1), ["TPE never chooses: with 1 trial an arm, all are starting points; use at least 12"]),
+        (
+            searched(1, sampler="gp"),
+            ["GP never chooses: with 1 trial an arm, all are starting points; use at least 12"],
+        ),
         # A single dimension has nothing to cross.
         (searched(4, search={"sigma": SIGMA}), []),
         # Four dimensions take three levels, in nine points.
@@ -159,16 +166,21 @@ def test_a_noisy_arm_that_is_like_none_may_have_been_switched_off():
     assert search_remarks(tuned(sigma=0.00101, lead=0.0, seeds=5)) == []
 
 
-def test_a_search_without_tpe_is_told():
-    assert search_remarks(tuned(trials=4)) == [
-        "TPE never chose in these arms, as all of their trials are starting points: all, layer"
+SAMPLERS = [("tpe", "TPE"), ("random", "Random search"), ("cmaes", "CMA-ES"), ("qmc", "QMC"), ("gp", "GP")]
+
+
+@pytest.mark.parametrize(("sampler", "name"), SAMPLERS)
+def test_a_search_without_its_sampler_is_told(sampler, name):
+    assert search_remarks(tuned(trials=4, sampler=sampler)) == [
+        f"{name} never chose in these arms, as all of their trials are starting points: all, layer"
     ]
-    assert search_remarks(tuned(trials=5)) == []
+    assert search_remarks(tuned(trials=5, sampler=sampler)) == []
 
 
-def test_a_choice_that_tpe_did_not_better_is_told():
-    assert search_remarks(tuned(gain=-0.001)) == [
-        "TPE found nothing better than a starting point in these arms: none, all, layer"
+@pytest.mark.parametrize(("sampler", "name"), SAMPLERS)
+def test_a_choice_that_the_sampler_did_not_better_is_told(sampler, name):
+    assert search_remarks(tuned(gain=-0.001, sampler=sampler)) == [
+        f"{name} found nothing better than a starting point in these arms: none, all, layer"
     ]
 
 

@@ -28,7 +28,7 @@ JUDGED = (
 )
 NEEDS_STAGES = "needs stages, such as {search: {trials_per_arm: 20}, confirm: {seeds: 10}}, or mode: grid"
 NEEDS_SEEDS = "needs seeds to judge by, from stages.confirm or mode: grid"
-SEARCH_KEYS = "epochs_per_arm, scheduler or trials_per_arm"
+SEARCH_KEYS = "epochs_per_arm, sampler, scheduler or trials_per_arm"
 GRID_METRIC = one_of(sorted([*Digits.metrics(), *CURVATURE]))
 ANY_METRIC = one_of(sorted([*Digits.metrics(), *Digits.test_metrics(), *CURVATURE]))
 STAGES = COMPARE[COMPARE.index("stages") : COMPARE.index("objective")]
@@ -286,7 +286,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     ),
     (
         "{trials_per_arm: 3}",
-        "{trials_per_arm: 3, scheduler: asha}",
+        "{trials_per_arm: 3, scheduler: ahsa}",
         f"8: stages.search.scheduler: {SCHEDULER}",
     ),
     (
@@ -341,7 +341,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     # A key whose form is wrong does not hide a mistake in the key beside it.
     (
         "{trials_per_arm: 3}\n  confirm: {seeds: 2}",
-        "{trials_per_arm: 1, scheduler: asha}\n  confirm: {seeds: 1, top: 2}",
+        "{trials_per_arm: 1, scheduler: ahsa}\n  confirm: {seeds: 1, top: 2}",
         f"8: stages.search.scheduler: {SCHEDULER}",
         "9: stages.confirm.seeds: must be greater than or equal to 2, got 1",
         "9: stages.confirm.top: must be at most the 1 trials_per_arm, got 2",
@@ -352,7 +352,9 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "11: budget.trials: leave it out: the stages set the number of trials",
     ),
     ("claims:\n", "scheduler: {asha: {}}\nclaims:\n", "11: scheduler: put it in stages.search"),
-    ("claims:\n", "scheduler: asha\nclaims:\n", f"11: scheduler: {SCHEDULER}"),
+    ("claims:\n", "scheduler: asha\nclaims:\n", "11: scheduler: put it in stages.search"),
+    ("claims:\n", "scheduler: ahsa\nclaims:\n", f"11: scheduler: {SCHEDULER}"),
+    ("claims:\n", "sampler: tpe\nclaims:\n", "11: sampler: put it in stages.search"),
     (
         "claims:\n",
         "seeds: 3\nclaims:\n",
@@ -737,6 +739,12 @@ IN_A_GRID: list[tuple[str, ...]] = [
         "seeds: 3\nscheduler: {asha: {grace_epochs: 1}}",
         "9: scheduler: leave it out: trials that are stopped early cannot be compared",
     ),
+    (
+        "seeds: 3",
+        "seeds: 3\nscheduler: median",
+        "9: scheduler: leave it out: trials that are stopped early cannot be compared",
+    ),
+    ("seeds: 3", "seeds: 3\nsampler: random", "9: sampler: leave it out: a grid runs all combinations"),
     (
         "seeds: 3",
         "seeds: 3\nstages: {search: {trials_per_arm: 3}, confirm: {seeds: 3}}",

@@ -98,8 +98,45 @@ def test_weight_noise_is_described():
     assert "weight_noise empty (default)" in fixed(grid())
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "text"),
+    [
+        ("none", "none"),
+        ("asha", "ASHA with grace_epochs 1, reduction_factor 3"),
+        ("hyperband", "Hyperband with grace_epochs 1, reduction_factor 3"),
+        ({"median": {"grace_epochs": 2}}, "the median rule with grace_epochs 2, min_trials 3"),
+    ],
+)
+def test_early_stopping_is_described_by_its_name(scheduler, text, tmp_path):
+    stages = {"search": {"trials_per_arm": 5, "scheduler": scheduler}, "confirm": {"seeds": 6}}
+    assert setup_of(comparison(stages=stages))["early stopping"] == text
+    report = Report(made_comparison(stages=stages), tmp_path)
+    name = "stopped early" if text == "none" else f"stopped by {text.split(' with')[0]}"
+    assert name in report.tables["The search"][0]
+    assert f"Trials {name}" in report.text
+
+
+@pytest.mark.parametrize(
+    ("sampler", "method", "budget"),
+    [
+        (
+            "tpe",
+            "TPE (Optuna), multivariate, after the starting points",
+            "20 trials, of which the first 6 random",
+        ),
+        ("random", "random search (Optuna), after the starting points", "20 trials"),
+        ("qmc", "QMC, a scrambled Sobol sequence (SciPy), after the starting points", "20 trials"),
+    ],
+)
+def test_the_sampler_is_described(sampler, method, budget):
+    stages = {"search": {"trials_per_arm": 5, "sampler": sampler}}
+    assert setup_of(comparison(stages=stages))["search method"] == method
+    facts = setup_of(joint(sampler=sampler))
+    assert facts["search method"] == method.split(", after")[0]
+    assert facts["search budget"] == budget
+
+
 def test_a_joint_search_and_a_grid_are_described():
-    assert setup_of(joint())["search budget"] == "20 trials, of which the first 6 random"
     by_arm = {"sigma": {"grid_by_arm": {"all": [0.003, 0.03], "after_all": [0.001]}}}
     facts = setup_of(grid(search=by_arm, compare={"noise": ["none", "all", "after_all"]}))
     assert facts["grid"] == "sigma grid (all: 0.003, 0.03; after_all: 0.001)"

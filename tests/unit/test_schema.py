@@ -17,6 +17,8 @@ GOOD = {
     "base": BASE,
     "grid": f"{GRID}seeds: 3\nscheduler: none\n",
     "comparison": COMPARE,
+    "a scheduler by its name": COMPARE.replace("arm: 3}", "arm: 3, scheduler: hyperband, sampler: gp}"),
+    "a scheduler with its keys": COMPARE.replace("arm: 3}", "arm: 3, scheduler: {median: {min_trials: 4}}}"),
     "curves": CURVES,
     "across": ACROSS,
     "given": GIVEN,
@@ -71,7 +73,9 @@ BAD = [
     ("name: study\n", "", ""),
     ("trainable: digits", "trainable: digit", "trainable"),
     ("name: study", "name: study\nbugdet: 1", ""),
-    ("name: study", "name: study\nscheduler: asha", "scheduler"),
+    ("name: study", "name: study\nscheduler: ahsa", "scheduler"),
+    ("name: study", "name: study\nscheduler: {asha: {}, median: {}}", "scheduler"),
+    ("name: study", "name: study\nsampler: tep", "sampler"),
     ("name: study", "name: study\nscheduler: {asha: {grace: 1}}", "scheduler"),
     ("name: study", "name: study\nseed: 1.5", "seed"),
 ]
@@ -85,7 +89,7 @@ BAD_COMPARISONS = [
     ("search: {trials_per_arm: 3}", "serch: {trials_per_arm: 3}", "stages"),
     ("{trials_per_arm: 3}", "{trials: 3}", "stages"),
     ("{trials_per_arm: 3}", "{trials_per_arm: 0}", "stages"),
-    ("{trials_per_arm: 3}", "{trials_per_arm: 3, scheduler: asha}", "stages"),
+    ("{trials_per_arm: 3}", "{trials_per_arm: 3, scheduler: ahsa}", "stages"),
     ("{seeds: 2}", "{seeds: 1}", "stages"),
     ("{seeds: 2}", "{seeds: 2, curvature: always}", "stages"),
     ("{seeds: 2}", "{seeds: 2, weight_noise: [0]}", "stages"),
@@ -159,7 +163,19 @@ def test_accepts_every_form_of_a_study(path, profile, validator):
     validator.validate(yaml.safe_load(load_spec(path, profile=profile).resolved))
 
 
-MODELS = ["Objective", "Budget", "ASHA", "Resources", "Stages", "SearchStage", "ConfirmStage", "Claim"]
+MODELS = [
+    "Objective",
+    "Budget",
+    "ASHA",
+    "Hyperband",
+    "Median",
+    "Scheduler",
+    "Resources",
+    "Stages",
+    "SearchStage",
+    "ConfirmStage",
+    "Claim",
+]
 
 
 def test_every_key_and_hyperparameter_is_described(validator):

@@ -106,7 +106,8 @@ KINDS_OR_WHEN = "choice, grid, grid_by_arm, int_uniform, log_uniform, uniform or
 NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
 ONE_VALUE = "must be one value (a number, text, true or false)"
 MAPPING = "must be a mapping of keys"
-SCHEDULER = "must be none or {asha: {grace_epochs: ..., reduction_factor: ...}}"
+SCHEDULER = "must be none, asha, hyperband or median, or one with its keys, such as {asha: {grace_epochs: 2}}"
+ONE_RULE = "must have exactly one of asha, hyperband or median, such as {asha: {grace_epochs: 2}}"
 
 
 def read(folder: Path, text: str | bytes, *overrides: str) -> Spec:
@@ -159,10 +160,40 @@ TOP = [
         "resources.cpus: 'cpus' is not known; did you mean 'cpu'? it can be cpu, custom, gpu or memory",
     ),
     ("resources: [1]", f"resources: {MAPPING}, got [1]"),
-    ("scheduler: asha", f"scheduler: {SCHEDULER}"),
+    ("scheduler: ahsa", f"scheduler: {SCHEDULER}"),
     ("scheduler: [asha]", f"scheduler: {SCHEDULER}"),
-    ("scheduler: {}", "scheduler.asha: is missing: such as {grace_epochs: 1, reduction_factor: 3}"),
-    ("scheduler: {asha: }", f"scheduler.asha: {MAPPING}, got nothing"),
+    ("scheduler: {}", f"scheduler: {ONE_RULE}"),
+    ("scheduler: {asha: }", f"scheduler: {ONE_RULE}"),
+    ("scheduler: {asha: {}, median: {}}", f"scheduler: {ONE_RULE}"),
+    ("scheduler: {median: 3}", f"scheduler.median: {MAPPING}, got 3"),
+    (
+        "scheduler: {asah: {}}",
+        "scheduler.asah: 'asah' is not known; did you mean 'asha'? it can be asha, hyperband or median",
+    ),
+    ("sampler: tep", "sampler: must be 'tpe', 'random', 'cmaes', 'qmc' or 'gp', got 'tep'"),
+    (
+        "sampler: cmaes",
+        "sampler: cmaes searches ranges of numbers, and noise is a list: use gp, tpe, qmc or random",
+    ),
+    (
+        "sampler: gp",
+        "sampler: gp cannot search sigma, as it depends on noise: use tpe, qmc or random",
+    ),
+    (
+        "scheduler: {hyperband: {grace_epochs: 2}}",
+        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by "
+        "reduction_factor 3, or no trial is ever stopped, got 2",
+    ),
+    (
+        "scheduler: {hyperband: {reduction_factor: 5}}",
+        "scheduler.hyperband.grace_epochs: must be at most the 4 epochs of a trial divided by "
+        "reduction_factor 5, or no trial is ever stopped, got 1",
+    ),
+    (
+        "scheduler: {median: {grace_epochs: 4}}",
+        "scheduler.median.grace_epochs: must be below the 4 epochs of a trial, or no trial is ever stopped, "
+        "got 4",
+    ),
     (
         "scheduler: {asha: {grace: 1}}",
         "scheduler.asha.grace: 'grace' is not known; did you mean 'grace_epochs'? "
@@ -184,9 +215,11 @@ TOP = [
 ]
 
 
-@pytest.mark.parametrize(("line", "message"), TOP, ids=[line for line, _ in TOP])
-def test_mistake_in_a_key_at_the_top(line, message, tmp_path):
-    assert mistakes(tmp_path, f"{BASE}{line}\n") == [f"11: {message}"]
+@pytest.mark.parametrize(
+    ("line", "messages"), [(line, messages) for line, *messages in TOP], ids=[line for line, *_ in TOP]
+)
+def test_mistake_in_a_key_at_the_top(line, messages, tmp_path):
+    assert mistakes(tmp_path, f"{BASE}{line}\n") == [f"11: {message}" for message in messages]
 
 
 # What replaces `epochs: 4`, on line 3.
@@ -626,7 +659,7 @@ def test_shipped_studies(file):
 
 # Every key of a comparison.
 EVERY_STAGE = (
-    "stages.search={epochs_per_arm: 9, scheduler: {asha: {}}}",
+    "stages.search={epochs_per_arm: 9, sampler: qmc, scheduler: {median: {}}}",
     "stages.confirm={seeds: 3, top: 2, curvature: end}",
     "question=Which?",
     "claims=[{name: a, metric: val_loss, equal: [none, all], within: 1, reach: common},"
@@ -675,7 +708,8 @@ SCALARS = st.one_of(
 )
 WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
-    "scheduler asha grace_epochs int none compare stages claims mode question trials_per_arm epochs_per_arm "
+    "scheduler asha hyperband median sampler gp grace_epochs int "
+    "none compare stages claims mode question trials_per_arm epochs_per_arm "
     "confirm top curvature weight_noise metric better worse equal within reach common epoch where layer "
     "val_accuracy end"
 )
@@ -855,6 +889,19 @@ class Built:
         return sorted(epoch for epoch, _ in scheduler._brackets[0]._rungs)
 
     @property
+    def graces(self) -> list[float]:
+        """The epochs before which no trial is stopped, in each bracket of Hyperband."""
+        return [asha._brackets[0]._rungs[-1][0] for asha in self.of_arm("_ashas") or []]
+
+    def of_arm(self, name: str) -> Any:
+        return getattr(self.tune.scheduler._schedulers[0], name, None)
+
+    @property
+    def sampler(self) -> str:
+        """What the first arm's study chooses its first point without a starting point with."""
+        return str(self.tune.search_alg._studies[0]._spec.search_sampler)
+
+    @property
     def n_selected(self) -> int:
         """The number of points that the confirm stage takes of an arm with three."""
         state = SweepState(self.spec)
@@ -919,6 +966,18 @@ def mean_difference(built: Built) -> float:
     return built.judged.evidence.differences[0].mean
 
 
+# Keys of other schedulers than ASHA; the same in both places of a scheduler.
+RULES = [
+    (
+        "hyperband.grace_epochs",
+        "hyperband: {grace_epochs: 2, reduction_factor: 2}",
+        lambda b: b.graces,
+        [2, 4],
+    ),
+    ("hyperband.reduction_factor", "hyperband: {reduction_factor: 2}", lambda b: b.graces, [1, 2, 4]),
+    ("median.grace_epochs", "median: {grace_epochs: 2}", lambda b: b.of_arm("_grace_period"), 2),
+    ("median.min_trials", "median: {min_trials: 5}", lambda b: b.of_arm("_min_samples_required"), 5),
+]
 # A key, overrides that change it, where its effect shows, and the value there.
 ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ("name", ("name=other",), lambda built: Path(built.run.storage_path).parts[-3], "other"),
@@ -965,6 +1024,13 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: built.rungs,
         [1, 2, 4],
     ),
+    *(
+        (f"{above}scheduler.{key}", (f"{above}scheduler={{{override}}}",), arrives, value)
+        for above in ("", "stages.search.")
+        for key, override, arrives, value in RULES
+    ),
+    ("sampler", ("sampler=qmc",), lambda built: built.sampler, "qmc"),
+    ("stages.search.sampler", ("stages.search.sampler=random",), lambda built: built.sampler, "random"),
     ("resources.cpu", ("resources.cpu=2",), lambda built: built.resources.get("CPU"), 2),
     ("resources.gpu", ("resources.gpu=0.5",), lambda built: built.resources.get("GPU"), 0.5),
     ("resources.memory", ("resources.memory=2",), lambda built: built.resources.get("memory"), 2 * 2**30),

@@ -11,18 +11,19 @@ from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.importance import FEWEST_TRIALS, importances
 from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Series
-from sweeps.report.labels import label_of
+from sweeps.report.labels import label_of, stopped_by
 from sweeps.report.styles import Style
+from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
-from sweeps.spec.starting import n_starting_points, third, trials_of
+from sweeps.spec.starting import n_random, n_starting_points, trials_of
 
 # These differ from the colours of the noise modes.
 _COLORS = {"finished": "#009E73", "diverged": "#CC79A7", "failed": "#7F4F24"}
 
 
 def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: Mapping[str, Style]) -> Chart:
-    """Chart the best score so far of each arm, by its number of trials, and where TPE begins."""
+    """Chart the best score so far of each arm, by its number of trials, and where the sampler begins."""
     spec, trials = state.spec, in_stratum(state.of_stage(SEARCH), stratum)
     arms = [str(arm) for arm in spec.arms]
     series = []
@@ -31,19 +32,17 @@ def search_progress(state: SweepState, stratum: Mapping[str, Scalar], style_of: 
         line = Series(name, style_of[name], range(1, len(best) + 1), best, "step")
         # Lines get thinner from arm to arm, so that one shows on both sides of another on the same scores.
         series.append(replace(line, width=2 + 0.8 * (len(arms) - 1 - index)))
-    marks = _starts_of_tpe(spec, stratum)
+    marks, sampler = _starts_of_sampler(spec, stratum), SAMPLERS[spec.search_sampler]
     caption = "Best score so far of each arm. "
     if marks:
         caption += (
             "Up to its dashed line an arm tries starting points that were fixed beforehand. Only after it, "
-            "where TPE chooses, does a flat end suggest that more trials would change little."
+            f"where {sampler} chooses, does a flat end suggest that more trials would change little."
         )
     elif spec.search_stage:
-        caption += "All trials had starting points that were fixed beforehand: TPE never chose any."
-    else:
-        caption += (
-            f"The first {third(spec.budget.trials or 0)} trials of the search, over all arms, were random."
-        )
+        caption += f"All trials had starting points that were fixed beforehand: {sampler} never chose any."
+    elif first := n_random(spec):
+        caption += f"The first {first} trials of the search, over all arms, were random."
     title, y_label = "Best score found by the search", label_of(spec.objective.metric)
     return Chart("search", title, "trials of the arm", y_label, series, caption, integer_x=True, marks=marks)
 
@@ -59,8 +58,8 @@ def _best_so_far(state: SweepState, trials: Sequence[TrialRecord]) -> list[float
     return best
 
 
-def _starts_of_tpe(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[float, str]]:
-    """Return where TPE chooses an arm's points for the first time, with the arms if that differs."""
+def _starts_of_sampler(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[float, str]]:
+    """Return where the sampler chooses an arm's points for the first time, with the arms if that differs."""
     names_at: dict[int, list[str]] = {}
     of_stratum = [tuned for tuned in spec.tuned if stratum.items() <= tuned.items()]
     for tuned in of_stratum if spec.search_stage else []:
@@ -69,8 +68,9 @@ def _starts_of_tpe(spec: Spec, stratum: Mapping[str, Scalar]) -> list[tuple[floa
             names_at.setdefault(start, []).append(str(tuned[spec.compared]))
     # The arms of the most frequent number are not listed.
     usual = max(names_at, key=lambda start: len(names_at[start]), default=0)
+    begins = f"{SAMPLERS[spec.search_sampler]} begins"
     return [
-        (start + 0.5, "TPE begins" if start == usual else f"TPE begins: {', '.join(names)}")
+        (start + 0.5, begins if start == usual else f"{begins}: {', '.join(names)}")
         for start, names in names_at.items()
     ]
 
@@ -89,7 +89,7 @@ def trial_ends(state: SweepState, stratum: Mapping[str, Scalar]) -> Chart:
     for status, color in _COLORS.items():
         if chosen := [trial for trial in trials if trial.status == status]:
             series.append(_counts(status, Style(color, "circle", "solid"), names, chosen))
-    title = "Trials stopped by ASHA" if stopped else "How the trials of the search ended"
+    title = f"Trials {stopped_by(state.spec)}" if stopped else "How the trials of the search ended"
     caption = "Trials of each arm's search, by how they ended."
     layout: dict[str, Any] = {"categories": names, "horizontal": True, "stacked": True}
     return Chart("stopped", title, state.spec.compared, "trials", series, caption, **layout)

@@ -53,6 +53,8 @@ def _beside_stages(draft: Draft) -> Iterator[Problem]:
         yield ("budget", "trials"), "leave it out: the stages set the number of trials"
     if draft.content.get("scheduler") not in (None, "none"):
         yield ("scheduler",), "put it in stages.search"
+    if draft.content.get("sampler") is not None:
+        yield ("sampler",), "put it in stages.search"
     if draft.valid(1, "seeds") != 1:
         yield ("seeds",), "leave it out: stages.confirm.seeds sets the seeds"
 
@@ -132,16 +134,58 @@ def _no_trials(draft: Draft) -> Iterator[Problem]:
         yield ("budget", "trials"), "leave it out: a grid counts its own trials (points x seeds)"
 
 
+def check_sampler(draft: Draft) -> Iterator[Problem]:
+    """Check that a sampler can model what is searched; a grid has nothing to sample."""
+    location = ("stages", "search", "sampler") if draft.stages else ("sampler",)
+    sampler = draft.valid(None, *location)
+    if sampler is None:
+        return
+    searched = {
+        name: each for name, each in draft.dimensions.items() if name not in (draft.compared, draft.across)
+    }
+    if not draft.stages and (draft.is_grid or all(each.is_grid for each in searched.values())):
+        yield location, "leave it out: a grid runs all combinations"
+        return
+    for name, dimension in searched.items():
+        parent = next((parent for parent in dimension.when or {} if parent in searched), None)
+        if sampler == "cmaes" and dimension.values:
+            # A dimension can depend on a list alone, so that none is left that depends on another.
+            yield (
+                location,
+                f"cmaes searches ranges of numbers, and {name} is a list: use gp, tpe, qmc or random",
+            )
+            return
+        if sampler == "gp" and parent:
+            yield location, f"gp cannot search {name}, as it depends on {parent}: use tpe, qmc or random"
+            return
+
+
 def check_scheduler(draft: Draft) -> Iterator[Problem]:
     location = ("stages", "search", "scheduler") if draft.stages else ("scheduler",)
-    scheduler = draft.section(*location)
-    if draft.has_claims and scheduler and not draft.stages:
+    written = draft.section(*location[:-1]).get("scheduler")
+    if written is None or written == "none":
+        return
+    if draft.has_claims and not draft.stages:
         yield location, "leave it out: trials that are stopped early cannot be compared"
-    if "asha" in scheduler and "epochs" not in draft.broken:
-        grace, epochs = draft.valid(1, *location, "asha", "grace_epochs"), draft.most_epochs
-        if grace >= epochs:
-            rule = f"must be below the {epochs} epochs of a trial, or no trial is ever stopped"
-            yield (*location, "asha", "grace_epochs"), f"{rule}, got {grace}"
+    if "epochs" not in draft.broken:
+        yield from _never_stops(draft, location, written)
+
+
+def _never_stops(draft: Draft, location: tuple[str, ...], written: object) -> Iterator[Problem]:
+    """Check that a scheduler, given by its name or with its keys, can stop the longest trial."""
+    epochs, given = draft.most_epochs, draft.section(*location)
+    for rule in given or [str(written)]:
+        grace = draft.valid(1, *location, rule, "grace_epochs")
+        # Hyperband's last bracket stops no trial, so that it needs two.
+        factor = draft.valid(3.0, *location, rule, "reduction_factor") if rule == "hyperband" else None
+        if factor and grace * factor > epochs:
+            limit = f"at most the {epochs} epochs of a trial divided by reduction_factor {factor:g}"
+        elif grace >= epochs:
+            limit = f"below the {epochs} epochs of a trial"
+        else:
+            continue
+        place, key = ((*location, rule, "grace_epochs"), "") if given else (location, "grace_epochs ")
+        yield place, f"{key}must be {limit}, or no trial is ever stopped, got {grace}"
 
 
 def check_test(draft: Draft) -> Iterator[Problem]:
@@ -163,5 +207,6 @@ TRIAL_CHECKS = (
     check_size,
     check_objective,
     check_budget,
+    check_sampler,
     check_scheduler,
 )
