@@ -7,6 +7,7 @@ from trainables.conll2003 import CoNLL2003
 from trainables.digits import Digits
 from trainables.imdb import IMDB
 from trainables.mnist import MNIST, FashionMNIST
+from trainables.sparse_regression import SparseRegression
 from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 
@@ -38,6 +39,9 @@ CASES: dict[str, Callable[..., TrainableCase]] = {
         diverging_lr=BOUNDED,
     ),
     "mnist": lambda data_dir, **changes: small(MNIST(data_dir), SMALL, changes),
+    "sparse_regression": lambda data_dir, **changes: small(
+        SparseRegression(data_dir), {"epochs": 2, "batch_size": 16, "examples": 21}, changes
+    ),
     "temperatures": lambda data_dir, **changes: small(
         Temperatures(data_dir), FEW | {"hidden": 8, "window": 5}, changes
     ),

@@ -19,6 +19,7 @@ BUILT_IN = {
     "fmnist": ("FashionMNIST", "images", "mnist"),
     "imdb": ("IMDB", "texts", "imdb"),
     "mnist": ("MNIST", "images", "mnist"),
+    "sparse_regression": ("SparseRegression", "sparse_regression", "sparse_regression"),
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
 ENTRY_POINT_GROUP = "noisesweep.trainables"
