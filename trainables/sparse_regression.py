@@ -72,7 +72,7 @@ class SparseRegression(declared.SparseRegression, Trainable[SparseRegressionHype
 
 
 def draw_problem(hp: SparseRegressionHyperparameters, seed: int, device: torch.device) -> Problem:
-    """Draw the true coefficients and all examples; ``train_subset`` keeps the first of the training examples."""
+    """Draw the true coefficients and all examples; ``train_subset`` keeps the first training examples."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.zeros(hp.features)
     places = torch.randperm(hp.features, generator=generator)[: hp.nonzero]
@@ -107,8 +107,8 @@ class SparseRegressionTask:
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield inputs (B, D) and labels (B,) of 100 passes, each in a fresh permutation.
 
-        A batch may have the last examples of a pass and the first of the next. The last batch of the epoch may
-        be smaller.
+        A batch may have the last examples of a pass and the first of the next. The epoch's last batch may be
+        smaller.
         """
         passes = torch.cat([torch.randperm(self._n, generator=order) for _ in range(PASSES)])
         examples = self._chosen(passes)

@@ -83,7 +83,7 @@ class Judgement:
 
 
 def superiority(pairs: Pairs, amount: float = 0.0) -> Evidence:
-    """Weigh the claim that every ``better`` exceeds its ``worse`` by more than an amount, in units of the score.
+    """Weigh the claim that every ``better`` exceeds its ``worse`` by more than an amount, in its units.
 
     It is supported if each of the k one-sided tests is (intersection-union test, Berger 1982: the largest p),
     and contradicted if one reversed test is (Bonferroni: k times the smallest p). Each pair has the scores

@@ -674,7 +674,8 @@ SCALARS = st.one_of(
 WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
     "scheduler asha grace_epochs int none compare stages claims mode question trials_per_arm epochs_per_arm "
-    "confirm top curvature metric better worse by equal within reach common epoch where layer val_accuracy end"
+    "confirm top curvature metric better worse by equal within reach common epoch where layer end "
+    "val_accuracy"
 )
 NAMES = st.sampled_from(WORDS.split())
 VALUES = st.recursive(

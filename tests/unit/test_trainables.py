@@ -26,6 +26,8 @@ ON_THE_REST = [
     ("conll2003", {"cell": "gru", "layers": 2, "freeze_vectors": False}),
     ("imdb", {}),
     ("imdb", {"model": "recurrent"}),
+    ("sparse_regression", {}),
+    ("sparse_regression", {"depth": 3}),
     ("temperatures", {}),
 ]
 WITH_OTHER_DATA = ("cifar100", "fmnist", "mnist")

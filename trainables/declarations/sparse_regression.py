@@ -26,16 +26,17 @@ class SparseRegressionHyperparameters(Hyperparameters):
     @model_validator(mode="before")
     @classmethod
     def _default_weight_decay(cls, values: Any) -> Any:
-        """Keep the default of 0 with every optimizer: weight decay favours sparse coefficients, as noise does."""
+        """Default to 0 with every optimizer: weight decay favours sparse coefficients, as noise does."""
         if isinstance(values, dict) and values.get("weight_decay") is None:
             return {**values, "weight_decay": 0.0}
         return values
 
 
 class SparseRegression(Declaration[SparseRegressionHyperparameters]):
-    """Regression with known sparse coefficients and fewer examples than features, drawn by the trial's seed."""
+    """Linear regression with known sparse coefficients and few examples, drawn by the trial's seed."""
 
     name = "sparse_regression"
     Hyperparameters = SparseRegressionHyperparameters
     scores: ClassVar = {"error": "min", "l1": None, "l0": None, "distance": "min"}
+    draws_data = True
     data_hyperparameters: ClassVar = ("features", "examples", "nonzero", "train_subset")

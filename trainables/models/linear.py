@@ -18,10 +18,10 @@ independent, with mean w_j and variance prod_l (u_lj^2 + t^2) - w_j^2, so that t
 
 At depth 2, with factors u and v, ``layer`` adds on average over its two steps
 s^2 / 4 * sum_j c_j (u_j^2 + v_j^2), and ``all`` adds that and the constant s^4 / 8 * sum_j c_j. Since
-u_j^2 + v_j^2 >= 2 abs(u_j v_j), with equality for balanced factors, both are an l1 penalty on the product:
-s^2 / 2 * sum_j c_j abs(w_j) at its smallest. At depth L, balanced factors give the power 2 - 2 / L of abs(w_j) in
-place of 1. The penalty is that of Orvieto, Raj, Kersting, Bach, *Explicit Regularization in Overparametrized
-Models via Noise Injection*, AISTATS 2023, section 3, for this network.
+u_j^2 + v_j^2 >= 2 abs(u_j v_j), with equality for balanced factors, both amount to an l1 penalty on the
+product: s^2 / 2 * sum_j c_j abs(w_j) at the least. At depth L, the least average over the L steps of
+``layer`` is s^2 / 2 * sum_j c_j abs(w_j)^(2 - 2 / L). Source: Orvieto, Raj, Kersting, Bach, *Explicit
+Regularization in Overparametrized Models via Noise Injection*, AISTATS 2023.
 """
 
 from functools import reduce
