@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: sweep test test-all faults bench lint format clean
 
 sweep: .venv/installed
-	$(BIN)/noisesweep run sweeps/studies/digits.yaml --new
+	$(BIN)/noisesweep run sweeps/studies/sparse-regression.yaml --new
 
 test: .venv/installed
 	$(BIN)/pytest --dist worksteal -m "not slow" tests/integration/test_first_sweep.py tests/unit

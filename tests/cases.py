@@ -9,6 +9,7 @@ from trainables.imdb import IMDB
 from trainables.linear_network import LinearNetwork
 from trainables.mnist import MNIST, FashionMNIST
 from trainables.quadratic import Quadratic
+from trainables.sparse_regression import SparseRegression
 from trainables.temperatures import Temperatures
 from trainables.testing import TrainableCase
 
@@ -46,6 +47,9 @@ CASES: dict[str, Callable[..., TrainableCase]] = {
     ),
     "mnist": lambda data_dir, **changes: small(MNIST(data_dir), SMALL, changes),
     "quadratic": lambda data_dir, **changes: small(Quadratic(), PLAIN | {"dimension": 20}, changes),
+    "sparse_regression": lambda data_dir, **changes: small(
+        SparseRegression(data_dir), {"epochs": 2, "batch_size": 16, "examples": 21}, changes
+    ),
     "temperatures": lambda data_dir, **changes: small(
         Temperatures(data_dir), FEW | {"hidden": 8, "window": 5}, changes
     ),

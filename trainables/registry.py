@@ -20,6 +20,7 @@ BUILT_IN = {
     "linear_network": ("LinearNetwork", "known_truths", "linear_network"),
     "mnist": ("MNIST", "images", "mnist"),
     "quadratic": ("Quadratic", "known_truths", "quadratic"),
+    "sparse_regression": ("SparseRegression", "sparse_regression", "sparse_regression"),
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
 _installed = Plugins("noisesweep.trainables", "trainable", BUILT_IN)

@@ -49,7 +49,9 @@ class _Case:
         self._state, self._claim = state, claim
         self._comparisons = Comparisons(state, claim)
         pairs = [comparison.pair for comparison in self._comparisons.all]
-        self.evidence = equivalence(pairs, claim.within or 0.0) if claim.equal else superiority(pairs)
+        self.evidence = (
+            equivalence(pairs, claim.within or 0.0) if claim.equal else superiority(pairs, claim.by or 0.0)
+        )
 
     def judged(self, judgement: Judgement) -> JudgedClaim:
         """Withdraw a verdict that there is a doubt about, and say why a claim is undecided."""

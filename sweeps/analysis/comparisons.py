@@ -55,13 +55,18 @@ class Comparisons:
                 elif (than := self._claim.than) is not None:
                     other, title = self._at(title_of(than), than, arms), title_of(than)
                     advantages = (advantage(measured, *arms), advantage(other, *arms))
-                    yield Comparison(f"{first} over {second}{at} over {title}", *advantages)
+                    text = f"{first} over {second}{at} over {title}{self._by()}"
+                    yield Comparison(text, *advantages)
                 else:
                     margin = self._claim.within
-                    text = f"{first} over {second}"
+                    text = f"{first} over {second}{self._by()}"
                     if margin is not None:
                         text = f"{first} and {second}, within {margin:.3g}"
                     yield Comparison(f"{text}{at}", measured.scores(first), measured.scores(second))
+
+    def _by(self) -> str:
+        amount = self._claim.by
+        return "" if amount is None else f", by more than {amount:.3g}"
 
     def _pairs(self) -> list[tuple[str, str]]:
         """List the arms that are compared; an arm that is said to drop is compared with itself."""

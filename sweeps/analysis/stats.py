@@ -112,6 +112,15 @@ def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tup
     return [signed_rank(margin + sign * differences, scale) for sign in (1, -1)]
 
 
+def amount_test(first: ArrayLike, second: ArrayLike, amount: float) -> tuple[float, float]:
+    """Test that first - second exceeds an amount; return the p-value for that, and for the reverse.
+
+    It is the signed-rank test of the differences less the amount; with 0, that of ``paired_difference``.
+    """
+    differences, scale = _subtract(first, second)
+    return signed_rank(differences - amount, scale)
+
+
 def standardised(mean: float, std: float) -> float:
     """Return mean / std; infinite, or 0 for a mean of 0, if nothing varies."""
     if std == 0:

@@ -3,14 +3,22 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from sweeps.analysis.stats import ALPHA, PairedDifference, holm, margin_tests, paired_difference, standardised
+from sweeps.analysis.stats import (
+    ALPHA,
+    PairedDifference,
+    amount_test,
+    holm,
+    margin_tests,
+    paired_difference,
+    standardised,
+)
 
 POWER = 0.8
 MOST_SEEDS = 10_000
@@ -24,6 +32,7 @@ Pairs = Sequence[tuple[ArrayLike, ArrayLike]]
 class Evidence:
     """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence.
 
+    ``amount`` is what every difference is claimed to exceed; the differences themselves are as measured.
     ``p_against`` has the p-value of each reversed test: one a pair, or two for equivalence.
     """
 
@@ -31,6 +40,7 @@ class Evidence:
     p_against: tuple[float, ...]
     differences: tuple[PairedDifference, ...]
     margin: float | None
+    amount: float = 0.0
 
     @property
     def p_contradict(self) -> float:
@@ -41,7 +51,7 @@ class Evidence:
     def estimates(self) -> list[tuple[float, float]]:
         """Mean and standard deviation of what each test holds to be above 0, in the order of the tests."""
         if self.margin is None:
-            return [(pair.mean, pair.std) for pair in self.differences]
+            return [(pair.mean - self.amount, pair.std) for pair in self.differences]
         return [(self.margin + sign * pair.mean, pair.std) for pair in self.differences for sign in (1, -1)]
 
 
@@ -72,15 +82,16 @@ class Judgement:
     doubt: str = ""
 
 
-def superiority(pairs: Pairs) -> Evidence:
-    """Weigh the claim that every ``better`` exceeds its ``worse``.
+def superiority(pairs: Pairs, amount: float = 0.0) -> Evidence:
+    """Weigh the claim that every ``better`` exceeds its ``worse`` by more than an amount, in its units.
 
     It is supported if each of the k one-sided tests is (intersection-union test, Berger 1982: the largest p),
     and contradicted if one reversed test is (Bonferroni: k times the smallest p). Each pair has the scores
     (better, worse) over the same seeds, oriented so that larger is better.
     """
+    tests = [amount_test(better, worse, amount) for better, worse in pairs]
     differences = tuple(paired_difference(better, worse) for better, worse in pairs)
-    return _evidence([(pair.p_greater, pair.p_less) for pair in differences], differences, None)
+    return replace(_evidence(tests, differences, None), amount=amount)
 
 
 def equivalence(pairs: Pairs, margin: float) -> Evidence:
@@ -161,6 +172,9 @@ def _doubt(evidence: Evidence, p_value: float, *, supported: bool) -> str:
     if evidence.margin is not None:
         where = "not within the margin" if supported else "within the margin"
         return f"{subject} is {where}: a few seeds are far off"
+    if evidence.amount:
+        side = "does not exceed" if supported else "exceeds"
+        return f"{subject} {side} {evidence.amount:.3g}: a few seeds are far off"
     sign = "has the other sign" if np.any(disagreeing) else "is 0"
     return f"{subject} {sign}: a few seeds are far off"
 

@@ -13,6 +13,10 @@ _SCORES = {
     "accuracy": "accuracy (fraction correct)",
     "f1": "F1 of entities",
     "rmse": "RMSE (unit of the data)",
+    "error": "error (mean squared)",
+    "distance": "distance to the truth (l2)",
+    "l1": "l1 norm of the coefficients",
+    "l0": "number of coefficients that are not zero",
 }
 _CURVATURE = {
     "sharpness": "sharpness: rise of the loss under noise",

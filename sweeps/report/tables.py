@@ -36,7 +36,8 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     claim, judgement = judged.claim, judged.judgement
     rows = []
     for text, difference in zip(judged.comparisons, judged.evidence.differences, strict=True):
-        p_value = "" if claim.equal else number(difference.p_value)
+        # This p-value is of a difference from 0.
+        p_value = "" if claim.equal or claim.by else number(difference.p_value)
         advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
         usual = typical(difference, judged.unit)
         rows.append(["", "", text, advantage, usual, effect, str(difference.n), p_value, "", ""])

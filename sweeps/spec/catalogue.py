@@ -33,7 +33,7 @@ def print_catalogue(console: Console) -> None:
         console.print(f"  metrics: {', '.join(with_prefix('validation', dict(declaration.scores)))}")
         fields = declaration.Hyperparameters.model_fields
         console.print(_table({key: field for key, field in fields.items() if not _is_shared(key, field)}))
-    console.print("[bold]studies[/bold]  run one by its name: noisesweep run digits")
+    console.print("[bold]studies[/bold]  run one by its name: noisesweep run sparse-regression")
     for path in sorted(STUDIES.glob("*.yaml")):
         content = Source(path).content
         profiles = "".join(f", --profile {name}" for name in content.get("profiles", {}))

@@ -17,6 +17,7 @@ MODELS = [
     ("imdb", {"model": "trans2"}),
     *(("imdb", {"model": "recurrent", "cell": cell}) for cell in ("lstm", "gru", "rnn")),
     ("conll2003", {"layers": 2}),
+    ("sparse_regression", {}),
     ("temperatures", {}),
     ("linear_network", {}),
     ("quadratic", {}),

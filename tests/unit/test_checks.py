@@ -473,6 +473,21 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     ),
     (
         ARMS,
+        "metric: test_accuracy, equal: [layer, none], within: 1, by: 1",
+        "12: claims[0]: must have better and worse beside by",
+    ),
+    (
+        ARMS,
+        "metric: test_accuracy, better: layer, worse: none, by: 0",
+        "12: claims[0].by: must be greater than 0, got 0",
+    ),
+    (
+        ARMS,
+        "metric: val_accuracy, better: layer, worse: none, by: 4, reach: common",
+        "12: claims[0].by: counts epochs when reach is given, and must be below the 4 of a trial, got 4",
+    ),
+    (
+        ARMS,
         "metric: test_accuracy, equal: [layer, none], within: 0",
         "12: claims[0].within: must be greater than 0, got 0",
     ),

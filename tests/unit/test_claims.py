@@ -74,6 +74,16 @@ def test_the_verdict_is_the_truth(claim, expected):
     assert verdict(claim).judgement.verdict is expected
 
 
+@pytest.mark.parametrize(
+    ("by", "expected"), [(0.001, SUPPORTED), (0.01, UNDECIDED), (0.1, CONTRADICTED)], ids=str
+)
+def test_an_advantage_by_an_amount(by, expected):
+    judged, plain = verdict(order("layer", "none", by=by)), verdict(order("layer", "none"))
+    assert judged.judgement.verdict is expected
+    assert judged.comparisons == [f"layer over none, by more than {by}"]
+    assert judged.evidence.differences == plain.evidence.differences
+
+
 def test_an_advantage_is_positive_where_the_first_is_better():
     by_score = verdict(order("layer", "none"))
     by_loss = verdict(order("layer", "none", "test_loss"))

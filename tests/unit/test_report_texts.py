@@ -8,6 +8,7 @@ from sweeps.report.labels import interval, label_of, typical
 from sweeps.report.setup import setup
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint, made_comparison, made_grid
 from tests.reports import Report
+from trainables import registry
 
 AHEAD = {"name": "layer is ahead", "metric": "test_accuracy", "better": "layer", "worse": "none"}
 NAN, INF = float("nan"), float("inf")
@@ -166,9 +167,17 @@ def test_the_notes_say_what_varies_and_what_does_not(tmp_path):
     )
 
 
+def test_the_notes_do_not_say_that_the_data_stay_where_the_seed_draws_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry.declaration("digits"), "draws_data", True)
+    text = Report(made_comparison(AHEAD), tmp_path).text
+    assert "What varies: with the seed, the data of every split, the initial weights" in text
+    assert "What does not: the search, which was done once, and the hyperparameters." in text
+
+
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
+        ({"by": 0.001}, "A claim with by says that the advantage exceeds that amount"),
         ({"reach": 0.5, "metric": "val_accuracy"}, "The time to a score is interpolated between epochs."),
         ({"area": "val_accuracy", "until": 3, "metric": None}, "The area under a curve is given as its mean"),
         ({"better": None, "worse": None, "drops": "layer"}, "A claim that an arm drops lets"),

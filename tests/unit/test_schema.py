@@ -33,6 +33,7 @@ GOOD = {
     "arms listed": COMPARE.replace("compare: noise", "compare: {noise: [none, layer]}").replace(
         "better: layer, worse: none", "equal: [layer, none], within: 1, reach: common"
     ),
+    "an amount": COMPARE.replace("better: layer, worse: none", "better: layer, worse: none, by: 0.1"),
     "arms that are numbers": f"{GRID}mode: grid\ncompare: {{momentum: [0, 0.5]}}\nclaims:\n"
     "  - {name: a, metric: val_loss, better: 0.5, worse: [0], where: {lr: 0.1}, epoch: 1}\n",
     "every kind": BASE.replace(

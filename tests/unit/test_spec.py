@@ -663,7 +663,7 @@ EVERY_STAGE = (
     "stages.confirm={seeds: 3, top: 2, curvature: end}",
     "question=Which?",
     "claims=[{name: a, metric: val_loss, equal: [none, all], within: 1, reach: common},"
-    "{name: b, metric: val_loss, better: [none, all], worse: layer, epoch: 2},"
+    "{name: b, metric: val_loss, better: [none, all], worse: layer, by: 0.5, epoch: 2},"
     "{name: c, metric: hessian_trace, better: all, worse: [none]}]",
 )
 ROUND = [
@@ -710,7 +710,7 @@ WORDS = (
     "name search fixed lr noise sigma epochs choice grid uniform int_uniform when seed seeds budget trials "
     "scheduler asha hyperband median sampler gp grace_epochs int "
     "none compare stages claims mode question trials_per_arm epochs_per_arm "
-    "confirm top curvature weight_noise metric better worse equal within reach common epoch where layer "
+    "confirm top curvature weight_noise metric better worse by equal within reach common epoch where layer "
     "val_accuracy end"
 )
 NAMES = st.sampled_from(WORDS.split())
@@ -1107,6 +1107,12 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         (claim("better: layer, worse: [none, all]"),),
         lambda built: built.judged.comparisons,
         ["layer over none", "layer over all"],
+    ),
+    (
+        "claims.*.by",
+        (claim("better: layer, worse: none, by: 0.5"),),
+        lambda built: built.judged.evidence.amount,
+        0.5,
     ),
     (
         "claims.*.equal",

@@ -407,6 +407,32 @@ def test_superiority_longhand():
     assert evidence.differences == tuple(paired_difference(*pair) for pair in pairs)
 
 
+@pytest.mark.parametrize("amount", [0.2, 1.0, 4.0])
+def test_superiority_by_an_amount_longhand(amount):
+    pairs = arms(np.random.default_rng(2), 8, 0.5, 1.5)
+    evidence = superiority(pairs, amount)
+    above, below = (
+        [scipy_stats.wilcoxon(a - b - amount, alternative=side).pvalue for a, b in pairs]
+        for side in ("greater", "less")
+    )
+    assert evidence.p_support == pytest.approx(max(above))
+    assert evidence.p_contradict == pytest.approx(min(1, 2 * min(below)))
+    # The differences are as measured, and the seeds are planned for what exceeds the amount.
+    assert evidence.differences == tuple(paired_difference(*pair) for pair in pairs)
+    assert evidence.estimates == [
+        pytest.approx((np.mean(a - b) - amount, np.std(a - b, ddof=1))) for a, b in pairs
+    ]
+
+
+def test_superiority_by_an_amount_is_rarely_supported_where_the_difference_is_just_that():
+    draws, rng = 400, np.random.default_rng(4)
+    supported = rate(Verdict.SUPPORTED, draws, lambda: superiority(arms(rng, 10, 3), 3.0))
+    assert supported <= ALPHA / 2 + 3 * (ALPHA / 2 / draws) ** 0.5
+    assert rate(Verdict.SUPPORTED, 100, lambda: superiority(arms(rng, 10, 8), 3.0)) > 0.95
+    # A difference that is above 0 and below the amount contradicts the claim.
+    assert rate(Verdict.CONTRADICTED, 100, lambda: superiority(arms(rng, 10, 3), 8.0)) > 0.95
+
+
 @pytest.mark.parametrize("margin", [0.2, 1.0, 4.0])
 def test_equivalence_longhand(margin):
     pairs = arms(np.random.default_rng(1), 8, 0.2, 2.5)
@@ -516,10 +542,10 @@ def test_power_rises_with_seeds():
 # Tests and means that disagree
 
 
-def doubt_about(*differences, margin=None):
+def doubt_about(*differences, margin=None, amount=0.0):
     """The judgement of a claim about pairs with these differences."""
     pairs = [(each, np.zeros(len(each))) for each in differences]
-    return judge([superiority(pairs) if margin is None else equivalence(pairs, margin)])[0]
+    return judge([superiority(pairs, amount) if margin is None else equivalence(pairs, margin)])[0]
 
 
 def test_a_verdict_does_not_contradict_its_mean():
@@ -551,6 +577,19 @@ def test_one_pair_whose_mean_agrees_contradicts_a_claim():
     insignificant = [-1.0] * 3 + [0.1] * 17
     assert np.mean(insignificant) < 0
     assert doubt_about(collapsing, insignificant).doubt.startswith("a mean difference has the other sign")
+
+
+def test_superiority_by_an_amount_agrees_with_its_mean():
+    collapsing = np.array([2.0] * 18 + [-10.0] * 2)
+    assert doubt_about(collapsing, amount=1.0).doubt == (
+        "the mean difference does not exceed 1: a few seeds are far off"
+    )
+    assert doubt_about(collapsing, amount=0.5).verdict == "supported"
+    far_above = np.array([0.5] * 18 + [10.0] * 2)
+    assert doubt_about(far_above, amount=1.0).doubt == (
+        "the mean difference exceeds 1: a few seeds are far off"
+    )
+    assert doubt_about(far_above, amount=1.5).verdict == "contradicted"
 
 
 def test_equivalence_agrees_with_its_mean():

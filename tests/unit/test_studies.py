@@ -14,6 +14,8 @@ from trainables.noise.registry import STUDY_MODES
 from trainables.registry import BUILT_IN
 
 SHIPPED = sorted(STUDIES.glob("*.yaml"))
+# Studies that take a few minutes on two cores as they are.
+SMALL = ("digits", "sparse-regression")
 BASE = """\
 name: x
 trainable: digits
@@ -86,7 +88,7 @@ def test_claims_about_the_after_modes_are_made_for_both_schedules(path):
 def test_every_dataset_and_architecture_has_a_study_with_a_quick_form():
     studies = [load_spec(path) for path in SHIPPED]
     assert {study.trainable for study in studies} == set(BUILT_IN)
-    assert all("quick" in study.profiles for study in studies if study.name != "digits")
+    assert all("quick" in study.profiles for study in studies if study.name not in SMALL)
     trained = {
         (study.trainable, stratum.get("model", study.fixed.get("model")))
         for study in studies
@@ -94,6 +96,7 @@ def test_every_dataset_and_architecture_has_a_study_with_a_quick_form():
     }
     wanted = {("cifar10", model) for model in ("cnn1", "cnn2", "cnn3", "resnet18")}
     wanted |= {("imdb", model) for model in ("trans1", "trans2", "trans3", "recurrent")}
+    wanted |= {("sparse_regression", None)}
     wanted |= {(name, model) for name in ("mnist", "fmnist") for model in ("shallow", "wide", "deep")}
     assert wanted | {("cifar100", "vgg11"), ("conll2003", None), ("temperatures", None)} <= trained
 

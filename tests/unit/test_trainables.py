@@ -29,6 +29,8 @@ ON_THE_REST = [
     ("imdb", {"model": "recurrent"}),
     ("linear_network", {}),
     ("quadratic", {}),
+    ("sparse_regression", {}),
+    ("sparse_regression", {"depth": 3}),
     ("temperatures", {}),
 ]
 WITH_OTHER_DATA = ("cifar100", "fmnist", "mnist")

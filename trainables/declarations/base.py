@@ -52,12 +52,14 @@ class Declaration(Generic[H]):
         scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
             better direction, or None for a reference value. A score to maximize is a fraction: 0 is worst.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
+        draws_data: Whether the trial's seed draws all data, those of the test split included.
     """
 
     name: ClassVar[str]
     Hyperparameters: type[H]
     scores: ClassVar[Mapping[str, Direction | None]]
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
+    draws_data: ClassVar[bool] = False
 
     @classmethod
     def metrics(cls) -> dict[str, Direction | None]:

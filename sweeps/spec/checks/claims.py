@@ -118,6 +118,8 @@ def _epochs(draft: Draft, claim: Claim) -> Iterator[Problem]:
             yield (key,), f"must be at most the {epochs} epochs of a trial, got {last}"
     if claim.drops and epochs < 3:
         yield ("drops",), f"needs trials of at least 3 epochs, got {epochs}"
-    if claim.reach is not None and claim.within is not None and claim.within >= epochs:
-        rule = f"counts epochs when reach is given, and must be below the {epochs} of a trial"
-        yield ("within",), f"{rule}, got {claim.within:g}"
+    for key in ("within", "by"):
+        amount = getattr(claim, key)
+        if claim.reach is not None and amount is not None and amount >= epochs:
+            rule = f"counts epochs when reach is given, and must be below the {epochs} of a trial"
+            yield (key,), f"{rule}, got {amount:g}"
