@@ -17,7 +17,7 @@ from trainables.declarations.hyperparameters import Hyperparameters
 MODES = ["none", "all", "layer", "after_all", "after_layer"]
 NOISY = MODES[1:]
 TRUTH = {"none": 0.90, "all": 0.90, "layer": 0.91, "after_all": 0.87, "after_layer": 0.88}
-SIGMA = {"when": {"noise": NOISY}}
+SIGMA = {"when": "noisy"}
 # Standard deviations of what a seed adds to the scores of all arms alike, and to those of each arm.
 SHARED, PAIRED = 0.01, 0.003
 _START = 1_790_000_000_000  # ms

@@ -44,7 +44,7 @@ class Task(Protocol):
         """Mean training loss over the batch, a scalar."""
 
     def sample(self, n_examples: int) -> Sequence[Batch]:
-        """At most ``n_examples`` training examples, not augmented, the same in every trial."""
+        """At most ``n_examples`` training examples, not augmented, the same in trials with the same data."""
 
     def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
         """``loss`` and the task's scores on a split; the test split is loaded here, not before.

@@ -87,6 +87,7 @@ class _Median(MedianStoppingRule):
     """Tune's median rule, which hears of each epoch once and never pauses a trial."""
 
     def __init__(self, spec: Spec, rule: Median) -> None:
+        self._first = rule.grace_epochs
         super().__init__(
             time_attr="epoch",
             metric=OBJECTIVE,
@@ -100,7 +101,7 @@ class _Median(MedianStoppingRule):
     @override
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide on a trial; earlier epochs, which short ones do not report singly, do not count."""
-        if result["epoch"] < self._grace_period:
+        if result["epoch"] < self._first:
             return str(self.CONTINUE)
         # Means of the worst scores may overflow, to infinity, where less is better.
         with np.errstate(over="ignore"):

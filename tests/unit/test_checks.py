@@ -14,6 +14,7 @@ from tests.unit.test_spec import (
     MODES,
     ONE_VALUE,
     SCHEDULER,
+    STUDIED,
     changed,
     mistakes,
 )
@@ -211,7 +212,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         ", after_layr]",
         (
             "6: search.sigma.when.noise[3]: 'after_layr' is not a value of noise in this sweep; "
-            f"did you mean 'after_layer'? it can be {MODES}"
+            f"did you mean 'after_layer'? it can be {STUDIED}"
         ),
     ),
     (STAGES, "", f"3: compare: {NEEDS_STAGES}"),
@@ -404,12 +405,12 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         ARMS,
         "metric: test_accuracy, better: 3, worse: none",
-        f"12: claims[0].better: 3 is not an arm; it can be {MODES}",
+        f"12: claims[0].better: 3 is not an arm; it can be {STUDIED}",
     ),
     (
         ARMS,
         "metric: test_accuracy, better: al, worse: none",
-        f"12: claims[0].better: 'al' is not an arm; did you mean 'all'? it can be {MODES}",
+        f"12: claims[0].better: 'al' is not an arm; did you mean 'all'? it can be {STUDIED}",
     ),
     (
         ARMS,
@@ -434,7 +435,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         ARMS,
         "metric: test_accuracy, better: layer, worse: [none, nil]",
-        f"12: claims[0].worse: 'nil' is not an arm; it can be {MODES}",
+        f"12: claims[0].worse: 'nil' is not an arm; it can be {STUDIED}",
     ),
     (
         ARMS,
@@ -469,7 +470,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         ARMS,
         "metric: test_accuracy, equal: [none, al], within: 1",
-        f"12: claims[0].equal: 'al' is not an arm; did you mean 'all'? it can be {MODES}",
+        f"12: claims[0].equal: 'al' is not an arm; did you mean 'all'? it can be {STUDIED}",
     ),
     (
         ARMS,

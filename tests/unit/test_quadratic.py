@@ -57,8 +57,7 @@ def test_the_injector_gives_each_group_its_variance(mode):
     optimizer = torch.optim.SGD(weights, lr=LR)
     for _ in range(steps):
         optimizer.zero_grad()
-        with noise:
-            (sum(weight.square().sum() for weight in weights) * HESSIAN / 2).backward()
+        noise.backward(lambda: sum(weight.square().sum() for weight in weights) * HESSIAN / 2)
         optimizer.step()
     for weight, expected in zip(weights, variance_by_group(mode, steps - 1), strict=True):
         # The mean of n squares of Gaussians has the relative standard deviation sqrt(2 / n).

@@ -17,7 +17,6 @@ from sweeps.report.overview import overview_table, verdicts_table, write_overvie
 from sweeps.report.page import write_report
 from tests.made_sweeps import (
     MODES,
-    NOISY,
     TRUTH,
     MadeSweep,
     comparison,
@@ -411,7 +410,7 @@ def test_a_report_of_a_subset_says_so(tmp_path):
 
 
 def scored(score, n=20, arm="layer", **search):
-    spec = {"sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": NOISY}}, **search}
+    spec = {"sigma": {"log_uniform": [1e-4, 0.3], "when": "noisy"}, **search}
     sweep = MadeSweep(comparison(search={"lr": {"log_uniform": [1e-3, 0.1]}, **spec}))
     rng = np.random.default_rng(0)
     for _ in range(n):
@@ -504,7 +503,7 @@ def test_a_grid_has_a_row_a_point_and_studies_their_own_arms():
 
 
 def test_the_architecture_is_the_one_that_was_compared_or_enumerated():
-    sigma = {"grid": [0.1], "when": {"noise": NOISY}}
+    sigma = {"grid": [0.1], "when": "noisy"}
     sweep = MadeSweep(grid(search={"model": {"grid": ["shallow", "deep"]}, "sigma": sigma}))
     for model in ("shallow", "deep"):
         for seed in range(3):

@@ -93,14 +93,18 @@ seed: 0
 KEYS = one_of(sorted(Spec.model_fields))
 HYPERPARAMETERS = (
     "batch_size, curvature, curvature_draws, curvature_examples, epochs, "
-    "lr, lr_schedule, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
+    "lr, lr_schedule, mixing, model, momentum, noise, optimizer, precision, sharpness_sigma, sigma, "
     "sigma_epochs, sigma_schedule, split, train_subset, weight_decay or weight_noise"
 )
 METRICS = (
     "epoch_seconds, examples_per_second, grad_norm, param_l1, param_l2, sigma, train_loss, "
     "val_accuracy or val_loss"
 )
-MODES = "after_all, after_layer, all, layer or none"
+STUDIED = "after_all, after_layer, all, layer or none"
+MODES = (
+    "after_all, after_layer, all, anti, asam, first_group, langevin, layer, mixed, none, sam, scaled "
+    "or two_point"
+)
 KINDS = "choice, grid, grid_by_arm, uniform, log_uniform, int_uniform"
 KINDS_OR_WHEN = "choice, grid, grid_by_arm, int_uniform, log_uniform, uniform or when"
 NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
@@ -354,7 +358,7 @@ ELSEWHERE = [
     (
         "[none, all]",
         "[no, all]",
-        f"5: search.noise[0]: false is not known; did you mean 'all'? it can be {MODES}",
+        f"5: search.noise[0]: false is not known; did you mean 'scaled'? it can be {MODES}",
     ),
     (
         "noise: [none, all]",
@@ -451,7 +455,7 @@ ELSEWHERE = [
         "trials: 3",
         "trials: 3, concurent: 2",
         "10: budget.concurent: 'concurent' is not known; did you mean 'concurrent'? "
-        "it can be concurrent or trials",
+        "it can be concurrent, equal or trials",
     ),
 ]
 
@@ -1015,6 +1019,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ("objective.mode", (LOSS,), lambda built: built.direction, "MINIMIZE"),
     ("objective.mode", (LOSS,), lambda built: built.tune.scheduler._schedulers[0]._mode, "min"),
     ("budget.trials", ("budget.trials=7",), lambda built: built.tune.search_alg._budgets, [7]),
+    ("budget.equal", ("budget.equal=steps",), lambda built: built.spec.budget.equal, "steps"),
     ("budget.concurrent", ("budget.concurrent=5",), lambda built: built.tune.max_concurrent_trials, 5),
     ("scheduler", ("scheduler=none",), lambda built: built.tune.scheduler, None),
     ("scheduler.asha.grace_epochs", ("scheduler.asha.grace_epochs=2",), lambda built: built.rungs, [2]),
