@@ -53,7 +53,7 @@ def compared(search=None, *, fixed=None, **stage) -> Spec:
 
 MAIN = {
     "noise": MODES,
-    "sigma": {"log_uniform": [1e-4, 0.3], "when": {"noise": MODES[1:]}},
+    "sigma": {"log_uniform": [1e-4, 0.3], "when": "noisy"},
     "lr": {"log_uniform": [1e-3, 0.1]},
 }
 
