@@ -22,6 +22,7 @@ class Trainable(Declaration[H], ABC):
     Attributes:
         fixed_shapes: Whether a GPU may replay a training step as a CUDA graph. It may if all full batches
             have one shape, and the loss always runs the same tensor operations and reads no tensor back.
+            Dropout must be a module of the model, because a step with two gradients is not replayed with it.
     """
 
     fixed_shapes: ClassVar[bool] = False

@@ -55,8 +55,8 @@ class StepGraphs:
         """Run one step.
 
         Args:
-            step: The same each time. It enters the noise once, reads nothing back, and keeps its state in
-                the same tensors from step to step.
+            step: The same each time. It takes one step of the noise, reads nothing back, and keeps its state
+                in the same tensors from step to step.
             batch: The batch to pass to it.
 
         Raises:

@@ -116,9 +116,11 @@ class Training:
         self._parameters = [p for p in task.model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(self._parameters, hyperparameters)
         mode = registry.get(hyperparameters.noise).of(hyperparameters)
-        self._every = mode.gradients if equal == "gradients" else 1
-        steps_per_epoch = math.ceil(math.ceil(task.n_examples / hyperparameters.batch_size) / self._every)
-        self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps_per_epoch)
+        self._batches = math.ceil(task.n_examples / hyperparameters.batch_size)
+        # Every epoch needs a step.
+        self._every = min(self._batches, mode.gradients) if equal == "gradients" else 1
+        steps = math.ceil(hyperparameters.epochs * self._batches / self._every)
+        self._lr_schedule = build_lr_schedule(self._optimizer, hyperparameters, steps)
         self._noise = NoiseInjector(
             self._parameters, mode, sigma=0.0, seed=seeds.noise, lr=hyperparameters.lr
         )
@@ -220,7 +222,8 @@ class Training:
         """Take the steps of one epoch, and return their number."""
         steps = 0
         # All batches are drawn, so that trials with one seed share them in every mode.
-        for batch in islice(self.task.batches(self._hp.batch_size, self._order), None, None, self._every):
+        first = -self.epoch * self._batches % self._every
+        for batch in islice(self.task.batches(self._hp.batch_size, self._order), first, None, self._every):
             if self._hp.sigma_schedule == "follow_lr":
                 self._noise.sigma = self._sigma()
             self._noise.lr = self.lr

@@ -21,8 +21,8 @@ def build_optimizer(parameters: Sequence[nn.Parameter], hp: Hyperparameters) -> 
     return without_compiler(partial(kind, parameters, **options))
 
 
-def build_lr_schedule(optimizer: Optimizer, hp: Hyperparameters, steps_per_epoch: int) -> LRScheduler:
-    """Build the schedule to step after every optimizer step: cosine to zero over the run, or constant."""
+def build_lr_schedule(optimizer: Optimizer, hp: Hyperparameters, steps: int) -> LRScheduler:
+    """Build the schedule to step after every optimizer step: cosine to zero over all steps, or constant."""
     if hp.lr_schedule == "cosine":
-        return CosineAnnealingLR(optimizer, T_max=hp.epochs * steps_per_epoch)
+        return CosineAnnealingLR(optimizer, T_max=steps)
     return ConstantLR(optimizer, factor=1.0)

@@ -11,11 +11,10 @@ from sweeps.analysis.stats import ALPHA, paired_difference
 from sweeps.analysis.verdicts import min_seeds
 from sweeps.record.state import ENDED, SEARCH, SweepState
 from sweeps.spec.methods import SAMPLERS
-from sweeps.spec.model import Spec
+from sweeps.spec.model import Spec, mode_of
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import is_active, searched_by, tuned_by
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, trials_of
-from trainables.noise.registry import get
 
 # A value is at an edge of its range if it lies in this part of it.
 _EDGE = 0.05
@@ -46,15 +45,15 @@ def too_few_seeds_note(spec: Spec) -> str:
 
 
 def gradients_note(spec: Spec) -> str:
-    """Say what modes that take two gradients a step get, if the study has any; empty otherwise."""
-    modes = dict.fromkeys(each.noise for each in spec.variants(["noise"]))
-    double = [mode for mode in modes if get(mode).gradients == 2]
-    if not double or len(modes) == 1:
+    """Say what modes that take several gradients a step get, if the study has any; empty otherwise."""
+    modes = {each.noise: mode_of(each.noise).gradients for each in spec.variants(["noise"])}
+    several = [f"{mode} ({gradients})" for mode, gradients in modes.items() if gradients > 1]
+    if not several or len(modes) == 1:
         return ""
-    who = f"{_listed(double)} {'takes' if len(double) == 1 else 'take'} two gradients a step"
+    who = f"{_listed(several)} {'takes' if len(several) == 1 else 'take'} several gradients a step"
     if spec.budget.equal == "steps":
-        return f"{who}: with as many steps as the other modes, twice their gradients"
-    return f"{who}: with as many gradients as the other modes, half their steps"
+        return f"{who}: as many steps an epoch as the other modes, and more gradients"
+    return f"{who}: as many gradients an epoch as the other modes, and fewer steps"
 
 
 def _search_notes(spec: Spec) -> Iterator[str]:

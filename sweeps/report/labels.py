@@ -14,7 +14,7 @@ _SCORES = {
     "f1": "F1 of entities",
     "rmse": "RMSE (unit of the data)",
     "error": "error (mean squared)",
-    "distance": "distance to the truth (l2)",
+    "distance": "distance to the truth",
     "l1": "l1 norm of the coefficients",
     "l0": "number of coefficients that are not zero",
 }

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sweeps.spec.model import mode_of
 from trainables.noise import registry
 
 GREY, GRID, AXIS = "#8a8a8a", "#e6e6e6", "#999999"
@@ -52,5 +53,5 @@ def styles(arms: Sequence[str]) -> dict[str, Style]:
 def _of_mode(name: str) -> Style | None:
     if name not in registry.names():
         return None
-    mode = registry.get(name)
+    mode = mode_of(name)
     return Style(mode.color, mode.symbol, mode.dash)

@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.spec.model import declaration_of
+from sweeps.spec.model import declaration_of, mode_of
 from sweeps.spec.sections import takes_list
 from sweeps.spec.source import STUDIES, Source
 from trainables import registry
@@ -43,7 +43,7 @@ def print_catalogue(console: Console) -> None:
 def _modes() -> Table:
     table = Table("noise mode", "noise n", "step", "gradients", "source", box=None, padding=(0, 2, 0, 2))
     for name in noise.names():
-        mode = noise.get(name)
+        mode = mode_of(name)
         table.add_row(name, mode.noise, mode.formula, str(mode.gradients), mode.source)
     return table
 

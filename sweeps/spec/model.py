@@ -29,7 +29,8 @@ from sweeps.spec.yaml import dump
 from trainables import registry
 from trainables.declarations.base import PREFIXES, Declaration, Direction
 from trainables.declarations.hyperparameters import Hyperparameters
-from trainables.noise.registry import STUDY_MODES
+from trainables.noise import registry as modes
+from trainables.noise.modes.base import NoiseMode
 from trainables.plugins import PluginError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -51,6 +52,14 @@ def declaration_of(name: str) -> type[Declaration[Any]]:
     except KeyError:
         remedy = "register it in a script, or give its package an entry point"
         raise SweepError(f"the trainable {name!r} is not registered here; {remedy}") from None
+    except PluginError as error:
+        raise SweepError(str(error)) from None
+
+
+def mode_of(name: str) -> type[NoiseMode]:
+    """Look up a noise mode; raise SweepError if the package that defines it cannot be used."""
+    try:
+        return modes.get(name)
     except PluginError as error:
         raise SweepError(str(error)) from None
 
@@ -300,7 +309,7 @@ def values_in(
     if not isinstance(factor, str):
         return list(next(iter(factor.values()), []))
     if factor == "noise":
-        return list(STUDY_MODES)
+        return list(modes.STUDY_MODES)
     field = declaration.Hyperparameters.model_fields.get(factor) if declaration else None
     if field and get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))

@@ -12,7 +12,7 @@ from trainables.declarations.hyperparameters import Hyperparameters
 # The part of the budget that is left to an arm for each dimension that it does not search.
 _SHARE = 0.75
 # These describe the noise, so they have no meaning without it.
-NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs")
+NOISE_HYPERPARAMETERS = ("sigma", "sigma_schedule", "sigma_epochs", "mixing")
 
 
 class Suggester(Protocol):
@@ -119,6 +119,8 @@ def applicable(spec: Spec, at: Mapping[str, Any], point: Mapping[str, Any]) -> d
     def applies(name: str) -> bool:
         if name in spec.search:
             return is_active(spec, spec.search[name], there)
+        if name == "mixing":
+            return values.noise == "mixed"
         return name not in NOISE_HYPERPARAMETERS or values.noise != "none"
 
     return {name: value for name, value in at.items() if applies(name)}

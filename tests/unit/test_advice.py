@@ -208,13 +208,14 @@ def test_an_arm_is_named_with_its_stratum():
         (
             ["none", "sam"],
             {},
-            "sam takes two gradients a step: with as many gradients as the other modes, half their steps",
+            "sam (2) takes several gradients a step: as many gradients an epoch as the other modes, and "
+            "fewer steps",
         ),
         (
             ["none", "sam", "two_point"],
             {"equal": "steps"},
-            "sam and two_point take two gradients a step: with as many steps as the other modes, twice their "
-            "gradients",
+            "sam (2) and two_point (2) take several gradients a step: as many steps an epoch as the other "
+            "modes, and more gradients",
         ),
     ],
 )

@@ -68,7 +68,7 @@ def _panel(
         of_arm = [effect for effect in effects if effect.arm.name == name]
         series += _of_arm(style_of[name], name, of_arm, places, edge)
     x_label, y_label = (
-        "sigma (standard deviation of the noise)",
+        "sigma (strength of the noise)",
         f"difference in {label_of(spec.verdict_metric)}",
     )
     look: dict[str, Any] = {"log_x": True, "reference": 0.0, "symlog": width}

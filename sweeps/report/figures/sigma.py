@@ -17,7 +17,7 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar
 from sweeps.spec.space import is_active
 
-_X_LABEL = "sigma (standard deviation of the noise)"
+_X_LABEL = "sigma (strength of the noise)"
 # From low to high learning rates: darker, with other symbols.
 _RATES = [
     Style("#74C4A8", "circle", "solid"),

@@ -18,7 +18,7 @@ from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
 from sweeps.spec.starting import n_random, n_starting_points, trials_of
 
-# These differ from the colours of the noise modes.
+# These differ from the colours of the five modes of the study.
 _COLORS = {"finished": "#009E73", "diverged": "#CC79A7", "failed": "#7F4F24"}
 
 

@@ -6,13 +6,12 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import unknown_message
+from sweeps.errors import SweepError, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
+from sweeps.spec.model import mode_of
 from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among, not_one_value, takes_list
 from trainables.declarations.hyperparameters import NOISE_MODES
-from trainables.noise import registry
-from trainables.plugins import PluginError
 
 
 def check_values(draft: Draft) -> Iterator[Problem]:
@@ -73,11 +72,12 @@ def check_modes(draft: Draft) -> Iterator[Problem]:
     """Import the noise modes that installed packages define."""
     section = "search" if "noise" in draft.search else "fixed"
     location = ("compare",) if draft.compared == "noise" else (section, "noise")
-    for mode in draft.possible_values("noise"):
+    given = [point.get("noise") for point in draft.configurations.values()]
+    for mode in dict.fromkeys([*draft.possible_values("noise"), *given]):
         try:
             if mode in NOISE_MODES:
-                registry.get(mode)
-        except PluginError as error:
+                mode_of(mode)
+        except SweepError as error:
             yield location, str(error)
 
 

@@ -146,13 +146,15 @@ def check_sampler(draft: Draft) -> Iterator[Problem]:
     if not draft.stages and (draft.is_grid or all(each.is_grid for each in searched.values())):
         yield location, "leave it out: a grid runs all combinations"
         return
+    has_parents = any((dimension.when or {}).keys() & searched.keys() for dimension in searched.values())
+    others = "tpe, qmc or random" if has_parents else "gp, tpe, qmc or random"
     for name, dimension in searched.items():
         parent = next((parent for parent in dimension.when or {} if parent in searched), None)
         if sampler == "cmaes" and dimension.values:
             # A dimension can depend on a list alone, so that none is left that depends on another.
             yield (
                 location,
-                f"cmaes searches ranges of numbers, and {name} is a list: use gp, tpe, qmc or random",
+                f"cmaes searches ranges of numbers, and {name} is a list: use {others}",
             )
             return
         if sampler == "gp" and parent:

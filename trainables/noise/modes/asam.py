@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ASAM(SAM):
     """Adaptive SAM: with g = grad L(w), n = sigma * w^2 g / || |w| g ||; the step as in ``sam``.
 
-    Products are elementwise.
+    Products are elementwise. Weights at 0 are not perturbed.
 
     Source: Kwon, Kim, Park, Choi, *ASAM: Adaptive Sharpness-Aware Minimization for Scale-Invariant Learning
     of Deep Neural Networks*, ICML 2021, arXiv 2102.11600.

@@ -11,7 +11,8 @@ class Langevin(AfterAll):
     """Langevin dynamics at temperature T = sigma^2: n = sqrt(2 eta T) * xi, w <- w + n - eta grad L(w + n).
 
     ``after_all`` whose sigma follows the root of the learning rate by itself. With small eta, and without
-    momentum and weight decay, the weights settle at the distribution exp(-L / T).
+    momentum and weight decay, the weights settle at the distribution exp(-L / T). With ``follow_lr``, sigma
+    falls too, and with it the temperature.
 
     Source: Welling and Teh, *Bayesian Learning via Stochastic Gradient Langevin Dynamics*, ICML 2011,
     with a temperature.
