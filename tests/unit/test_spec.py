@@ -177,7 +177,7 @@ TOP = [
     ("sampler: tep", "sampler: must be 'tpe', 'random', 'cmaes', 'qmc' or 'gp', got 'tep'"),
     (
         "sampler: cmaes",
-        "sampler: cmaes searches ranges of numbers, and noise is a list: use gp, tpe, qmc or random",
+        "sampler: cmaes searches ranges of numbers, and noise is a list: use tpe, qmc or random",
     ),
     (
         "sampler: gp",
