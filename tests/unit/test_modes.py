@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.errors import SpecError
 from sweeps.report.png import _SYMBOLS
 from sweeps.report.styles import styles
+from sweeps.spec.load import load_spec
+from tests.cases import CASES
 from trainables import NOISE_MODES
 from trainables.noise import registry
 from trainables.noise.modes.base import NoiseMode
 from trainables.plugins import PluginError
+from trainables.testing import same_weights
 
 README = Path(__file__).parents[2] / "README.md"
 GROUP = "noisesweep.noise_modes"
@@ -85,3 +89,39 @@ def test_a_package_whose_mode_cannot_be_used_is_named(install, code, name, messa
     install("package-wrong", code, name)
     with pytest.raises(PluginError, match=message):
         registry.get(name)
+
+
+@pytest.mark.parametrize(
+    ("study", "place"),
+    [
+        ({"compare": {"noise": ["none", "sam"]}, "fixed": {"sigma": 0.1}, "mode": "grid"}, "compare"),
+        ({"search": {"noise": {"grid": ["none", "sam"]}}, "fixed": {"sigma": 0.1}}, "search.noise"),
+        ({"search": {"lr": {"grid": [0.1]}}, "fixed": {"noise": "sam", "sigma": 0.1}}, "fixed.noise"),
+    ],
+)
+def test_a_study_that_uses_such_a_mode_is_refused_in_a_line(install, study, place):
+    install("package-sam", MINE.replace("mine", "sam"), "sam")
+    content = {"name": "study", "trainable": "digits", "objective": {"metric": "val_loss", "mode": "min"}}
+    with pytest.raises(SpecError, match=f"{place}: noise mode 'sam' is defined by several packages"):
+        load_spec(content | study)
+
+
+# Equal gradients
+
+
+@pytest.mark.parametrize(
+    ("examples", "epochs", "steps"),
+    # Nine batches in three epochs have five steps; an epoch of a single batch is a step.
+    [(96, 3, 5), (32, 3, 3)],
+)
+def test_steps_alternate_over_the_epochs(examples, epochs, steps):
+    case = CASES["digits"](None, train_subset=examples, epochs=epochs)
+    training = case.noisy("sam")
+    seen = [training._noise.steps for _ in training]
+    assert seen[-1] == steps
+    assert training.lr == pytest.approx(0.0, abs=1e-12)
+    resumed, interrupted = case.noisy("sam"), case.noisy("sam")
+    next(iter(interrupted))
+    resumed.load_state_dict(interrupted.state_dict())
+    list(resumed)
+    assert same_weights(resumed, training)
