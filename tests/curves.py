@@ -108,7 +108,7 @@ class Curves(Trainable):
     def example_input(self, hyperparameters):
         return torch.zeros(2, 1)
 
-    def start(self, hyperparameters, *, seed, device="cpu", test=False):
+    def start(self, hyperparameters, *, seed, device="cpu", test=False, equal="gradients"):
         return CurveTraining(hyperparameters, seed, test)
 
 

@@ -46,14 +46,18 @@ def too_few_seeds_note(spec: Spec) -> str:
 
 def gradients_note(spec: Spec) -> str:
     """Say what modes that take several gradients a step get, if the study has any; empty otherwise."""
-    modes = {each.noise: mode_of(each.noise).gradients for each in spec.variants(["noise"])}
-    several = [f"{mode} ({gradients})" for mode, gradients in modes.items() if gradients > 1]
-    if not several or len(modes) == 1:
+    gradients = {mode: mode_of(mode).gradients for mode in spec.noise_modes}
+    several = [mode for mode, n in gradients.items() if n > 1]
+    if not several or len(gradients) == 1:
         return ""
-    who = f"{_listed(several)} {'takes' if len(several) == 1 else 'take'} several gradients a step"
+    most = max(gradients.values())
+    who = f"{_listed(several)} {'takes' if len(several) == 1 else 'take'} {most} gradients a step"
     if spec.budget.equal == "steps":
-        return f"{who}: as many steps an epoch as the other modes, and more gradients"
-    return f"{who}: as many gradients an epoch as the other modes, and fewer steps"
+        times = "twice" if most == 2 else f"{most} times"
+        return f"{who}, and have as many steps an epoch as the other modes, so {times} as many gradients"
+    part = "half" if most == 2 else f"1/{most}"
+    rule = f"{who}, and have as many gradients an epoch as the other modes, so {part} as many steps"
+    return f"{rule}: a difference may come from that (budget: {{equal: steps}} gives them all steps)"
 
 
 def _search_notes(spec: Spec) -> Iterator[str]:

@@ -33,13 +33,15 @@ class Evidence:
     """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence.
 
     ``amount`` is what every difference is claimed to exceed; the differences themselves are as measured.
-    ``p_against`` has the p-value of each reversed test: one a pair, or two for equivalence.
+    ``p_against`` has the p-value of each reversed test: one a pair, or two for equivalence. ``p_pairs`` has
+    the two-sided p-value of each test.
     """
 
     p_support: float
     p_against: tuple[float, ...]
     differences: tuple[PairedDifference, ...]
     margin: float | None
+    p_pairs: tuple[float, ...]
     amount: float = 0.0
 
     @property
@@ -141,7 +143,8 @@ def _evidence(
     """Combine one-sided tests, each (p for, p against), that must all hold for the claim to hold."""
     if not tests:
         raise ValueError("a claim needs at least one pair of arms")
-    return Evidence(max(p for p, _ in tests), tuple(p for _, p in tests), differences, margin)
+    p_pairs = tuple(min(1.0, 2 * min(test)) for test in tests)
+    return Evidence(max(p for p, _ in tests), tuple(p for _, p in tests), differences, margin, p_pairs)
 
 
 def _judgement(evidence: Evidence, p_value: float, claims: int) -> Judgement:

@@ -101,25 +101,24 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.record.state import SweepState, trial_name
     from sweeps.record.time_left import TimeLeft
     from sweeps.report.summary import summary_lines
-    from trainables import registry
 
     spec, time_left, console = folder.spec(), TimeLeft(), wide_console()
     state = SweepState(spec)
     for event, _ in folder.journal.read():
         state.apply(event)
         time_left.apply(event, state)
-    # Without the trainable, its arms and metrics are unknown.
-    is_known = spec.trainable in registry.names()
-    is_going_on = running and is_known and not state.complete
+    # Without the trainable or a noise mode, its arms and metrics are unknown.
+    missing = spec.missing
+    is_going_on = running and not missing and not state.complete
     left = time_left.left(state, time.time() * 1000) if is_going_on else None
     about = f"; about {left} left" if left else ""
     console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
-    if is_known:
+    if not missing:
         for table in tables(state, running=True):
             console.print(table)
         lines = summary_lines(folder)
     else:
-        lines = [f"its arms are not shown, because the trainable {spec.trainable!r} is not registered here"]
+        lines = [f"its arms are not shown, because {missing}"]
     for trial in state.trials.values():
         label = trial_name(trial.number, trial.arm)
         if trial.reason:

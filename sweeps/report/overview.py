@@ -14,7 +14,6 @@ from sweeps.report.labels import interval, number, seeds_to_decide
 from sweeps.report.render import write_pages
 from sweeps.report.tables import Table
 from sweeps.spec.model import Spec
-from trainables import registry
 
 _BETTER, _WORSE = "(+)", "(-)"
 
@@ -41,21 +40,15 @@ def write_overview(storage: Path) -> Path:
 def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
     """Return the latest sweep that can be judged: one that has just begun does not hide its predecessor."""
     for folder in reversed(folders):
-        if _is_known(folder) and is_judgeable(state := folder.state()):
+        if not folder.spec().missing and is_judgeable(state := folder.state()):
             return state
     return None
 
 
-def _is_known(folder: SweepFolder) -> bool:
-    """Whether a sweep's trainable is registered here: one that only a script registers is not."""
-    return folder.spec().trainable in registry.names()
-
-
 def _left_out(name: str, folders: Sequence[SweepFolder]) -> str:
-    """Say that a study is left out as its trainable is not registered here; empty if it is."""
-    if not folders or any(map(_is_known, folders)):
-        return ""
-    return f"{name} is left out, as its trainable {folders[-1].spec().trainable} is not registered here"
+    """Say that a study is left out as what all its sweeps use is not known here; empty if it is not."""
+    missing = [folder.spec().missing for folder in folders]
+    return f"{name} is left out, as {missing[-1]}" if missing and all(missing) else ""
 
 
 def overview_table(states: Sequence[SweepState]) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.advice import search_remarks, too_few_seeds_note
+from sweeps.analysis.advice import gradients_note, search_remarks, too_few_seeds_note
 from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
@@ -67,6 +67,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
         "headline": f"{headline(judged)} {_sentence(too_few_seeds_note(spec))}".strip(),
+        "gradients": gradients_note(spec),
         "search_remarks": search_remarks(state),
         "claims": claims_table(judged) if judged else None,
         "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],

@@ -32,7 +32,7 @@ def setup(state: SweepState) -> list[tuple[str, str]]:
         (name_in(spec.across) or "", ", ".join(str(*stratum.values()) for stratum in spec.strata if stratum)),
         ("hyperparameters that are not searched", _resolved(spec)),
         ("searched" if not spec.is_grid else "grid", "; ".join(searched)),
-        ("equal in every noise mode", gradients_note(spec)),
+        ("equal in every noise mode", spec.budget.equal if gradients_note(spec) else ""),
         *_of_search(spec),
         *_of_confirm(spec),
         ("objective", f"{spec.objective.metric} ({spec.objective.mode}) after the last epoch"),

@@ -34,10 +34,10 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
 
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     claim, judgement = judged.claim, judged.judgement
-    rows = []
-    for text, difference in zip(judged.comparisons, judged.evidence.differences, strict=True):
-        # This p-value is of a difference from 0.
-        p_value = "" if claim.equal or claim.by else number(difference.p_value)
+    rows, evidence = [], judged.evidence
+    for index, (text, difference) in enumerate(zip(judged.comparisons, evidence.differences, strict=True)):
+        # A claim of equivalence has two tests a pair.
+        p_value = "" if claim.equal else number(evidence.p_pairs[index])
         advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
         usual = typical(difference, judged.unit)
         rows.append(["", "", text, advantage, usual, effect, str(difference.n), p_value, "", ""])

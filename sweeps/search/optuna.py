@@ -96,9 +96,10 @@ class OptunaStudy:
             trials = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
             return cmaes_point(search, seed, self._random, trials, maximize=self._maximize)
         if sampler == "gp":
-            return gp_point(
-                self._space, seed, self._study.get_trials(deepcopy=False), maximize=self._maximize
-            )
+            trials = self._study.get_trials(deepcopy=False)
+            found = gp_point(self._space, seed, trials, maximize=self._maximize)
+            # The trials of a search share a seed, so that the same point would give the same score again.
+            return None if any(trial.params == found for trial in trials) else found
         return None
 
     def tell(self, trial: str, score: float | None) -> None:

@@ -5,8 +5,10 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from sweeps.errors import SweepError
 from sweeps.spec.model import declaration_of, mode_of
 from sweeps.spec.sections import takes_list
 from sweeps.spec.source import STUDIES, Source
@@ -43,7 +45,11 @@ def print_catalogue(console: Console) -> None:
 def _modes() -> Table:
     table = Table("noise mode", "noise n", "step", "gradients", "source", box=None, padding=(0, 2, 0, 2))
     for name in noise.names():
-        mode = mode_of(name)
+        try:
+            mode = mode_of(name)
+        except SweepError as error:
+            table.add_row(name, f"[red]cannot be used[/red]: {escape(str(error))}")
+            continue
         table.add_row(name, mode.noise, mode.formula, str(mode.gradients), mode.source)
     return table
 

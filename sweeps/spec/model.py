@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidationError
 from typing_extensions import override
 
-from sweeps.errors import Mistake, SpecError, SweepError
+from sweeps.errors import Mistake, SpecError, SweepError, dotted, shown
 from sweeps.spec.base import Model
 from sweeps.spec.claim import Claim
 from sweeps.spec.methods import MaybeScheduler, Rule, Sampler
@@ -28,7 +28,7 @@ from sweeps.spec.sections import (
 from sweeps.spec.yaml import dump
 from trainables import registry
 from trainables.declarations.base import PREFIXES, Declaration, Direction
-from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
 from trainables.noise import registry as modes
 from trainables.noise.modes.base import NoiseMode
 from trainables.plugins import PluginError
@@ -173,12 +173,15 @@ class Spec(Model):
     def varied(self) -> list[str]:
         """The hyperparameters that differ between trials: those of ``space`` and of the confirm stage."""
         confirm = self.confirm
-        given = (
-            [*confirm.at, *(name for point in confirm.configurations.values() for name in point)]
-            if confirm
-            else []
-        )
+        given = [
+            *(confirm.at if confirm else ()),
+            *(name for point in self._configurations for name in point),
+        ]
         return list(dict.fromkeys([*self.space, *given]))
+
+    @property
+    def _configurations(self) -> list[Mapping[str, Any]]:
+        return [*self.confirm.configurations.values()] if self.confirm else []
 
     @property
     def search_stage(self) -> SearchStage | None:
@@ -293,8 +296,34 @@ class Spec(Model):
 
     def hyperparameters(self, searched: Mapping[str, Any]) -> Hyperparameters:
         """Complete the searched hyperparameters that apply with the fixed ones and defaults."""
-        hyperparameters: Hyperparameters = self.declaration.Hyperparameters(**{**self.fixed, **searched})
+        values = {**self.fixed, **searched}
+        try:
+            hyperparameters: Hyperparameters = self.declaration.Hyperparameters(**values)
+        except ValidationError as error:
+            raise SweepError(f"{self.name}: {self.missing or _first_of(error)}") from None
         return hyperparameters
+
+    @property
+    def noise_modes(self) -> list[str]:
+        """Names of the noise modes that its trials can have."""
+        dimension, fixed = self.space.get("noise"), self.fixed.get("noise", "none")
+        values: list[Any] = [*(dimension.values if dimension else [])]
+        values += [fixed] if dimension is None or dimension.when else []
+        given = [point["noise"] for point in self._configurations if "noise" in point]
+        return list(dict.fromkeys(map(str, [*values, *given])))
+
+    @property
+    def missing(self) -> str:
+        """Say what it uses that is not known here, such as the trainable of a script; empty for nothing."""
+        if self.trainable not in registry.names():
+            return f"the trainable {self.trainable!r} is not registered here"
+        unknown = [mode for mode in self.noise_modes if mode not in NOISE_MODES]
+        return f"no installed package defines the noise mode {unknown[0]!r}" if unknown else ""
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{dotted(first['loc'])}: {first['msg']}, got {shown(first['input'])}"
 
 
 def name_in(compared: str | Mapping[str, Sequence[Scalar]] | None) -> str | None:

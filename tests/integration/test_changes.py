@@ -205,7 +205,7 @@ class Placed(Curves):
 
     name = "placed"
 
-    def start(self, hyperparameters, *, seed, device="cpu", test=False):
+    def start(self, hyperparameters, *, seed, device="cpu", test=False, equal="gradients"):
         given = ray.get_runtime_context().get_assigned_resources()
         Path(self.data_dir, f"given-{time.time_ns()}.json").write_text(json.dumps(given))
         return CurveTraining(hyperparameters, seed, test)

@@ -19,7 +19,7 @@ from trainables.noise.modes.none import NoNoise
 from trainables.noise.modes.sam import SAM
 from trainables.noise.modes.scaled import Scaled
 from trainables.noise.modes.two_point import TwoPoint
-from trainables.plugins import Plugins
+from trainables.plugins import PluginError, Plugins
 
 # The modes of the study come first: ``compare: noise`` means them.
 STUDIED: tuple[type[NoiseMode], ...] = (NoNoise, All, Layer, AfterAll, AfterLayer)
@@ -46,9 +46,12 @@ def get(name: str) -> type[NoiseMode]:
 
     Raises:
         ValueError: If the name is unknown.
-        PluginError: If the package that defines it cannot be imported, or several packages define it.
+        PluginError: If the package that defines it cannot be imported, its class has a wrong attribute, or
+            several packages define it.
     """
     mode: type[NoiseMode] | None = _installed.get(name, NoiseMode) or BUILT_IN.get(name)
+    if mode and (mistake := mode.mistake()):
+        raise PluginError(f"noise mode {name!r} ({mode.__module__}): {mistake}")
     if mode is None:
         raise ValueError(f"noise mode must be one of {', '.join(names())}, got {name!r}")
     return mode

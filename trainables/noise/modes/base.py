@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -11,6 +13,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainables.noise.step import Step
+
+
+# Plotly's names, all of which ``sweeps/report/png.py`` knows.
+SYMBOLS = (
+    *("circle", "square", "triangle-up", "triangle-down", "diamond"),
+    *("pentagon", "hexagon", "cross", "x", "star"),
+)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 class NoiseMode(ABC):
@@ -24,9 +35,9 @@ class NoiseMode(ABC):
         noise: The formula of its noise n.
         formula: The formula of its step, with eta the learning rate.
         source: Where it comes from.
-        color: Colour of its marks in figures.
-        symbol: Symbol of its marks; one of Plotly's that ``sweeps/report/png.py`` knows.
-        dash: Dash of its lines.
+        color: Colour of its marks in figures, such as ``#009E73``.
+        symbol: Symbol of its marks, one of ``SYMBOLS``.
+        dash: Dash of its lines, one of ``DASHES``.
         gradients: Number of gradients that a step takes.
         follows_lr: Whether its noise depends on the learning rate.
         remembers: Whether its noise depends on earlier steps, so that it acts on the weights at sigma 0 too.
@@ -35,15 +46,27 @@ class NoiseMode(ABC):
 
     name: ClassVar[str]
     noise: ClassVar[str] = "sigma / sqrt(G) * xi on every group"
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    color: ClassVar[str]
-    symbol: ClassVar[str]
-    dash: ClassVar[str]
+    formula: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    color: ClassVar[str] = "#7A7A7A"
+    symbol: ClassVar[str] = "circle"
+    dash: ClassVar[str] = "dash"
     gradients: ClassVar[int] = 1
     follows_lr: ClassVar[bool] = False
     remembers: ClassVar[bool] = False
     kept: list[Tensor]
+
+    @classmethod
+    def mistake(cls) -> str:
+        """Say what is wrong with the class's attributes; empty for nothing."""
+        if inspect.isabstract(cls):
+            return "must define step"
+        if not _COLOR.fullmatch(cls.color):
+            return f"color must be such as #009E73, got {cls.color!r}"
+        for name, allowed in (("symbol", SYMBOLS), ("dash", DASHES)):
+            if getattr(cls, name) not in allowed:
+                return f"{name} must be one of {', '.join(allowed)}, got {getattr(cls, name)!r}"
+        return ""
 
     @classmethod
     def of(cls, hyperparameters: Any) -> Self:
