@@ -51,13 +51,14 @@ def gradients_note(spec: Spec) -> str:
     if not several or len(gradients) == 1:
         return ""
     most = max(gradients.values())
-    who = f"{_listed(several)} {'takes' if len(several) == 1 else 'take'} {most} gradients a step"
+    takes, has = ("takes", "has") if len(several) == 1 else ("take", "have")
+    who = f"{_listed(several)} {takes} {most} gradients a step and {has}"
     if spec.budget.equal == "steps":
         times = "twice" if most == 2 else f"{most} times"
-        return f"{who}, and have as many steps an epoch as the other modes, so {times} as many gradients"
+        return f"{who} as many steps an epoch as the other modes, so {times} as many gradients"
     part = "half" if most == 2 else f"1/{most}"
-    rule = f"{who}, and have as many gradients an epoch as the other modes, so {part} as many steps"
-    return f"{rule}: a difference may come from that (budget: {{equal: steps}} gives them all steps)"
+    rule = f"{who} as many gradients an epoch as the other modes, so {part} as many steps"
+    return f"{rule}: a difference may come from that (budget: {{equal: steps}} gives all steps)"
 
 
 def _search_notes(spec: Spec) -> Iterator[str]:

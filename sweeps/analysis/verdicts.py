@@ -41,7 +41,7 @@ class Evidence:
     p_against: tuple[float, ...]
     differences: tuple[PairedDifference, ...]
     margin: float | None
-    p_pairs: tuple[float, ...]
+    p_pairs: tuple[float, ...] = ()
     amount: float = 0.0
 
     @property

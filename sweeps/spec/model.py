@@ -316,9 +316,9 @@ class Spec(Model):
     def missing(self) -> str:
         """Say what it uses that is not known here, such as the trainable of a script; empty for nothing."""
         if self.trainable not in registry.names():
-            return f"the trainable {self.trainable!r} is not registered here"
+            return f"the trainable {self.trainable} is not registered here"
         unknown = [mode for mode in self.noise_modes if mode not in NOISE_MODES]
-        return f"no installed package defines the noise mode {unknown[0]!r}" if unknown else ""
+        return f"no installed package defines the noise mode {unknown[0]}" if unknown else ""
 
 
 def _first_of(error: ValidationError) -> str:

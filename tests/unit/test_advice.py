@@ -208,14 +208,14 @@ def test_an_arm_is_named_with_its_stratum():
         (
             ["none", "sam"],
             {},
-            "sam (2) takes several gradients a step: as many gradients an epoch as the other modes, and "
-            "fewer steps",
+            "sam takes 2 gradients a step and has as many gradients an epoch as the other modes, so half as "
+            "many steps: a difference may come from that (budget: {equal: steps} gives all steps)",
         ),
         (
             ["none", "sam", "two_point"],
             {"equal": "steps"},
-            "sam (2) and two_point (2) take several gradients a step: as many steps an epoch as the other "
-            "modes, and more gradients",
+            "sam and two_point take 2 gradients a step and have as many steps an epoch as the other modes, "
+            "so twice as many gradients",
         ),
     ],
 )

@@ -1,17 +1,18 @@
 """The registry of noise modes, and what is derived from it."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from sweeps.errors import SpecError
 from sweeps.report.png import _SYMBOLS
-from sweeps.report.styles import styles
+from sweeps.report.styles import Style, styles
 from sweeps.spec.load import load_spec
 from tests.cases import CASES
 from trainables import NOISE_MODES
 from trainables.noise import registry
-from trainables.noise.modes.base import NoiseMode
+from trainables.noise.modes.base import DASHES, SYMBOLS, NoiseMode
 from trainables.plugins import PluginError
 from trainables.testing import same_weights
 
@@ -35,6 +36,12 @@ def test_a_mode_says_what_it_is(name):
         line for line in README.read_text().splitlines() if line.startswith(f"| `{name}` | {mode.noise}")
     ]
     assert row == f"| `{name}` | {mode.noise} | {mode.formula} | {mode.gradients} | {mode.source} |"
+
+
+def test_figures_know_the_symbols_and_dashes():
+    assert set(SYMBOLS) == set(_SYMBOLS)
+    for symbol, dash in product(SYMBOLS, DASHES):
+        assert Style("#009E73", symbol, dash).scale > 0
 
 
 def test_modes_can_be_told_apart():
@@ -83,6 +90,14 @@ def test_a_mode_of_an_installed_package_is_found(install):
         ),
         ("class Mine: name = 'mine'", "mine", "must be a subclass of NoiseMode with name = 'mine'"),
         (MINE.replace("mine", "sam"), "sam", "noise mode 'sam' is defined by several packages"),
+        (
+            f"{MINE}    color = 'green'",
+            "mine",
+            "noise mode 'mine' .* color must be such as #009E73, got 'green'",
+        ),
+        (f"{MINE}    symbol = 'heart'", "mine", "symbol must be one of circle, .*, got 'heart'"),
+        (f"{MINE}    dash = 'wavy'", "mine", "dash must be one of solid, .*, got 'wavy'"),
+        (MINE.replace("All", "NoiseMode").replace("modes.all", "modes.base"), "mine", "must define step"),
     ],
 )
 def test_a_package_whose_mode_cannot_be_used_is_named(install, code, name, message):

@@ -11,6 +11,7 @@ from scipy import stats as scipy_stats
 from sweeps.analysis.importance import importances
 from sweeps.analysis.stats import summarise
 from sweeps.errors import SweepError
+from sweeps.record.folder import latest_sweep
 from sweeps.record.state import CONFIRM
 from sweeps.report.labels import interval
 from sweeps.report.overview import overview_table, verdicts_table, write_overview
@@ -594,11 +595,25 @@ def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, c
     try:
         page = write_overview(tmp_path)
         assert [row[2] for row in Page(page.read_text()).rows] == ["study", "made-comparison"]
-        line = "scripted is left out, as its trainable curves is not registered here."
+        line = "scripted is left out, as the trainable curves is not registered here."
         assert line in page.read_text()
         assert line in page.with_suffix(".md").read_text()
     finally:
         registry._registered["curves"] = registered
+
+
+def test_a_study_with_a_noise_mode_that_no_package_defines_is_left_out(tmp_path, monkeypatch):
+    made_comparison().write(tmp_path)
+    made_comparison(name="packaged").write(tmp_path)
+    resolved = tmp_path / "packaged/001/resolved.yaml"
+    text = resolved.read_text()
+    assert "noise: [none, all" in text
+    resolved.write_text(text.replace("noise: [none, all", "noise: [none, uphill"))
+    line = "packaged is left out, as no installed package defines the noise mode uphill."
+    assert line in write_overview(tmp_path).read_text()
+    folder = latest_sweep(tmp_path, "packaged")
+    with pytest.raises(SweepError, match="packaged: no installed package defines the noise mode uphill"):
+        folder.spec().hyperparameters({"noise": "uphill"})
 
 
 @pytest.mark.parametrize("make", [None, joint_search, before_confirm])
