@@ -26,7 +26,11 @@ def print_catalogue(console: Console) -> None:
     under = ", ".join(under_noise(f"{prefix}loss", 0.1) for prefix in PREFIXES.values())
     console.print(f"  metrics with weight_noise: {under} and so on for every score and sigma")
     console.print(_table(Hyperparameters.model_fields))
-    console.print("[bold]noise modes[/bold]  w weights, eta learning rate, xi ~ N(0, I), G groups, t step")
+    legend = (
+        "w weights, w_r those of a filter, eta learning rate, xi ~ N(0, I), G groups, t step, lambda mixing"
+    )
+    console.print(f"[bold]noise modes[/bold]  {legend}")
+    console.print(f"  compare: noise means {', '.join(noise.STUDY_MODES)}")
     console.print(_modes())
     for name in registry.names():
         declaration = declaration_of(name)
