@@ -230,7 +230,7 @@ def test_resume_accepts_and_records_harmless_changes(ray_session, tmp_path, monk
     resolved = yaml.safe_load((folder.path / "resolved.yaml").read_text())
     assert resolved["question"] == "Why?"
     assert resolved["resources"]["cpu"] == 0.5
-    assert resolved["budget"] == {"trials": 1, "concurrent": 2}
+    assert resolved["budget"] == {"trials": 1, "concurrent": 2, "equal": "gradients"}
     assert resolved["max_failures"] == 1
     assert resolved["data_dir"] == str(here)
     given = [json.loads(path.read_text()) for path in here.iterdir()]
