@@ -278,14 +278,23 @@ class TrainableContract:
     def test_steps_read_nothing_back(self, case: TrainableCase, optimizer: str) -> None:
         """The number of reads from the device in an epoch does not depend on the number of steps."""
         batch = case.hyperparameters.batch_size
-        reads = []
-        for batch_size in (batch, max(1, batch // 4)):
-            training = case.noisy("layer", optimizer=optimizer, batch_size=batch_size)
-            epoch = iter(training)
-            with CountReads() as counter:
-                next(epoch)
-            reads.append(counter.reads)
-        assert 0 < reads[0] == reads[1]
+        few, many = (
+            count_reads(case.noisy("layer", optimizer=optimizer, batch_size=size))
+            for size in (batch, max(1, batch // 4))
+        )
+        assert 0 < few == many
+
+    def test_no_mode_reads_back(self, case: TrainableCase, mode: str) -> None:
+        """An epoch of every mode reads from the device as often as one without noise."""
+        assert count_reads(case.noisy(mode)) == count_reads(case.start())
+
+
+def count_reads(training: Training) -> int:
+    """Run an epoch, and count how often it reads a tensor from Python."""
+    epoch = iter(training)
+    with CountReads() as counter:
+        next(epoch)
+    return counter.reads
 
 
 class CountReads(TorchDispatchMode):

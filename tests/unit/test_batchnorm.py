@@ -72,7 +72,7 @@ def assert_statistics_are_those_of_the_weights(training):
 
 
 class TestContractWithBatchNorm(TrainableContract):
-    modes = ("all", "after_layer")
+    modes = ("all", "after_layer", "anti", "two_point")
 
     @pytest.fixture
     def case(self):
