@@ -121,7 +121,8 @@ class NoiseInjector:
         """Resume from a ``state_dict``."""
         self.steps = state["steps"]
         self.generator.set_state(state["generator"].cpu())
-        for kept, saved in zip(self.mode.kept, state["mode"], strict=True):
+        # Checkpoints of earlier versions have no tensors of a mode, as no mode kept any.
+        for kept, saved in zip(self.mode.kept, state.get("mode", []), strict=True):
             kept.copy_(saved)
 
     def _set_scale(self) -> None:
