@@ -101,6 +101,15 @@ def curves():
 
 
 @pytest.fixture
+def float64():
+    """Compute in double precision where no type is given."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
 def install_package(tmp_path, monkeypatch):
     """Install a package of one module: its file and its metadata, laid out as pip does."""
 

@@ -36,13 +36,6 @@ MODELS = [
 ]
 
 
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def small_problem(sizes=(7, 5)):
     """Two batches of different weight, and a network of 3-4-2 with a layer that is not trained."""
     torch.manual_seed(0)

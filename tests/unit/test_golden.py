@@ -20,14 +20,6 @@ GOLDEN = Path(__file__).parent / "golden"
 LOSSES = ("train_loss", "val_loss")
 
 
-@pytest.fixture
-def float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 def losses(name, mode, data_dir):
     epochs = CASES[name](data_dir).noisy(mode)
     return [[metrics[loss] for loss in LOSSES] for metrics in epochs]

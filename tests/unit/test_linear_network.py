@@ -17,14 +17,6 @@ PARAMETRIZATIONS = ("mean_field", "standard", "ntk")
 INPUTS, OUTPUTS = 4, 3
 
 
-@pytest.fixture
-def float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 def random_factors(sizes, generator):
     return [
         torch.randn(after, before, generator=generator, dtype=torch.float64)

@@ -32,14 +32,6 @@ def variance_by_group(mode, step, *, lr=LR, hessian=HESSIAN, groups=GROUPS):
     return variances
 
 
-@pytest.fixture
-def float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 @pytest.mark.parametrize("lr", [0.01, 0.25, 0.4])
 @pytest.mark.parametrize("mode", NOISY)
 def test_the_formula_is_where_the_recursion_settles(mode, lr):

@@ -18,14 +18,6 @@ CPU = torch.device("cpu")
 Hyperparameters = SparseRegression.Hyperparameters
 
 
-@pytest.fixture
-def float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 def start(seed=0, **changes):
     return SparseRegression().start(Hyperparameters(**changes), seed=seed, test=True)
 
