@@ -49,6 +49,11 @@ def ticks(places: Iterable[float], width: float) -> tuple[list[float], list[str]
     return scaled(np.array(shown), width).tolist(), [f"{value:.6g}" for value in shown]
 
 
+def side_by_side(x: float, index: int, count: int, ratio: float) -> float:
+    """Return where one of several points at x is drawn on a logarithmic axis, neighbours a ratio apart."""
+    return x * ratio ** (index - (count - 1) / 2)
+
+
 def log_ticks(values: Iterable[float]) -> list[float]:
     """Return ticks for an axis that is logarithmic as a whole: 1 and 3 times powers of ten, if there are few.
 

@@ -69,6 +69,15 @@ def _differences_caption(spec: Spec, name: str, some_diverged: bool) -> str:
     return f"{caption} Open markers: some seeds diverged and are left out." if some_diverged else caption
 
 
+def better_side(spec: Spec, metric: str) -> str:
+    """Say on which side of a lower panel's line an arm is better; empty if the metric has no direction."""
+    direction = spec.directions.get(metric)
+    if direction is None:
+        return ""
+    side = "above" if direction == "max" else "below"
+    return f" In the lower panel, an arm {side} the line is better than {reference_of(spec)}."
+
+
 def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Panels:
     """Chart the mean score of each arm after each epoch, and below it the paired difference."""
     metric, reference = spec.objective.metric, find_reference(spec, arms)
@@ -81,9 +90,8 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
         title = f"Paired difference from {reference.name}"
         panels.append(Chart("differences", title, "epoch", "difference", lower, **look))
     caption = "Means over the seeds that finished, after each epoch, with bands for their 95% intervals."
-    if len(panels) > 1 and (direction := spec.directions.get(metric)):
-        side = "above" if direction == "max" else "below"
-        caption += f" In the lower panel, an arm {side} the line is better than {reference_of(spec)}."
+    if len(panels) > 1:
+        caption += better_side(spec, metric)
     if diverged := [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]:
         caption += f" Seeds left out because they diverged: {', '.join(diverged)}."
     return Panels("learning-curves", "Learning curves", panels, caption)

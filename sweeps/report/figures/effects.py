@@ -9,7 +9,7 @@ from sweeps.analysis.effects import Effect, effects_of
 from sweeps.record.state import SweepState
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import interval, label_of, number, typical
-from sweeps.report.scale import beyond, symlog_width
+from sweeps.report.scale import beyond, side_by_side, symlog_width
 from sweeps.report.styles import Style
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
@@ -89,7 +89,7 @@ def _places(effects: Sequence[Effect], width: float) -> Places:
         if effect.arm.name not in arms:
             arms.append(effect.arm.name)
     return {
-        (name, sigma): sigma * width ** (_APART * (index - (len(arms) - 1) / 2))
+        (name, sigma): side_by_side(sigma, index, len(arms), width**_APART)
         for sigma, arms in arms_at.items()
         for index, name in enumerate(arms)
     }

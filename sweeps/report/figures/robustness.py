@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
+from sweeps.analysis.arms import Arm, on_shared_seeds
 from sweeps.analysis.effects import find_reference
 from sweeps.analysis.stats import Summary, paired_difference, summarise
 from sweeps.report.charts import Chart, Panels, Series
+from sweeps.report.figures.arms import better_side
 from sweeps.report.labels import label_of
+from sweeps.report.scale import side_by_side
 from sweeps.report.styles import Style
 from sweeps.spec.model import Spec
 from trainables.declarations.base import under_noise
@@ -47,9 +49,8 @@ def under_weight_noise(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, S
         "same in every trial, then over the seeds that finished, with 95% intervals. Arms at the same sigma "
         "are drawn side by side."
     )
-    if len(panels) > 1 and (direction := spec.directions.get(metric)):
-        side = "above" if direction == "max" else "below"
-        caption += f" In the lower panel, an arm {side} the line is better than {reference_of(spec)}."
+    if len(panels) > 1:
+        caption += better_side(spec, metric)
     return Panels("weight-noise", "Scores under weight noise", panels, caption)
 
 
@@ -64,6 +65,6 @@ def _series(
     for index, arm in enumerate(arms):
         summaries = {sigma: measure(arm, sigma) for sigma in sigmas}
         known = {sigma: summary for sigma, summary in summaries.items() if summary.n}
-        x = [sigma * width ** (_APART * (index - (len(arms) - 1) / 2)) for sigma in known]
+        x = [side_by_side(sigma, index, len(arms), width**_APART) for sigma in known]
         series.append(Series.of_means(arm.name, style_of[arm.name], x, list(known.values()), "joined"))
     return series
