@@ -117,10 +117,12 @@ class StepGraphs:
 
 def draws_masks(model: nn.Module) -> bool:
     """Whether a model has dropout, as a layer or inside recurrent layers or attention."""
-    inside: list[Any] = [getattr(module, "dropout", None) for module in model.modules()]
-    return any(isinstance(module, _DROPOUT) for module in model.modules()) or any(
-        isinstance(rate, float) and rate > 0 for rate in inside
-    )
+    return any(isinstance(module, _DROPOUT) or _rate_inside(module) > 0 for module in model.modules())
+
+
+def _rate_inside(module: nn.Module) -> float:
+    rate: Any = getattr(module, "dropout", None)
+    return rate if isinstance(rate, float) else 0.0
 
 
 @contextmanager

@@ -6,7 +6,6 @@ once explodes as the network gets wider, and that of noise on one layer at a tim
 Shapes: B batch, d inputs, k outputs.
 """
 
-import hashlib
 import math
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
@@ -18,6 +17,7 @@ from typing_extensions import override
 
 from trainables.base import Trainable
 from trainables.batch import Batch
+from trainables.data.arrays import fingerprint_of
 from trainables.data.splits import check_subset, seed_of_split
 from trainables.declarations import known_truths as declared
 from trainables.declarations.base import EvaluationSplit
@@ -57,7 +57,7 @@ class LinearTask:
         self.model: nn.Module = model
         self._network, self._data, self._sigma = model, data, hp.sigma
         self.n_examples = hp.train_subset or EXAMPLES
-        self.data_fingerprint = _fingerprint(data)
+        self.data_fingerprint = fingerprint_of(data.inputs["train"], data.targets["train"])
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield inputs (B, d) and targets (B, k) of one epoch in a fresh permutation."""
@@ -128,11 +128,3 @@ def _on(device: torch.device, data: LinearData) -> LinearData:
         {split: tensor.to(device) for split, tensor in part.items()} for part in (data.inputs, data.targets)
     )
     return LinearData(data.truth.to(device), inputs, targets)
-
-
-def _fingerprint(data: LinearData) -> str:
-    """Hash of the training examples, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for part in (data.inputs, data.targets):
-        digest.update(part["train"].cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -7,7 +7,6 @@ trials that share a seed share its data in every arm.
 Shapes: N examples, B batch, D features.
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
@@ -19,6 +18,7 @@ from typing_extensions import override
 from trainables.base import Trainable
 from trainables.batch import Batch
 from trainables.data import DataError
+from trainables.data.arrays import fingerprint_of
 from trainables.data.splits import check_subset
 from trainables.declarations import sparse_regression as declared
 from trainables.declarations.base import EvaluationSplit
@@ -101,8 +101,7 @@ class SparseRegressionTask:
         inputs, targets, n = problem.training
         self._n = int(n)
         self.n_examples = PASSES * self._n
-        hashed = torch.cat([inputs, targets[:, None]], 1).cpu().numpy().tobytes()
-        self.data_fingerprint = hashlib.sha256(hashed).hexdigest()[:16]
+        self.data_fingerprint = fingerprint_of(torch.cat([inputs, targets[:, None]], 1))
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield inputs (B, D) and labels (B,) of 100 passes, each in a fresh permutation.

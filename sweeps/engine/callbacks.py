@@ -46,7 +46,7 @@ class SweepCallback(Callback):
     @override
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         name, searched, seed = split_config(trial.config)
-        # As the journal has them: with lists for tuples.
+        # The journal is JSON, which has lists in place of tuples.
         hyperparameters = self.state.spec.hyperparameters(searched).model_dump(mode="json")
         known = self.state.trials.get(name)
         if known and known.status == "running":

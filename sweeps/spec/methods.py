@@ -9,7 +9,7 @@ from sweeps.errors import one_of
 from sweeps.spec.base import Model
 
 Sampler = Literal["tpe", "random", "cmaes", "qmc", "gp"]
-# As texts name them.
+# Their names in texts.
 SAMPLERS: Mapping[Sampler, str] = {
     "tpe": "TPE",
     "random": "random search",

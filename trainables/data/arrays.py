@@ -20,6 +20,14 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], also_hashed: by
     (folder / _FINGERPRINT).write_text(digest.hexdigest()[:16])
 
 
+def fingerprint_of(*tensors: Tensor) -> str:
+    """Hash tensors in memory, to 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def read_array(folder: Path, name: str) -> Tensor:
     """Map an array that ``write_arrays`` wrote; writes to the tensor do not reach the file."""
     return torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c"))

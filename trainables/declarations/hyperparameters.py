@@ -1,14 +1,15 @@
 """Hyperparameters that a sweep can fix or search in every trainable."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from trainables.noise import registry
 from trainables.noise.schedule import SigmaSchedule
 
-# What an epoch has equally many of in every noise mode. With ``gradients``, a mode that takes two gradients a
-# step steps on every second batch; with ``steps``, on all of them.
+# Every noise mode has the same number of these in an epoch. With ``gradients``, a mode that takes two
+# gradients a step steps on every second batch; with ``steps``, it steps on every batch.
 Equal = Literal["gradients", "steps"]
 Precision = Literal["float32", "tf32", "bf16"]
 Cell = Literal["lstm", "gru", "rnn"]
@@ -57,6 +58,7 @@ class Hyperparameters(BaseModel):
     """Hyperparameters shared by all trainables; a subclass adds its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    default_weight_decay: ClassVar[Mapping[str, float]] = WEIGHT_DECAY
 
     epochs: int = Field(10, ge=1, le=MOST_EPOCHS, description="passes over the training split")
     batch_size: int = Field(128, ge=1, le=MOST, description="examples a step")
@@ -113,7 +115,7 @@ class Hyperparameters(BaseModel):
         """Fill in the default here, so that the value logged is the value used."""
         if isinstance(values, dict) and values.get("weight_decay") is None:
             optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
-            return {**values, "weight_decay": WEIGHT_DECAY.get(str(optimizer))}
+            return {**values, "weight_decay": cls.default_weight_decay.get(str(optimizer))}
         return values
 
 

@@ -1,17 +1,22 @@
 """Declaration of sparse regression."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trainables.declarations.base import Declaration
-from trainables.declarations.hyperparameters import MOST, Hyperparameters
+from trainables.declarations.hyperparameters import MOST, MOST_EPOCHS, WEIGHT_DECAY, Hyperparameters
 
 
 class SparseRegressionHyperparameters(Hyperparameters):
     """Hyperparameters of the problem and of the diagonal linear network; the defaults are plain descent."""
 
-    epochs: int = Field(15, ge=1, le=99_999, description="epochs of 100 passes over the training examples")
+    # Weight decay favours sparse coefficients, as noise does.
+    default_weight_decay: ClassVar = dict.fromkeys(WEIGHT_DECAY, 0.0)
+
+    epochs: int = Field(
+        15, ge=1, le=MOST_EPOCHS, description="epochs of 100 passes over the training examples"
+    )
     batch_size: int = Field(20, ge=1, le=MOST, description="examples a step")
     lr: float = Field(0.05, gt=0, description="learning rate of the first step")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd; adam and adamw have their own")
@@ -22,14 +27,6 @@ class SparseRegressionHyperparameters(Hyperparameters):
     depth: int = Field(2, ge=1, le=100, description="factors of each coefficient; each is one noise group")
     init: float = Field(0.32, gt=0, description="standard deviation of the initial factors")
     label_noise: float = Field(0.1, ge=0, description="standard deviation of the noise on the labels")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_weight_decay(cls, values: Any) -> Any:
-        """Default to 0 with every optimizer: weight decay favours sparse coefficients, as noise does."""
-        if isinstance(values, dict) and values.get("weight_decay") is None:
-            return {**values, "weight_decay": 0.0}
-        return values
 
 
 class SparseRegression(Declaration[SparseRegressionHyperparameters]):

@@ -32,5 +32,4 @@ class ASAM(SAM):
     def perturbation(self, step: Step) -> list[Tensor]:
         sizes = [weight.detach().abs() for weight in step.weights]
         scaled = [g.mul_(size) for g, size in zip(step.take_gradients(), sizes, strict=True)]
-        n = ascent(step, scaled) if scaled else scaled
-        return [each.mul_(size) for each, size in zip(n, sizes, strict=True)]
+        return [n.mul_(size) for n, size in zip(ascent(step, scaled), sizes, strict=True)]

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -99,3 +101,17 @@ class NoiseMode(ABC):
     def start(self, step: Step) -> None:
         """Allocate ``kept``, before the first step."""
         self.kept = []
+
+
+class InTurn(NoiseMode):
+    """Noise of standard deviation sigma on one group a step, in turn; inherit the step from another mode."""
+
+    noise = "sigma * xi on group t mod G"
+
+    @override
+    def groups(self, t: int, n_groups: int) -> Sequence[int]:
+        return (t % n_groups,)
+
+    @override
+    def scale(self, sigma: float, n_groups: int, lr: float) -> float:
+        return sigma

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from trainables.noise.step import Step
 
-# As in the published code: a gradient of 0 is no perturbation.
+# The published code adds it too, so that a gradient of 0 is no perturbation.
 _SMALLEST_NORM = 1e-12
 
 
@@ -45,11 +45,12 @@ class SAM(NoiseMode):
 
     def perturbation(self, step: Step) -> list[Tensor]:
         """Return n, and take the gradient that it is made of out of the step."""
-        g = step.take_gradients()
-        return ascent(step, g) if g else g
+        return ascent(step, step.take_gradients())
 
 
 def ascent(step: Step, direction: list[Tensor]) -> list[Tensor]:
-    """Scale a direction, in place, to the norm sigma."""
+    """Scale a direction, in place, to the norm sigma; at sigma 0 it has no tensors."""
+    if not direction:
+        return direction
     factor = step.scale / (step.norm(direction) + _SMALLEST_NORM)
     return [each.mul_(factor) for each in direction]
