@@ -1,6 +1,6 @@
 """Runs sweeps: reads a spec, searches, runs trials, and tracks them.
 
-Public names: ``load_spec``, ``run``, ``resume``, ``SweepResult``, ``SpecError``, ``SweepError``.
+Public names: ``load_spec``, ``run``, ``resume``, ``extend``, ``SweepResult``, ``SpecError``, ``SweepError``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sweeps.errors import SpecError, SweepError
 
 if TYPE_CHECKING:
-    from sweeps.runner import SweepResult, resume, run
+    from sweeps.runner import SweepResult, extend, resume, run
     from sweeps.spec.load import load_spec
 
-__all__ = ["SpecError", "SweepError", "SweepResult", "load_spec", "resume", "run"]
+__all__ = ["SpecError", "SweepError", "SweepResult", "extend", "load_spec", "resume", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.analysis.advice import notes
 from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.analysis.extension import extension
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log, teller
 from sweeps.engine.data import prepare_data
@@ -21,11 +22,11 @@ from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
 from sweeps.process_state import working_directory
 from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
-from sweeps.record.journal import Follower
+from sweeps.record.journal import Event, Follower
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState, TrialRecord
 from sweeps.record.storage import in_ray_job, open_storage
-from sweeps.spec.changes import Change, changes
+from sweeps.spec.changes import Change, changes, new_claims
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.tracking.bookmark import Bookmark
@@ -139,7 +140,8 @@ def resume(
 
     Args:
         sweep: The study's name; or its spec, which may differ from the sweep's in ``resources``,
-            ``budget.concurrent``, ``max_failures``, ``data_dir`` and ``question``.
+            ``budget.concurrent``, ``max_failures``, ``data_dir`` and ``question``. Claims that are new in it
+            are judged post hoc.
         storage: The folder or URI of all sweeps, as for ``run``.
         tracking_uri: The tracking store. Default: the one that the sweep was started with.
         log: The form of the output, as for ``run``.
@@ -152,22 +154,68 @@ def resume(
             MLflow cannot be reached.
     """
     storage = open_storage(storage)
-    name = sweep.name if isinstance(sweep, Spec) else sweep
-    folder = latest_sweep(storage, name)
-    before = folder.spec()
-    spec = _located(sweep) if isinstance(sweep, Spec) else before
-    _check_harmless(folder, found := changes(before, spec))
+    folder = latest_sweep(storage, sweep.name if isinstance(sweep, Spec) else sweep)
+    before, events = folder.spec(), list[Event]()
+    spec = before
+    if isinstance(sweep, Spec):
+        spec = _located(sweep)
+        _check_harmless(folder, changes(before, spec))
+        post_hoc = new_claims(before, spec)
+        if post_hoc != folder.state().post_hoc:
+            events = [
+                {"event": "claims", "claims": [claim.model_dump(exclude_none=True) for claim in post_hoc]}
+            ]
+        spec = spec.model_copy(update={"claims": before.claims})
+    return _resume(folder, spec, events, tracking_uri, log)
+
+
+def extend(
+    study: str,
+    *,
+    looks: Sequence[int] | None = None,
+    trials_per_arm: int | None = None,
+    storage: str | Path | None = None,
+    tracking_uri: str | None = None,
+    log: Log = "text",
+) -> SweepResult:
+    """Resume a study's latest sweep with other looks or a larger search, and say what that costs.
+
+    Args:
+        study: The study's name.
+        looks: The number of seeds at every look, those taken included.
+        trials_per_arm: The number of trials of the search in each arm.
+        storage: The folder or URI of all sweeps, as for ``run``.
+        tracking_uri: The tracking store. Default: the one that the sweep was started with.
+        log: The form of the output, as for ``run``.
+
+    Returns:
+        The results.
+
+    Raises:
+        SweepError: As ``resume``, or if the extension is not permitted (``sweeps.analysis.extension``).
+    """
+    folder = latest_sweep(open_storage(storage), study)
+    check_known(folder, folder.spec())
+    extended = extension(folder.state(), looks, trials_per_arm)
+    say = teller(extended.spec, log)
+    for sentence in extended.cost:
+        say(f"extended: {sentence}")
+    return _resume(folder, extended.spec, extended.events, tracking_uri, log)
+
+
+def _resume(
+    folder: SweepFolder, spec: Spec, events: Sequence[Event], tracking_uri: str | None, log: Log
+) -> SweepResult:
+    """Resume a sweep, with its spec and events that its journal must record first."""
     bookmark = Bookmark.read(folder)
-    uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(storage))
+    uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(folder.storage))
     check_scheme(uri)
     check_known(folder, spec)
-    state = folder.state()
+    state = SweepState(spec, [*(event for event, _ in folder.journal.read()), *events])
     # An export that failed or was interrupted is retried.
     to_export = state.exporting != state.exported
     with _prepared(spec, uri, teller(spec, log), not state.complete, to_export) as (delivery, export):
-        if found:
-            folder.rewrite(spec)
-        return _drive(folder, spec, delivery, export, log)
+        return _drive(folder, spec, delivery, export, log, events)
 
 
 @contextmanager
@@ -202,11 +250,18 @@ def _located(spec: Spec) -> Spec:
 
 
 def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:
-    if broken := [change for change in found if not change.harmless]:
+    broken = [change for change in found if not change.harmless]
+    if not broken:
+        return
+    if all(change.extends for change in broken):
+        advice = f"revert these changes, or extend the sweep (noisesweep extend {folder.study})"
         raise SweepError(
-            f"{folder.path}: new trials would not be comparable with existing ones; revert these changes, "
-            f"or start another sweep (run with --new):{_differences(broken)}"
+            f"{folder.path}: looks and budget are as the sweep declared them; {advice}:{_differences(broken)}"
         )
+    raise SweepError(
+        f"{folder.path}: new trials would not be comparable with existing ones; revert these changes, "
+        f"or start another sweep (run with --new):{_differences(broken)}"
+    )
 
 
 def _differences(found: Sequence[Change]) -> str:
@@ -221,15 +276,20 @@ def _check_settings() -> None:
 
 
 def _drive(
-    folder: SweepFolder, spec: Spec, delivery: PublisherClient, export: ModelExport, log: Log
+    folder: SweepFolder,
+    spec: Spec,
+    delivery: PublisherClient,
+    export: ModelExport,
+    log: Log,
+    amendments: Sequence[Event] = (),
 ) -> SweepResult:
-    """Run the rest of a sweep, and return its results."""
+    """Run the rest of a sweep, after amendments to its journal, and return its results."""
     from sweeps.engine.stages import run_stages
 
     # Ask git here: in a Ray job, the working directory changes below.
     made_by = provenance()
     with ExitStack() as opened:
-        display, mirror = _open(opened, folder, spec, delivery, log)
+        display, mirror = _open(opened, folder, spec, delivery, log, amendments)
 
         def give_up() -> None:
             opened.close()
@@ -247,7 +307,7 @@ def _drive(
                 if mirror:
                     mirror.on_lost = lose_lease
                 try:
-                    run_stages(folder, spec, stop)
+                    run_stages(folder, spec, stop, display.say)
                 except Stopped:
                     # After the last trial, only the report and the export are left.
                     if not folder.state().complete:
@@ -268,7 +328,12 @@ def _drive(
 
 
 def _open(
-    opened: ExitStack, folder: SweepFolder, spec: Spec, delivery: PublisherClient, log: Log
+    opened: ExitStack,
+    folder: SweepFolder,
+    spec: Spec,
+    delivery: PublisherClient,
+    log: Log,
+    amendments: Sequence[Event],
 ) -> tuple[Display | JsonLog, Mirror | None]:
     """Lock a sweep, and start everything that follows its journal; the stack undoes it in reverse."""
     opened.callback(folder.lock().release)
@@ -277,6 +342,7 @@ def _open(
         opened.enter_context(working_directory(folder.path))
     folder.claim()
     folder.journal.repair()
+    folder.amend(spec, amendments)
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
     for note in notes(spec):
         display.say(f"note: {note}")

@@ -6,10 +6,9 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
 from sweeps.analysis.descriptions import counted
-from sweeps.analysis.drops import n_choosing
-from sweeps.analysis.stats import ALPHA, paired_difference
-from sweeps.analysis.verdicts import min_seeds
+from sweeps.analysis.stats import detectable, paired_difference
 from sweeps.record.state import ENDED, SEARCH, SweepState
+from sweeps.spec.looks import ALPHA, fewest_seeds, n_choosing, share_out
 from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec, mode_of
 from sweeps.spec.sections import Dimension
@@ -22,19 +21,24 @@ _EDGE = 0.05
 
 def notes(spec: Spec) -> list[str]:
     """Return what the plan of a study cannot show."""
-    found = (too_few_seeds_note(spec), *_search_notes(spec), _common_note(spec), gradients_note(spec))
+    found = (
+        too_few_seeds_note(spec),
+        detectable_note(spec),
+        *_search_notes(spec),
+        _common_note(spec),
+        gradients_note(spec),
+    )
     return [note for note in found if note]
 
 
 def too_few_seeds_note(spec: Spec) -> str:
     """Return a note if there are too few seeds for any result to decide the claims; empty otherwise."""
-    seeds = len(spec.confirm_seeds) if spec.confirms else spec.seeds
-    if not spec.claims:
+    seeds, claims = spec.n_seeds[-1], len(spec.claims)
+    if not claims:
         return ""
-    needed = min_seeds(len(spec.claims))
-    claims = "a claim" if len(spec.claims) == 1 else f"{len(spec.claims)} claims"
+    needed = fewest_seeds(claims)
     if seeds < needed:
-        return f"with {seeds} seeds no result can decide {claims}: use at least {needed}"
+        return f"with {counted(seeds, 'seed')} no result can decide {_claims(claims)}: use at least {needed}"
     choosing = n_choosing(seeds)
     if seeds - choosing >= needed or not any(claim.drops for claim in spec.claims):
         return ""
@@ -42,6 +46,22 @@ def too_few_seeds_note(spec: Spec) -> str:
     choose = "1 chooses" if choosing == 1 else f"{choosing} choose"
     rule = f"with {seeds} seeds no result can decide drops, as {choose} the best epoch"
     return f"{rule}: use at least {enough}"
+
+
+def detectable_note(spec: Spec) -> str:
+    """Say which differences the looks can detect; empty without claims, or if no result can decide them."""
+    if not spec.claims or too_few_seeds_note(spec):
+        return ""
+    found = [
+        f"{detectable(look.seeds, look.error / len(spec.claims)):.2g} with {look.seeds} seeds"
+        for look in share_out(spec.n_seeds)
+    ]
+    rule = f"{_claims(len(spec.claims))} can be decided, with power 0.8, for differences of"
+    return f"{rule} {', '.join(found)} (in standard deviations of the paired differences)"
+
+
+def _claims(n: int) -> str:
+    return "a claim" if n == 1 else f"{n} claims"
 
 
 def gradients_note(spec: Spec) -> str:
@@ -184,4 +204,4 @@ def _is_undistinguished(spec: Spec, arm: Arm, reference: Arm) -> bool:
     metric, larger_is_better = spec.verdict_metric, spec.objective.mode == "max"
     scores = [each.final_or_worst(metric, larger_is_better=larger_is_better) for each in (arm, reference)]
     difference = paired_difference(*on_shared_seeds(*scores))
-    return difference.n >= min_seeds(1) and difference.p_value > ALPHA
+    return difference.n >= fewest_seeds(1) and difference.p_value > ALPHA

@@ -204,7 +204,7 @@ def on_shared_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> 
 
 def is_judgeable(state: SweepState) -> bool:
     """Whether several seeds train one configuration: in a confirm stage that has begun, or in a grid."""
-    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and state.spec.seeds > 1)
+    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and state.spec.n_seeds[-1] > 1)
 
 
 def in_stratum(trials: Sequence[TrialRecord], stratum: Mapping[str, Any]) -> list[TrialRecord]:

@@ -1,13 +1,21 @@
-"""Judges the claims of studies by their trials."""
+"""Judges the claims of studies by their trials, look by look."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from sweeps.analysis.comparisons import Comparisons
 from sweeps.analysis.remarks import doubt_about, why_undecided
-from sweeps.analysis.verdicts import Evidence, Judgement, Verdict, equivalence, judge, superiority
-from sweeps.record.state import SweepState
+from sweeps.analysis.stats import PairedDifference, detectable, paired_difference
+from sweeps.analysis.verdicts import Case, Evidence, Judgement, Verdict, equivalence, judge, superiority
+from sweeps.record.journal import Event
+from sweeps.record.state import ENDED, SweepState
 from sweeps.spec.claim import Claim
+from sweeps.spec.looks import Look
+from sweeps.spec.space import identity_of
 
 
 @dataclass(frozen=True)
@@ -15,60 +23,160 @@ class JudgedClaim:
     """A claim with its verdict.
 
     Attributes:
-        comparisons: What each difference in the evidence compares, such as ``layer over none, sigma 0.03``.
-            It is positive where the first is better.
+        claims: The number of claims that it was judged with, itself included.
+        post_hoc: Whether the claim was made after the sweep had begun. It is corrected for such claims alone.
+        comparisons: What each difference compares, such as ``layer over none, sigma 0.03``. It is positive
+            where the first is better.
+        differences: Over the seeds of the look that decided, or of the last one; over all seeds before the
+            first. Their intervals have the error of that look.
+        looks: All declared looks, to which the judgement's ``look`` is an index.
         unit: Of the differences: epochs, or a metric.
-        remark: Why a claim is undecided where the number of seeds does not explain it; otherwise empty.
+        spent: The number of trials of the compared configurations that have ended.
+        spared: The number of their trials that are not needed, as the claim is decided; 0 for an undecided
+            one.
+        remark: Why a claim is undecided; otherwise empty.
     """
 
     claim: Claim
-    comparisons: list[str]
-    evidence: Evidence
+    claims: int
+    post_hoc: bool
+    comparisons: Sequence[str]
+    differences: Sequence[PairedDifference]
     judgement: Judgement
+    looks: Sequence[Look]
     unit: str
+    spent: int
+    spared: int
     remark: str = ""
+
+    @property
+    def look(self) -> Look | None:
+        """The look that decided, or else the last that was taken; None before the first."""
+        return None if self.judgement.look is None else self.looks[self.judgement.look]
+
+    @property
+    def next_look(self) -> Look | None:
+        """The look that an undecided claim waits for; None if it is decided, or if there is none."""
+        if self.judgement.verdict is not Verdict.UNDECIDED:
+            return None
+        later = self.looks[0 if self.judgement.look is None else self.judgement.look + 1 :]
+        return later[0] if later else None
+
+    def detectable(self, look: Look) -> float:
+        """Return the smallest advantage that a look detects in every pair, if they vary as they do now.
+
+        It is in the unit of the differences, with power 0.8 and corrected for the number of claims.
+        """
+        std = max(difference.std for difference in self.differences)
+        return detectable(look.seeds, look.error / self.claims) * std
 
 
 def judge_claims(state: SweepState) -> list[JudgedClaim]:
-    """Judge the claims of a study together: p-values are corrected for their number."""
+    """Judge the claims of a study, those made in advance first; each kind is corrected for its own number."""
     (judged,) = judge_studies([state])
     return judged
 
 
 def judge_studies(states: Sequence[SweepState]) -> list[list[JudgedClaim]]:
     """Judge the claims of several studies together: p-values are corrected for the number of all of them."""
-    cases = [[_Case(state, claim) for claim in state.spec.claims] for state in states]
-    judgements = iter(judge([case.evidence for of_study in cases for case in of_study]))
-    return [[case.judged(next(judgements)) for case in of_study] for of_study in cases]
+    judged: list[list[JudgedClaim]] = [[] for _ in states]
+    for post_hoc in (False, True):
+        of_studies = [
+            [_Tested(state, claim) for claim in (state.post_hoc if post_hoc else state.spec.claims)]
+            for state in states
+        ]
+        all_tested = list(itertools.chain(*of_studies))
+        judgements = iter(judge([tested.case for tested in all_tested]))
+        for claims, of_study in zip(judged, of_studies, strict=True):
+            claims += [each.judged(next(judgements), len(all_tested), post_hoc=post_hoc) for each in of_study]
+    return judged
 
 
-class _Case:
+def undecided_points(state: SweepState) -> list[dict[str, Any]]:
+    """List the configurations that claims compare which no look has decided, of those trained for the last.
+
+    Only claims that were made in advance count.
+    """
+    tested = [_Tested(state, claim) for claim in state.spec.claims]
+    judgements = judge([each.case for each in tested])
+    wanted = {
+        name
+        for each, judgement in zip(tested, judgements, strict=True)
+        if judgement.verdict is Verdict.UNDECIDED
+        for name in each.identities
+    }
+    return [dict(point) for name, point in state.rounds[-1].points.items() if name in wanted]
+
+
+def closing_event(state: SweepState) -> Event | None:
+    """Return the event that closes a look whose trials have all ended and is not the last; None if none is due.
+
+    It records which configurations go on: those that a claim compares which is not decided.
+    """
+    if not state.rounds or state.complete or not state.round_is_complete:
+        return None
+    look = state.taken[-1]
+    points = undecided_points(state)
+    return {"event": "look", "seeds": look.seeds, "share": look.share, "points": points}
+
+
+class _Tested:
     """A claim with the results that it is judged by."""
 
     def __init__(self, state: SweepState, claim: Claim) -> None:
-        self._state, self._claim = state, claim
-        self._comparisons = Comparisons(state, claim)
-        pairs = [comparison.pair for comparison in self._comparisons.all]
-        self.evidence = (
-            equivalence(pairs, claim.within or 0.0) if claim.equal else superiority(pairs, claim.by or 0.0)
+        self._state, self._claim, self._looks = state, claim, state.taken
+        self._now = Comparisons(state, claim)
+        self._at = [Comparisons(state.until(look), claim) for look in self._looks]
+        evidence = [_weigh(claim, comparisons) for comparisons in self._at]
+        self.case = Case(evidence, list(self._shares()), self._doubt)
+
+    def _shares(self) -> Iterator[np.ndarray]:
+        """Yield the share of alpha that each look spends on each test."""
+        ends = [0, *(look.seeds for look in self._looks)]
+        for look, comparisons, first in zip(self._looks, self._at, ends, strict=False):
+            new = self._state.spec.replicates[first : look.seeds]
+            shares = [look.share if each.has_one_of(new) else 0.0 for each in comparisons.all]
+            yield np.repeat(shares, 2 if self._claim.equal else 1)
+
+    def _doubt(self, look: int, verdict: Verdict) -> str:
+        comparisons = self._at[look]
+        return doubt_about(self._claim, comparisons.measured, self._differences(look), verdict)
+
+    def _differences(self, look: int | None) -> list[PairedDifference]:
+        """Return the differences at a look, whose intervals may err as the look; None: before the first."""
+        comparisons = self._now if look is None else self._at[look]
+        error = self._state.looks[look or 0].error
+        return [paired_difference(*comparison.pair, error=error) for comparison in comparisons.all]
+
+    @property
+    def identities(self) -> set[str]:
+        """The ``identity`` of each configuration that has another one to be compared with."""
+        arms = [arm for comparison in self._now.all for arm in comparison.arms]
+        return {identity_of(self._state.spec, arm.point) for arm in arms}
+
+    def judged(self, judgement: Judgement, claims: int, *, post_hoc: bool) -> JudgedClaim:
+        """Add to a judgement, of so many claims together, what the claim was judged by."""
+        claim, look = self._claim, judgement.look
+        comparisons = self._now if look is None else self._at[look]
+        ended = {key for key, trial in self._state.by_point_and_seed.items() if trial.status in ENDED}
+        spent = sum(name in self.identities for name, _ in ended)
+        decided = judgement.verdict is not Verdict.UNDECIDED
+        most = len(self.identities) * self._state.looks[-1].seeds
+        return JudgedClaim(
+            claim=claim,
+            claims=claims,
+            post_hoc=post_hoc,
+            comparisons=[comparison.text for comparison in comparisons.all],
+            differences=self._differences(look),
+            judgement=judgement,
+            looks=self._state.looks,
+            unit=claim.measured if claim.reach is None else "epochs",
+            spent=spent,
+            spared=most - spent if decided else 0,
+            remark="" if decided else why_undecided(self._state, claim, comparisons.measured, judgement),
         )
 
-    def judged(self, judgement: Judgement) -> JudgedClaim:
-        """Withdraw a verdict that there is a doubt about, and say why a claim is undecided."""
-        claim, measured = self._claim, self._comparisons.measured
-        verdict = judgement.verdict
-        if verdict is not Verdict.UNDECIDED and (
-            doubt := doubt_about(claim, measured, self.evidence, verdict)
-        ):
-            judgement = replace(judgement, verdict=Verdict.UNDECIDED, doubt=doubt)
-        elif verdict is Verdict.UNDECIDED:
-            supports = self.evidence.p_support < self.evidence.p_contradict
-            verdict = Verdict.SUPPORTED if supports else Verdict.CONTRADICTED
-        remark = ""
-        if judgement.doubt:
-            remark = f"it would be {verdict}, but {judgement.doubt}"
-        elif judgement.verdict is Verdict.UNDECIDED:
-            remark = why_undecided(self._state, claim, measured, judgement)
-        texts = [comparison.text for comparison in self._comparisons.all]
-        unit = claim.measured if claim.reach is None else "epochs"
-        return JudgedClaim(claim, texts, self.evidence, judgement, unit, remark)
+
+def _weigh(claim: Claim, comparisons: Comparisons) -> Evidence:
+    pairs = [comparison.pair for comparison in comparisons.all]
+    return equivalence(pairs, claim.within or 0.0) if claim.equal else superiority(pairs, claim.by or 0.0)

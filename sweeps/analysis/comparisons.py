@@ -1,13 +1,13 @@
 """The comparisons that a claim consists of: pairs of scores by seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
-from sweeps.analysis.arms import on_shared_seeds, title_of
+from sweeps.analysis.arms import Arm, on_shared_seeds, title_of
 from sweeps.analysis.measures import Measured, Scores
 from sweeps.analysis.places import places_of
 from sweeps.record.state import SweepState
@@ -20,16 +20,22 @@ class Comparison:
 
     Attributes:
         text: What is compared, such as ``layer over none, sigma 0.03``.
+        arms: The arms whose trials have the scores; empty if one of them has none.
     """
 
     text: str
     first: Scores
     second: Scores
+    arms: Sequence[Arm]
 
     @property
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
         """The scores of the seeds that both have, in the same order."""
         return on_shared_seeds(self.first, self.second)
+
+    def has_one_of(self, seeds: range) -> bool:
+        """Whether some of these seeds are compared."""
+        return any(seed in self.first and seed in self.second for seed in seeds)
 
 
 class Comparisons:
@@ -49,24 +55,19 @@ class Comparisons:
             for title, place in places_of(self._state.spec, self._claim.where, arms).items():
                 measured, at = self._at(title, place, arms), f", {title}" if title else ""
                 first, second = arms
+                both = _present(measured, arms)
                 if self._claim.drops:
                     text = f"{first} at its best epoch over its last{at}"
-                    yield Comparison(text, *measured.best_and_last(first))
+                    yield Comparison(text, *measured.best_and_last(first), both[:1])
                 elif (than := self._claim.than) is not None:
                     other, title = self._at(title_of(than), than, arms), title_of(than)
                     advantages = (advantage(measured, *arms), advantage(other, *arms))
-                    text = f"{first} over {second}{at} over {title}{self._by()}"
-                    yield Comparison(text, *advantages)
+                    there = _present(other, arms)
+                    text = f"{first} over {second}{at} over {title}"
+                    yield Comparison(text, *advantages, [*both, *there] if both and there else [])
                 else:
-                    margin = self._claim.within
-                    text = f"{first} over {second}{self._by()}"
-                    if margin is not None:
-                        text = f"{first} and {second}, within {margin:.3g}"
-                    yield Comparison(f"{text}{at}", measured.scores(first), measured.scores(second))
-
-    def _by(self) -> str:
-        amount = self._claim.by
-        return "" if amount is None else f", by more than {amount:.3g}"
+                    text = f"{first} {'and' if self._claim.equal else 'over'} {second}{at}"
+                    yield Comparison(text, measured.scores(first), measured.scores(second), both)
 
     def _pairs(self) -> list[tuple[str, str]]:
         """List the arms that are compared; an arm that is said to drop is compared with itself."""
@@ -83,6 +84,12 @@ class Comparisons:
             self.measured[title] = Measured(self._state, self._claim, place)
         self.measured[title].compared.update(dict.fromkeys(arms))
         return self.measured[title]
+
+
+def _present(measured: Measured, names: Sequence[str]) -> list[Arm]:
+    """Return these arms; none if one of them has no trials at the point."""
+    arms = [measured.arms[name] for name in names if name in measured.arms]
+    return arms if len(arms) == len(names) else []
 
 
 def advantage(measured: Measured, first: str, second: str) -> Scores:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.record.state import CONFIRM, ENDED, SweepState, TrialRecord, trial_name
+from sweeps.record.state import ENDED, SweepState, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
 from trainables import registry
@@ -29,7 +29,9 @@ def plan(spec: Spec) -> str:
     """Describe what a sweep runs, such as ``9 trials of digits, at most 10 epochs each``."""
     training = f"{spec.trainable}, at most {counted(spec.max_epochs, 'epoch')} each"
     if not spec.stages:
-        return f"{counted(SweepState(spec).n_trials or 0, 'trial')} of {training}"
+        trials = counted(SweepState(spec).n_trials or 0, "trial")
+        looks = f", for the first of {looks_text(spec)}" if len(spec.n_seeds) > 1 else ""
+        return f"{trials} of {training}{looks}"
     parts, strata = [f"{len(spec.arms)} arms of {spec.compared}"], len(spec.strata)
     if strata > 1:
         parts[0] += f" for each of {strata} values of {name_in(spec.across)}"
@@ -38,11 +40,17 @@ def plan(spec: Spec) -> str:
     if confirm := spec.confirm:
         best = f"the best {confirm.top}" if confirm.top > 1 else "the best"
         chosen = f"{best} of each" if spec.search_stage else "the given configuration of each"
-        parts.append(f"{confirm.seeds} seeds of {chosen}")
+        parts.append(f"{looks_text(spec)} of {chosen}")
         points = len(points_at(spec))
         if points:
             parts[-1] += f", also at {counted(points, 'listed point')}"
     return f"{', then '.join(parts)}; {training}"
+
+
+def looks_text(spec: Spec) -> str:
+    """Name the seeds of all looks, such as ``10 seeds`` or ``13, 20 and at most 40 seeds``."""
+    *earlier, last = spec.n_seeds
+    return f"{', '.join(map(str, earlier))} and at most {last} seeds" if earlier else f"{last} seeds"
 
 
 def _budgets(spec: Spec) -> str:
@@ -61,7 +69,7 @@ def counted(n: int, noun: str) -> str:
 
 def describe(spec: Spec, trial: TrialRecord) -> str:
     """Name a trial with its searched values, such as ``0007-layer sigma=0.013 lr=0.05``."""
-    has_several_seeds = spec.seeds > 1 or trial.stage == CONFIRM
+    has_several_seeds = spec.n_seeds[-1] > 1
     name = trial_name(trial.number, trial.arm, trial.seed if has_several_seeds else None)
     return f"{name} {shown_values(spec, trial.hyperparameters)}".rstrip()
 

@@ -5,11 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sweeps.analysis.arms import Arm, curve_of
-
-
-def n_choosing(seeds: int) -> int:
-    """Return how many of an arm's seeds choose its best epoch: a fifth of them, at least one."""
-    return max(1, seeds // 5)
+from sweeps.spec.looks import n_choosing
 
 
 def best_and_last(curves: Mapping[int, Sequence[float]]) -> tuple[dict[int, float], dict[int, float]]:

@@ -1,15 +1,21 @@
 """Why a claim is undecided: doubts about a verdict, and results that are missing."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sweeps.analysis.measures import Measured
-from sweeps.analysis.verdicts import Evidence, Judgement, Verdict
+from sweeps.analysis.stats import PairedDifference
+from sweeps.analysis.verdicts import Judgement, Verdict
 from sweeps.record.state import SweepState
 from sweeps.spec.claim import Claim
 
 
-def doubt_about(claim: Claim, measured: Mapping[str, Measured], evidence: Evidence, verdict: Verdict) -> str:
+def doubt_about(
+    claim: Claim,
+    measured: Mapping[str, Measured],
+    differences: Sequence[PairedDifference],
+    verdict: Verdict,
+) -> str:
     """Return why the verdict of the tests must not stand; empty if it may.
 
     ``measured`` has what the claim measures at each of its points.
@@ -26,7 +32,7 @@ def doubt_about(claim: Claim, measured: Mapping[str, Measured], evidence: Eviden
         return f"some seeds of {names} diverged"
     # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
     margin = claim.within or 0.0
-    if not all(-margin < pair.low and pair.high < margin for pair in evidence.differences):
+    if not all(-margin < pair.low and pair.high < margin for pair in differences):
         return "an interval reaches beyond the margin"
     return ""
 
@@ -52,9 +58,9 @@ def _favoured(claim: Claim, verdict: Verdict) -> list[str]:
 def why_undecided(
     state: SweepState, claim: Claim, measured: Mapping[str, Measured], judgement: Judgement
 ) -> str:
-    """Return why not even the number of seeds is known that would decide a claim; empty if it is.
+    """Return why a claim is undecided where the number of seeds does not explain it; empty where it does.
 
-    Arms have no score, no seed reached the score, or seeds diverged.
+    There is a doubt about its verdict, arms have no score, no seed reached the score, or seeds diverged.
     """
     labels_by_reason: dict[str, list[str]] = {}
     for title, at in measured.items():
@@ -64,12 +70,13 @@ def why_undecided(
                 labels_by_reason.setdefault(reason, []).append(label)
     if labels_by_reason:
         return "; ".join(f"{', '.join(labels)}: {reason}" for reason, labels in labels_by_reason.items())
+    if judgement.doubt:
+        return f"it would be {judgement.doubted}, but {judgement.doubt}"
     arms = list(dict.fromkeys(map(str, claim.arms)))
     never = [never for at in measured.values() for name in at.compared for never in at.never_reached(name)]
     if claim.reach is not None and all(never):
         return f"no seed of {', '.join(arms)} reached the score: train longer or claim an easier score"
-    names = _with(measured, arms, lambda at, name: -math.inf in at.scores(name).values())
-    if judgement.leaning is None and names:
+    if names := _with(measured, arms, lambda at, name: -math.inf in at.scores(name).values()):
         return f"some seeds of {names} diverged, which ranks as worst"
     return ""
 

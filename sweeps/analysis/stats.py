@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 # Not from scipy.stats, which takes a second to import.
-from scipy.special import ndtri, poch, stdtrit
+from scipy.special import nctdtrinc, ndtri, poch, stdtrit
 
 from sweeps.analysis.signed_rank import rounded, signed_rank, typical_difference
+from sweeps.spec.looks import ALPHA
 
-ALPHA = 0.05
+_POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -102,23 +103,41 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     )
 
 
-def margin_tests(first: ArrayLike, second: ArrayLike, margin: float) -> list[tuple[float, float]]:
-    """Test that d + margin > 0 and that margin - d > 0, with d = first - second (Schuirmann 1987).
-
-    Each of the two tests has a p-value for the statement and one for its reverse. Scores may be infinite, as
-    in ``paired_difference``.
-    """
-    differences, scale = _subtract(first, second)
-    return [signed_rank(margin + sign * differences, scale) for sign in (1, -1)]
-
-
-def amount_test(first: ArrayLike, second: ArrayLike, amount: float) -> tuple[float, float]:
-    """Test that first - second exceeds an amount; return the p-value for that, and for the reverse.
+def one_sided_tests(
+    first: ArrayLike, second: ArrayLike, amount: float = 0.0
+) -> tuple[tuple[float, float], float]:
+    """Test whether first - second exceeds an amount, in units of the score, or falls below it.
 
     It is the signed-rank test of the differences less the amount; with 0, that of ``paired_difference``.
+
+    Returns:
+        The p-value for exceeding it, that for falling below it, and the mean difference; without seeds the
+        p-values are 1 and the mean is NaN.
+
+    Raises:
+        ValueError: As ``paired_difference``.
     """
     differences, scale = _subtract(first, second)
-    return signed_rank(differences - amount, scale)
+    if not len(differences):
+        return (1.0, 1.0), float("nan")
+    with np.errstate(invalid="ignore"):
+        # The sign of a mean of about 1e-17 would be an accident.
+        mean = float(rounded(np.asarray(rounded(differences, scale).mean()), scale))
+    return signed_rank(differences - amount, scale), mean
+
+
+def detectable(seeds: int, error: float) -> float:
+    """Return the smallest mean difference that so many seeds detect, in its standard deviations.
+
+    Detected means significant in a two-sided test at level ``error``, with a chance of 0.8. The power is
+    that of a t test (noncentral t), with 3 / pi of the seeds, the asymptotic relative efficiency of signed
+    ranks for normal differences. Infinite if not even differences of one sign in every seed are significant.
+    """
+    n = seeds * 3 / np.pi
+    if 2.0 ** (1 - seeds) > error or n <= 1:
+        return float("inf")
+    # SciPy solves P(T <= critical) = 1 - power for the noncentrality, which is the effect times sqrt(n).
+    return float(nctdtrinc(n - 1, 1 - _POWER, stdtrit(n - 1, 1 - error / 2)) / n**0.5)
 
 
 def standardised(mean: float, std: float) -> float:

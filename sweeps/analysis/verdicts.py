@@ -1,210 +1,214 @@
-"""Verdicts on the claims of a study, judged together, and the seeds that would decide a claim."""
+"""Verdicts on the claims of a study, judged together, look by look."""
 
-import math
-from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
 
-from sweeps.analysis.stats import (
-    ALPHA,
-    PairedDifference,
-    amount_test,
-    holm,
-    margin_tests,
-    paired_difference,
-    standardised,
-)
-
-POWER = 0.8
-MOST_SEEDS = 10_000
-# Asymptotic relative efficiency of the signed-rank test to the t test for normal differences.
-_EFFICIENCY = 3 / np.pi
+from sweeps.analysis.stats import holm, one_sided_tests
+from sweeps.spec.looks import ALPHA
 
 Pairs = Sequence[tuple[ArrayLike, ArrayLike]]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """P-values for and against one claim; ``margin`` is None unless it is a claim of equivalence.
-
-    ``amount`` is what every difference is claimed to exceed; the differences themselves are as measured.
-    ``p_against`` has the p-value of each reversed test: one a pair, or two for equivalence. ``p_pairs`` has
-    the two-sided p-value of each test.
-    """
-
-    p_support: float
-    p_against: tuple[float, ...]
-    differences: tuple[PairedDifference, ...]
-    margin: float | None
-    p_pairs: tuple[float, ...] = ()
-    amount: float = 0.0
-
-    @property
-    def p_contradict(self) -> float:
-        """The p-value of all reversed tests together (Bonferroni)."""
-        return min(1.0, len(self.p_against) * min(self.p_against))
-
-    @property
-    def estimates(self) -> list[tuple[float, float]]:
-        """Mean and standard deviation of what each test holds to be above 0, in the order of the tests."""
-        if self.margin is None:
-            return [(pair.mean - self.amount, pair.std) for pair in self.differences]
-        return [(self.margin + sign * pair.mean, pair.std) for pair in self.differences for sign in (1, -1)]
 
 
 class Verdict(StrEnum):
     """Whether the seeds decide a claim, and which way."""
 
     SUPPORTED = "supported"
-    CONTRADICTED = "contradicted"
+    REFUTED = "refuted"
+    REVERSED = "reversed"
     UNDECIDED = "undecided"
 
 
+# The order of the columns of evidence.
+_SUPPORT, _REFUTE, _REVERSE = range(3)
+
+
 @dataclass(frozen=True)
-class Judgement:
-    """A verdict with its Holm-adjusted p-value.
+class Evidence:
+    """One-sided tests of a claim at one look: one for each pair of arms, two for a pair said to be equal.
 
-    ``seeds_needed``, the present ones included, would probably decide an undecided claim; None if it is
-    decided, or if no number up to ``MOST_SEEDS`` would. ``leaning`` is the verdict that it would then have.
-    Both are None where the means cannot tell: they are infinite or NaN, or there is a doubt.
-
-    ``doubt`` says why a claim is undecided although its tests decide it, and is otherwise empty. It continues
-    "it would be supported, but" or "it would be contradicted, but".
+    Attributes:
+        p_values: Of shape (tests, 3): against d <= 0, which supports; against d >= by, which refutes; against
+            d >= 0, which reverses. For equivalence, d is the margin plus or minus the difference, ``by`` is
+            0, and nothing is reversed.
+        excess: The mean of d, of ``by`` - d and of -d, of the same shape: each is above 0 where the mean
+            agrees with its test.
     """
 
-    verdict: Verdict
-    p_value: float
-    seeds_needed: int | None
-    leaning: Verdict | None = None
-    doubt: str = ""
+    p_values: np.ndarray
+    excess: np.ndarray
 
 
-def superiority(pairs: Pairs, amount: float = 0.0) -> Evidence:
-    """Weigh the claim that every ``better`` exceeds its ``worse`` by more than an amount, in its units.
+def superiority(pairs: Pairs, by: float = 0.0) -> Evidence:
+    """Weigh the claim that every ``better`` exceeds its ``worse``, where only ``by`` or more matters.
 
-    It is supported if each of the k one-sided tests is (intersection-union test, Berger 1982: the largest p),
-    and contradicted if one reversed test is (Bonferroni: k times the smallest p). Each pair has the scores
-    (better, worse) over the same seeds, oriented so that larger is better.
+    Each pair has the scores (better, worse) over the same seeds, oriented so that larger is better. Scores
+    may be infinite, as in ``paired_difference``. Without ``by``, what refutes also reverses.
+
+    Raises:
+        ValueError: As ``paired_difference``.
     """
-    tests = [amount_test(better, worse, amount) for better, worse in pairs]
-    differences = tuple(paired_difference(better, worse) for better, worse in pairs)
-    return replace(_evidence(tests, differences, None), amount=amount)
+    rows = []
+    for better, worse in pairs:
+        (p_support, p_reverse), mean = one_sided_tests(better, worse)
+        (_, p_refute), _ = one_sided_tests(better, worse, by)
+        rows.append(((p_support, p_refute, p_reverse), (mean, by - mean, -mean)))
+    return _evidence(rows)
 
 
 def equivalence(pairs: Pairs, margin: float) -> Evidence:
     """Weigh the claim that the arms of each pair differ by less than a margin, in units of the score.
 
-    Each pair has two one-sided tests (``margin_tests``). As for superiority, all must hold to support the
-    claim, and one of the 2k reversed tests contradicts it.
+    Each pair has two one-sided tests, of d + margin > 0 and of margin - d > 0 (Schuirmann 1987); all must
+    hold to support the claim, and one of their reverses refutes it.
 
     Raises:
-        ValueError: No pairs, margin not above 0, or as ``paired_difference``.
+        ValueError: As ``paired_difference``, or a margin that is not above 0.
     """
     if not margin > 0:
         raise ValueError(f"margin must be above 0, not {margin}")
-    tests = [test for first, second in pairs for test in margin_tests(first, second, margin)]
-    return _evidence(tests, tuple(paired_difference(*pair) for pair in pairs), margin)
+    rows = []
+    for pair in pairs:
+        for first, second in (pair, pair[::-1]):
+            (p_support, p_refute), mean = one_sided_tests(first, second, -margin)
+            rows.append(((p_support, p_refute, 1.0), (mean + margin, -mean - margin, np.nan)))
+    return _evidence(rows)
 
 
-def judge(evidence: Sequence[Evidence]) -> list[Judgement]:
-    """Judge all claims of a study together.
+def _evidence(rows: Sequence[tuple[tuple[float, float, float], tuple[float, float, float]]]) -> Evidence:
+    if not rows:
+        raise ValueError("a claim needs at least one pair of arms")
+    p_values, excess = zip(*rows, strict=True)
+    return Evidence(np.array(p_values), np.array(excess))
 
-    A claim's p-value is that of its stronger side, doubled since there are two; Holm's method over the claims
-    keeps the chance of any false verdict at alpha (Holm 1979; wrong directions count: Shaffer 1980).
+
+def _no_doubt(look: int, verdict: Verdict) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim as ``judge`` needs it, at each look that has been taken.
+
+    Attributes:
+        evidence: The tests over all seeds at each look.
+        shares: Each look's share of alpha, for each test; 0 for a test that got no new seed, as the look did
+            not look at it.
+        doubt: Called with the index of a look and a verdict; says why that must not stand although its tests
+            decide it, and is empty if it may.
+    """
+
+    evidence: Sequence[Evidence]
+    shares: Sequence[np.ndarray]
+    doubt: Callable[[int, Verdict], str] = _no_doubt
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its p-value, sequential and corrected by Holm's method, to be compared with alpha.
+
+    Attributes:
+        look: The look that decided, from 0; for an undecided claim the last one, None before the first.
+        doubt: Why a claim is undecided although its tests decide it; otherwise empty.
+        doubted: The verdict that the tests would give a claim with a doubt.
+    """
+
+    verdict: Verdict
+    p_value: float
+    look: int | None
+    doubt: str = ""
+    doubted: Verdict | None = None
+
+
+def judge(cases: Sequence[Case]) -> list[Judgement]:
+    """Judge claims together, at every look that has been taken; a verdict stands from the look that decides it.
+
+    At look k, a test's p-value counts as p_k divided by the look's share of alpha; its sequential p-value is
+    the smallest so far. As the shares sum to 1, it keeps its level at every look (Bonferroni), whatever the
+    results of one look decide about the next.
+
+    A claim is supported if all of its tests support it (intersection-union, Berger 1982: its p is the
+    largest of theirs), and refuted, or reversed, if one does (Bonferroni: the smallest p times their
+    number). Its p-value is that of supporting or refuting, whichever is smaller, times two. It costs nothing
+    to tell reversed from refuted, since what reverses a claim refutes it as well (three-sided testing:
+    Goeman, Solari and Stijnen 2010). Holm's method over the claims keeps the chance of any false verdict at
+    alpha (Holm 1979; wrong directions count: Shaffer 1980).
 
     The signed-rank test is about the typical difference, and blind to a few seeds that are far off. So a
-    claim that the tests decide is undecided if the means do not agree: to support it all must, to contradict
-    it the mean of one pair whose reversed test is significant.
-
-    For an undecided claim, the number of seeds is planned that would decide it with power 0.8 at level
-    alpha / claims if the observed means and deviations were the truth: that of t tests (noncentral t), times
-    pi / 3 for the efficiency of signed ranks.
+    claim that the tests decide stays undecided while the means do not agree: to support it all must, to
+        refute or
+    reverse it the mean of one pair whose own test is significant.
     """
-    adjusted = holm([min(1.0, 2 * min(each.p_support, each.p_contradict)) for each in evidence])
-    return [_judgement(each, p, len(evidence)) for each, p in zip(evidence, adjusted, strict=True)]
+    judgements = [Judgement(Verdict.UNDECIDED, 1.0, None) for _ in cases]
+    sequential = [_sequential(case) for case in cases]
+    for look in range(max((len(case.evidence) for case in cases), default=0)):
+        now = [p_values[min(look, len(p_values) - 1)] if len(p_values) else None for p_values in sequential]
+        sides = [_sides(p_values) for p_values in now]
+        unadjusted = [min(1.0, 2 * min(side[_SUPPORT], side[_REFUTE])) for side in sides]
+        for index, adjusted in enumerate(holm(unadjusted)):
+            if look < len(cases[index].evidence) and judgements[index].verdict is Verdict.UNDECIDED:
+                factor = 2 * (adjusted / unadjusted[index] if unadjusted[index] else 1.0)
+                judgements[index] = _judgement(cases[index], look, now[index], adjusted, factor)
+    return judgements
 
 
-def min_seeds(claims: int) -> int:
-    """Return the fewest seeds n that can decide one of several claims: 2 / 2^n * claims <= alpha.
-
-    The smallest two-sided p-value of n pairs is 2 / 2^n, when all differences have one sign.
-    """
-    return math.ceil(1 + math.log2(claims / ALPHA))
-
-
-def _evidence(
-    tests: Sequence[tuple[float, float]], differences: tuple[PairedDifference, ...], margin: float | None
-) -> Evidence:
-    """Combine one-sided tests, each (p for, p against), that must all hold for the claim to hold."""
-    if not tests:
-        raise ValueError("a claim needs at least one pair of arms")
-    p_pairs = tuple(min(1.0, 2 * min(test)) for test in tests)
-    return Evidence(max(p for p, _ in tests), tuple(p for _, p in tests), differences, margin, p_pairs)
+def _sequential(case: Case) -> np.ndarray:
+    """Return the sequential p-values by look, of shape (looks, tests, 3)."""
+    p_values = []
+    for evidence, shares in zip(case.evidence, case.shares, strict=True):
+        with np.errstate(divide="ignore"):
+            p_values.append(np.where(shares[:, None] > 0, evidence.p_values / shares[:, None], 1.0))
+    return np.minimum(np.minimum.accumulate(p_values), 1.0) if p_values else np.empty((0, 0, 3))
 
 
-def _judgement(evidence: Evidence, p_value: float, claims: int) -> Judgement:
-    if p_value > ALPHA:
-        return Judgement(Verdict.UNDECIDED, p_value, *_seeds_needed(evidence, claims))
-    supported = evidence.p_support < evidence.p_contradict
-    if doubt := _doubt(evidence, p_value, supported=supported):
-        return Judgement(Verdict.UNDECIDED, p_value, None, doubt=doubt)
-    return Judgement(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, p_value, None)
+def _sides(p_values: np.ndarray | None) -> tuple[float, float, float]:
+    """Return the p-values of supporting, refuting and reversing a claim, given those of its tests."""
+    if p_values is None:
+        return 1.0, 1.0, 1.0
+    refute, reverse = (min(1.0, len(p_values) * p_values[:, side].min()) for side in (_REFUTE, _REVERSE))
+    return float(p_values[:, _SUPPORT].max()), float(refute), float(reverse)
 
 
-def _doubt(evidence: Evidence, p_value: float, *, supported: bool) -> str:
+def _judgement(
+    case: Case, look: int, p_values: np.ndarray | None, adjusted: float, factor: float
+) -> Judgement:
+    """Judge a claim at a look; ``factor`` corrects the p-value of a side for both sides and all claims."""
+    if p_values is None or adjusted > ALPHA:
+        return Judgement(Verdict.UNDECIDED, adjusted, look)
+    first_doubt, doubted = "", None
+    for verdict in _verdicts(p_values, factor):
+        doubt = _disagreement(case.evidence[look], p_values * factor, verdict) or case.doubt(look, verdict)
+        if not doubt:
+            return Judgement(verdict, adjusted, look)
+        first_doubt, doubted = first_doubt or doubt, doubted or verdict
+    return Judgement(Verdict.UNDECIDED, adjusted, look, first_doubt, doubted)
+
+
+def _verdicts(p_values: np.ndarray, factor: float) -> Iterator[Verdict]:
+    """Yield what the tests decide, what says most first: an advantage that is too small to matter is refuted."""
+    verdicts = (Verdict.SUPPORTED, Verdict.REFUTED, Verdict.REVERSED)
+    decided = [p * factor <= ALPHA for p in _sides(p_values)]
+    yield from itertools.compress(verdicts[::-1], decided[::-1])
+
+
+def _disagreement(evidence: Evidence, corrected: np.ndarray, verdict: Verdict) -> str:
     """Return how the means disagree with the tests; empty if they agree."""
-    means = np.array([mean for mean, _ in evidence.estimates])
-    if supported:
+    if verdict is Verdict.SUPPORTED:
         # NaN does not agree either.
-        disagreeing = means[~(means > 0)]
+        excess = evidence.excess[:, _SUPPORT]
+        disagreeing = excess[~(excess > 0)]
     else:
-        against = np.array(evidence.p_against)
-        # The adjusted p-value is that of the smallest; the others' are larger in proportion.
-        means = means[against * p_value <= ALPHA * against.min()]
-        disagreeing = means if not np.any(means < 0) else means[:0]
+        side = _REFUTE if verdict is Verdict.REFUTED else _REVERSE
+        significant = len(corrected) * corrected[:, side] <= ALPHA
+        excess = evidence.excess[significant, side]
+        disagreeing = excess if not np.any(excess > 0) else excess[:0]
     if not len(disagreeing):
         return ""
-    subject = "the mean difference" if len(evidence.differences) == 1 else "a mean difference"
+    subject = "the mean difference" if len(evidence.excess) == 1 else "a mean difference"
     if np.isnan(disagreeing).any():
         return f"{subject} is undefined: seeds of both arms diverged"
-    if evidence.margin is not None:
-        where = "not within the margin" if supported else "within the margin"
-        return f"{subject} is {where}: a few seeds are far off"
-    if evidence.amount:
-        side = "does not exceed" if supported else "exceeds"
-        return f"{subject} {side} {evidence.amount:.3g}: a few seeds are far off"
-    sign = "has the other sign" if np.any(disagreeing) else "is 0"
-    return f"{subject} {sign}: a few seeds are far off"
-
-
-def _seeds_needed(evidence: Evidence, claims: int) -> tuple[int | None, Verdict | None]:
-    """Plan the seeds for the verdict that the observed means lean to, and return that verdict too.
-
-    Tests that must all hold do so with a chance of at least 1 minus the sum of their type II errors; where
-    one is enough, the most powerful counts, and the level is shared among the tests.
-    """
-    effects, tests = np.array([standardised(*estimate) for estimate in evidence.estimates]), claims
-    if np.isnan(effects).any():
-        return None, None
-    supports = effects.min() >= 0
-    leaning = Verdict.SUPPORTED if supports else Verdict.CONTRADICTED
-    if not supports:
-        effects, tests = -effects, claims * len(effects)
-
-    def suffices(seeds: int) -> bool:
-        # The power of a t test is P(T > t(1 - level, n - 1)) for T noncentral t with noncentrality
-        # effect * sqrt(n). The noncentrality is cut at 40, where the power is 0 or 1 and SciPy still exact.
-        n = seeds * _EFFICIENCY
-        critical = scipy.stats.t.isf(ALPHA / tests / 2, n - 1)
-        powers = scipy.stats.nct.sf(critical, n - 1, np.clip(effects * n**0.5, -40, 40))
-        return bool((1 - np.sum(1 - powers) if supports else powers.max()) >= POWER)
-
-    fewest = max(min_seeds(tests), *(1 + pair.n for pair in evidence.differences))
-    candidates = range(fewest, MOST_SEEDS + 1)
-    index = bisect_left(candidates, True, key=suffices)
-    return candidates[index] if index < len(candidates) else None, leaning
+    return f"{subject} does not agree with its test: a few seeds are far off"

@@ -1,17 +1,30 @@
 """Commands that run a sweep or check its YAML."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.cli.options import File, Json, New, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
+from sweeps.cli.options import (
+    File,
+    Json,
+    Name,
+    New,
+    Overrides,
+    Profile,
+    Storage,
+    TrackingUri,
+    Trials,
+    changes_of,
+)
 
 if TYPE_CHECKING:
     from sweeps.console.jsonl import Log
     from sweeps.runner import SweepResult
 
-_SWEEP = "name of a study, or its YAML to change settings such as resources"
+_SWEEP = "name of a study, or its YAML to change settings such as resources, or to add claims"
+_LOOKS = "number of seeds at every look, those that have been taken included, such as 13,20,40,80"
+_TRIALS_PER_ARM = "number of trials of the search in each arm; those that exist are kept"
 
 
 def run(
@@ -63,6 +76,30 @@ def resume(
 
         log: Log = "json" if json_lines else "text"
         _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log))
+
+
+def extend(
+    name: Name,
+    looks: Annotated[str | None, typer.Option(metavar="N,N,...", help=_LOOKS)] = None,
+    trials_per_arm: Annotated[int | None, typer.Option(help=_TRIALS_PER_ARM)] = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    json_lines: Json = False,
+) -> None:
+    """Resume a study's latest sweep with more looks, as far as its level permits, or with a larger search."""
+    seeds = None
+    if looks is not None:
+        if not all(part.strip().isdecimal() for part in looks.split(",")):
+            raise typer.BadParameter(f"must be numbers of seeds, such as 13,20,40, got {looks}")
+        seeds = [int(part) for part in looks.split(",")]
+    from sweeps.tracking.publisher_process import started_ahead
+
+    with started_ahead():
+        from sweeps.runner import extend
+
+        log: Log = "json" if json_lines else "text"
+        options: dict[str, Any] = {"storage": storage, "tracking_uri": tracking_uri, "log": log}
+        _exit(extend(name, looks=seeds, trials_per_arm=trials_per_arm, **options))
 
 
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:

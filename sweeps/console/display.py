@@ -113,7 +113,7 @@ class Display(Follower):
 
     def _print_selected(self) -> None:
         spec, selected = self._spec, self._state.selected or []
-        seeds, points = spec.confirm_seeds, points_at(spec)
+        seeds, points = spec.replicates[: spec.n_seeds[0]], points_at(spec)
         done = "the search is complete; " if spec.search_stage else ""
         also = f", also at {counted(len(points), 'listed point')}" if points else ""
         self.say(f"{done}confirming on seeds {seeds[0]} to {seeds[-1]}{also}:")

@@ -1,12 +1,13 @@
 """Runs each stage of a sweep as a run of Ray Tune that starts from the journal."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from pyarrow.fs import FileSystem
 from ray import tune
 
+from sweeps.analysis.claims import closing_event, judge_claims
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
@@ -15,6 +16,7 @@ from sweeps.errors import SweepError
 from sweeps.process_state import environment, log_level
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import CONFIRM, SEARCH
+from sweeps.report.labels import look_lines
 from sweeps.search.history import known_trials, listed_trials, not_ended, reports
 from sweeps.search.scheduler import build_scheduler, rungs
 from sweeps.search.searcher import build_searcher
@@ -23,13 +25,14 @@ from sweeps.worker.tasks import run_trial
 from trainables import registry
 
 
-def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
+def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, say: Callable[[str], None]) -> None:
     """Run the rest of a sweep.
 
     Args:
         folder: The sweep.
         spec: Its spec.
         stop: Whether the user has asked to stop.
+        say: Prints what a look at the results has found.
 
     Raises:
         SweepError: If Tune fails, or the journal cannot be written.
@@ -40,11 +43,26 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop) -> None:
             _fit(folder, spec, SEARCH, stop)
             stop.check()
         state = folder.state()
-        if spec.confirms and state.searched:
-            if state.selected is None:
-                state.apply(folder.journal.append("select", points=state.select()))
-            if state.selected and not state.complete:
-                _fit(folder, spec, CONFIRM, stop)
+        if spec.confirms and state.searched and state.selected is None:
+            folder.journal.append("select", points=state.select())
+        if state.looked_stage and state.searched:
+            _take_looks(folder, spec, state.looked_stage, stop, say)
+
+
+def _take_looks(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, say: Callable[[str], None]) -> None:
+    """Train what each look needs, until every claim is decided or the last look is taken."""
+    while not (state := folder.state()).complete:
+        if not state.round_is_complete:
+            _fit(folder, spec, stage, stop)
+            stop.check()
+            state = folder.state()
+        event = closing_event(state)
+        if event is None:
+            # The last look has been taken, or Tune could not start a trial.
+            return
+        for line in look_lines(state, judge_claims(state), len(event["points"])):
+            say(line)
+        folder.journal.extend([event])
 
 
 def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
@@ -66,7 +84,7 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
 
 def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
     state = folder.state()
-    listed = listed_trials(state, stage)
+    listed = listed_trials(state) if stage == state.looked_stage else []
     history = reports(state, (event for event, _ in folder.journal.read()))
     scheduler = None if stage == CONFIRM else build_scheduler(spec, history)
     trainable = tune.with_resources(
@@ -81,7 +99,9 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
         as_ray_resources(spec.resources),
     )
     tune_config = tune.TuneConfig(
-        search_alg=None if listed else build_searcher(spec, known_trials(state)),
+        search_alg=None
+        if listed
+        else build_searcher(spec, known_trials(state), max(map(int, state.trials), default=0)),
         scheduler=scheduler,
         num_samples=1 if listed else -1,
         max_concurrent_trials=spec.budget.concurrent,

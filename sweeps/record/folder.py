@@ -3,7 +3,7 @@
 import fcntl
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sweeps.errors import SweepError
 from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
-from sweeps.record.journal import Journal
+from sweeps.record.journal import Event, Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState
@@ -94,9 +94,11 @@ class SweepFolder:
         # Not checked again, because its trainable may be one that only the user's script registers.
         return Spec.model_validate(Source(self.path / RESOLVED).content)
 
-    def rewrite(self, spec: Spec) -> None:
-        """Replace the spec by one with harmless changes; raise SweepError if the sweep is running."""
-        with self.lock():
+    def amend(self, spec: Spec, events: Sequence[Event]) -> None:
+        """Record events in the journal, and the spec that goes with them; ``lock`` must be held."""
+        if events:
+            self.journal.extend(events)
+        if spec.resolved != self.spec().resolved:
             write_whole(self.path / RESOLVED, spec.resolved)
 
     def state(self) -> SweepState:

@@ -1,5 +1,6 @@
 """The state of a sweep, rebuilt from its journal: one record per trial."""
 
+import copy
 import itertools
 import math
 from collections import Counter
@@ -8,8 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.record.journal import Event
-from sweeps.spec.model import MEASURING, Spec
-from sweeps.spec.space import budget_of, n_trials, tuned_by, with_points_at
+from sweeps.record.rounds import Round, rounds_of
+from sweeps.spec.claim import Claim
+from sweeps.spec.looks import Look, share_out
+from sweeps.spec.model import Spec
+from sweeps.spec.space import (
+    budget_of,
+    grid_points,
+    identity,
+    identity_of,
+    n_trials,
+    tuned_by,
+    with_points_at,
+)
 
 SEARCH, CONFIRM = "search", "confirm"
 ENDED = ("finished", "stopped", "diverged", "failed")
@@ -70,6 +82,8 @@ class SweepState:
         exported: ID of the trial whose network has been exported; empty if none has.
         selected: The configurations that the search chose for the confirm stage: the hyperparameters that
             differ between trials, with the arm. None until the search is complete.
+        post_hoc: Claims that were made after the sweep had begun.
+        extensions: The events that extended the sweep.
     """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
@@ -78,6 +92,12 @@ class SweepState:
         self.versions, self.commits = set[str](), set[str]()
         self.fingerprints, self.hosts = set[str](), set[str]()
         self.selected: list[dict[str, Any]] | None = None
+        self.post_hoc: list[Claim] = []
+        self.extensions: list[Event] = []
+        # The looks that the driver has closed, and the configurations that it let go on after each.
+        self._closed: list[Look] = []
+        self._going_on: list[list[dict[str, Any]]] = []
+        self._begun: list[Round] | None = None
         self.exporting = self.exported = ""
         for event in events:
             self.apply(event)
@@ -88,7 +108,15 @@ class SweepState:
         if kind == "begin":
             self._begin(event)
         elif kind == "select":
-            self.selected = event["points"]
+            self.selected, self._begun = event["points"], None
+        elif kind == "look":
+            self._closed.append(Look(event["seeds"], event["share"]))
+            self._going_on.append(event["points"])
+            self._begun = None
+        elif kind == "extend":
+            self._extend(event)
+        elif kind == "claims":
+            self.post_hoc = [Claim.model_validate(claim) for claim in event["claims"]]
         elif kind == "export":
             self.exporting = event["best"]
         elif kind == "model":
@@ -113,6 +141,13 @@ class SweepState:
             # Its driver was killed before it could record this.
             if trial.status == "running":
                 trial.status = "interrupted"
+
+    def _extend(self, event: Event) -> None:
+        self.extensions.append(event)
+        self._begun = None
+        if event["search"]:
+            # A larger search chooses again, and what it chooses is looked at from the first look on.
+            self.selected, self._closed, self._going_on = None, [], []
 
     def _start(self, event: Event) -> None:
         if known := self.trials.get(event["trial"]):
@@ -146,8 +181,8 @@ class SweepState:
 
     @property
     def searched(self) -> bool:
-        """Whether the search stage, or a sweep without stages, has used its budget."""
-        if self.selected is not None:
+        """Whether the search has used its budget; true for a sweep without a search."""
+        if self.selected is not None or self.spec.is_grid:
             return True
         if not self.spec.stages:
             return self._n_ended(SEARCH) >= (n_trials(self.spec) or 0)
@@ -163,16 +198,60 @@ class SweepState:
         return all(spent[index] >= budget_of(self.spec, tuned) for index, tuned in enumerate(self.spec.tuned))
 
     @property
-    def complete(self) -> bool:
-        """Whether all that the spec asks for has been run."""
-        return self.searched and self.n_confirm is not None and self._n_ended(CONFIRM) >= self.n_confirm
+    def looks(self) -> list[Look]:
+        """All declared looks, with their shares of alpha."""
+        return share_out(self.spec.n_seeds, self._closed)
 
     @property
-    def n_confirm(self) -> int | None:
-        """The number of trials of the confirm stage; None until the search is complete."""
-        if not self.spec.confirms:
-            return 0
-        return None if self.selected is None else len(self.to_confirm) * len(self.spec.confirm_seeds)
+    def taken(self) -> list[Look]:
+        """The looks of which every trial has ended: claims are judged at these."""
+        n = len(self.rounds)
+        return self.looks[: n if n and self.round_is_complete and self.rounds[-1].points else max(0, n - 1)]
+
+    @property
+    def looked_stage(self) -> str | None:
+        """The stage whose configurations have several seeds: confirm, or that of a grid; None for neither."""
+        return CONFIRM if self.spec.confirms else SEARCH if self.spec.is_grid else None
+
+    @property
+    def rounds(self) -> list[Round]:
+        """What the looks train that have begun; none before the search has chosen."""
+        if self._begun is None:
+            known = self.selected is not None if self.spec.confirms else self.spec.is_grid
+            first = self.to_confirm if self.spec.confirms else grid_points(self.spec) if known else []
+            self._begun = rounds_of(self.spec, [first, *self._going_on]) if known else []
+        return self._begun
+
+    @property
+    def round_is_complete(self) -> bool:
+        """Whether every trial of the rounds that have begun has ended."""
+        ended = {key for key, trial in self.by_point_and_seed.items() if trial.status in ENDED}
+        return all(key in ended for each in self.rounds for key in each)
+
+    @property
+    def by_point_and_seed(self) -> dict[tuple[str, int], TrialRecord]:
+        """The trials of a confirm stage or a grid, by configuration (``identity``) and seed."""
+        trials = self.of_stage(self.looked_stage) if self.looked_stage else []
+        return {(identity(self.spec, trial.hyperparameters), trial.seed): trial for trial in trials}
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that the spec asks for has been run."""
+        if not self.searched or self.looked_stage is None:
+            return self.searched
+        if not self.rounds or not self.round_is_complete:
+            return False
+        return len(self.rounds) == len(self.looks) or not self.rounds[-1].points
+
+    def until(self, look: Look) -> "SweepState":
+        """Return the state without the trials of later seeds, as a look sees it."""
+        seeds, view = self.spec.replicates[: look.seeds], copy.copy(self)
+        view.trials = {
+            trial.id: trial
+            for trial in self.trials.values()
+            if trial.stage != self.looked_stage or trial.seed in seeds
+        }
+        return view
 
     @property
     def to_confirm(self) -> list[dict[str, Any]]:
@@ -184,15 +263,18 @@ class SweepState:
 
     @property
     def n_trials(self) -> int | None:
-        """The planned number of trials of all stages; None while a search with a budget in epochs runs."""
+        """The number of trials up to the next look; None while a search with a budget in epochs runs."""
         n_search = n_trials(self.spec) if self.selected is None else self._n_ended(SEARCH)
-        if n_search is None or self.spec.confirm is None:
+        confirm = self.spec.confirm
+        if n_search is None or self.looked_stage is None:
             return n_search
-        if self.n_confirm is not None:
-            return n_search + self.n_confirm
+        if self.rounds or confirm is None:
+            planned = {key for each in self.rounds for key in each}
+            # Those of configurations that a larger search no longer chose count too.
+            known = planned | self.by_point_and_seed.keys()
+            return len(known) + (n_search if confirm else 0)
         at = len(with_points_at(self.spec, self.spec.tuned)) - len(self.spec.tuned)
-        chosen = len(self.spec.tuned) * self.spec.confirm.top
-        return n_search + (chosen + at) * self.spec.confirm.seeds
+        return n_search + (len(self.spec.tuned) * confirm.top + at) * self.spec.n_seeds[0]
 
     def select(self) -> list[dict[str, Any]]:
         """Choose what the confirm stage trains: the best configurations of each arm, by validation.
@@ -262,12 +344,9 @@ class SweepState:
 
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
         """List the trials that confirm a configuration, one of ``to_confirm``, by seed."""
-        wanted = self.spec.hyperparameters(point).model_dump(exclude={*MEASURING})
+        wanted = identity_of(self.spec, point)
         trials = [
-            trial
-            for trial in self.of_stage(CONFIRM)
-            # An earlier version may not have known all hyperparameters.
-            if all(trial.hyperparameters.get(name, value) == value for name, value in wanted.items())
+            trial for trial in self.of_stage(CONFIRM) if identity(self.spec, trial.hyperparameters) == wanted
         ]
         return sorted(trials, key=lambda trial: trial.seed)
 

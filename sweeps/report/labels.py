@@ -1,11 +1,16 @@
 """Formats metrics, numbers and verdicts for reports."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from sweeps.analysis.claims import JudgedClaim
+from sweeps.analysis.descriptions import counted
 from sweeps.analysis.stats import PairedDifference, Summary
-from sweeps.analysis.verdicts import MOST_SEEDS, Verdict
+from sweeps.analysis.verdicts import Verdict
+from sweeps.record.state import SweepState
+from sweeps.spec.looks import ALPHA
 from sweeps.spec.model import Spec
 
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
@@ -93,33 +98,110 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
 
 
 def headline(judged: Sequence[JudgedClaim]) -> str:
-    """Count the verdicts, as in ``Of 4 claims: 2 supported, 2 undecided.``; empty without claims."""
-    if not judged:
-        return ""
-    verdicts = [claim.judgement.verdict for claim in judged]
-    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts]
-    return f"Of {len(judged)} claim{'s' if len(judged) > 1 else ''}: {', '.join(counts)}."
+    """Count the verdicts, as in ``Of 4 claims: 2 supported, 2 undecided.``; empty without claims.
+
+    Claims that were made post hoc are counted in a sentence of their own.
+    """
+    sentences = []
+    for post_hoc, name in ((False, "claim"), (True, "post hoc claim")):
+        verdicts = [claim.judgement.verdict for claim in judged if claim.post_hoc is post_hoc]
+        counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts]
+        if counts:
+            sentences.append(f"Of {counted(len(verdicts), name)}: {', '.join(counts)}.")
+    return " ".join(sentences)
 
 
-def seeds_to_decide(judged: JudgedClaim) -> str:
-    """Say how many seeds would decide a claim, as in ``about 34 seeds to support it``.
+def position(judged: JudgedClaim, index: int) -> str:
+    """Say where the interval of a typical difference lies against 0 and ``by``, or against ``within``."""
+    difference, claim = judged.differences[index], judged.claim
+    low, high = difference.typical_low, difference.typical_high
+    if claim.within is not None:
+        if -claim.within < low and high < claim.within:
+            return f"within {claim.within:.3g}"
+        return f"{'beyond' if low > claim.within or high < -claim.within else 'reaches beyond'} {claim.within:.3g}"
+    by = claim.by or 0.0
+    if low > by or high < 0:
+        return f"above {by:.3g}" if low > by else "below 0"
+    if low > 0:
+        return f"between 0 and {by:.3g}" if high < by else f"above 0, includes {by:.3g}"
+    if high < by:
+        return f"below {by:.3g}, includes 0"
+    return f"includes 0 and {by:.3g}" if by else "includes 0"
+
+
+def when_decided(judged: JudgedClaim) -> str:
+    """Name the look that decided a claim, or the last one taken, such as ``look 2 of 5, 20 seeds``."""
+    if judged.judgement.look is None:
+        return "no look yet"
+    n, seeds = judged.judgement.look + 1, judged.looks[judged.judgement.look].seeds
+    return f"look {n} of {len(judged.looks)}, {seeds} seeds" if len(judged.looks) > 1 else f"{seeds} seeds"
+
+
+def what_is_left(judged: JudgedClaim) -> str:
+    """Say what the next look at an undecided claim can detect, or what its last look has excluded.
 
     Empty for a claim that is decided or has a remark.
     """
-    needed = judged.judgement.seeds_needed
     if judged.judgement.verdict is not Verdict.UNDECIDED or judged.remark:
         return ""
-    if min(difference.n for difference in judged.evidence.differences) < 2:
-        return "more seeds"
-    if needed is None:
-        return f"more than {MOST_SEEDS:,} seeds"
-    verb = "support" if judged.judgement.leaning is Verdict.SUPPORTED else "contradict"
-    return f"about {float(f'{needed:.2g}'):,.0f} seeds to {verb} it"
+    if (look := judged.next_look) is not None:
+        amount = judged.detectable(look)
+        detects = f", which detects {number(amount)} {judged.unit}" if math.isfinite(amount) else ""
+        return f"next look at {look.seeds} seeds{detects}"
+    return f"undecided at the last look; excluded: {excluded(judged, weakest(judged))}"
 
 
-def verdict_line(judged: JudgedClaim) -> str:
-    """Write the verdict on a claim with its p-value, and the seeds it needs or another remark."""
-    line = f"claim: {judged.claim.name}: {judged.judgement.verdict}, p = {number(judged.judgement.p_value)}"
-    if needed := seeds_to_decide(judged):
-        return f"{line}; it would take {needed}"
-    return f"{line}; {judged.remark}" if judged.remark else line
+def excluded(judged: JudgedClaim, index: int) -> str:
+    """Say which differences the interval of a comparison excludes, such as ``below -0.001, above 0.002``."""
+    ends = judged.differences[index]
+    sides = (("below", ends.typical_low), ("above", ends.typical_high))
+    return ", ".join(f"{side} {number(end)}" for side, end in sides if math.isfinite(end)) or "nothing"
+
+
+def weakest(judged: JudgedClaim) -> int:
+    """Return the comparison that a claim's verdict hangs on: the one that supports it least."""
+    if judged.claim.within is not None:
+        reach = [max(-each.typical_low, each.typical_high) for each in judged.differences]
+        return reach.index(max(reach))
+    refuted = judged.judgement.verdict in (Verdict.REFUTED, Verdict.REVERSED)
+    ends = [each.typical_high if refuted else each.typical_low for each in judged.differences]
+    return ends.index(min(ends))
+
+
+def name_of(judged: JudgedClaim) -> str:
+    """Return the name of a claim, with a mark if it was made post hoc."""
+    name = " ".join(judged.claim.name.split())
+    return f"{name} (post hoc)" if judged.post_hoc else name
+
+
+def verdict_lines(judged: JudgedClaim) -> list[str]:
+    """Write the verdict on a claim, and below it the comparison that it hangs on."""
+    p_value = f"p {number(judged.judgement.p_value)} of {ALPHA}"
+    cost = f"{counted(judged.spent, 'training')}" + (f", {judged.spared} spared" if judged.spared else "")
+    line = f"claim: {name_of(judged)}: {judged.judgement.verdict} ({when_decided(judged)}), {p_value}; {cost}"
+    if rest := judged.remark or what_is_left(judged):
+        line += f"; {rest}"
+    index = weakest(judged)
+    difference = typical(judged.differences[index], judged.unit)
+    return [line, f"  {judged.comparisons[index]}: {difference}, {position(judged, index)}"]
+
+
+def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) -> list[str]:
+    """Say what a look has found, and how many of the configurations that it trained go on."""
+    taken, looks, verdicts = state.taken, state.looks, [claim.judgement.verdict for claim in judged]
+    decided = len(verdicts) - verdicts.count(Verdict.UNDECIDED)
+    n, points = len(taken), len(state.rounds[-1].points)
+    claims = f"{decided} of {counted(len(verdicts), 'claim')} decided"
+    then = f"{going_on} of {counted(points, 'configuration')} go on to {looks[n].seeds} seeds"
+    lines = [
+        f"look {n} of {len(looks)}, {taken[-1].seeds} seeds: {claims}; {then if going_on else 'none goes on'}"
+    ]
+    return [*lines, *(line for claim in judged for line in verdict_lines(claim))]
+
+
+def extension_line(event: Mapping[str, Any]) -> str:
+    """Say how a sweep was extended and when, from the event in its journal."""
+    time = datetime.fromtimestamp(event["time"] / 1000, UTC)
+    changes = "; ".join(f"{key}: {before} to {after}" for key, before, after in event["changes"])
+    after = f"after {counted(event['looks_taken'], 'look')}"
+    return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}"

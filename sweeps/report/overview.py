@@ -6,13 +6,14 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, points_of, reference_of
 from sweeps.analysis.claims import judge_studies
-from sweeps.analysis.stats import ALPHA, PairedDifference, holm, paired_difference, summarise
+from sweeps.analysis.stats import PairedDifference, holm, paired_difference, summarise
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
-from sweeps.report.labels import interval, number, seeds_to_decide
+from sweeps.report.labels import interval, name_of, number, what_is_left
 from sweeps.report.render import write_pages
 from sweeps.report.tables import Table
+from sweeps.spec.looks import ALPHA
 from sweeps.spec.model import Spec
 
 _BETTER, _WORSE = "(+)", "(-)"
@@ -70,10 +71,10 @@ def verdicts_table(states: Sequence[SweepState]) -> Table:
     for state, claims in zip(states, judge_studies(states), strict=True):
         for judged in claims:
             verdict, p_value = judged.judgement.verdict, number(judged.judgement.p_value)
-            seeds = min(difference.n for difference in judged.evidence.differences)
-            needed = seeds_to_decide(judged) or judged.remark
-            rows.append([state.spec.name, judged.claim.name, verdict, str(seeds), p_value, needed])
-    columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "to decide"]
+            seeds = str(min(difference.n for difference in judged.differences))
+            left = what_is_left(judged) or judged.remark
+            rows.append([state.spec.name, name_of(judged), verdict, seeds, p_value, left])
+    columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "still to decide"]
     return Table("Their claims", columns, rows, words=3)
 
 

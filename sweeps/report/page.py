@@ -8,7 +8,6 @@ from sweeps.analysis.advice import gradients_note, search_remarks, too_few_seeds
 from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
-from sweeps.analysis.stats import ALPHA
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SEARCH, SweepState
@@ -16,13 +15,14 @@ from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
-from sweeps.report.labels import headline, label_of
+from sweeps.report.labels import extension_line, headline, label_of, name_of
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
 from sweeps.report.setup import setup
 from sweeps.report.summary import PAGE, judged_claims
-from sweeps.report.tables import claims_table, search_table
+from sweeps.report.tables import claims_table, looks_table, search_table
 from sweeps.spec.claim import Between
+from sweeps.spec.looks import ALPHA
 from sweeps.spec.yaml import dump
 
 
@@ -56,6 +56,9 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "fewest_trials": FEWEST_TRIALS,
         "judgeable": is_judgeable(state),
         "alpha": ALPHA,
+        "claims": judged,
+        "looks": state.looks,
+        "post_hoc": state.post_hoc,
         "has_ranges": any(
             isinstance(place, Between) for claim in spec.claims for place in claim.where.values()
         ),
@@ -69,8 +72,10 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "headline": f"{headline(judged)} {_sentence(too_few_seeds_note(spec))}".strip(),
         "gradients": gradients_note(spec),
         "search_remarks": search_remarks(state),
+        "extensions": [extension_line(event) for event in state.extensions],
         "claims": claims_table(judged) if judged else None,
-        "remarks": [f"{claim.claim.name}: {claim.remark}" for claim in judged if claim.remark],
+        "looks": looks_table(state, judged) if judged else None,
+        "remarks": [f"{name_of(claim)}: {claim.remark}" for claim in judged if claim.remark],
         "by_sigma": effect_tables(state),
         "arms": tables,
         "search": search_table(state),

@@ -173,11 +173,10 @@ def _test_split(spec: Spec) -> str:
 
 
 def _seeds(state: SweepState) -> str:
-    spec = state.spec
-    if spec.confirms:
-        seeds, search = spec.confirm_seeds, f"search {spec.seed}; " if spec.search_stage else ""
-        return f"{search}confirm {seeds[0]} to {seeds[-1]}, the same for every arm"
-    return f"{spec.seed} to {spec.seed + spec.seeds - 1}" if spec.seeds > 1 else str(spec.seed)
+    spec, seeds = state.spec, state.spec.replicates
+    search = f"search {spec.seed}; confirm " if spec.search_stage else ""
+    text = f"{search}{seeds[0]} to {seeds[-1]}, the same for every arm" if len(seeds) > 1 else str(spec.seed)
+    return f"{text}; looks at {', '.join(map(str, spec.n_seeds))} seeds" if len(spec.n_seeds) > 1 else text
 
 
 def _record(state: SweepState) -> list[tuple[str, str]]:

@@ -4,14 +4,14 @@ from sweeps.analysis.arms import is_judgeable
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
-from sweeps.report.labels import verdict_line
+from sweeps.report.labels import verdict_lines
 
 PAGE = "report.html"
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return a line for each claim that can be judged, and one for the report if there is one."""
-    lines = [verdict_line(claim) for claim in judged_claims(folder.state())]
+    """Return lines for each claim that can be judged, and one for the report if there is one."""
+    lines = [line for claim in judged_claims(folder.state()) for line in verdict_lines(claim)]
     page = folder.report / PAGE
     if page.exists():
         lines.append(f"Report: {page}")

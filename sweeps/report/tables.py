@@ -6,9 +6,20 @@ from dataclasses import dataclass
 from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
+from sweeps.analysis.stats import detectable
+from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
-from sweeps.report.labels import interval, number, seeds_to_decide, stopped_by, typical
-from sweeps.spec.claim import Claim
+from sweeps.report.labels import (
+    interval,
+    name_of,
+    number,
+    position,
+    stopped_by,
+    typical,
+    what_is_left,
+    when_decided,
+)
+from sweeps.spec.looks import ALPHA
 
 
 @dataclass(frozen=True)
@@ -26,31 +37,48 @@ class Table:
 
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """Return one row for each pair of arms that a claim compares."""
-    differences = ["mean advantage of the first [95% interval]", "typical advantage [95% interval]"]
-    differences += ["effect size", "seeds", "p of the pair"]
-    columns = ["claim", "verdict", "arms", *differences, "p of the claim (Holm)", "to decide"]
-    return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=5)
+    columns = ["claim", "verdict", "arms", "mean advantage of the first [interval]"]
+    columns += ["typical advantage [interval]", "against 0 and by", "effect size", "seeds"]
+    columns += [f"p of the claim, against {ALPHA}", "trainings"]
+    return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=3)
 
 
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
-    claim, judgement = judged.claim, judged.judgement
-    rows, evidence = [], judged.evidence
-    for index, (text, difference) in enumerate(zip(judged.comparisons, evidence.differences, strict=True)):
-        # A claim of equivalence has two tests a pair.
-        p_value = "" if claim.equal else number(evidence.p_pairs[index])
-        advantage, effect = interval(difference, judged.unit), number(difference.effect_size)
-        usual = typical(difference, judged.unit)
-        rows.append(["", "", text, advantage, usual, effect, str(difference.n), p_value, "", ""])
+    rows = []
+    for index, (text, difference) in enumerate(zip(judged.comparisons, judged.differences, strict=True)):
+        advantage, usual = interval(difference, judged.unit), typical(difference, judged.unit)
+        numbers = [number(difference.effect_size), str(difference.n)]
+        rows.append(["", "", text, advantage, usual, position(judged, index), *numbers, "", ""])
     # Cells about the whole claim are filled in its first row only.
-    rows[0][:2] = _claim_cell(claim), judgement.verdict
-    rows[0][-2:] = number(judgement.p_value), seeds_to_decide(judged)
+    rows[0][:2] = _claim_cell(judged), f"{judged.judgement.verdict}\n{when_decided(judged)}"
+    trainings = f"{judged.spent}\n{judged.spared} spared" if judged.spared else str(judged.spent)
+    rows[0][-2:] = number(judged.judgement.p_value), trainings
     return rows
 
 
-def _claim_cell(claim: Claim) -> str:
-    """Return the name of a claim, and below it the sentence that was published."""
-    name, published = (" ".join(text.split()) for text in (claim.name, claim.published))
-    return f"{name}\nPublished: {published}" if published else name
+def _claim_cell(judged: JudgedClaim) -> str:
+    """Return the name of a claim, and below it the sentence that was published and what is left to decide."""
+    published = " ".join(judged.claim.published.split())
+    lines = [name_of(judged), f"Published: {published}" if published else "", what_is_left(judged)]
+    return "\n".join(filter(None, lines))
+
+
+def looks_table(state: SweepState, judged: Sequence[JudgedClaim]) -> Table:
+    """Return one row for each declared look: its level, what it can detect, and what it took and decided."""
+    rows, taken = [], len(state.taken)
+    declared = [claim for claim in judged if not claim.post_hoc]
+    for index, look in enumerate(state.looks):
+        decided = [
+            claim
+            for claim in declared
+            if claim.judgement.look == index and claim.judgement.verdict is not Verdict.UNDECIDED
+        ]
+        trials = len(state.rounds[index]) if index < len(state.rounds) else 0
+        cells = [str(trials), str(len(decided))] if index < taken else ["", ""]
+        detects = number(detectable(look.seeds, look.error / max(1, len(declared))))
+        rows.append([str(index + 1), str(look.seeds), f"{100 * (1 - look.error):.4g}%", detects, *cells])
+    columns = ["look", "seeds", "level of intervals", "detects a difference of, in standard deviations"]
+    return Table("The looks", [*columns, "trainings", "claims decided"], rows, words=0)
 
 
 def search_table(state: SweepState) -> Table | None:

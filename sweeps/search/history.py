@@ -1,16 +1,17 @@
 """Reads from the journal what a new driver needs: known trials, their reports, trials still to run."""
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sweeps.record.journal import Event
-from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState
+from sweeps.record.state import ENDED, SEARCH, SweepState
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id, worst
 from sweeps.search.scheduler import Report
 from sweeps.search.searcher import KnownTrial
 from sweeps.spec.model import MEASURING, Spec
-from sweeps.spec.space import grid_trials, tuned_by
+from sweeps.spec.space import tuned_by
 
 
 def known_trials(state: SweepState) -> list[KnownTrial]:
@@ -43,18 +44,26 @@ def _score(spec: Spec, metrics: Mapping[str, float]) -> float:
     return score if math.isfinite(score) else worst(spec)
 
 
-def listed_trials(state: SweepState, stage: str) -> list[dict[str, Any]]:
-    """List the configurations, with seed and trial id, of a grid or the confirm stage; none for a search."""
-    spec, first = state.spec, 1
-    if stage == CONFIRM:
-        first += max((trial.number for trial in state.of_stage(SEARCH)), default=0)
-        measuring = {name: getattr(spec.confirm, name) for name in MEASURING if name not in spec.fixed}
-        points = [{**point, **measuring} for point in state.to_confirm]
-        # Every point gets the first seed before any gets the second: a stage that is cut short is balanced.
-        listed = [{**point, "seed": seed} for seed in spec.confirm_seeds for point in points]
-    else:
-        listed = grid_trials(spec) if spec.is_grid else []
-    return [{**point, TRIAL: trial_id(number)} for number, point in enumerate(listed, start=first)]
+def listed_trials(state: SweepState) -> list[dict[str, Any]]:
+    """List the configurations, with seed and trial id, of the looks that have begun of a grid or confirm stage.
+
+    A trial that exists keeps its id; the others are numbered from the end of the search, in the order in
+    which they start.
+    """
+    spec, known = state.spec, state.by_point_and_seed
+    measured = [name for name in MEASURING if name not in spec.fixed] if spec.confirms else []
+    measuring = {name: getattr(spec.confirm, name) for name in measured}
+    used = {trial.number for trial in state.trials.values()}
+    searched = state.of_stage(SEARCH) if spec.confirms else []
+    number, listed = max((trial.number for trial in searched), default=0), list[dict[str, Any]]()
+    for each in state.rounds:
+        for name, seed in each:
+            trial = known.get((name, seed))
+            # The place in the list decides, so that a sweep that is resumed has the numbers of one that was
+            # not.
+            number = trial.number if trial else next(n for n in itertools.count(number + 1) if n not in used)
+            listed.append({**each.points[name], **measuring, "seed": seed, TRIAL: trial_id(number)})
+    return listed
 
 
 def not_ended(state: SweepState, listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

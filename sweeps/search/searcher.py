@@ -50,6 +50,7 @@ class ArmSearcher(Searcher):
         *,
         longest: int | None = None,
         known: Iterable[KnownTrial] = (),
+        last_number: int = 0,
     ) -> None:
         """Start from what earlier drivers did.
 
@@ -59,6 +60,7 @@ class ArmSearcher(Searcher):
                 starts no trial; its last may exceed them.
             longest: For budgets in epochs, the most epochs of a trial; a running one is charged all of them.
             known: Trials that earlier drivers started, in the order of their numbers.
+            last_number: The highest number of a trial so far; those of another stage count.
         """
         super().__init__()
         self._studies = list(studies)
@@ -69,7 +71,7 @@ class ArmSearcher(Searcher):
         self._epochs_of: Counter[str] = Counter()
         self._running: set[str] = set()
         self._interrupted: list[dict[str, Any]] = []
-        self._number = 0
+        self._number = last_number
         for trial in known:
             self._restart(trial)
 
@@ -142,19 +144,16 @@ class ArmSearcher(Searcher):
         """Do nothing; the journal already holds this state."""
 
 
-def build_searcher(spec: Spec, known: Iterable[KnownTrial] = ()) -> ArmSearcher:
+def build_searcher(spec: Spec, known: Iterable[KnownTrial] = (), last_number: int = 0) -> ArmSearcher:
     """Build a spec's searcher: a study for each arm of a comparison, or a single one over the joint space."""
+    earlier: dict[str, Any] = {"known": known, "last_number": last_number}
     stage = spec.search_stage
     if stage is None:
         trials = spec.budget.trials or 0
-        return ArmSearcher(
-            [OptunaStudy(spec, SearchSpace(spec), random=n_random(spec))], [trials], known=known
-        )
+        return ArmSearcher([OptunaStudy(spec, SearchSpace(spec), random=n_random(spec))], [trials], **earlier)
     studies = []
     for tuned in spec.tuned:
         start = starting_points(spec, tuned)
         studies.append(OptunaStudy(spec, SearchSpace(spec, tuned), start, random=len(start)))
     budgets = [budget_of(spec, tuned) for tuned in spec.tuned]
-    return ArmSearcher(
-        studies, budgets, longest=spec.max_epochs if stage.epochs_per_arm else None, known=known
-    )
+    return ArmSearcher(studies, budgets, longest=spec.max_epochs if stage.epochs_per_arm else None, **earlier)

@@ -4,9 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sweeps.errors import Location, dotted, shown
+from sweeps.spec.claim import Claim
 from sweeps.spec.model import Spec
 
 # Keys that decide where and how trials run, but not which: arms stay comparable when they change.
+# Keys that a sweep is extended by.
+_EXTENDING = (
+    "looks",
+    "seeds",
+    "stages.confirm.looks",
+    "stages.confirm.seeds",
+    "stages.search.trials_per_arm",
+)
 _HARMLESS = ("question", "resources", "budget.concurrent", "max_failures", "data_dir")
 
 
@@ -25,13 +34,19 @@ class Change(NamedTuple):
             return False
         return any(self.key == key or self.key.startswith(f"{key}.") for key in _HARMLESS)
 
+    @property
+    def extends(self) -> bool:
+        """Whether ``noisesweep extend`` may change it."""
+        return self.key in _EXTENDING
+
     def __str__(self) -> str:
         return f"{self.key}: {shown(self.before)} in the sweep, {shown(self.after)} now"
 
 
 def changes(before: Spec, after: Spec) -> list[Change]:
-    """List every key that differs between two specs, defaults included."""
-    old, new = (dict(_flat(spec.model_dump(exclude_none=True), ())) for spec in (before, after))
+    """List every key that differs between two specs, defaults included, but for the claims."""
+    contents = [spec.model_dump(exclude_none=True, exclude={"claims"}) for spec in (before, after)]
+    old, new = (dict(_flat(content, ())) for content in contents)
     return [Change(key, old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)]
 
 
@@ -44,3 +59,8 @@ def _flat(value: Any, location: Location) -> Iterator[tuple[str, Any]]:
             yield from _flat(item, (*location, index))
     else:
         yield dotted(location), value
+
+
+def new_claims(before: Spec, after: Spec) -> list[Claim]:
+    """List the claims of a spec that another one does not make, such as one whose ``by`` has been changed."""
+    return [claim for claim in after.claims if claim not in before.claims]

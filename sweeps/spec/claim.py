@@ -65,7 +65,10 @@ class Claim(Model):
     better: Arms | None = Field(None, description="arm or arms that are better than each arm in worse")
     worse: Arms | None = Field(None, description="arm or arms")
     by: float | None = Field(
-        None, gt=0, description="amount that better exceeds worse by, more than 0; in epochs with reach"
+        None,
+        gt=0,
+        description="the smallest advantage that matters: seeds that show less refute the claim; "
+        "in the unit of metric, in epochs with reach",
     )
     equal: Annotated[list[Value], Field(min_length=2)] | None = Field(
         None, description="instead of better and worse: arms that differ by less than within"
@@ -106,8 +109,8 @@ class Claim(Model):
             raise ValueError(f"must have {' or '.join(special)}, not both")
         if self.than is not None and self.better is None:
             raise ValueError("must have better and worse beside than")
-        if self.by is not None and self.better is None:
-            raise ValueError("must have better and worse beside by")
+        if self.by is not None and self.equal is not None:
+            raise ValueError("must not have by beside equal: within is what matters there")
         return self
 
     @property

@@ -18,6 +18,7 @@ from sweeps.spec.sections import (
     Compared,
     ConfirmStage,
     Dimension,
+    Looks,
     Objective,
     Resources,
     Scalar,
@@ -98,6 +99,9 @@ class Spec(Model):
     resources: Resources = Resources()
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, le=MOST_TRIALS, description="replicates of each grid point, from seed on")
+    looks: Looks | None = Field(
+        None, description="in a grid, instead of seeds: numbers of seeds after which claims are judged"
+    )
     max_failures: int = Field(2, ge=0, le=1_000, description="retries of a failed trial, from its last epoch")
     test: bool = Field(
         False, description="in a grid: read the test split, once, after the last epoch of every trial"
@@ -169,7 +173,7 @@ class Spec(Model):
         strata = {across: Dimension(choice=[stratum[across] for stratum in self.strata])} if across else {}
         return {self.compared: Dimension(choice=self.arms), **strata, **self.search}
 
-    @property
+    @cached_property
     def varied(self) -> list[str]:
         """The hyperparameters that differ between trials: those of ``space`` and of the confirm stage."""
         confirm = self.confirm
@@ -210,9 +214,16 @@ class Spec(Model):
         return self.confirm is not None
 
     @property
-    def confirm_seeds(self) -> list[int]:
-        """The seeds of the confirm stage, none of which the search uses."""
-        return [self.seed + 1 + index for index in range(self.confirm.seeds if self.confirm else 0)]
+    def n_seeds(self) -> list[int]:
+        """The number of seeds at each look of a confirm stage or a grid; a single look unless several are declared."""
+        stage = self.confirm or self
+        return stage.looks or [stage.seeds or 1]
+
+    @property
+    def replicates(self) -> range:
+        """The seeds of a confirm stage, none of which the search uses, or of a grid, up to the last look."""
+        first = self.seed + 1 if self.confirms else self.seed
+        return range(first, first + self.n_seeds[-1])
 
     @property
     def reads_test(self) -> bool:

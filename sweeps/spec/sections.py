@@ -1,5 +1,6 @@
 """The sections of a sweep's YAML, as pydantic models."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
@@ -49,6 +50,12 @@ def _one_or_list(value: Any) -> Any:
     return [_one_value(item) for item in value] if isinstance(value, list) else _one_value(value)
 
 
+def _ascending(looks: list[int]) -> list[int]:
+    if any(second <= first for first, second in itertools.pairwise(looks)):
+        raise ValueError(f"must ascend, such as [13, 20, 40], got {shown(looks)}")
+    return looks
+
+
 Number = TypeVar("Number", int, float)
 Value = Annotated[Scalar, BeforeValidator(_one_value)]
 # A later check refuses lists for hyperparameters that do not take them.
@@ -56,6 +63,8 @@ ValueOrList = Annotated[Scalar | list[Scalar], BeforeValidator(_one_or_list)]
 Values = Annotated[list[Value], Field(min_length=1, max_length=MOST_VALUES)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
+Replicates = Annotated[int, Field(ge=2, le=MOST_TRIALS)]
+Looks = Annotated[list[Replicates], Field(min_length=1), AfterValidator(_ascending)]
 KINDS = ("choice", "grid", "grid_by_arm", "uniform", "log_uniform", "int_uniform")
 NOISY = [mode for mode in NOISE_MODES if mode != "none"]
 
@@ -216,7 +225,12 @@ class SearchStage(Model):
 class ConfirmStage(Model):
     """The stage that retrains the best of each arm in full, on fresh seeds, and reads the test split."""
 
-    seeds: int = Field(ge=2, le=MOST_TRIALS, description="fresh seeds, the same for every arm")
+    seeds: Replicates | None = Field(None, description="fresh seeds, the same for every arm")
+    looks: Looks | None = Field(
+        None,
+        description="instead of seeds: numbers of seeds after which claims are judged, such as [13, 20, 40]; "
+        "what no undecided claim compares gets no more seeds",
+    )
     top: Count = Field(1, description="configurations retrained in each arm")
     at: dict[str, Values] = Field(
         {},
@@ -230,6 +244,12 @@ class ConfirmStage(Model):
     weight_noise: Annotated[list[Sigma], AfterValidator(each_once)] = Field(
         [], max_length=MOST_SIGMAS, description="score each network under weight noise of these sigmas"
     )
+
+    @model_validator(mode="after")
+    def _seeds_or_looks(self) -> Self:
+        if (self.seeds is None) == (self.looks is None):
+            raise ValueError("must have seeds, such as 10, or looks, such as [13, 20, 40], one of them")
+        return self
 
 
 class Stages(Model):

@@ -1,13 +1,13 @@
 """The search space of a spec: which dimensions apply, and the points of a grid."""
 
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension, Scalar, is_among
-from trainables.declarations.hyperparameters import Hyperparameters
 
 # The part of the budget that is left to an arm for each dimension that it does not search.
 _SHARE = 0.75
@@ -99,10 +99,20 @@ def grid_points(spec: Spec) -> list[dict[str, Any]]:
     return points
 
 
-def grid_trials(spec: Spec) -> list[dict[str, Any]]:
-    """List every point of a grid with every seed, seed by seed, so that an interrupted grid is balanced."""
-    points = grid_points(spec)
-    return [{**point, "seed": spec.seed + index} for index in range(spec.seeds) for point in points]
+def identity(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
+    """Return a text that configurations share exactly if they are the same in all that the sweep varies.
+
+    Args:
+        spec: The sweep.
+        hyperparameters: All of a configuration's, as in the journal.
+    """
+    return json.dumps([hyperparameters.get(name) for name in spec.varied])
+
+
+def identity_of(spec: Spec, point: Mapping[str, Any]) -> str:
+    """Return the ``identity`` of a point, which has only the hyperparameters that differ between trials."""
+    # Two that are written differently may be the same, since one may name a default.
+    return identity(spec, spec.hyperparameters(point).model_dump(mode="json"))
 
 
 def points_at(spec: Spec) -> list[dict[str, Any]]:
@@ -154,10 +164,9 @@ def with_points_at(spec: Spec, chosen: Sequence[Mapping[str, Any]]) -> list[dict
     for point in chosen:
         firsts.setdefault(tuned_by(spec, point), point)
     points = [*chosen, *(at_point(spec, first, at) for at in points_at(spec) for first in firsts.values())]
-    unique: dict[Hyperparameters, dict[str, Any]] = {}
+    unique: dict[str, dict[str, Any]] = {}
     for point in points:
-        # Two that are written differently may be the same, since one may name a default.
-        unique.setdefault(spec.hyperparameters(point), dict(point))
+        unique.setdefault(identity_of(spec, point), dict(point))
     return list(unique.values())
 
 
@@ -202,8 +211,8 @@ def searched_by(spec: Spec, tuned: Mapping[str, Scalar]) -> list[str]:
 
 
 def n_trials(spec: Spec) -> int | None:
-    """Count the trials of a sweep, or of its search stage; None for a budget in epochs."""
+    """Count the trials of a search, also of a search stage; None for a budget in epochs, 0 for a grid."""
     if spec.stages:
         stage = spec.search_stage
         return None if stage and stage.epochs_per_arm else sum(budget_of(spec, tuned) for tuned in spec.tuned)
-    return len(grid_trials(spec)) if spec.is_grid else spec.budget.trials or 0
+    return 0 if spec.is_grid else spec.budget.trials or 0

@@ -16,7 +16,8 @@ def check_claims(draft: Draft) -> Iterator[Problem]:
     if not draft.has_claims:
         return
     has_confirm = draft.stages.get("confirm") is not None
-    if draft.is_grid and not draft.has_stages and draft.valid(1, "seeds") == 1:
+    has_one_seed = draft.valid(1, "seeds") == 1 and draft.content.get("looks") is None
+    if draft.is_grid and not draft.has_stages and has_one_seed:
         yield ("seeds",), "must be 2 or more to judge claims, such as 10"
     if not draft.compares and not draft.has_stages:
         yield ("claims",), "needs compare: the hyperparameter whose values are the arms, such as noise"

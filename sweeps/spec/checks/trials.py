@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from sweeps.errors import unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.model import LAST_SEED, MEASURING
+from sweeps.spec.checks.looks import check_looks, check_seeds
+from sweeps.spec.model import MEASURING
 from sweeps.spec.sections import MOST_TRIALS, SearchStage, Stages
 
 
@@ -57,15 +58,8 @@ def _beside_stages(draft: Draft) -> Iterator[Problem]:
         yield ("sampler",), "put it in stages.search"
     if draft.valid(1, "seeds") != 1:
         yield ("seeds",), "leave it out: stages.confirm.seeds sets the seeds"
-
-
-def check_seeds(draft: Draft) -> Iterator[Problem]:
-    left = LAST_SEED - draft.valid(0, "seed")
-    # The seeds of a confirm stage begin at seed + 1, those of a grid at seed.
-    for location, most in ((("stages", "confirm", "seeds"), left), (("seeds",), left + 1)):
-        count = draft.valid(0, *location)
-        if count > most:
-            yield location, f"must be at most {most}, as the last seed is {LAST_SEED}, got {count}"
+    if draft.valid(None, "looks") is not None:
+        yield ("looks",), "put it in stages.confirm"
 
 
 def check_size(draft: Draft) -> Iterator[Problem]:
@@ -73,12 +67,18 @@ def check_size(draft: Draft) -> Iterator[Problem]:
     is_grid = draft.is_grid or all(dimension.is_grid for dimension in draft.dimensions.values())
     if is_grid and not draft.has_stages:
         points = [len(dimension.values) for dimension in draft.dimensions.values() if dimension.values]
-        yield from _too_many(("search",), *points, draft.valid(1, "seeds"))
+        yield from _too_many(("search",), *points, _n_seeds(draft))
     confirm = ("stages", "confirm")
-    top, seeds = draft.valid(1, *confirm, "top"), draft.valid(0, *confirm, "seeds")
+    top, seeds = draft.valid(1, *confirm, "top"), _n_seeds(draft, *confirm)
     at = math.prod(len(draft.valid([], *confirm, "at", name)) for name in draft.at) if draft.at else 0
     strata = [len(draft.strata)] if draft.strata else []
     yield from _too_many(confirm, len(draft.arms) or 1, *strata, top + at, seeds)
+
+
+def _n_seeds(draft: Draft, *section: str) -> int:
+    none: list[int] = []
+    looks = draft.valid(none, *section, "looks") or none
+    return looks[-1] if looks else draft.valid(1, *section, "seeds") or 1
 
 
 def _too_many(location: tuple[str, ...], *factors: int) -> Iterator[Problem]:
@@ -125,8 +125,9 @@ def _joint_budget(draft: Draft, kinds: Mapping[str, str]) -> Iterator[Problem]:
             yield ("search", name), f"grid cannot be mixed with {kinds[sampled]} ({sampled})"
     if draft.valid(None, "budget", "trials") is None:
         yield ("budget", "trials"), "is missing: how many trials to run, such as 20"
-    if draft.valid(1, "seeds") != 1:
-        yield ("seeds",), "is for a grid, which runs every point with every seed"
+    for key, default in (("seeds", 1), ("looks", None)):
+        if draft.valid(default, key) != default:
+            yield (key,), "is for a grid, which runs every point with every seed"
 
 
 def _no_trials(draft: Draft) -> Iterator[Problem]:
@@ -206,6 +207,7 @@ TRIAL_CHECKS = (
     check_test,
     check_stages,
     check_seeds,
+    check_looks,
     check_size,
     check_objective,
     check_budget,
