@@ -64,7 +64,8 @@ def interval(summary: Summary, unit: str = "") -> str:
 def typical(difference: PairedDifference, unit: str = "") -> str:
     """Write the typical difference with its interval, as ``interval`` does for the mean.
 
-    An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``.
+    An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``. An
+    interval that excludes nothing, as with few seeds, is not one to round to.
     """
     if difference.n and not math.isfinite(difference.typical):
         return "undefined" if math.isnan(difference.typical) else "too many seeds diverged"
@@ -78,9 +79,10 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
         return "no seeds"
     center, low, high = estimate
     width = high - low
-    if math.isinf(width):
+    # Only an interval of everything that can be is symmetric about 0 with its estimate elsewhere.
+    if math.isinf(width) or (low == -high and center):
         ends = ["unbounded" if math.isinf(end) else number(end) for end in (low, high)]
-        if low == -high:
+        if ends[0] == ends[1]:
             ends = ends[:1]
         return f"{number(center)} [{', '.join(ends)}]{unit}" if n > 1 else f"{number(center)}{unit}"
     if not width > 0:
