@@ -54,7 +54,8 @@ def number(value: float | None) -> str:
 def interval(summary: Summary, unit: str = "") -> str:
     """Write a mean with its interval, such as ``0.012 [0.004, 0.020]``.
 
-    All three are rounded to two significant digits of the interval's width.
+    All three are rounded to two significant digits of the interval's width, or to three of their own if the
+    interval of a difference excludes nothing that can be.
     """
     if summary.n and not math.isfinite(summary.mean):
         return "some seeds diverged"
@@ -64,8 +65,7 @@ def interval(summary: Summary, unit: str = "") -> str:
 def typical(difference: PairedDifference, unit: str = "") -> str:
     """Write the typical difference with its interval, as ``interval`` does for the mean.
 
-    An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``. An
-    interval that excludes nothing, as with few seeds, is not one to round to.
+    An end that is infinite, as with few seeds or several that diverged, is written as ``unbounded``.
     """
     if difference.n and not math.isfinite(difference.typical):
         return "undefined" if math.isnan(difference.typical) else "too many seeds diverged"
@@ -79,7 +79,7 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
         return "no seeds"
     center, low, high = estimate
     width = high - low
-    # Only an interval of everything that can be is symmetric about 0 with its estimate elsewhere.
+    # Only an interval that excludes nothing is symmetric about 0 while its estimate is not 0.
     if math.isinf(width) or (low == -high and center):
         ends = ["unbounded" if math.isinf(end) else number(end) for end in (low, high)]
         if ends[0] == ends[1]:
