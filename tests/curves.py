@@ -95,6 +95,7 @@ class Curves(Trainable):
     name = "curves"
     Hyperparameters = CurveHyperparameters
     scores = {"accuracy": "max"}  # noqa: RUF012
+    fractions = frozenset({"accuracy"})
 
     def prepare(self, hyperparameters, *, test=False) -> None:
         pass

@@ -96,12 +96,15 @@ class TrainableContract:
         assert losses[-1] < losses[0]
 
     def test_metrics_are_those_declared(self, case: TrainableCase) -> None:
-        """Each epoch reports exactly the metrics of ``metrics()``; epochs count from 1."""
+        """Each epoch reports exactly ``metrics()``, fractions within 0 and 1; epochs count from 1."""
         epochs = list(case.start())
         assert [metrics["epoch"] for metrics in epochs] == [*range(1, case.hyperparameters.epochs + 1)]
         declared = {"epoch", *case.trainable.metrics()}
         assert [set(metrics) for metrics in epochs] == [declared] * len(epochs)
         assert all(math.isfinite(value) for metrics in epochs for value in metrics.values())
+        assert {*case.trainable.fractions} <= {*case.trainable.scores}
+        fractions = [metrics[f"val_{name}"] for metrics in epochs for name in case.trainable.fractions]
+        assert all(0 <= value <= 1 for value in fractions)
 
     def test_the_test_split_is_read_once_at_the_end_and_changes_nothing_else(
         self, case: TrainableCase, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from sweeps.record.state import ENDED, SweepState
 from sweeps.spec.claim import Claim
 from sweeps.spec.looks import Look
 from sweeps.spec.space import identity_of
+from trainables.declarations.base import UNBOUNDED
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def undecided_points(state: SweepState) -> list[dict[str, Any]]:
 
 
 def closing_event(state: SweepState) -> Event | None:
-    """Return the event that closes a look whose trials have all ended and is not the last; None if none is due.
+    """Return the event that closes a look whose trials have all ended; None if it is the last, or not due.
 
     It records which configurations go on: those that a claim compares which is not decided.
     """
@@ -145,8 +146,11 @@ class _Tested:
     def _differences(self, look: int | None) -> list[PairedDifference]:
         """Return the differences at a look, whose intervals may err as the look; None: before the first."""
         comparisons = self._now if look is None else self._at[look]
-        error = self._state.looks[look or 0].error
-        return [paired_difference(*comparison.pair, error=error) for comparison in comparisons.all]
+        error, bounds = self._state.looks[look or 0].error, UNBOUNDED
+        if self._claim.reach is None and self._claim.than is None:
+            low, high = self._state.spec.bounds(self._claim.measured)
+            bounds = low - high, high - low
+        return [paired_difference(*each.pair, error=error, bounds=bounds) for each in comparisons.all]
 
     @property
     def identities(self) -> set[str]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of
-from sweeps.analysis.stats import PairedDifference, paired_difference
+from sweeps.analysis.arms import Arm, arms_of, reference_of
+from sweeps.analysis.levels import difference_of
+from sweeps.analysis.stats import PairedDifference
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
@@ -111,7 +112,7 @@ def difference_from(
     """
     direction = spec.directions.get(metric)
     if direction is None or finished:
-        return paired_difference(*on_shared_seeds(arm.final(metric), reference.final(metric)))
+        return difference_of(spec, metric, arm.final(metric), reference.final(metric))
     larger = direction == "max"
-    scores = [each.final_or_worst(metric, larger_is_better=larger) for each in (arm, reference)]
-    return paired_difference(*on_shared_seeds(*scores))
+    first, second = (each.final_or_worst(metric, larger_is_better=larger) for each in (arm, reference))
+    return difference_of(spec, metric, first, second)

@@ -86,8 +86,8 @@ def _check_looks(state: SweepState, looks: Sequence[int]) -> None:
         problem = "all of its claims are decided"
     elif len(taken) == len(state.looks):
         problem = (
-            f"its last declared look, at {taken[-1]} seeds, has been taken, and with it all of alpha is spent; "
-            "more seeds would be an undeclared look. Start another sweep with another seed, and declare its looks "
+            f"its last declared look, at {taken[-1]} seeds, has been taken, and all of alpha is spent; more "
+            "seeds would be an undeclared look. Start another sweep with another seed, and declare its looks "
             "(run with --new)"
         )
     elif list(looks[: len(taken)]) != taken or len(looks) == len(taken):
@@ -104,7 +104,7 @@ def _cost_of_looks(state: SweepState, looks: Sequence[int]) -> Iterator[str]:
     if state.rounds:
         points = len(undecided_points(state))
         more = points * max(0, looks[-1] - state.looks[-1].seeds)
-        yield f"at most {counted(more, 'more training')}, of {counted(points, 'configuration')} not decided yet"
+        yield f"at most {counted(more, 'more training')}, of {counted(points, 'undecided configuration')}"
     before = {look.seeds: look for look in state.looks}
     for look in share_out(looks, state.taken)[len(state.taken) :]:
         earlier = f", not {100 * (1 - before[look.seeds].error):.4g}%" if look.seeds in before else ""
@@ -125,4 +125,4 @@ def _trials_per_arm(state: SweepState, trials: int) -> int:
 def _cost_of_search(before: Spec, after: Spec) -> Iterator[str]:
     more = sum(budget_of(after, tuned) - budget_of(before, tuned) for tuned in before.tuned)
     yield f"{counted(more, 'more trial')} of the search"
-    yield "the confirm stage begins again with what it then chooses; its trials of the same configurations are kept"
+    yield "the confirm stage follows from what it then chooses; trials of the same configurations are kept"

@@ -1,7 +1,7 @@
 """Statistics of scores: intervals, paired differences, Holm's correction, convergence."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,27 +11,32 @@ from scipy.special import nctdtrinc, ndtri, poch, stdtrit
 
 from sweeps.analysis.signed_rank import rounded, signed_rank, typical_difference
 from sweeps.spec.looks import ALPHA
+from trainables.declarations.base import UNBOUNDED, Bounds
 
 _POWER = 0.8
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and sample standard deviation of n values; low and high bound the mean at 95%."""
+    """Mean and sample standard deviation of n values; low and high bound the mean.
+
+    ``error`` is 1 minus the confidence level of the interval, 0.05 for 95%.
+    """
 
     n: int
     mean: float
     std: float
     low: float
     high: float
+    error: float = field(default=ALPHA, kw_only=True)
 
 
 @dataclass(frozen=True)
 class PairedDifference(Summary):
     """First minus second over n seeds; ``p_greater`` is small if first is greater, ``p_less`` if less.
 
-    ``typical`` is the Hodges-Lehmann estimate, which a few seeds that are far off do not move. Its 95%
-    interval goes with the p-values: 0 is outside exactly if ``p_value`` is at most 0.05.
+    ``typical`` is the Hodges-Lehmann estimate, which a few seeds that are far off do not move. Its interval
+    goes with the p-values: 0 is outside exactly if ``p_value`` is at most ``error``.
     """
 
     effect_size: float
@@ -47,16 +52,24 @@ class PairedDifference(Summary):
         return min(1.0, 2 * min(self.p_greater, self.p_less))
 
 
-def summarise(values: Sequence[float] | np.ndarray) -> Summary:
+def summarise(
+    values: Sequence[float] | np.ndarray, *, error: float = ALPHA, bounds: Bounds = UNBOUNDED
+) -> Summary:
     """Summarize one number per seed; what n is too small for is NaN.
 
-    The interval is mean +- t(0.975, n - 1) * std / sqrt(n) (Student 1908). Infinite values make the mean
-    infinite, or NaN if they have both signs, and the rest NaN.
+    The interval is mean +- t(1 - error / 2, n - 1) * std / sqrt(n) (Student 1908), cut to the bounds of what
+    can be. That keeps its coverage, as only values that the true mean cannot have are cut off. Infinite
+    values make the mean infinite, or NaN if they have both signs, and the rest NaN.
+
+    Args:
+        values: Shape (n,).
+        error: 1 minus the confidence level: 0.05 for 95%.
+        bounds: The least and the largest value that can be. A value beyond a bound takes its place.
     """
     array = np.asarray(values, float)
     n = len(array)
     if n == 0:
-        return Summary(0, *[float("nan")] * 4)
+        return Summary(0, *[float("nan")] * 4, error=error)
     if np.all(array == array[0]) and np.isfinite(array[0]):
         # Equal values need no arithmetic, and rounding would make their mean differ from them.
         mean, std = float(array[0]), 0.0 if n > 1 else float("nan")
@@ -64,11 +77,20 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
         # The infinity of a diverged run makes std NaN, as it should; NumPy need not warn.
         with np.errstate(invalid="ignore"):
             mean, std = float(array.mean()), float(array.std(ddof=1)) if n > 1 else float("nan")
-    half = float(stdtrit(n - 1, 0.975)) * std / n**0.5 if n > 1 else float("nan")
-    return Summary(n, mean, std, mean - half, mean + half)
+    half = float(-stdtrit(n - 1, error / 2)) * std / n**0.5 if n > 1 else float("nan")
+    low, high = _cut((mean - half, mean + half), array, bounds)
+    return Summary(n, mean, std, low, high, error=error)
 
 
-def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
+def _cut(ends: tuple[float, float], values: np.ndarray, bounds: Bounds) -> tuple[float, float]:
+    """Cut an interval, whose ends may be NaN, to the bounds, or to a value that is beyond them."""
+    low, high = np.clip(ends, np.min(values, initial=bounds[0]), np.max(values, initial=bounds[1]))
+    return float(low), float(high)
+
+
+def paired_difference(
+    first: ArrayLike, second: ArrayLike, *, error: float = ALPHA, bounds: Bounds = UNBOUNDED
+) -> PairedDifference:
     """Compare the scores of two arms, each of shape (n,), over the same seeds in the same order.
 
     With d = first - second, the effect size is Cohen's d_z = mean(d) / std(d) times Hedges' (1981) correction
@@ -79,17 +101,28 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     A seed that diverged has the score -inf or +inf, whichever is worse, and with it the largest rank. The
     difference of two that both diverged is 0.
 
+    Both intervals are at level 1 - error and are cut to the bounds, as in ``summarise``, which keeps their
+    coverage. Of the typical difference, only an end that is infinite because the seeds are too few is cut;
+    one that is infinite because seeds diverged stays.
+
+    Args:
+        first: The scores of one arm.
+        second: The scores of the other.
+        error: 1 minus the confidence level: 0.05 for 95%.
+        bounds: The least and the largest difference that can be; -1 and 1 for fractions.
+
     Raises:
         ValueError: Unequal lengths, or a score that is NaN.
     """
     differences, scale = _subtract(first, second)
-    summary = summarise(rounded(differences, scale))
+    summary = summarise(rounded(differences, scale), error=error, bounds=bounds)
     m = summary.n - 1
     # SciPy's poch(a, 1/2) is Gamma(a + 1/2) / Gamma(a).
     hedges = float(poch((m - 1) / 2, 0.5) / np.sqrt(m / 2)) if m > 1 else float("nan")
     effect_size = hedges * standardised(summary.mean, summary.std)
     p_greater, p_less = signed_rank(differences, scale)
-    typical, low, high = typical_difference(differences, scale, ALPHA)
+    typical, *ends = typical_difference(differences, scale, error)
+    low, high = _cut((ends[0], ends[1]), differences, bounds)
     # The sign of a mean of about 1e-17 would be an accident.
     mean = float(rounded(np.asarray(summary.mean), scale))
     return PairedDifference(

@@ -125,7 +125,7 @@ class Judgement:
 
 
 def judge(cases: Sequence[Case]) -> list[Judgement]:
-    """Judge claims together, at every look that has been taken; a verdict stands from the look that decides it.
+    """Judge claims together at every look that has been taken; a verdict stands from the look that decides.
 
     At look k, a test's p-value counts as p_k divided by the look's share of alpha; its sequential p-value is
     the smallest so far. As the shares sum to 1, it keeps its level at every look (Bonferroni), whatever the
@@ -189,7 +189,7 @@ def _judgement(
 
 
 def _verdicts(p_values: np.ndarray, factor: float) -> Iterator[Verdict]:
-    """Yield what the tests decide, what says most first: an advantage that is too small to matter is refuted."""
+    """Yield what the tests decide, the strongest first: an advantage too small to matter is refuted."""
     verdicts = (Verdict.SUPPORTED, Verdict.REFUTED, Verdict.REVERSED)
     decided = [p * factor <= ALPHA for p in _sides(p_values)]
     yield from itertools.compress(verdicts[::-1], decided[::-1])

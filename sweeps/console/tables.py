@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sweeps.analysis.arms import arms_of, in_stratum, is_judgeable, points_of
 from sweeps.analysis.descriptions import describe, shown_values
-from sweeps.analysis.stats import summarise
+from sweeps.analysis.levels import summary_of
 from sweeps.errors import printable
 from sweeps.record.state import SEARCH, SweepState
 
@@ -38,7 +38,7 @@ def _seeds_table(state: SweepState) -> Table:
     arms = [arm for _, where in points_of(state.spec) for arm in arms_of(state, where)]
     # An arm without noise is the same at every sigma and is shown once.
     for arm in {id(arm.trials[0]): arm for arm in arms}.values():
-        summary = summarise(list(arm.final(metric).values()))
+        summary = summary_of(state.spec, metric, arm.final(metric).values())
         values = (summary.mean, summary.low, summary.high)
         numbers = ["" if math.isnan(value) else f"{value:.4f}" for value in values]
         words = as_is(arm.name), as_is(shown_values(state.spec, arm.point))

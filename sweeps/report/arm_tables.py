@@ -6,7 +6,8 @@ from typing import Any
 from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.effects import difference_from, effects_of, find_reference
-from sweeps.analysis.stats import PairedDifference, reached_by, summarise
+from sweeps.analysis.levels import summary_of
+from sweeps.analysis.stats import PairedDifference, reached_by
 from sweeps.record.state import SweepState
 from sweeps.report.labels import NAMES, interval, number, typical
 from sweeps.report.setup import shown
@@ -41,7 +42,7 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
     """Return one row for each arm."""
     spec = state.spec
     metric, objective, reference = spec.verdict_metric, spec.objective, reference_of(spec)
-    summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
+    summaries = [summary_of(spec, metric, arm.final(metric).values()) for arm in arms]
     differences, base = _differences(spec, arms), find_reference(spec, arms)
     compared = [(arm, differences.get(arm.name)) for arm in arms]
     target = common_target(
@@ -153,7 +154,7 @@ def _weight_noise_table(spec: Spec, arms: Sequence[Arm]) -> Table:
 def _compared(spec: Spec, arms: Sequence[Arm], metric: str) -> tuple[list[str], list[str], list[str]]:
     """Write the mean of each arm, and its mean and typical difference from the reference."""
     base = find_reference(spec, arms)
-    summaries = [summarise(list(arm.final(metric).values())) for arm in arms]
+    summaries = [summary_of(spec, metric, arm.final(metric).values()) for arm in arms]
     pairs = [
         None if arm is base or base is None else difference_from(spec, arm, base, metric) for arm in arms
     ]

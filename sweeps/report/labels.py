@@ -59,7 +59,8 @@ def number(value: float | None) -> str:
 def interval(summary: Summary, unit: str = "") -> str:
     """Write a mean with its interval, such as ``0.012 [0.004, 0.020]``.
 
-    All three are rounded to two significant digits of the interval's width.
+    All three are rounded to two significant digits of the interval's width, or to three of their own if the
+    interval of a difference excludes nothing that can be.
     """
     if summary.n and not math.isfinite(summary.mean):
         return "some seeds diverged"
@@ -83,9 +84,10 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
         return "no seeds"
     center, low, high = estimate
     width = high - low
-    if math.isinf(width):
+    # Only an interval that excludes nothing is symmetric about 0 while its estimate is not 0.
+    if math.isinf(width) or (low == -high and center):
         ends = ["unbounded" if math.isinf(end) else number(end) for end in (low, high)]
-        if low == -high:
+        if ends[0] == ends[1]:
             ends = ends[:1]
         return f"{number(center)} [{', '.join(ends)}]{unit}" if n > 1 else f"{number(center)}{unit}"
     if not width > 0:
@@ -118,7 +120,8 @@ def position(judged: JudgedClaim, index: int) -> str:
     if claim.within is not None:
         if -claim.within < low and high < claim.within:
             return f"within {claim.within:.3g}"
-        return f"{'beyond' if low > claim.within or high < -claim.within else 'reaches beyond'} {claim.within:.3g}"
+        is_beyond = low > claim.within or high < -claim.within
+        return f"{'beyond' if is_beyond else 'reaches beyond'} {claim.within:.3g}"
     by = claim.by or 0.0
     if low > by or high < 0:
         return f"above {by:.3g}" if low > by else "below 0"

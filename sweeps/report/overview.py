@@ -6,7 +6,8 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, points_of, reference_of
 from sweeps.analysis.claims import judge_studies
-from sweeps.analysis.stats import PairedDifference, holm, paired_difference, summarise
+from sweeps.analysis.levels import summary_of
+from sweeps.analysis.stats import PairedDifference, holm, paired_difference
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
@@ -97,10 +98,10 @@ def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
 
 
 def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
-    marks = _marks(spec, arms)
+    metric, marks = spec.verdict_metric, _marks(spec, arms)
     cells = {}
     for arm in arms:
-        text = interval(summarise(list(arm.final(spec.verdict_metric).values())))
+        text = interval(summary_of(spec, metric, arm.final(metric).values()))
         if arm.diverged:
             text += f", {arm.diverged} diverged"
         cells[arm.name] = text + marks.get(arm.name, "")

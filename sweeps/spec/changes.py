@@ -7,8 +7,7 @@ from sweeps.errors import Location, dotted, shown
 from sweeps.spec.claim import Claim
 from sweeps.spec.model import Spec
 
-# Keys that decide where and how trials run, but not which: arms stay comparable when they change.
-# Keys that a sweep is extended by.
+# Keys that ``noisesweep extend`` changes.
 _EXTENDING = (
     "looks",
     "seeds",
@@ -16,6 +15,7 @@ _EXTENDING = (
     "stages.confirm.seeds",
     "stages.search.trials_per_arm",
 )
+# Keys that decide where and how trials run, but not which: arms stay comparable when they change.
 _HARMLESS = ("question", "resources", "budget.concurrent", "max_failures", "data_dir")
 
 

@@ -28,7 +28,7 @@ from sweeps.spec.sections import (
 )
 from sweeps.spec.yaml import dump
 from trainables import registry
-from trainables.declarations.base import PREFIXES, Declaration, Direction
+from trainables.declarations.base import PREFIXES, Bounds, Declaration, Direction
 from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
 from trainables.noise import registry as modes
 from trainables.noise.modes.base import NoiseMode
@@ -215,7 +215,7 @@ class Spec(Model):
 
     @property
     def n_seeds(self) -> list[int]:
-        """The number of seeds at each look of a confirm stage or a grid; a single look unless several are declared."""
+        """The number of seeds at each look of a confirm stage or a grid; one look unless several are declared."""
         stage = self.confirm or self
         return stage.looks or [stage.seeds or 1]
 
@@ -255,6 +255,10 @@ class Spec(Model):
             for name, direction in declared.noise_metrics(split, self.weight_noise).items()
         }
         return {**declared.metrics(), **declared.test_metrics(), **CURVATURE, **under}
+
+    def bounds(self, metric: str) -> Bounds:
+        """Return the least and the largest value of a metric: 0 and 1 for fractions, else infinities."""
+        return self.declaration.bounds_of(metric)
 
     @property
     def weight_noise(self) -> list[float]:

@@ -1,11 +1,12 @@
 """The declarations of the built-in trainables agree with what trains."""
 
 import inspect
-from typing import get_args
+from typing import ClassVar, get_args
 
 import pytest
 
 from trainables import registry
+from trainables.declarations.base import UNBOUNDED
 from trainables.images import ImageTrainable
 from trainables.imdb import TRANSFORMERS
 
@@ -16,13 +17,33 @@ def test_a_trainable_is_its_declaration(name):
     assert declaration is not trainable
     assert issubclass(trainable, declaration)
     assert declaration.name == trainable.name == name
-    for attribute in ("Hyperparameters", "scores", "data_hyperparameters"):
+    for attribute in ("Hyperparameters", "scores", "fractions", "data_hyperparameters"):
         assert getattr(trainable, attribute) == getattr(declaration, attribute)
     assert (trainable.metrics(), trainable.test_metrics()) == (
         declaration.metrics(),
         declaration.test_metrics(),
     )
     assert inspect.getdoc(declaration)
+
+
+def test_fractions_are_within_0_and_1_on_every_split_and_under_weight_noise():
+    tagger = registry.declaration("conll2003")
+    fractions = ["val_f1", "test_token_accuracy", "test_f1_under_0.1", "val_token_accuracy_under_1e-05"]
+    assert [tagger.bounds_of(metric) for metric in fractions] == [(0, 1)] * 4
+    others = ["val_loss", "test_loss_under_0.1", "train_loss", "hessian_trace", "epoch_seconds"]
+    assert [tagger.bounds_of(metric) for metric in others] == [UNBOUNDED] * 5
+    assert registry.declaration("temperatures").bounds_of("val_rmse") == UNBOUNDED
+
+
+def test_a_trainable_of_ones_own_declares_its_fractions():
+    class Mine(registry.declaration("digits")):
+        scores: ClassVar = {"accuracy": "max", "accuracy_under_attack": None, "error": "min"}
+        fractions: ClassVar = frozenset({"accuracy", "error"})
+
+    known = ["val_error", "test_error_under_0.1", "test_accuracy_under_attack_under_0.1"]
+    assert [Mine.bounds_of(metric) for metric in known] == [(0, 1), (0, 1), UNBOUNDED]
+    # The name of a score is not taken apart.
+    assert Mine.bounds_of("test_accuracy_under_attack") == UNBOUNDED
 
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)

@@ -177,8 +177,8 @@ def test_the_summary_has_a_table_of_each_stage(staged):
     (row,) = [line.split() for line in search.split("noise modes")[1].splitlines() if "none" in line]
     assert row == ["none", "1", "0", "0", "0", "0.2000", "2/4", "0001-none", "lr=0.05"]
     none, layer = (line.split() for line in confirm.splitlines()[2:4])
-    # Student's t with one degree of freedom: 0.5 -+ 12.706 * 0.1.
-    assert none == ["none", "lr=0.05", "2", "0", "0.5000", "-0.7706", "1.7706"]
+    # Student's t with one degree of freedom is 0.5 -+ 12.706 * 0.1, and an accuracy is a fraction.
+    assert none == ["none", "lr=0.05", "2", "0", "0.5000", "0.0000", "1.0000"]
     assert layer == ["layer", "sigma=0.0123", "lr=0.05", "0", "1"]
     assert "interrupted, 4 of 5 trials ended: 3 finished, 1 diverged" in confirm
 

@@ -222,6 +222,13 @@ def test_what_the_search_did_not_do_is_said_right_after_the_verdicts(tmp_path):
 # Estimates
 
 
+def test_an_interval_that_excludes_nothing_does_not_round_its_estimate_away():
+    few = paired_difference([0.903, 0.905, 0.901], [0.9, 0.9, 0.9], bounds=(-1, 1))
+    assert typical(few) == "0.003 [-1, 1]"
+    level = paired_difference([0.9] * 3, [0.9] * 3, bounds=(-1, 1))
+    assert typical(level) == "0.0 [-1.0, 1.0]"
+
+
 @pytest.mark.parametrize(
     ("differences", "mean", "usual"),
     [

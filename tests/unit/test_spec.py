@@ -1271,6 +1271,12 @@ def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(see
     assert read(tmp_path, BASE, f"seed={seed}").confirm_seeds == []
 
 
+def test_bounds_of_metrics(tmp_path):
+    spec = read(tmp_path, COMPARE)
+    assert spec.bounds("test_accuracy") == spec.bounds("val_accuracy_under_0.1") == (0, 1)
+    assert spec.bounds("test_loss") == spec.bounds("sharpness") == (-math.inf, math.inf)
+
+
 def test_directions_and_the_verdict_metric(tmp_path):
     directions = read(tmp_path, COMPARE).directions
     known = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "grad_norm", "hessian_trace")

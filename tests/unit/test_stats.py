@@ -30,6 +30,8 @@ from sweeps.analysis.verdicts import Evidence, Verdict, equivalence, judge, min_
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.
 scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
 few_scores = st.lists(st.tuples(*[st.integers(0, 5).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
+# 1 minus the level of an interval.
+errors = st.sampled_from([0.001, 0.01, 0.05, 0.2])
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 reaching = st.lists(st.none() | st.integers(4, 80).map(lambda k: k / 4), min_size=1, max_size=12)
 # Differences in thousandths; a seed that diverged makes one infinite.
@@ -69,11 +71,12 @@ def test_summary_is_scipys_t_interval():
 
 
 def test_summary_of_few_or_equal_values():
-    assert all(math.isnan(value) for value in list(vars(summarise([])).values())[1:])
+    none = summarise([])
+    assert all(map(math.isnan, (none.mean, none.std, none.low, none.high)))
     one = summarise([0.3])
     assert (one.n, one.mean) == (1, 0.3)
     assert all(map(math.isnan, (one.std, one.low, one.high)))
-    assert tuple(vars(summarise([0.1] * 7)).values()) == (7, 0.1, 0.0, 0.1, 0.1)
+    assert tuple(vars(summarise([0.1] * 7)).values()) == (7, 0.1, 0.0, 0.1, 0.1, ALPHA)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,48 @@ def test_summary_of_infinite_values(values, mean):
     summary = summarise(values)
     assert summary.mean == pytest.approx(mean, nan_ok=True)
     assert all(map(math.isnan, (summary.std, summary.low, summary.high)))
+
+
+@given(scores, errors)
+def test_intervals_of_fractions_lie_within_the_bounds_and_are_otherwise_those_of_scipy(pairs, error):
+    first, second = np.array(pairs).T
+    summary = summarise(first, error=error, bounds=(0, 1))
+    difference = paired_difference(first, second, error=error, bounds=(-1, 1))
+    assert summary.error == difference.error == error
+    assert -1 <= difference.typical_low <= difference.typical <= difference.typical_high <= 1
+    if len(pairs) > 1 and summary.std > 0 and difference.std > 0:
+        assert 0 <= summary.low <= summary.mean <= summary.high <= 1
+        assert -1 <= difference.low <= difference.mean <= difference.high <= 1
+        for found, values, bounds in ((summary, first, (0, 1)), (difference, first - second, (-1, 1))):
+            whole = scipy_stats.ttest_1samp(values, 0).confidence_interval(1 - error)
+            cut = np.clip((whole.low, whole.high), *bounds)
+            assert (found.low, found.high) == pytest.approx(tuple(cut), abs=1e-9)
+
+
+def test_two_seeds_give_no_fraction_above_1():
+    summary = summarise([0.99, 1.0], bounds=(0, 1))
+    # Before it is cut, the interval is 0.995 -+ 12.706 * 0.005.
+    assert (summary.low, summary.high) == (pytest.approx(0.93147, abs=1e-5), 1)
+    difference = paired_difference([0.99, 1.0], [0.01, 0.0], bounds=(-1, 1))
+    assert difference.high == difference.typical_high == 1
+
+
+@given(scores)
+def test_a_wider_level_contains_a_narrower_one(pairs):
+    first, second = np.array(pairs).T
+    for bounds in ((-math.inf, math.inf), (-1, 1)):
+        wide, narrow = (paired_difference(first, second, error=e, bounds=bounds) for e in (0.01, 0.05))
+        assert wide.typical_low <= narrow.typical_low <= narrow.typical_high <= wide.typical_high
+        if len(pairs) > 1:
+            assert wide.low <= narrow.low <= narrow.high <= wide.high
+
+
+def test_a_value_beyond_the_bounds_takes_their_place():
+    summary = summarise([0.5, 1.1], bounds=(0, 1))
+    assert (summary.low, summary.high) == (0, 1.1)
+    # That seeds diverge is possible too, on their side.
+    few = paired_difference([-math.inf, 0.5, 0.6], [0.4, 0.4, 0.4], bounds=(-1, 1))
+    assert (few.typical_low, few.typical_high) == (-math.inf, 1)
 
 
 def by_enumeration(differences):
@@ -234,10 +279,10 @@ def test_coverage_of_differences_of_skewed_scores():
 # The typical difference
 
 
-def of_thousandths(differences):
+def of_thousandths(differences, error=ALPHA):
     """A paired difference whose scores are sums of thousandths, with their rounding errors."""
     second = np.arange(len(differences)) / 1000
-    return paired_difference(second + np.array(differences) / 1000, second)
+    return paired_difference(second + np.array(differences) / 1000, second, error=error)
 
 
 def test_typical_difference_by_hand():
@@ -271,14 +316,14 @@ def test_typical_difference_of_diverged_seeds():
     assert math.isnan(typical(-infinity, infinity)[0])
 
 
-@given(thousandths | diverging)
+@given(thousandths | diverging, errors)
 @settings(max_examples=200, deadline=None)
-def test_the_interval_of_the_typical_difference_agrees_with_the_test(differences):
-    result = of_thousandths(differences)
+def test_the_interval_of_the_typical_difference_agrees_with_the_test(differences, error):
+    result = of_thousandths(differences, error)
     if not math.isnan(result.typical):
         assert result.typical_low <= result.typical <= result.typical_high
     outside = not result.typical_low <= 0 <= result.typical_high
-    assert outside == (result.p_value <= ALPHA)
+    assert outside == (result.p_value <= error)
 
 
 def test_an_end_that_the_test_rejects_is_outside():
@@ -302,16 +347,16 @@ def test_the_typical_difference_follows_shift_and_swap(differences, shift):
     assert swapped[[0, 2, 1]] == pytest.approx(-here, abs=1e-12, nan_ok=True)
 
 
-@given(st.lists(st.integers(-5, 5), min_size=6, max_size=9))
+@given(st.lists(st.integers(-5, 5), min_size=8, max_size=9), st.sampled_from([0.01, 0.05, 0.2]))
 @settings(max_examples=25, deadline=None)
-def test_the_interval_inverts_the_test_longhand(differences):
+def test_the_interval_inverts_the_test_longhand(differences, error):
     # Signs and ranks change only at halves: the quarters stand for the gaps between these.
     shifts = np.arange(-24, 25) / 4
     p_values = [2 * min(by_enumeration(np.array(differences) - shift)) for shift in shifts]
-    kept = shifts[np.array(p_values) > ALPHA]
+    kept = shifts[np.array(p_values) > error]
     # A gap has the halves beside it as its ends.
     low, high = np.floor(2 * kept.min()) / 2, np.ceil(2 * kept.max()) / 2
-    result = of_thousandths(differences)
+    result = of_thousandths(differences, error)
     assert (1000 * result.typical_low, 1000 * result.typical_high) == pytest.approx((low, high), abs=1e-9)
     walsh = [(one + other) / 2 for one, other in itertools.combinations_with_replacement(differences, 2)]
     assert 1000 * result.typical == pytest.approx(np.median(walsh), abs=1e-9)

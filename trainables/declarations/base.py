@@ -1,5 +1,6 @@
 """The base class of declarations, and the metrics that every trainable reports."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, Literal, TypeVar
 
@@ -7,6 +8,9 @@ from trainables.declarations.hyperparameters import Hyperparameters
 
 Direction = Literal["min", "max"]
 EvaluationSplit = Literal["validation", "test"]
+# The least and the largest value that a metric can have.
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (-math.inf, math.inf)
 LOOP_METRICS = (
     "train_loss",
     "val_loss",
@@ -50,7 +54,8 @@ class Declaration(Generic[H]):
         Hyperparameters: Its hyperparameters with their defaults. If there are several architectures,
             ``model`` is a Literal of their names.
         scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
-            better direction, or None for a reference value. A score to maximize is a fraction: 0 is worst.
+            better direction, or None for a reference value. 0 is the worst of a score to maximize.
+        fractions: Names of the scores that lie within 0 and 1; reports cut their intervals to that range.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
         draws_data: Whether the trial's seed draws all data, those of the test split included.
     """
@@ -58,6 +63,7 @@ class Declaration(Generic[H]):
     name: ClassVar[str]
     Hyperparameters: type[H]
     scores: ClassVar[Mapping[str, Direction | None]]
+    fractions: ClassVar[frozenset[str]] = frozenset()
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     draws_data: ClassVar[bool] = False
 
@@ -79,6 +85,14 @@ class Declaration(Generic[H]):
         return {
             under_noise(name, sigma): direction for sigma in sigmas for name, direction in evaluated.items()
         }
+
+    @classmethod
+    def bounds_of(cls, metric: str) -> Bounds:
+        """Return 0 and 1 for a fraction, on any split and under any weight noise; otherwise infinities."""
+        is_plain = metric in cls.metrics() or metric in cls.test_metrics()
+        evaluated = metric if is_plain else metric.rpartition("_under_")[0]
+        fractions = {prefix + name for prefix in PREFIXES.values() for name in cls.fractions}
+        return (0.0, 1.0) if evaluated in fractions else UNBOUNDED
 
     @classmethod
     def _evaluated(cls, split: EvaluationSplit) -> dict[str, Direction | None]:

@@ -31,6 +31,7 @@ class ImageDeclaration(Declaration[ImageHyperparameters]):
 
     Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
     scores: ClassVar = {"accuracy": "max"}
+    fractions: ClassVar = frozenset({"accuracy"})
 
 
 class MNIST(ImageDeclaration):

@@ -45,6 +45,7 @@ class IMDB(TextDeclaration[IMDBHyperparameters]):
     name = "imdb"
     Hyperparameters = IMDBHyperparameters
     scores: ClassVar = {"accuracy": "max"}
+    fractions: ClassVar = frozenset({"accuracy"})
     data_hyperparameters = ("train_subset", "vectors", "model")
 
 
@@ -54,3 +55,4 @@ class CoNLL2003(TextDeclaration[TextHyperparameters]):
     name = "conll2003"
     Hyperparameters = TextHyperparameters
     scores: ClassVar = {"f1": "max", "token_accuracy": "max"}
+    fractions: ClassVar = frozenset({"f1", "token_accuracy"})

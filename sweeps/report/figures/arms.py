@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeps.analysis.arms import Arm, common_target, on_shared_seeds, reference_of
+from sweeps.analysis.arms import Arm, common_target, reference_of
 from sweeps.analysis.effects import difference_from, find_reference
-from sweeps.analysis.stats import paired_difference, reached_by, summarise
+from sweeps.analysis.levels import difference_of, summary_of
+from sweeps.analysis.stats import reached_by
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.figures.seeds import EXPLAINED, of_means, of_seeds, places
 from sweeps.report.labels import label_of, typical
@@ -21,7 +22,8 @@ def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Ch
     series = [_threads(finals)]
     for index, (arm, final) in enumerate(zip(arms, finals, strict=True)):
         series.append(of_seeds(arm.name, style_of[arm.name], index, final))
-        series.append(of_means(arm.name, style_of[arm.name], index, summarise(list(final.values()))))
+        mean = summary_of(spec, spec.verdict_metric, final.values())
+        series.append(of_means(arm.name, style_of[arm.name], index, mean))
     title, y_label = "Score of each arm", label_of(spec.verdict_metric)
     caption = (
         f"{EXPLAINED} Thin lines join the scores of a seed: the arms share seeds, so compare them by their "
@@ -81,11 +83,11 @@ def better_side(spec: Spec, metric: str) -> str:
 def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Panels:
     """Chart the mean score of each arm after each epoch, and below it the paired difference."""
     metric, reference = spec.objective.metric, find_reference(spec, arms)
-    upper = [_curve(arm, metric, style_of[arm.name]) for arm in arms]
+    upper = [_curve(spec, arm, style_of[arm.name]) for arm in arms]
     panels = [Chart("scores", "Mean score", "epoch", label_of(metric), upper, integer_x=True)]
     if reference and len(arms) > 1:
         others = [arm for arm in arms if arm is not reference]
-        lower = [_difference_curve(arm, reference, metric, style_of[arm.name]) for arm in others]
+        lower = [_difference_curve(spec, arm, reference, style_of[arm.name]) for arm in others]
         look: dict[str, Any] = {"integer_x": True, "reference": 0.0}
         title = f"Paired difference from {reference.name}"
         panels.append(Chart("differences", title, "epoch", "difference", lower, **look))
@@ -97,15 +99,18 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
     return Panels("learning-curves", "Learning curves", panels, caption)
 
 
-def _curve(arm: Arm, metric: str, style: Style) -> Series:
-    means = [summarise(list(_scores_after(arm, metric, epoch).values())) for epoch in _epochs(arm)]
+def _curve(spec: Spec, arm: Arm, style: Style) -> Series:
+    metric = spec.objective.metric
+    scores = [_scores_after(arm, metric, epoch) for epoch in _epochs(arm)]
+    means = [summary_of(spec, metric, by_seed.values()) for by_seed in scores]
     return Series.of_means(arm.name, style, _epochs(arm), means, "line")
 
 
-def _difference_curve(arm: Arm, reference: Arm, metric: str, style: Style) -> Series:
+def _difference_curve(spec: Spec, arm: Arm, reference: Arm, style: Style) -> Series:
+    metric = spec.objective.metric
     epochs = [epoch for epoch in _epochs(arm) if epoch in _epochs(reference)]
     scores = [[_scores_after(each, metric, epoch) for each in (arm, reference)] for epoch in epochs]
-    means = [paired_difference(*on_shared_seeds(*pair)) for pair in scores]
+    means = [difference_of(spec, metric, *pair) for pair in scores]
     return Series.of_means(arm.name, style, epochs, means, "line")
 
 

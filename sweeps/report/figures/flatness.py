@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.arms import Arm, on_shared_seeds, reference_of
+from sweeps.analysis.arms import Arm, reference_of
 from sweeps.analysis.effects import find_reference
-from sweeps.analysis.stats import paired_difference, summarise
+from sweeps.analysis.levels import difference_of, summary_of
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.figures.seeds import EXPLAINED, of_means, of_seeds
 from sweeps.report.labels import NAMES, label_of
@@ -23,11 +23,12 @@ def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], met
     names, series = [arm.name for arm in arms], list[Series]()
     for index, name in enumerate(names):
         series += [of_seeds(name, style_of[name], index, values[name])]
-        series += [of_means(name, style_of[name], index, summarise(list(values[name].values())))]
+        mean = summary_of(spec, metric, values[name].values())
+        series += [of_means(name, style_of[name], index, mean)]
     look: dict[str, Any] = {"categories": names, "legend": False}
     upper = Chart("values", "Each arm", spec.compared, label_of(metric), series, log_y=is_log, **look)
     panels = [upper]
-    if lower := _differences(spec, arms, values, style_of):
+    if lower := _differences(spec, arms, metric, values, style_of):
         panels.append(
             Chart(
                 "differences",
@@ -48,7 +49,11 @@ def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], met
 
 
 def _differences(
-    spec: Spec, arms: Sequence[Arm], values: Mapping[str, Mapping[int, float]], style_of: Mapping[str, Style]
+    spec: Spec,
+    arms: Sequence[Arm],
+    metric: str,
+    values: Mapping[str, Mapping[int, float]],
+    style_of: Mapping[str, Style],
 ) -> list[Series]:
     reference, series = find_reference(spec, arms), list[Series]()
     base = values[reference.name] if reference else {}
@@ -56,7 +61,7 @@ def _differences(
         pairs = {seed: value - base[seed] for seed, value in values[arm.name].items() if seed in base}
         if arm is not reference and pairs:
             label = f"{arm.name} minus {reference_of(spec)}"
-            difference = paired_difference(*on_shared_seeds(values[arm.name], base))
+            difference = difference_of(spec, metric, values[arm.name], base)
             series += [of_seeds(label, style_of[arm.name], index, pairs)]
             series += [of_means(label, style_of[arm.name], index, difference)]
     return series

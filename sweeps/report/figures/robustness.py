@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.arms import Arm, on_shared_seeds
+from sweeps.analysis.arms import Arm
 from sweeps.analysis.effects import find_reference
-from sweeps.analysis.stats import Summary, paired_difference, summarise
+from sweeps.analysis.levels import difference_of, summary_of
+from sweeps.analysis.stats import Summary
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.figures.arms import better_side
 from sweeps.report.labels import label_of
@@ -29,11 +30,12 @@ def under_weight_noise(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, S
         return None
 
     def mean(arm: Arm, sigma: float) -> Summary:
-        return summarise(list(arm.final(under_noise(metric, sigma)).values()))
+        under = under_noise(metric, sigma)
+        return summary_of(spec, under, arm.final(under).values())
 
     def difference(arm: Arm, sigma: float) -> Summary:
-        pair = [each.final(under_noise(metric, sigma)) for each in (arm, reference or arm)]
-        return paired_difference(*on_shared_seeds(*pair))
+        under = under_noise(metric, sigma)
+        return difference_of(spec, under, arm.final(under), (reference or arm).final(under))
 
     x_label = "sigma of the noise on each weight of the trained network"
     upper = _series(arms, sigmas, style_of, mean)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.arms import in_stratum
-from sweeps.analysis.stats import summarise
+from sweeps.analysis.levels import summary_of
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import label_of, number
@@ -53,9 +53,8 @@ def means_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
     caption = "Mean over the seeds that finished, with its 95% interval."
     if noiseless and noisy:
         ends = [min(_sigmas(noisy)), max(_sigmas(noisy))]
-        series.append(
-            Series.of_means("none", styles(["none"])["none"], ends, [summarise(noiseless)] * 2, "line")
-        )
+        mean = summary_of(spec, metric, noiseless)
+        series.append(Series.of_means("none", styles(["none"])["none"], ends, [mean] * 2, "line"))
         caption += " The horizontal line is training without noise."
     return Chart("sigma", "Score against sigma", _X_LABEL, label_of(metric), series, caption, log_x=True)
 
@@ -63,7 +62,7 @@ def means_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
 def _means(spec: Spec, name: str, style: Style, trials: Sequence[TrialRecord]) -> Series:
     sigmas = sorted(set(_sigmas(trials)))
     groups = [[trial for trial in trials if trial.hyperparameters["sigma"] == sigma] for sigma in sigmas]
-    means = [summarise(scores_of(spec, group)) for group in groups]
+    means = [summary_of(spec, spec.objective.metric, scores_of(spec, group)) for group in groups]
     return Series.of_means(name, style, sigmas, means, "line")
 
 
