@@ -181,7 +181,7 @@ def confirm(
     diverged: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
     """Add a confirm stage with these scores on the test split; those on validation are 0.01 higher."""
-    seeds = sweep.spec.confirm_seeds
+    seeds = sweep.spec.replicates
     drawn = draws([str(arm) for arm in sweep.spec.arms], len(seeds), np.random.default_rng(seed))
     for index, trial_seed in list(enumerate(seeds))[:only]:
         for point in sweep.state.selected or []:
@@ -241,7 +241,7 @@ def confirm_at(
 ) -> MadeSweep:
     """Select, and confirm also at the points of ``at``; scores have what a seed adds to all arms alike."""
     sweep.select()
-    seeds = sweep.spec.confirm_seeds
+    seeds = sweep.spec.replicates
     rng = np.random.default_rng(3)
     shared = dict(zip(seeds, SHARED * rng.standard_normal(len(seeds)), strict=True))
     for point in sweep.state.to_confirm:

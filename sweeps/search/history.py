@@ -45,7 +45,7 @@ def _score(spec: Spec, metrics: Mapping[str, float]) -> float:
 
 
 def listed_trials(state: SweepState) -> list[dict[str, Any]]:
-    """List the configurations of a grid or confirm stage, with seed and trial id, for the looks that have begun.
+    """List the configurations, with seed and trial id, of a grid or confirm stage for the looks begun so far.
 
     A trial that exists keeps its id; the others are numbered from the end of the search, in the order in
     which they start.

@@ -215,7 +215,7 @@ class Spec(Model):
 
     @property
     def n_seeds(self) -> list[int]:
-        """The number of seeds at each look of a confirm stage or a grid; one look unless several are declared."""
+        """The number of seeds at each look of a confirm stage or a grid; there is one look by default."""
         stage = self.confirm or self
         return stage.looks or [stage.seeds or 1]
 

@@ -38,7 +38,7 @@ def test_arms_are_tuned_in_every_stratum_and_confirmed_at_every_point(tmp_path):
     searched = Counter((t.arm, t.hyperparameters["batch_size"]) for t in state.of_stage(SEARCH))
     assert searched == {(arm, size): 3 for arm in ("none", "layer") for size in (32, 64)}
     # In each stratum and with each seed: both arms as chosen, and one of them at four points.
-    assert len(state.of_stage(CONFIRM)) == state.n_confirm == 2 * (2 + 4) * 2
+    assert len(state.of_stage(CONFIRM)) == 2 * (2 + 4) * 2
     for size in (32, 64):
         chosen = {arm.name: arm for arm in arms_of(state, {"batch_size": size})}
         for sigma in AT["sigma"]:
@@ -50,9 +50,9 @@ def test_arms_are_tuned_in_every_stratum_and_confirmed_at_every_point(tmp_path):
                     assert at.items() <= trial.hyperparameters.items()
                     assert trial.hyperparameters["lr"] == chosen["layer"].point["lr"]
                     assert trial.hyperparameters["batch_size"] == size
-                assert [trial.seed for trial in layer.trials] == state.spec.confirm_seeds
+                assert [trial.seed for trial in layer.trials] == state.spec.replicates
     (judged,) = result.claims
-    assert judged.evidence.differences[0].n == 2
+    assert judged.differences[0].n == 2
     # MLflow tells trials at a listed point from those of the search's choice.
     tags = Counter(child.data.tags.get("at") for child in children(result).values())
     points = itertools.product(AT["sigma"], AT["sigma_schedule"])

@@ -71,7 +71,7 @@ def test_search_is_followed_by_confirm(confirmed):
     for first in range(0, 9, 3):  # in turn
         assert {trial.arm for trial in state.of_stage(SEARCH)[first : first + 3]} == set(MODES)
     (judged,) = confirmed.claims
-    assert judged.evidence.differences[0].n == 2  # seeds
+    assert judged.differences[0].n == 2  # seeds
 
 
 def test_the_best_of_each_arm_are_trained_in_full_on_seeds_that_all_share(confirmed):
@@ -179,7 +179,7 @@ def test_a_grid_compares_arms_at_every_point(ray_session, tmp_path):
     points = [("none", 0), *((mode, sigma) for mode in ("all", "layer") for sigma in (0.1, 0.2))]
     assert sorted(runs) == sorted((*point, seed) for point in points for seed in (0, 1))
     (judged,) = result.claims
-    assert judged.evidence.differences[0].mean == pytest.approx(0.2 * (1 - 0.5**4))
+    assert judged.differences[0].mean == pytest.approx(0.2 * (1 - 0.5**4))
 
 
 def test_arms_that_share_a_seed_share_weights_and_batches(ray_session, tmp_path):
@@ -214,7 +214,7 @@ def assert_confirmed(state, seeds=(1, 2, 3, 4)):
     for point in state.selected:
         assert [trial.seed for trial in state.confirmed(point)] == list(seeds)
         assert {trial.status for trial in state.confirmed(point)} == {"finished"}
-    assert len(state.of_stage(CONFIRM)) == state.n_confirm == 2 * len(seeds)
+    assert len(state.of_stage(CONFIRM)) == 2 * len(seeds)
     assert sum(state.counts().values()) == state.n_trials
 
 

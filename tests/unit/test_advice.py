@@ -125,7 +125,7 @@ def tuned(*, sigma=0.01, lr=0.01, trials=12, seeds=8, lead=0.05, gain=0.001, **c
             point = {**arm, **own, "lr": lr if arm["noise"] == "layer" else 0.01}
             sweep.trial(point, 0, curve(0.9 + gain * index))
     for point in sweep.select():
-        for seed in sweep.spec.confirm_seeds:
+        for seed in sweep.spec.replicates:
             noise = 0.01 * np.sin(37 * seed)
             leads = {"none": 0.0, "all": 0.1, "layer": lead}
             score = 0.7 + leads[point["noise"]] + (noise if point["noise"] == "layer" else 0.0)

@@ -81,13 +81,13 @@ def test_an_advantage_by_an_amount(by, expected):
     judged, plain = verdict(order("layer", "none", by=by)), verdict(order("layer", "none"))
     assert judged.judgement.verdict is expected
     assert judged.comparisons == [f"layer over none, by more than {by}"]
-    assert judged.evidence.differences == plain.evidence.differences
+    assert judged.differences == plain.differences
 
 
 def test_an_advantage_is_positive_where_the_first_is_better():
     by_score = verdict(order("layer", "none"))
     by_loss = verdict(order("layer", "none", "test_loss"))
-    (score,), (loss,) = by_score.evidence.differences, by_loss.evidence.differences
+    (score,), (loss,) = by_score.differences, by_loss.differences
     assert score.mean == pytest.approx(loss.mean) == pytest.approx(0.01, abs=0.004)
     assert by_score.comparisons == ["layer over none"]
     assert (by_score.unit, by_loss.unit) == ("test_accuracy", "test_loss")
@@ -104,7 +104,7 @@ def test_equal_compares_all_pairs_and_keeps_the_sign_of_what_has_no_direction():
             norm = {"none": 8.0, "all": 5.0}.get(point["noise"], 1.0) + 0.01 * seed
             sweep.trial(point, seed, curve(0.9, param_l2=norm), stage=CONFIRM)
     (judged,) = judge_claims(sweep.state)
-    assert judged.evidence.differences[0].mean == pytest.approx(3.0)
+    assert judged.differences[0].mean == pytest.approx(3.0)
     assert judged.judgement.verdict is SUPPORTED
 
 
@@ -113,7 +113,7 @@ def test_a_claim_can_be_about_an_epoch_before_the_last():
     sweep = made_swapped(order("all", "none", "val_accuracy", epoch=2), order("all", "none", "val_accuracy"))
     early, late = judge_claims(sweep.state)
     assert early.judgement.verdict is SUPPORTED
-    assert early.evidence.differences[0].mean == pytest.approx(0.2, abs=0.01)
+    assert early.differences[0].mean == pytest.approx(0.2, abs=0.01)
     assert late.judgement.verdict is CONTRADICTED
 
 
@@ -165,7 +165,7 @@ def test_speed_is_epochs_saved(reach):
     (judged,) = judge_claims(made_speeds(order("layer", "none", "val_accuracy", reach=reach), epochs).state)
     assert judged.judgement.verdict is SUPPORTED
     assert judged.unit == "epochs"
-    assert judged.evidence.differences[0].mean == 2.0
+    assert judged.differences[0].mean == 2.0
     (judged,) = judge_claims(made_speeds(order("none", "layer", "val_accuracy", reach=reach), epochs).state)
     assert judged.judgement.verdict is CONTRADICTED
 
@@ -180,8 +180,8 @@ def test_what_never_reaches_counts_as_the_epoch_after_the_last():
     epochs = {"none": [None, 6, None, None, 6, None], "layer": [5] * 6}
     (judged,) = judge_claims(made_speeds(order("layer", "none", "val_accuracy", reach=0.8), epochs).state)
     assert judged.judgement.verdict is SUPPORTED
-    assert judged.evidence.differences[0].mean == pytest.approx((2 + 1 + 2 + 2 + 1 + 2) / 6)
-    assert judged.evidence.differences[0].n == 6
+    assert judged.differences[0].mean == pytest.approx((2 + 1 + 2 + 2 + 1 + 2) / 6)
+    assert judged.differences[0].n == 6
 
 
 def test_common_is_what_the_worst_seed_ends_with():
@@ -198,7 +198,7 @@ def test_common_is_what_the_worst_seed_ends_with():
     (judged,) = judge_claims(sweep.state)
     assert judged.judgement.verdict is SUPPORTED
     # none passes 0.75 between its first two epochs: 0.25 of 0.35 after the first.
-    assert judged.evidence.differences[0].mean == pytest.approx(5 - (1 + 0.25 / 0.35))
+    assert judged.differences[0].mean == pytest.approx(5 - (1 + 0.25 / 0.35))
 
 
 def test_two_arms_that_never_reach_a_score_are_not_known_to_be_equal():
@@ -215,9 +215,9 @@ def test_a_diverged_run_never_reached_the_score():
     claim = order("none", "layer", "val_accuracy", reach=0.5)
     judged = verdict(claim, truth=SAME, diverged={"layer": range(1, 11)})
     assert judged.judgement.verdict is SUPPORTED
-    assert judged.evidence.differences[0].n == 10
+    assert judged.differences[0].n == 10
     # However late: its time is infinite.
-    assert judged.evidence.differences[0].mean == math.inf
+    assert judged.differences[0].mean == math.inf
 
 
 # In a grid
@@ -230,7 +230,7 @@ def test_where_names_the_point_and_none_is_at_every_one():
     low, high = judge_claims(made_grid(*claims, truth={None: {"none": 0.9}, 0.01: ahead, 0.1: behind}).state)
     assert low.judgement.verdict is SUPPORTED
     assert high.judgement.verdict is CONTRADICTED
-    assert [each.evidence.differences[0].n for each in (low, high)] == [10, 10]
+    assert [each.differences[0].n for each in (low, high)] == [10, 10]
 
 
 def test_arms_of_a_point_are_its_own():
@@ -275,7 +275,7 @@ def test_a_seed_that_one_arm_lacks_is_dropped():
     (judged,) = judge_claims(sweep.state)
     seeds = [seed for seed in range(1, 11) if seed != 4]
     expected = [scores["layer"][seed] - scores["none"][seed] for seed in seeds]
-    (found,) = judged.evidence.differences
+    (found,) = judged.differences
     assert found.n == 9
     assert found.mean == pytest.approx(np.mean(expected))
     assert found.std == pytest.approx(np.std(expected, ddof=1))
@@ -305,7 +305,7 @@ def test_diverged_seeds_never_help_an_arm(claim, expected):
 def test_diverged_seeds_of_the_worse_arm_take_nothing_from_the_better():
     judged = verdict(order("layer", "after_all"), diverged={"after_all": [2, 3]})
     assert judged.judgement.verdict is SUPPORTED
-    assert judged.evidence.differences[0].n == 10
+    assert judged.differences[0].n == 10
 
 
 def test_equality_needs_every_seed():
@@ -320,7 +320,7 @@ def test_a_score_that_is_not_finite_ranks_as_worst():
     last["metrics"]["test_loss"] = math.inf
     (judged,) = judge_claims(sweep.state)
     assert judged.judgement.verdict is UNDECIDED
-    assert judged.evidence.differences[0].mean == -math.inf
+    assert judged.differences[0].mean == -math.inf
 
 
 def test_an_arm_that_was_not_confirmed_decides_nothing_and_says_so():
@@ -443,7 +443,7 @@ def test_without_a_difference_few_studies_have_any_verdict():
             last = {"test_accuracy": 0.9 + drawn[point["noise"]][index]}
             sweep.trial(point, 1 + index, [last], stage=CONFIRM, hyperparameters=found)
         judged = judge_claims(SweepState(spec, sweep.events))
-        assert all(each.evidence.differences[0].n == seeds for each in judged)
+        assert all(each.differences[0].n == seeds for each in judged)
         false += any(each.judgement.verdict is not UNDECIDED for each in judged)
     assert 0 < false / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
 
@@ -459,7 +459,7 @@ def test_an_arm_that_trains_longer_gains_no_speed_by_that():
             sweep.trial({"epochs": epochs}, seed, [{"val_accuracy": 0.5, "val_loss": 0.5}] * epochs)
     (judged,) = judge_claims(sweep.state)
     # Both arms count as reaching the score in the epoch after the fourth.
-    assert judged.evidence.differences[0].mean == 0
+    assert judged.differences[0].mean == 0
     assert judged.remark.startswith("no seed of 4, 10 reached the score")
 
 

@@ -35,7 +35,7 @@ def confirmed(claims, curves, seeds=10, **changes):
     sweep = MadeSweep(comparison(*claims, **arms | {"search": {}, "stages": stages} | changes))
     sweep.select()
     for point in sweep.state.to_confirm:
-        for seed in sweep.spec.confirm_seeds:
+        for seed in sweep.spec.replicates:
             scores = curves(point, seed)
             epochs = [{"val_accuracy": x, "val_loss": 1 - x} for x in scores or [0.1]]
             status = "finished" if scores else "diverged"
@@ -63,9 +63,9 @@ def test_an_arm_that_a_claim_does_not_name_does_not_move_its_target():
     )
     assert named.judgement.verdict is SUPPORTED
     # none comes to its last score, 0.886, in the last epoch, and layer in half the time.
-    assert named.evidence.differences[0].mean == pytest.approx(3, abs=0.3)
+    assert named.differences[0].mean == pytest.approx(3, abs=0.3)
     # The collapsed arm ends with 0.1, which all arms have after the first epoch.
-    assert [pair.mean for pair in everyone.evidence.differences] == [0, 0]
+    assert [pair.mean for pair in everyone.differences] == [0, 0]
 
 
 def test_a_difference_of_less_than_an_epoch_is_seen():
@@ -76,7 +76,7 @@ def test_a_difference_of_less_than_an_epoch_is_seen():
 
     (judged,) = judge_claims(confirmed([claim(reach=0.5)], curves).state)
     assert judged.judgement.verdict is SUPPORTED
-    assert judged.evidence.differences[0].mean == pytest.approx(0.1)
+    assert judged.differences[0].mean == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("reach", [0.5, "common"])
@@ -86,7 +86,7 @@ def test_a_run_that_diverged_is_slower_than_one_that_never_reached(reach):
 
     (judged,) = judge_claims(confirmed([claim(reach=reach)], curves).state)
     assert judged.judgement.verdict is SUPPORTED
-    assert judged.evidence.differences[0].mean == math.inf
+    assert judged.differences[0].mean == math.inf
 
 
 # Areas
@@ -102,8 +102,8 @@ def test_an_area_is_the_mean_up_to_an_epoch():
     early, late, loss = judge_claims(confirmed([early, late, loss], curves).state)
     assert (early.judgement.verdict, late.judgement.verdict) == (SUPPORTED, CONTRADICTED)
     # By the trapezoidal rule: (0.4 + 2 * 0.6 + 0.8) / 4 = 0.6 and (0.2 + 2 * 0.4 + 0.8) / 4 = 0.45.
-    assert early.evidence.differences[0].mean == pytest.approx(0.15)
-    assert loss.evidence.differences[0].mean == pytest.approx(0.15)
+    assert early.differences[0].mean == pytest.approx(0.15)
+    assert loss.differences[0].mean == pytest.approx(0.15)
     assert (early.unit, loss.unit) == ("val_accuracy", "val_loss")
 
 
@@ -124,7 +124,7 @@ def test_a_few_seeds_that_are_far_off_leave_a_claim_undecided():
         return [0.5] * 5 + [lead if point["noise"] == "layer" else 0.0]
 
     (judged,) = judge_claims(confirmed([claim()], curves, seeds=20).state)
-    assert judged.evidence.differences[0].mean == pytest.approx(-0.9, abs=0.02)
+    assert judged.differences[0].mean == pytest.approx(-0.9, abs=0.02)
     assert judged.judgement.verdict is UNDECIDED
     assert judged.remark == (
         "it would be supported, but the mean difference has the other sign: a few seeds are far off"
@@ -209,19 +209,19 @@ def test_an_arm_falls_from_its_best_to_its_last(arms, metric, expected):
     names = arms if isinstance(arms, list) else [arms]
     assert judged.comparisons == [f"{arm} at its best epoch over its last" for arm in names]
     fell = 0.2 if names[0] == "all" else -0.05
-    assert judged.evidence.differences[0].mean == pytest.approx(fell, abs=0.02)
+    assert judged.differences[0].mean == pytest.approx(fell, abs=0.02)
 
 
 def test_an_arm_whose_seeds_diverge_in_the_end_falls():
     sweep = MadeSweep(comparison({"name": "falls", "metric": "val_accuracy", "drops": "all"}))
     sweep.events.append({"event": "select", "time": 0, "points": [{"noise": "all", "sigma": 0.1, "lr": 0.1}]})
-    for seed in sweep.spec.confirm_seeds:
+    for seed in sweep.spec.replicates:
         point = sweep.state.selected[0]
         sweep.trial(point, seed, curve(0.9)[:5], stage=CONFIRM, status="diverged")
     (judged,) = judge_claims(sweep.state)
     assert judged.judgement.verdict is SUPPORTED
     # Two of ten seeds choose the epoch.
-    assert judged.evidence.differences[0].n == 8
+    assert judged.differences[0].n == 8
 
 
 # Interactions
@@ -258,7 +258,7 @@ def test_an_interaction_compares_an_advantage_with_that_elsewhere(leads, expecte
     (judged,) = judge_claims(of_models([claim(**INTERACTION)], leads).state)
     assert judged.judgement.verdict is expected
     assert judged.comparisons == ["layer over none, model deep over model shallow"]
-    assert judged.evidence.differences[0].mean == pytest.approx(leads["deep"] - leads["shallow"], abs=0.003)
+    assert judged.differences[0].mean == pytest.approx(leads["deep"] - leads["shallow"], abs=0.003)
 
 
 def test_an_interaction_is_paired_by_seed():
@@ -275,7 +275,7 @@ def test_an_interaction_is_paired_by_seed():
         if event["event"] == "end" and event["trial"] in lost:
             event["status"] = "failed"
     (judged,) = judge_claims(sweep.state)
-    assert judged.evidence.differences[0].n == 8
+    assert judged.differences[0].n == 8
     assert judged.remark == "it would be supported, but some seeds of none failed"
 
 
@@ -317,9 +317,9 @@ def test_a_claim_about_a_range_holds_at_each_listed_value(low, high, expected, n
     assert judged.judgement.verdict is expected
     sigmas = [sigma for sigma in (0.003, 0.03, 0.1) if low <= sigma <= high]
     assert judged.comparisons == [f"layer over none, sigma {sigma}" for sigma in sigmas]
-    assert len(judged.evidence.differences) == n
+    assert len(judged.differences) == n
     # The p-value is the largest of the pairs'.
-    assert judged.evidence.p_support == max(pair.p_greater for pair in judged.evidence.differences)
+    assert judged.evidence.p_support == max(pair.p_greater for pair in judged.differences)
 
 
 def test_an_arm_without_the_hyperparameter_is_compared_with_itself_once():
@@ -366,4 +366,4 @@ def test_the_target_of_each_value_in_a_range_is_its_own():
     (judged,) = judge_claims(confirmed([claim(reach="common", where=where)], curves, confirm=at).state)
     # At 0.03 none ends with 0.886, which layer has after its third epoch. At 0.1 layer ends with 0.5, which
     # none passes in its second epoch.
-    assert [round(pair.mean, 1) for pair in judged.evidence.differences] == [3.0, -4.8]
+    assert [round(pair.mean, 1) for pair in judged.differences] == [3.0, -4.8]

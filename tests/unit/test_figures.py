@@ -108,7 +108,7 @@ def test_flatness_has_a_panel_of_paired_differences():
     sweep = made_comparison()
     values, differences = charts_of(sweep)["hessian-trace"].panels
     traces = {(t.arm, t.seed): t.last["hessian_trace"] for t in sweep.state.of_stage(CONFIRM)}
-    seeds = sweep.spec.confirm_seeds
+    seeds = sweep.spec.replicates
     expected = [traces["layer", seed] - traces["none", seed] for seed in seeds]
     shown = by_label(differences)
     assert list(shown["layer minus none: each seed"].y) == pytest.approx(expected)

@@ -22,7 +22,7 @@ def score_of(arm, index):
 def sweep():
     made = made_comparison(stages=scored_under(0.1, seeds=2, at={"sigma": [0.01]}), only=0)
     for point in made.state.to_confirm:
-        for index, seed in enumerate(made.spec.confirm_seeds):
+        for index, seed in enumerate(made.spec.replicates):
             score = score_of(point["noise"], index)
             last = {"test_accuracy": score, "test_accuracy_under_0.1": score, "test_loss": 1 - score}
             made.trial(point, seed, curve(score, hessian_trace=index, **last), stage=CONFIRM)

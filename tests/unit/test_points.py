@@ -59,10 +59,10 @@ def top_three_by_chance(seed):
         sweep.trial(layer, 0, curve(0.9 - 0.001 * index))
     sweep.select()
     for point in sweep.state.to_confirm:
-        for confirmed in sweep.spec.confirm_seeds:
+        for confirmed in sweep.spec.replicates:
             score = 0.9 + 0.01 * rng.standard_normal()
             sweep.trial(point, confirmed, curve(score, test_accuracy=score), stage=CONFIRM)
-    return judge_claims(sweep.state)[0].evidence.differences[0].mean
+    return judge_claims(sweep.state)[0].differences[0].mean
 
 
 def test_no_arm_is_the_best_of_several_at_a_listed_value():
@@ -80,7 +80,7 @@ def test_a_listed_value_that_the_search_chose_is_that_of_the_first_configuration
         sweep.trial({"noise": "layer", "lr": 0.01, "sigma": sigma}, 0, curve(score))
     sweep.select()
     for point in sweep.state.to_confirm:
-        for seed in sweep.spec.confirm_seeds:
+        for seed in sweep.spec.replicates:
             # On fresh seeds, the second configuration is the better one.
             score = 0.8 if point.get("sigma") == 0.1 else 0.9
             sweep.trial(point, seed, curve(score, test_accuracy=score), stage=CONFIRM)

@@ -557,7 +557,7 @@ def test_each_stratum_has_a_row():
     points = [{**tuned, "lr": 0.1, "sigma": 0.1} for tuned in sweep.spec.tuned]
     sweep.events.append({"event": "select", "time": 0, "points": points})
     for point in points:
-        for seed in sweep.spec.confirm_seeds:
+        for seed in sweep.spec.replicates:
             lead = (point["noise"] == "layer") * (0.1 if point["model"] == "deep" else -0.1)
             sweep.trial(point, seed, curve(0.8, test_accuracy=0.8 + lead + seed / 1e3), stage=CONFIRM)
     shallow, deep = cells(overview_table([sweep.state]))

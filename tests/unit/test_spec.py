@@ -967,7 +967,7 @@ def claim(changes: str, arms: str = "") -> str:
 
 
 def mean_difference(built: Built) -> float:
-    return built.judged.evidence.differences[0].mean
+    return built.judged.differences[0].mean
 
 
 # Keys of other schedulers than ASHA; the same in both places of a scheduler.
@@ -1264,11 +1264,11 @@ def test_arms_and_space(tmp_path):
 @pytest.mark.parametrize("seed", [0, 7])
 def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(seed, tmp_path):
     many, few = (
-        read(tmp_path, COMPARE, f"seed={seed}", f"stages.confirm.seeds={n}").confirm_seeds for n in (10, 3)
+        read(tmp_path, COMPARE, f"seed={seed}", f"stages.confirm.seeds={n}").replicates for n in (10, 3)
     )
     assert (len(set(many)), many[:3]) == (10, few)
     assert seed not in many
-    assert read(tmp_path, BASE, f"seed={seed}").confirm_seeds == []
+    assert read(tmp_path, BASE, f"seed={seed}").replicates == []
 
 
 def test_bounds_of_metrics(tmp_path):

@@ -64,7 +64,7 @@ def test_every_study_asks_a_question_and_its_claims_have_seeds_in_every_form(pat
         # A study of all five modes leaves them to the default.
         assert spec.arms == list(STUDY_MODES) or isinstance(spec.compare, dict)
         assert spec.arms[0] == "none"
-        assert (spec.seeds if spec.is_grid else len(spec.confirm_seeds)) >= 10
+        assert (spec.seeds if spec.is_grid else len(spec.replicates)) >= 10
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -149,8 +149,8 @@ def test_a_profile_changes_stages(file):
     head = BASE[: BASE.index("budget")].replace("epochs: 4", "epochs: 4, sigma: 0.1")
     file.write_text(head + STAGES)
     quick, short = (load_spec(file, profile=profile) for profile in ("quick", "short"))
-    assert (n_trials(quick), quick.confirm_seeds) == (4, [1, 2, 3])
-    assert (n_trials(short), short.confirm_seeds) == (8, [1, 2])
+    assert (n_trials(quick), quick.replicates) == (4, [1, 2, 3])
+    assert (n_trials(short), short.replicates) == (8, [1, 2])
     file.write_text((head + STAGES).replace("trials_per_arm: 2", "trials_per_arm: 0"))
     with pytest.raises(SpecError) as caught:
         load_spec(file, profile="quick")
