@@ -71,7 +71,7 @@ def test_the_variance_is_the_true_one_of_made_seed_and_example_effects():
     studies = [effects(*shape, rng, **size) for _ in range(400)]
     found, truth = np.mean([_variance(d) for d in studies]), true_variance(*shape, **size)
     assert np.var([d.mean() for d in studies]) == pytest.approx(truth, rel=0.2)
-    # What is left of each difference counts up to three times (Owen 2007), so the estimate is on the safe side.
+    # What is left of each difference counts up to three times (Owen 2007), so the estimate is conservative.
     assert truth < found < truth + 2.2 * 0.5 / (20 * 200)
 
 
