@@ -23,6 +23,7 @@ class CurveTraining:
     """Accuracy rises to 1 - |lr - 0.1| minus a penalty for sigma; nothing is random."""
 
     data_fingerprint = "formula"
+    correct = None
 
     def __init__(self, hp: CurveHyperparameters, seed: int, test: bool) -> None:
         self.hp, self.seed, self.epoch, self.diverged, self.test = hp, seed, 0, False, test

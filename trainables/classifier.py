@@ -1,6 +1,6 @@
 """Loss and scores shared by all classifiers.
 
-Shapes: B batch, C classes.
+Shapes: B batch, C classes, N examples.
 """
 
 from abc import ABC, abstractmethod
@@ -15,13 +15,27 @@ from trainables.declarations.base import EvaluationSplit
 
 
 class ClassifierTask(ABC):
-    """The part of a task that classifiers share; a subclass supplies the examples."""
+    """The part of a task that classifiers share; a subclass supplies the examples.
+
+    Attributes:
+        model: Maps inputs (B, ...) to logits.
+        correct: Which examples of the test split were right in its last evaluation, (N,) of type bool, in the
+            order of the split; None before, and in a task with scores of its own.
+    """
 
     model: nn.Module
+    correct: Tensor | None = None
 
     @abstractmethod
     def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
         """Yield every example of a split once; the test split is loaded here, not before."""
+
+    def in_order_of_split(self, values: Tensor) -> Tensor:
+        """Put values (N,) of the test examples, as ``evaluation_batches`` yields these, in the split's order.
+
+        Override it where the two orders differ.
+        """
+        return values
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy in nats, a scalar; targets of -100 do not count.
@@ -36,10 +50,14 @@ class ClassifierTask(ABC):
         """``loss`` (mean cross-entropy, nats) and ``accuracy`` (fraction correct) of a whole split."""
         sums = torch.zeros(2, dtype=torch.float64, device=next(self.model.parameters()).device)
         n_examples: Tensor | int = 0
+        correct: list[Tensor] = []
         for batch in self.evaluation_batches(split):
             logits = self.model(batch.inputs)
-            correct = (logits.argmax(1) == batch.targets).sum()
-            sums += torch.stack([F.cross_entropy(logits, batch.targets, reduction="sum"), correct])
+            correct.append(logits.argmax(1) == batch.targets)
+            loss = F.cross_entropy(logits, batch.targets, reduction="sum")
+            sums += torch.stack([loss, correct[-1].sum()])
             n_examples += batch.weight
-        loss, accuracy = (sums / n_examples).tolist()
-        return {"loss": loss, "accuracy": accuracy}
+        if split == "test":
+            self.correct = self.in_order_of_split(torch.cat(correct))
+        mean_loss, accuracy = (sums / n_examples).tolist()
+        return {"loss": mean_loss, "accuracy": accuracy}

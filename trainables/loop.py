@@ -31,7 +31,11 @@ from trainables.weight_noise import scores_under_noise
 
 
 class Task(Protocol):
-    """The interface between the loop and a trainable: a model and its data, ready to train."""
+    """The interface between the loop and a trainable: a model and its data, ready to train.
+
+    A task may have an attribute ``correct``: which examples of the test split were right in its last
+    evaluation, (N,) of type bool in the order of the split, as in ``ClassifierTask``.
+    """
 
     model: nn.Module
     data_fingerprint: str
@@ -89,6 +93,8 @@ class Training:
         task: The model and its data.
         epoch: Number of finished epochs.
         diverged: Whether a loss was not finite, which ends the iteration.
+        correct: Which of the N test examples the unperturbed network has right, (N,) of type bool in the
+            order of the split; None before they are read, and if the task does not have it.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class Training:
         self.task = task
         self.epoch = 0
         self.diverged = False
+        self.correct: np.ndarray | None = None
         self._hp = hyperparameters
         self._test = test
         self._parameters = [p for p in task.model.parameters() if p.requires_grad]
@@ -285,8 +292,14 @@ class Training:
     def _evaluate_trained(self) -> dict[str, float]:
         split: EvaluationSplit = "test" if self._test else "validation"
         metrics = self._evaluate("test") if self._test else {}
+        # This must be read now, as evaluations under noise replace it in the task.
+        self.correct = self._correct_of_task()
         evaluate, sigmas = partial(self.task.evaluate, split), self._hp.weight_noise
         return metrics | with_prefix(split, scores_under_noise(self.task.model, evaluate, sigmas))
+
+    def _correct_of_task(self) -> np.ndarray | None:
+        correct: Tensor | None = getattr(self.task, "correct", None)
+        return None if correct is None else correct.cpu().numpy()
 
     def _curvature_is_due(self) -> bool:
         when = self._hp.curvature

@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from trainables.base import Trainable
 from trainables.batch import Batch
+from trainables.classifier import ClassifierTask
 from trainables.declarations.base import CURVATURE_METRICS, EvaluationSplit
 from trainables.declarations.hyperparameters import NOISE_MODES, Equal, Hyperparameters
 from trainables.loop import Training
@@ -134,13 +135,31 @@ class TrainableContract:
         assert serialized(training.state_dict()) == state
         assert torch.equal(torch.get_rng_state(), rng_state)
 
+    def test_the_correct_test_examples_are_those_of_the_accuracy(self, case: TrainableCase) -> None:
+        """A classifier tells which examples the network has right; scores under noise do not replace that."""
+        training = case.start(test=True, weight_noise=[1.0])
+        assert training.correct is None
+        last = list(training)[-1]
+        correct = training.correct
+        if correct is None:
+            is_classifier = isinstance(training.task, ClassifierTask)
+            assert not (is_classifier and "test_accuracy" in case.trainable.test_metrics())
+            return
+        assert correct.dtype == bool
+        assert correct.mean() == last["test_accuracy"]
+        # The trained network has the same ones right when it is evaluated again.
+        training.task.evaluate("test")
+        assert correct.tolist() == training._correct_of_task().tolist()
+
     def test_a_diverged_trial_never_reads_the_test_split(self, case: TrainableCase) -> None:
         """A diverged trial does not read the test split, even if it diverges in its last epoch."""
         changes: dict[str, Any] = {"lr": case.diverging_lr, "lr_schedule": "constant"}
         epochs = len(list(case.start(**changes)))
-        last = list(case.start(test=True, epochs=epochs, weight_noise=[0.1], **changes))[-1]
+        training = case.start(test=True, epochs=epochs, weight_noise=[0.1], **changes)
+        last = list(training)[-1]
         of_test = {*case.trainable.test_metrics(), *case.trainable.noise_metrics("test", [0.1])}
         assert not set(last) & of_test
+        assert training.correct is None
 
     def test_model_takes_the_example_input(self, case: TrainableCase) -> None:
         """The network as saved maps the example batch of two to two finite outputs."""

@@ -6,7 +6,7 @@ Shapes: V vocabulary, E embedding, B batch, T longest text of a batch, C classes
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ class TextTask(ClassifierTask):
         self.model = model.to(device)
         self.data_fingerprint = fingerprint
         self.n_examples = len(training)
-        self._training, self._validation, self._test = training, validation, test
+        self._training, self._validation, self._test = training, validation, cache(test)
 
     def batches(self, batch_size: int, order: torch.Generator) -> Iterator[Batch]:
         """Yield one epoch of batches of texts of similar length, in a fresh order; one may be smaller."""
@@ -60,6 +60,11 @@ class TextTask(ClassifierTask):
     def evaluation_batches(self, split: EvaluationSplit) -> Iterator[Batch]:
         texts = self._validation if split == "validation" else self._test()
         return texts.sorted_batches(_EVALUATION_BATCH)
+
+    @override
+    def in_order_of_split(self, values: Tensor) -> Tensor:
+        by_length = torch.from_numpy(self._test().by_length())
+        return values[by_length.argsort().to(values.device)]
 
 
 class TextTrainable(TextDeclaration[H], Trainable[H]):

@@ -29,7 +29,9 @@ class JsonLog(Follower):
     @override
     def handle(self, events: list[Event]) -> None:
         for event in events:
-            _write_line({**self._sweep, **event})
+            # Which examples are right takes kilobytes, and is of no use in a log.
+            fields = {key: value for key, value in event.items() if key != "correct"}
+            _write_line({**self._sweep, **fields})
 
     def say(self, text: str) -> None:
         """Write a message."""

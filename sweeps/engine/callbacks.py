@@ -18,6 +18,8 @@ from sweeps.search.configuration import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
+# What an event has of the report of an epoch; only the last epoch of some trials has ``correct``.
+_RECORDED = ("epoch", "metrics", "correct")
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
@@ -73,8 +75,7 @@ class SweepCallback(Callback):
             {
                 "event": "epoch",
                 "trial": record.id,
-                "epoch": report["epoch"],
-                "metrics": report["metrics"],
+                **{key: report[key] for key in _RECORDED if key in report},
                 "tags": tags,
             }
             for report in result["epochs"]

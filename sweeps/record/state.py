@@ -43,6 +43,8 @@ class TrialRecord:
         reason: Why it failed or was interrupted.
         epochs: Metrics by epoch, from 1.
         remarks: Problems that did not affect its results.
+        correct: Which test examples its network has right, as ``sweeps.record.correctness`` packs them. None
+            if it read no test split, is not a classifier, or was recorded by an earlier version.
     """
 
     id: str
@@ -57,6 +59,7 @@ class TrialRecord:
     reason: str = ""
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    correct: dict[str, Any] | None = None
 
     @property
     def last(self) -> dict[str, float]:
@@ -124,7 +127,9 @@ class SweepState:
         elif kind == "start":
             self._start(event)
         elif kind == "epoch":
-            self.trials[event["trial"]].epochs[event["epoch"]] = event["metrics"]
+            trial = self.trials[event["trial"]]
+            trial.epochs[event["epoch"]] = event["metrics"]
+            trial.correct = event.get("correct")
             self.fingerprints.add(event["tags"]["data_fingerprint"])
             self.hosts.add(event["tags"]["host"])
         elif kind == "remark":

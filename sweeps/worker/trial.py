@@ -11,6 +11,7 @@ from ray import tune
 
 from sweeps.errors import in_a_line
 from sweeps.record.checkpoints import Checkpoints
+from sweeps.record.correctness import packed
 from sweeps.search.configuration import OBJECTIVE, split_config, worst
 from sweeps.spec.model import Spec
 from sweeps.worker.data import build_trainable
@@ -97,9 +98,12 @@ class _TrialRun:
 
     def _epoch_report(self, metrics: dict[str, float]) -> EpochReport:
         training, spec = self._training, self._spec
+        # It is there only after the last epoch of a trial that reads the test split.
+        correct = {} if training.correct is None else {"correct": packed(training.correct)}
         return {
             "epoch": training.epoch,
             "metrics": {name: value for name, value in metrics.items() if name != "epoch"},
+            **correct,
             "diverged": training.diverged,
             "data_fingerprint": training.data_fingerprint,
             OBJECTIVE: worst(spec) if training.diverged else metrics[spec.objective.metric],

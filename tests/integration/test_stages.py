@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from sweeps import resume, run
 from sweeps.engine import stages, stopping
+from sweeps.record.correctness import unpacked
 from sweeps.record.folder import latest_sweep
 from sweeps.record.state import CONFIRM, ENDED, SEARCH
 from sweeps.worker.serialization import from_bytes
@@ -194,7 +195,10 @@ def test_arms_that_share_a_seed_share_weights_and_batches(ray_session, tmp_path)
     )
     result = run(spec, storage=tmp_path)
     by_seed = {}
+    # The journal has which test examples are right, of trials that read them.
+    assert {trial.correct for trial in result.state.of_stage(SEARCH)} == {None}
     for trial in result.state.of_stage(CONFIRM):
+        assert unpacked(trial.correct).mean() == trial.last["test_accuracy"]
         metrics = [{k: v for k, v in epoch.items() if k not in TIMING} for epoch in trial.epochs.values()]
         by_seed.setdefault(trial.seed, []).append(metrics)
     assert by_seed.keys() == {1, 2}

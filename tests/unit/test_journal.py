@@ -1,11 +1,14 @@
 """The journal, its followers, and the state that is rebuilt from it."""
 
+import json
 import math
 import threading
 
 import pandas as pd
 import pytest
 
+from sweeps.console.jsonl import JsonLog
+from sweeps.record.folder import create_sweep
 from sweeps.record.journal import Follower, Journal, _event
 from sweeps.record.state import STATUSES, SweepState
 from sweeps.spec.load import load_spec
@@ -187,6 +190,20 @@ def test_a_trial_that_starts_twice_resumes():
     state = state_of(start("a"), epoch("a", 1, 0.5), end("a", "interrupted"), start("a"), epoch("a", 2, 0.6))
     trial = state.trials["a"]
     assert (len(state.trials), trial.status, list(trial.epochs)) == (1, "running", [1, 2])
+
+
+def test_the_last_epoch_of_a_trial_may_tell_which_test_examples_are_right(tmp_path, capsys):
+    correct = {"examples": 3, "bits": "oA=="}
+    last = {**epoch("a", 2, 0.6), "correct": correct}
+    state = state_of(start("a"), epoch("a", 1, 0.5))
+    assert state.trials["a"].correct is None
+    state.apply(last)
+    assert state.trials["a"].correct == correct
+    # The log of a sweep as JSON lines leaves it out.
+    folder = create_sweep(tmp_path, state.spec)
+    JsonLog(state.spec, folder).handle([last])
+    line = json.loads(capsys.readouterr().out)
+    assert line == {"study": state.spec.name, "sweep": "001", **epoch("a", 2, 0.6)}
 
 
 def test_an_epoch_that_is_written_twice_counts_once():

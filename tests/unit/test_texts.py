@@ -465,6 +465,8 @@ def test_the_test_texts_of_a_classifier_are_scored_one_by_one(data_dir):
     scores = task.evaluate("test")
     assert scores["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert scores["accuracy"] == pytest.approx(np.mean(right))
+    # Batches are sorted by length, these are in the order of the split.
+    assert task.correct.tolist() == right
 
 
 def test_a_subset_that_is_not_there_is_refused(made_data):

@@ -251,7 +251,16 @@ def test_scores_are_those_of_all_images_of_the_split_at_once(split, image_case):
     chosen = logits.log_softmax(1)[range(len(labels)), labels]
     scores = task.evaluate(split)
     assert scores["loss"] == pytest.approx(-float(chosen.mean()), rel=1e-5)
-    assert scores["accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+    right = logits.argmax(1) == labels
+    assert scores["accuracy"] == pytest.approx(float(right.double().mean()))
+    # It is kept of the test split alone.
+    assert task.correct is None if split == "validation" else torch.equal(task.correct, right)
+
+
+def test_all_classifiers_tell_which_test_examples_they_have_right(any_case):
+    training = any_case.start(test=True, epochs=1)
+    list(training)
+    assert (training.correct is not None) == (any_case.trainable.name in (*IMAGES, "imdb"))
 
 
 @pytest.fixture

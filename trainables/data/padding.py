@@ -67,9 +67,13 @@ class PaddedTexts:
 
     def sorted_batches(self, batch_size: int, first: int | None = None) -> Iterator[Batch]:
         """Yield the ``first`` texts, or all, once from the shortest to the longest."""
-        by_length = np.argsort(self.lengths[:first], kind="stable")
+        by_length = self.by_length(first)
         for start in range(0, len(by_length), batch_size):
             yield self.batch(by_length[start : start + batch_size])
+
+    def by_length(self, first: int | None = None) -> np.ndarray:
+        """Return the indices of the ``first`` texts, or of all, from the shortest to the longest."""
+        return np.argsort(self.lengths[:first], kind="stable")
 
     def _batch(self, picked: Tensor, longest: int) -> Batch:
         t = torch.arange(longest, device=picked.device)
