@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.analysis.bootstrap import beyond_test_set, correctness
 from sweeps.analysis.comparisons import Comparisons
 from sweeps.analysis.remarks import doubt_about, why_undecided
 from sweeps.analysis.stats import PairedDifference, detectable, paired_difference
@@ -30,6 +31,8 @@ class JudgedClaim:
             where the first is better.
         differences: Over the seeds of the look that decided, or of the last one; over all seeds before the
             first. Their intervals have the error of that look.
+        beyond: The ends of the interval of each mean difference for other test examples too, at the same
+            error; None where it is not known which examples the networks had right.
         looks: All declared looks, to which the judgement's ``look`` is an index.
         unit: Of the differences: epochs, or a metric.
         spent: The number of trials of the compared configurations that have ended.
@@ -43,6 +46,7 @@ class JudgedClaim:
     post_hoc: bool
     comparisons: Sequence[str]
     differences: Sequence[PairedDifference]
+    beyond: Sequence[tuple[float, float] | None]
     judgement: Judgement
     looks: Sequence[Look]
     unit: str
@@ -152,6 +156,15 @@ class _Tested:
             bounds = low - high, high - low
         return [paired_difference(*each.pair, error=error, bounds=bounds) for each in comparisons.all]
 
+    def _beyond(self, look: int | None) -> list[tuple[float, float] | None]:
+        """Return the intervals beyond this test set, of a claim about accuracy after the last epoch."""
+        claim, comparisons = self._claim, self._now if look is None else self._at[look]
+        if claim.metric != "test_accuracy" or claim.drops or claim.than or claim.reach is not None:
+            return [None] * len(comparisons.all)
+        error = self._state.looks[look or 0].error
+        known = [correctness(*each.arms) if each.arms else None for each in comparisons.all]
+        return [beyond_test_set(*pair, error)[1:] if pair else None for pair in known]
+
     @property
     def identities(self) -> set[str]:
         """The ``identity`` of each configuration that has another one to be compared with."""
@@ -172,6 +185,7 @@ class _Tested:
             post_hoc=post_hoc,
             comparisons=[comparison.text for comparison in comparisons.all],
             differences=self._differences(look),
+            beyond=self._beyond(look),
             judgement=judgement,
             looks=self._state.looks,
             unit=claim.measured if claim.reach is None else "epochs",

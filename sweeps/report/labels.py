@@ -78,6 +78,16 @@ def typical(difference: PairedDifference, unit: str = "") -> str:
     return _estimate(difference.n, ends, unit)
 
 
+def between(low: float, high: float) -> str:
+    """Write the ends of an interval, rounded to two significant digits of its width."""
+    digits = _digits(high - low) if high > low else 3
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _digits(width: float) -> int:
+    return max(0 if width >= 100 else 1, 1 - math.floor(math.log10(width)))
+
+
 def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
     unit = f" {unit}" if unit else ""
     if n == 0:
@@ -93,7 +103,7 @@ def _estimate(n: int, estimate: tuple[float, float, float], unit: str) -> str:
     if not width > 0:
         every = " with every seed" if n > 1 else ""
         return f"{number(center)}{unit}{every}"
-    digits = max(0 if width >= 100 else 1, 1 - math.floor(math.log10(width)))
+    digits = _digits(width)
     # Adding 0.0 turns -0.0 into 0.0.
     texts = (f"{round(value, digits) + 0.0:.{digits}f}" for value in estimate)
     return "{} [{}, {}]".format(*texts) + unit

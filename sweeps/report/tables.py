@@ -10,6 +10,7 @@ from sweeps.analysis.stats import detectable
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
 from sweeps.report.labels import (
+    between,
     interval,
     name_of,
     number,
@@ -47,6 +48,8 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     rows = []
     for index, (text, difference) in enumerate(zip(judged.comparisons, judged.differences, strict=True)):
         advantage, usual = interval(difference, judged.unit), typical(difference, judged.unit)
+        if (ends := judged.beyond[index]) is not None:
+            advantage += f"\nbeyond this test set {between(*ends)}"
         numbers = [number(difference.effect_size), str(difference.n)]
         rows.append(["", "", text, advantage, usual, position(judged, index), *numbers, "", ""])
     # Cells about the whole claim are filled in its first row only.
