@@ -17,6 +17,11 @@ def error_of(spec: Spec, seeds: int) -> float:
     return next((look for look in looks if look.seeds >= seeds), looks[-1]).error
 
 
+def interval_name(spec: Spec) -> str:
+    """Name the intervals that are shown: with their level if it is the same for all."""
+    return "95% interval" if len(spec.n_seeds) == 1 else "interval"
+
+
 def summary_of(spec: Spec, metric: str, values: Collection[float]) -> Summary:
     """Summarize a metric over seeds, with the interval that is shown for it."""
     error, bounds = error_of(spec, len(values)), spec.bounds(metric)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sweeps.analysis.arms import arms_of, in_stratum, is_judgeable, points_of
 from sweeps.analysis.descriptions import describe, shown_values
-from sweeps.analysis.levels import summary_of
+from sweeps.analysis.levels import interval_name, summary_of
 from sweeps.errors import printable
 from sweeps.record.state import SEARCH, SweepState
 
@@ -30,10 +30,10 @@ def tables(state: SweepState, *, running: bool = False) -> list[Table]:
 
 
 def _seeds_table(state: SweepState) -> Table:
-    """Return the mean score of each arm with its 95% interval, in a grid at every point."""
+    """Return the mean score of each arm with its interval, in a grid at every point."""
     metric, compared = state.spec.verdict_metric, state.spec.compared
     seeds = "confirmed on fresh seeds" if state.spec.confirms else "over seeds"
-    title = f"{seeds}: mean {metric} and its 95% interval"
+    title = f"{seeds}: mean {metric} and its {interval_name(state.spec)}"
     table = empty_table(title, [compared, "with"], ["seeds", "diverged", "mean", "from", "to"])
     arms = [arm for _, where in points_of(state.spec) for arm in arms_of(state, where)]
     # An arm without noise is the same at every sigma and is shown once.

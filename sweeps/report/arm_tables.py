@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.analysis.arms import Arm, arms_of, common_target, reference_of, title_of
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.effects import difference_from, effects_of, find_reference
-from sweeps.analysis.levels import summary_of
+from sweeps.analysis.levels import interval_name, summary_of
 from sweeps.analysis.stats import PairedDifference, reached_by
 from sweeps.record.state import SweepState
 from sweeps.report.labels import NAMES, interval, number, typical
@@ -58,10 +58,13 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
         (_mean_title(spec), [interval(summary) for summary in summaries]),
         ("standard deviation", [number(summary.std) for summary in summaries]),
         (
-            f"mean difference from {reference} [95% interval]",
+            f"mean difference from {reference} [{interval_name(spec)}]",
             [_mean_cell(spec, arm, base, metric) if pair and base else "" for arm, pair in compared],
         ),
-        ("typical difference [95% interval]", [typical(pair) if pair else "" for _, pair in compared]),
+        (
+            _typical_title(spec),
+            [typical(pair) if pair else "" for _, pair in compared],
+        ),
         (epochs, ["" if target is None else _median_epochs(state, arm, target) for arm in arms]),
     ]
     return _without_empty("The arms", columns, words=1 + any(columns[1][1]))
@@ -69,7 +72,11 @@ def _arms_table(state: SweepState, arms: Sequence[Arm]) -> Table:
 
 def _mean_title(spec: Spec) -> str:
     lower = " (lower is better)" if spec.directions.get(spec.verdict_metric) == "min" else ""
-    return f"mean {spec.verdict_metric}{lower} [95% interval]"
+    return f"mean {spec.verdict_metric}{lower} [{interval_name(spec)}]"
+
+
+def _typical_title(spec: Spec) -> str:
+    return f"typical difference [{interval_name(spec)}]"
 
 
 def _without_empty(title: str, columns: Sequence[tuple[str, Sequence[str]]], words: int) -> Table:
@@ -125,7 +132,7 @@ def _flatness_table(spec: Spec, arms: Sequence[Arm]) -> Table:
 
 def _flatness_columns(spec: Spec, arms: Sequence[Arm], metric: str) -> Iterator[tuple[str, list[str]]]:
     name, (means, differences, typicals) = NAMES[metric], _compared(spec, arms, metric)
-    yield f"{name} [95% interval]", means
+    yield f"{name} [{interval_name(spec)}]", means
     yield f"{name}: mean difference from {reference_of(spec)}", differences
     yield f"{name}: typical difference", typicals
 
@@ -143,8 +150,8 @@ def _weight_noise_table(spec: Spec, arms: Sequence[Arm]) -> Table:
         spec.compared,
         "sigma of the weight noise",
         _mean_title(spec),
-        f"mean difference from {reference_of(spec)} [95% interval]",
-        "typical difference [95% interval]",
+        f"mean difference from {reference_of(spec)} [{interval_name(spec)}]",
+        _typical_title(spec),
     )
     return _without_empty(
         f"Score under weight noise: {metric}", list(zip(titles, columns, strict=True)), words=1
@@ -178,8 +185,8 @@ def _effects_table(state: SweepState, stratum: Mapping[str, Any]) -> Table:
         *((name, [shown(effect.at[name]) for effect in effects]) for name in others),
         ("chosen", [chosen_by if effect.chosen else "" for effect in effects]),
         ("sigma", [number(effect.sigma) for effect in effects]),
-        (f"mean difference from {reference_of(spec)} [95% interval]", differences),
-        ("typical difference [95% interval]", [typical(effect.difference) for effect in effects]),
+        (f"mean difference from {reference_of(spec)} [{interval_name(spec)}]", differences),
+        (_typical_title(spec), [typical(effect.difference) for effect in effects]),
         ("seeds", [str(effect.difference.n) for effect in effects]),
         ("diverged", [str(effect.arm.diverged) for effect in effects]),
     ]

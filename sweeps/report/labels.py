@@ -200,7 +200,10 @@ def verdict_lines(judged: JudgedClaim) -> list[str]:
 
 
 def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) -> list[str]:
-    """Say what a look has found, and how many of the configurations that it trained go on."""
+    """Say what a look has decided, and how many of the configurations that it trained go on.
+
+    If none does, the sweep is complete, and its summary has the verdicts.
+    """
     taken, looks, verdicts = state.taken, state.looks, [claim.judgement.verdict for claim in judged]
     decided = len(verdicts) - verdicts.count(Verdict.UNDECIDED)
     n, points = len(taken), len(state.rounds[-1].points)
@@ -209,7 +212,8 @@ def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) 
     lines = [
         f"look {n} of {len(looks)}, {taken[-1].seeds} seeds: {claims}; {then if going_on else 'none goes on'}"
     ]
-    return [*lines, *(line for claim in judged for line in verdict_lines(claim))]
+    found = [claim for claim in judged if claim.judgement.look == n - 1 and not claim.next_look]
+    return [*lines, *(line for claim in found if going_on for line in verdict_lines(claim))]
 
 
 def extension_line(event: Mapping[str, Any]) -> str:

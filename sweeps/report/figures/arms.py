@@ -7,10 +7,10 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm, common_target, reference_of
 from sweeps.analysis.effects import difference_from, find_reference
-from sweeps.analysis.levels import difference_of, summary_of
+from sweeps.analysis.levels import difference_of, interval_name, summary_of
 from sweeps.analysis.stats import reached_by
 from sweeps.report.charts import Chart, Panels, Series
-from sweeps.report.figures.seeds import EXPLAINED, of_means, of_seeds, places
+from sweeps.report.figures.seeds import explained, of_means, of_seeds, places
 from sweeps.report.labels import label_of, typical
 from sweeps.report.styles import GREY, Style
 from sweeps.spec.model import Spec
@@ -26,8 +26,8 @@ def scores(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) -> Ch
         series.append(of_means(arm.name, style_of[arm.name], index, mean))
     title, y_label = "Score of each arm", label_of(spec.verdict_metric)
     caption = (
-        f"{EXPLAINED} Thin lines join the scores of a seed: the arms share seeds, so compare them by their "
-        "differences, not by whether these intervals overlap."
+        f"{explained(spec)} Thin lines join the scores of a seed: the arms share seeds, so compare them by "
+        "their differences, not by whether these intervals overlap."
     )
     return Chart("scores", title, spec.compared, y_label, series, caption, **_layout(arms))
 
@@ -65,8 +65,8 @@ def differences(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style]) 
 def _differences_caption(spec: Spec, name: str, some_diverged: bool) -> str:
     better_side = "right" if spec.directions.get(spec.verdict_metric) == "max" else "left"
     caption = (
-        "Mean difference over shared seeds with its 95% interval (not corrected for the number of arms). "
-        f"An arm to the {better_side} of the line is better than {name}."
+        f"Mean difference over shared seeds with its {interval_name(spec)} (not corrected for the number "
+        f"of arms). An arm to the {better_side} of the line is better than {name}."
     )
     return f"{caption} Open markers: some seeds diverged and are left out." if some_diverged else caption
 
@@ -91,7 +91,8 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
         look: dict[str, Any] = {"integer_x": True, "reference": 0.0}
         title = f"Paired difference from {reference.name}"
         panels.append(Chart("differences", title, "epoch", "difference", lower, **look))
-    caption = "Means over the seeds that finished, after each epoch, with bands for their 95% intervals."
+    caption = "Means over the seeds that finished, after each epoch, each with a band for its "
+    caption += f"{interval_name(spec)}."
     if len(panels) > 1:
         caption += better_side(spec, metric)
     if diverged := [f"{arm.diverged} of {arm.name}" for arm in arms if arm.diverged]:

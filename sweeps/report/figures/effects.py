@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.analysis.arms import reference_of, title_of
 from sweeps.analysis.effects import Effect, effects_of
+from sweeps.analysis.levels import interval_name
 from sweeps.record.state import SweepState
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import interval, label_of, number, typical
@@ -156,7 +157,8 @@ def _caption(spec: Spec, effects: Sequence[Effect], width: float | None) -> str:
     name, metric = reference_of(spec), spec.verdict_metric
     direction = spec.directions.get(metric)
     sentences = [
-        "Mean paired difference over shared seeds with its 95% interval, not corrected for their number."
+        f"Mean paired difference over shared seeds with its {interval_name(spec)}, not corrected for "
+        "their number."
     ]
     sentences.append("Arms at the same sigma are drawn side by side.")
     if direction:

@@ -7,7 +7,7 @@ from sweeps.analysis.arms import Arm, reference_of
 from sweeps.analysis.effects import find_reference
 from sweeps.analysis.levels import difference_of, summary_of
 from sweeps.report.charts import Chart, Panels, Series
-from sweeps.report.figures.seeds import EXPLAINED, of_means, of_seeds
+from sweeps.report.figures.seeds import explained, of_means, of_seeds
 from sweeps.report.labels import NAMES, label_of
 from sweeps.report.styles import Style
 from sweeps.spec.model import Spec
@@ -42,7 +42,7 @@ def flatness(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Style], met
         )
     name = NAMES[metric]
     caption = f"{name[0].upper()}{name[1:]} of the training loss after the last epoch; lower is flatter. "
-    caption += EXPLAINED
+    caption += explained(spec)
     if lower:
         caption += " Pairing by seed removes what a seed does to all arms alike."
     return Panels(metric.replace("_", "-"), f"Flatness: {NAMES[metric]}", panels, caption)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sweeps.analysis.arms import Arm
 from sweeps.analysis.effects import find_reference
-from sweeps.analysis.levels import difference_of, summary_of
+from sweeps.analysis.levels import difference_of, interval_name, summary_of
 from sweeps.analysis.stats import Summary
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.figures.arms import better_side
@@ -48,8 +48,8 @@ def under_weight_noise(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, S
         panels.append(Chart("differences", title, x_label, "difference", lower, **look))
     caption = (
         "Scores of the trained networks with Gaussian noise on their weights: the mean over ten draws, the "
-        "same in every trial, then over the seeds that finished, with 95% intervals. Arms at the same sigma "
-        "are drawn side by side."
+        f"same in every trial, then over the seeds that finished, with its {interval_name(spec)}. Arms at "
+        "the same sigma are drawn side by side."
     )
     if len(panels) > 1:
         caption += better_side(spec, metric)

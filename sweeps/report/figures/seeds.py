@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 
+from sweeps.analysis.levels import interval_name
 from sweeps.analysis.stats import Summary
 from sweeps.report.charts import Series
 from sweeps.report.styles import Style
+from sweeps.spec.model import Spec
 
-EXPLAINED = "Hollow markers: single seeds. Filled markers: their mean with its 95% interval."
+
+def explained(spec: Spec) -> str:
+    """Explain the markers of seeds and of means."""
+    return f"Hollow markers: single seeds. Filled markers: their mean with its {interval_name(spec)}."
+
+
 # The seeds of a category are spread over this width.
 _JITTER = 0.3
 

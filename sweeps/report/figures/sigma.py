@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.arms import in_stratum
-from sweeps.analysis.levels import summary_of
+from sweeps.analysis.levels import interval_name, summary_of
 from sweeps.record.state import SEARCH, SweepState, TrialRecord
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import label_of, number
@@ -50,7 +50,7 @@ def means_against_sigma(state: SweepState, style_of: Mapping[str, Style]) -> Cha
         for name, style in style_of.items()
     ]
     noiseless = scores_of(spec, _noiseless(trials))
-    caption = "Mean over the seeds that finished, with its 95% interval."
+    caption = f"Mean over the seeds that finished, with its {interval_name(spec)}."
     if noiseless and noisy:
         ends = [min(_sigmas(noisy)), max(_sigmas(noisy))]
         mean = summary_of(spec, metric, noiseless)
