@@ -53,11 +53,11 @@ def detectable_note(spec: Spec) -> str:
     if not spec.claims or too_few_seeds_note(spec):
         return ""
     found = [
-        f"{detectable(look.seeds, look.error / len(spec.claims)):.2g} with {look.seeds} seeds"
+        f"{detectable(look.seeds, look.error / len(spec.claims)):.2g} at {look.seeds}"
         for look in share_out(spec.n_seeds)
     ]
-    rule = f"{_claims(len(spec.claims))} can be decided, with power 0.8, for differences of"
-    return f"{rule} {', '.join(found)} (in standard deviations of the paired differences)"
+    rule = f"smallest differences detected with power 0.8, by seeds, for {_claims(len(spec.claims))}"
+    return f"{rule}: {', '.join(found)} (in standard deviations of the paired differences)"
 
 
 def _claims(n: int) -> str:
