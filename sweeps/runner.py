@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps.analysis.advice import notes
+from sweeps.analysis.advice import check_first_look, notes
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.console.display import Display
@@ -115,6 +115,7 @@ def run(
             cannot be reached.
     """
     spec = spec if isinstance(spec, Spec) else load_spec(spec)
+    check_first_look(spec)
     storage = open_storage(storage)
     if not new and (known := sweep_folders(storage, spec.name)):
         raise SweepError(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
+from sweeps.analysis.comparisons import n_tests
 from sweeps.analysis.descriptions import counted
 from sweeps.analysis.stats import detectable, paired_difference
 from sweeps.record.state import ENDED, SEARCH, SweepState
@@ -46,6 +47,28 @@ def too_few_seeds_note(spec: Spec) -> str:
     choose = "1 chooses" if choosing == 1 else f"{choosing} choose"
     rule = f"with {seeds} seeds no result can decide drops, as {choose} the best epoch"
     return f"{rule}: use at least {enough}"
+
+
+def check_first_look(spec: Spec) -> None:
+    """Check that seeds which all agree decide every claim at the first declared look, one way or the other.
+
+    It is not a check of the YAML alone, because claims that are added to a sweep later are not judged with these.
+
+    Raises:
+        SpecError: If they do not.
+    """
+    if not (spec.confirm or spec).looks:
+        return
+    claims, seeds, later = len(spec.claims), spec.n_seeds[0], spec.n_seeds[1:]
+    for claim in spec.claims:
+        tests = n_tests(spec, claim)
+        enough = fewest_seeds(claims * tests, later)
+        while claim.drops and enough - n_choosing(enough) < fewest_seeds(claims * tests, later):
+            enough += 1
+        if seeds < enough:
+            of = f", of which {claim.name!r} has {counted(tests, 'test')}"
+            rule = f"{seeds} seeds at the first look cannot decide {_claims(claims)}{of}"
+            raise spec.error_at("looks", f"{rule}: begin with {enough}")
 
 
 def detectable_note(spec: Spec) -> str:

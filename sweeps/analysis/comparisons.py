@@ -12,6 +12,7 @@ from sweeps.analysis.measures import Measured, Scores
 from sweeps.analysis.places import places_of
 from sweeps.record.state import SweepState
 from sweeps.spec.claim import Claim
+from sweeps.spec.model import Spec
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Comparisons:
         self.all = list(self._compare())
 
     def _compare(self) -> Iterator[Comparison]:
-        for arms in self._pairs():
+        for arms in pairs_of(self._claim):
             for title, place in places_of(self._state.spec, self._claim.where, arms).items():
                 measured, at = self._at(title, place, arms), f", {title}" if title else ""
                 first, second = arms
@@ -69,21 +70,27 @@ class Comparisons:
                     text = f"{first} {'and' if self._claim.equal else 'over'} {second}{at}"
                     yield Comparison(text, measured.scores(first), measured.scores(second), both)
 
-    def _pairs(self) -> list[tuple[str, str]]:
-        """List the arms that are compared; an arm that is said to drop is compared with itself."""
-        claim = self._claim
-        if claim.equal:
-            return list(combinations(map(str, claim.equal), 2))
-        if claim.drops:
-            return [(name, name) for name in map(str, claim.drops)]
-        return list(product(map(str, claim.better or []), map(str, claim.worse or [])))
-
     def _at(self, title: str, place: Mapping[str, Any], arms: tuple[str, str]) -> Measured:
         """Return what is measured at a point, where these arms are compared."""
         if title not in self.measured:
             self.measured[title] = Measured(self._state, self._claim, place)
         self.measured[title].compared.update(dict.fromkeys(arms))
         return self.measured[title]
+
+
+def pairs_of(claim: Claim) -> list[tuple[str, str]]:
+    """List the arms that a claim compares; an arm that is said to drop is compared with itself."""
+    if claim.equal:
+        return list(combinations(map(str, claim.equal), 2))
+    if claim.drops:
+        return [(name, name) for name in map(str, claim.drops)]
+    return list(product(map(str, claim.better or []), map(str, claim.worse or [])))
+
+
+def n_tests(spec: Spec, claim: Claim) -> int:
+    """Count the tests of a claim, one of which may refute it: one a comparison, two for equivalence."""
+    comparisons = sum(len(places_of(spec, claim.where, arms)) for arms in pairs_of(claim))
+    return comparisons * (2 if claim.equal else 1)
 
 
 def _present(measured: Measured, names: Sequence[str]) -> list[Arm]:

@@ -31,6 +31,7 @@ def submit(
     address: Address = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
+    from sweeps.analysis.advice import check_first_look
     from sweeps.spec.load import load_spec
     from sweeps.spec.source import shipped_study
 
@@ -38,6 +39,8 @@ def submit(
         raise typer.BadParameter("give either --resume for the latest sweep or --new for another one")
     changes = changes_of(file, profile, overrides, trials)
     spec = load_spec(file, changes, profile)
+    if not resume:
+        check_first_look(spec)
     left_out = _folders_left_out(file, spec)
     from cluster import client, jobs, submission
 

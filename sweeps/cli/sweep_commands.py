@@ -104,15 +104,15 @@ def extend(
 
 def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
     """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
-    from sweeps.analysis.advice import notes
+    from sweeps.analysis.advice import check_first_look, notes
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
     from sweeps.spec.model import MEASURING
     from sweeps.spec.yaml import dump
 
     spec = load_spec(file, overrides or [], profile)
-    for other in spec.profiles:
-        load_spec(file, overrides or [], other)
+    for each in (spec, *(load_spec(file, overrides or [], other) for other in spec.profiles)):
+        check_first_look(each)
     defaults = spec.hyperparameters({}).model_dump()
     # These have their values elsewhere in the YAML.
     elsewhere = {*spec.varied, *(MEASURING if spec.confirm else [])} - spec.fixed.keys()

@@ -50,4 +50,6 @@ def load_spec(
         spec._places.update({name: written.mistake((section, name), "") for name in names})
     if spec.compare is not None:
         spec._places[spec.compared] = written.mistake(("compare", spec.compared), "")
+    looks = ("stages", "confirm", "looks") if spec.confirms else ("looks",)
+    spec._places["looks"] = written.mistake(looks, "")
     return spec

@@ -112,7 +112,7 @@ class Spec(Model):
     )
 
     _text: str = PrivateAttr("")
-    # The place of each hyperparameter in the file, for mistakes that only the data show.
+    # The places in the file of hyperparameters and looks, for mistakes that the YAML alone does not show.
     _places: dict[str, Mistake] = PrivateAttr({})
 
     @override
@@ -274,11 +274,11 @@ class Spec(Model):
             return f"test_{metric.removeprefix('val_')}"
         return metric
 
-    def error_at(self, hyperparameter: str | None, message: str) -> SweepError:
-        """Return the error that refuses the sweep, at the place of the wrong hyperparameter if any."""
-        if hyperparameter is None:
+    def error_at(self, key: str | None, message: str) -> SweepError:
+        """Return the error that refuses the sweep, at the place of the wrong hyperparameter or looks if any."""
+        if key is None:
             return SweepError(message)
-        place = self._places.get(hyperparameter, Mistake("", 0, hyperparameter, ""))
+        place = self._places.get(key, Mistake("", 0, key, ""))
         return SpecError([replace(place, message=message)])
 
     def variants(self, names: Iterable[str]) -> list[Hyperparameters]:

@@ -1,13 +1,8 @@
-"""Checks of seeds and looks: that there are seeds for all, and that the first look can decide every claim."""
+"""Checks of seeds and looks: that there are seeds for all, and claims to look at."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from sweeps.errors import Location
 from sweeps.spec.checks.draft import Draft, Problem
-from sweeps.spec.checks.places import pairs_of, shared_values
-from sweeps.spec.claim import Between, Claim, in_range
-from sweeps.spec.looks import can_decide, fewest_seeds, n_choosing, share_out
 from sweeps.spec.model import LAST_SEED
 
 
@@ -26,7 +21,7 @@ def check_seeds(draft: Draft) -> Iterator[Problem]:
 
 
 def check_looks(draft: Draft) -> Iterator[Problem]:
-    """Check that looks have claims to judge, and that the first can decide each of them."""
+    """Check that looks have claims to judge, of configurations that other seeds have chosen."""
     location = ("stages", "confirm", "looks") if draft.confirm else ("looks",)
     none: list[int] = []
     looks = draft.valid(none, *location)
@@ -37,34 +32,3 @@ def check_looks(draft: Draft) -> Iterator[Problem]:
     elif draft.valid(1, "stages", "confirm", "top") != 1:
         rule = "leave it out beside looks: the seeds that choose the best of several must not also judge it"
         yield ("stages", "confirm", "top"), rule
-    elif draft.confirm or draft.is_grid:
-        yield from _too_early(draft, location, looks)
-
-
-def _too_early(draft: Draft, location: Location, looks: list[int]) -> Iterator[Problem]:
-    """Check that seeds that all agree decide every claim at the first look, one way or the other."""
-    m, first = len(draft.claims), share_out(looks)[0]
-    for claim in draft.claims.values():
-        tests, chosen = n_tests(draft, claim), n_choosing(looks[0]) if claim.drops else 0
-        if can_decide(first._replace(seeds=looks[0] - chosen), m * tests):
-            continue
-        enough = fewest_seeds(m * tests, looks[1:])
-        while claim.drops and enough - n_choosing(enough) < fewest_seeds(m * tests, looks[1:]):
-            enough += 1
-        claims = "1 claim" if m == 1 else f"{m} claims"
-        what = f"{claims}, this one ({claim.name}) with {tests} test{'s' if tests > 1 else ''}"
-        yield location, f"{looks[0]} seeds at the first look cannot decide {what}: begin with {enough}"
-        return
-
-
-def n_tests(draft: Draft, claim: Claim) -> int:
-    """Count the tests of a claim, of which one may refute it: one for each comparison, two of equivalence."""
-    ranges = {name: place for name, place in claim.where.items() if isinstance(place, Between)}
-    tests = 0
-    for arms in pairs_of(claim):
-        places = 1
-        for name, place in ranges.items():
-            values: list[Any] = shared_values(draft, name, arms)
-            places *= max(1, len(in_range(place, values)))
-        tests += places * (2 if claim.equal else 1)
-    return tests

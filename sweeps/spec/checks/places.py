@@ -1,6 +1,6 @@
 """Checks of the points that a claim is about: those of a grid, or of what a confirm stage trains."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 from typing import Any
 
@@ -66,10 +66,15 @@ def _not_listed(draft: Draft, claim: Claim, name: str, place: Place) -> str | No
     """Say that arms which a claim compares have no results at a value or in a range; None if they have."""
     if isinstance(place, Between) and place.between[0] > place.between[1]:
         return f"{shown(place.between)} is empty: the first must be the lower"
-    for arms in pairs_of(claim):
-        shared = shared_values(draft, name, arms)
+    for arms in _pairs(claim):
+        listed = [values for arm in arms if (values := draft.listed(name, arm))]
+        shared = [
+            value
+            for value in _unique([value for values in listed for value in values])
+            if all(is_among(value, each) for each in listed)
+        ]
         is_right = in_range(place, shared) if isinstance(place, Between) else is_among(place, shared)
-        if any(draft.listed(name, arm) for arm in arms) and not is_right:
+        if listed and not is_right:
             of = (
                 "" if _is_listed_alike(draft, name) else f" for {' and '.join(dict.fromkeys(map(str, arms)))}"
             )
@@ -81,22 +86,12 @@ def _not_listed(draft: Draft, claim: Claim, name: str, place: Place) -> str | No
     return None
 
 
-def shared_values(draft: Draft, name: str, arms: Iterable[Any]) -> list[Any]:
-    """List the values of a hyperparameter at which all of these arms that have it are trained."""
-    listed = [values for arm in arms if (values := draft.listed(name, arm))]
-    return [
-        value
-        for value in _unique([value for values in listed for value in values])
-        if all(is_among(value, each) for each in listed)
-    ]
-
-
 def _is_listed_alike(draft: Draft, name: str) -> bool:
     dimension = draft.dimensions.get(name)
     return not (dimension and dimension.grid_by_arm and draft.is_grid)
 
 
-def pairs_of(claim: Claim) -> list[tuple[Any, ...]]:
+def _pairs(claim: Claim) -> list[tuple[Any, ...]]:
     """List the arms that are compared with one another."""
     if claim.equal:
         return list(combinations(claim.equal, 2))
