@@ -52,7 +52,7 @@ def too_few_seeds_note(spec: Spec) -> str:
 def check_first_look(spec: Spec) -> None:
     """Check that seeds which all agree decide every claim at the first declared look, one way or the other.
 
-    It is not a check of the YAML alone, because claims that are added to a sweep later are not judged with these.
+    It is not a check of every YAML: claims that are added to a sweep later are not judged with the others.
 
     Raises:
         SpecError: If they do not.
