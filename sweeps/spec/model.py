@@ -275,7 +275,7 @@ class Spec(Model):
         return metric
 
     def error_at(self, key: str | None, message: str) -> SweepError:
-        """Return the error that refuses the sweep, at the place of a hyperparameter or of ``looks``, if any."""
+        """Return the error that refuses the sweep, at the place of a hyperparameter or of ``looks``."""
         if key is None:
             return SweepError(message)
         place = self._places.get(key, Mistake("", 0, key, ""))
