@@ -47,7 +47,7 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     rows = []
     for index, (text, difference) in enumerate(zip(judged.comparisons, judged.differences, strict=True)):
-        advantage, usual = interval(difference, judged.unit), typical(difference, judged.unit)
+        advantage, usual = interval(difference), typical(difference)
         if (ends := judged.beyond[index]) is not None:
             advantage += f"\nbeyond this test set {between(*ends)}"
         numbers = [number(difference.effect_size), str(difference.n)]
@@ -60,9 +60,15 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
 
 
 def _claim_cell(judged: JudgedClaim) -> str:
-    """Return the name of a claim, and below it the sentence that was published and what is left to decide."""
+    """Return the name of a claim, and below it its unit, what was published, and what is left to decide."""
     published = " ".join(judged.claim.published.split())
-    lines = [name_of(judged), f"Published: {published}" if published else "", what_is_left(judged)]
+    by = f"; matters from {judged.claim.by:.3g} on" if judged.claim.by else ""
+    lines = [
+        name_of(judged),
+        f"{judged.unit}{by}",
+        f"Published: {published}" if published else "",
+        what_is_left(judged),
+    ]
     return "\n".join(filter(None, lines))
 
 
