@@ -110,9 +110,9 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     # Without the trainable or a noise mode, its arms and metrics are unknown.
     missing = spec.missing
     is_going_on = running and not missing and not state.complete
-    left = time_left.left(state, time.time() * 1000) if is_going_on else None
-    about = f"; about {left} left" if left else ""
-    console.print(f"{where}: {progress_line(state, running=running)}{about}", soft_wrap=True)
+    left = time_left.text(state, time.time() * 1000) if is_going_on else ""
+    progress = progress_line(state, running=running)
+    console.print(f"{where}: {progress}{f'; {left}' if left else ''}", soft_wrap=True)
     if not missing:
         for table in tables(state, running=True):
             console.print(table)

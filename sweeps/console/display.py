@@ -95,7 +95,7 @@ class Display(Follower):
         self.say(f"See the runs with: {command(*arguments, storage=self._folder.storage)}")
 
     def _print_end(self, trial: TrialRecord, now: int) -> None:
-        left = self._time_left.left(self._state, now)
+        left = self._time_left.text(self._state, now)
         parts = [
             f"[{self._n_ended()}/{self._state.n_trials or '?'}]",
             describe(self._spec, trial),
@@ -107,8 +107,8 @@ class Display(Follower):
             parts.append(f"{self._spec.objective.metric}={score:.4f}")
         if trial.reason:
             parts.append(f"({trial.reason})")
-        if left is not None and not self._state.complete and trial.status != "interrupted":
-            parts.append(f"- about {left} left")
+        if left and not self._state.complete and trial.status != "interrupted":
+            parts.append(f"- {left}")
         self.say(" ".join(parts))
 
     def _print_selected(self) -> None:
@@ -130,8 +130,8 @@ class Display(Follower):
         return sum(trial.status in ENDED for trial in self._state.by_number())
 
     def _view(self) -> Group:
-        left = self._time_left.left(self._state, time.time() * 1000)
-        unit = f"trials, about {left} left" if left else "trials"
+        left = self._time_left.text(self._state, time.time() * 1000)
+        unit = f"trials, {left}" if left else "trials"
         progress = Progress("{task.description}", BarColumn(), MofNCompleteColumn(), unit)
         progress.add_task(self._spec.name, total=self._state.n_trials, completed=self._n_ended())
         return Group(progress, self._running_table(), *tables(self._state, running=True))

@@ -7,7 +7,10 @@ from sweeps.record.state import ENDED, SweepState
 
 
 class TimeLeft:
-    """Estimates the time left from the current driver's progress; earlier drivers and pauses do not count."""
+    """Estimates the time left from the current driver's progress; earlier drivers and pauses do not count.
+
+    It is the time until the next look, if claims are judged at several.
+    """
 
     def __init__(self) -> None:
         # Time in ms since 1970, and the work done by then.
@@ -18,6 +21,12 @@ class TimeLeft:
         """Update the estimate; ``state`` already includes the event."""
         if event["event"] == "begin":
             self._began, self._done_before = event["time"], done(state)
+
+    def text(self, state: SweepState, now: float) -> str:
+        """Write the time left at ``now`` (ms since 1970), such as ``about 0:10:00 left``; empty if unknown."""
+        left = self.left(state, now)
+        until = "to the next look" if len(state.rounds) < len(state.looks) and state.looked_stage else "left"
+        return "" if left is None else f"about {left} {until}"
 
     def left(self, state: SweepState, now: float) -> timedelta | None:
         """Estimate the time left at ``now`` (ms since 1970), in whole seconds; None while it is unknown."""

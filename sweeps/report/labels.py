@@ -188,12 +188,14 @@ def name_of(judged: JudgedClaim) -> str:
 
 
 def verdict_lines(judged: JudgedClaim) -> list[str]:
-    """Write the verdict on a claim, and below it the comparison that it hangs on."""
+    """Write the verdict on a claim, and below it the comparison that it hangs on; only that after a look."""
     p_value = f"p {number(judged.judgement.p_value)} of {ALPHA}"
     cost = f"{counted(judged.spent, 'training')}" + (f", {judged.spared} spared" if judged.spared else "")
     line = f"claim: {name_of(judged)}: {judged.judgement.verdict} ({when_decided(judged)}), {p_value}; {cost}"
     if rest := judged.remark or what_is_left(judged):
         line += f"; {rest}"
+    if judged.look is None:
+        return [line]
     index = weakest(judged)
     difference = typical(judged.differences[index], judged.unit)
     return [line, f"  {judged.comparisons[index]}: {difference}, {position(judged, index)}"]
