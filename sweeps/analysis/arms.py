@@ -12,7 +12,7 @@ import numpy as np
 from sweeps.analysis.stats import crossing_time
 from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
-from sweeps.spec.space import at_point, identity, is_active
+from sweeps.spec.space import at_point, is_active
 
 
 @dataclass(frozen=True)
@@ -148,15 +148,15 @@ def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
 
 
 def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
-    arms, spec = [], state.spec
+    arms = []
     # Whether a hyperparameter applies takes a while to find out, and many seeds share a configuration.
     by_configuration: dict[str, list[TrialRecord]] = {}
     for trial in state.of_stage(SEARCH):
-        by_configuration.setdefault(identity(spec, trial.hyperparameters), []).append(trial)
-    found = [trials for trials in by_configuration.values() if _is_at(spec, trials[0], where)]
-    at_point = list(itertools.chain(*found))
+        by_configuration.setdefault(state.identity(trial), []).append(trial)
+    found = [trials for trials in by_configuration.values() if _is_at(state.spec, trials[0], where)]
+    there = list(itertools.chain(*found))
     for name in map(str, state.spec.arms):
-        if trials := [trial for trial in at_point if trial.arm == name]:
+        if trials := [trial for trial in there if trial.arm == name]:
             point = state.spec.searched_of(trials[0].hyperparameters)
             arms.append(Arm(name, point, sorted(trials, key=lambda trial: trial.seed)))
     return arms

@@ -101,6 +101,7 @@ class SweepState:
         self._closed: list[Look] = []
         self._going_on: list[list[dict[str, Any]]] = []
         self._begun: list[Round] | None = None
+        self._identities: dict[str, str] = {}
         self.exporting = self.exported = ""
         for event in events:
             self.apply(event)
@@ -237,7 +238,13 @@ class SweepState:
     def by_point_and_seed(self) -> dict[tuple[str, int], TrialRecord]:
         """The trials of a confirm stage or a grid, by configuration (``identity``) and seed."""
         trials = self.of_stage(self.looked_stage) if self.looked_stage else []
-        return {(identity(self.spec, trial.hyperparameters), trial.seed): trial for trial in trials}
+        return {(self.identity(trial), trial.seed): trial for trial in trials}
+
+    def identity(self, trial: TrialRecord) -> str:
+        """Return the ``identity`` of a trial's configuration, which is the same for all of its seeds."""
+        if trial.id not in self._identities:
+            self._identities[trial.id] = identity(self.spec, trial.hyperparameters)
+        return self._identities[trial.id]
 
     @property
     def complete(self) -> bool:
@@ -350,9 +357,7 @@ class SweepState:
     def confirmed(self, point: Mapping[str, Any]) -> list[TrialRecord]:
         """List the trials that confirm a configuration, one of ``to_confirm``, by seed."""
         wanted = identity_of(self.spec, point)
-        trials = [
-            trial for trial in self.of_stage(CONFIRM) if identity(self.spec, trial.hyperparameters) == wanted
-        ]
+        trials = [trial for trial in self.of_stage(CONFIRM) if self.identity(trial) == wanted]
         return sorted(trials, key=lambda trial: trial.seed)
 
     def rows(self) -> list[dict[str, Any]]:

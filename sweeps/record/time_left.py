@@ -23,7 +23,7 @@ class TimeLeft:
             self._began, self._done_before = event["time"], done(state)
 
     def text(self, state: SweepState, now: float) -> str:
-        """Write the time left at ``now`` (ms since 1970), such as ``about 0:10:00 left``; empty if unknown."""
+        """Write the time left at ``now`` (ms since 1970), such as ``about 0:10:00 left``, or nothing."""
         left = self.left(state, now)
         until = "to the next look" if len(state.rounds) < len(state.looks) and state.looked_stage else "left"
         return "" if left is None else f"about {left} {until}"
