@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from sweeps.analysis.best import Best
 from sweeps.analysis.claims import JudgedClaim
+from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.analysis.verdicts import MOST_SEEDS, Verdict
 from sweeps.spec.model import Spec
@@ -123,3 +125,11 @@ def verdict_line(judged: JudgedClaim) -> str:
     if needed := seeds_to_decide(judged):
         return f"{line}; it would take {needed}"
     return f"{line}; {judged.remark}" if judged.remark else line
+
+
+def best_line(spec: Spec, best: Best) -> str:
+    """Write the best configuration with its mean objective, and what is known about its arm."""
+    metric, n = spec.objective.metric, len(best.trials)
+    score = f"mean {metric} {best.mean:.4f} over {n} seeds" if n > 1 else f"{metric} {best.mean:.4f}"
+    line = f"best: {f'{best.arm} {shown_values(spec, best.point)}'.rstrip()}, {score}"
+    return f"{line}; {best.standing}" if best.standing else line

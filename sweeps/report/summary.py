@@ -1,17 +1,20 @@
 """The lines about a sweep's results that commands print. This module loads no library that draws."""
 
 from sweeps.analysis.arms import is_judgeable
+from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
-from sweeps.report.labels import verdict_line
+from sweeps.report.labels import best_line, verdict_line
 
 PAGE = "report.html"
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return a line for each claim that can be judged, and one for the report if there is one."""
-    lines = [verdict_line(claim) for claim in judged_claims(folder.state())]
+    """Return a line for the best configuration, one for each claim that is judged, and one for the report."""
+    state = folder.state()
+    lines = [best_line(state.spec, best)] if (best := best_of(state)) else []
+    lines += [verdict_line(claim) for claim in judged_claims(state)]
     page = folder.report / PAGE
     if page.exists():
         lines.append(f"Report: {page}")
