@@ -8,6 +8,7 @@ from scipy.stats import wilcoxon
 
 from sweeps.analysis.arms import arms_of
 from sweeps.analysis.best import best_of
+from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.significance import told_apart
 from sweeps.record.state import CONFIRM
 from sweeps.report.summary import summary_lines
@@ -16,6 +17,7 @@ from tests.made_sweeps import (
     NOISY,
     MadeSweep,
     comparison,
+    confirm_at,
     curve,
     grid,
     joint,
@@ -43,8 +45,11 @@ def ahead(number, **changes):
     } | changes
 
 
-def confirmed(scores, *claims, tests=None, **changes):
-    """Confirm one configuration of each arm with these scores by seed; on test they are the same or given."""
+def confirmed(scores, *claims, tests=None, statuses=None, **changes):
+    """Confirm one configuration of each arm with these scores by seed.
+
+    The scores on the test split are the same or given, as are statuses by arm and seed.
+    """
     seeds = max(map(len, scores.values()))
     base = comparison(*claims, seeds=seeds, **{"compare": {"noise": list(scores)}, **changes})
     sweep = MadeSweep(base)
@@ -54,9 +59,10 @@ def confirmed(scores, *claims, tests=None, **changes):
         validation = scores[point["noise"]]
         test = (tests or {}).get(point["noise"], validation)
         for index, (score, on_test) in enumerate(zip(validation, test, strict=True), start=1):
-            status = "finished" if np.isfinite(score) else "diverged"
+            status = (statuses or {}).get((point["noise"], index), "finished")
             last = curve(score, test_accuracy=on_test, test_loss=1 - on_test)
-            sweep.trial(point, index, last, stage=CONFIRM, status=status)
+            epochs = last if status == "finished" else last[:1]
+            sweep.trial(point, index, epochs, stage=CONFIRM, status=status)
     return sweep.state
 
 
@@ -82,9 +88,14 @@ def test_it_has_the_best_mean(scores, larger):
 
 
 def test_seeds_that_diverged_count_before_the_mean_and_the_number_of_seeds_does_not():
-    lost = [*above(0.05)[:6], np.nan]
-    assert best_of(confirmed({"none": LEVEL, "layer": lost})).arm == "none"
+    for status in ("diverged", "failed"):
+        state = confirmed({"none": LEVEL, "layer": above(0.05)}, statuses={("layer", 3): status})
+        assert best_of(state).arm == "none"
     assert best_of(confirmed({"none": LEVEL, "layer": above(0.05)[:5]})).arm == "layer"
+    # An arm of which no seed has ended has no mean.
+    statuses = {("none", 1): "diverged", ("layer", 1): "running"}
+    best = best_of(confirmed({"none": LEVEL, "layer": LEVEL[:1]}, statuses=statuses))
+    assert (best.arm, len(best.trials)) == ("none", 6)
 
 
 def test_each_arm_has_a_best():
@@ -142,13 +153,17 @@ def test_an_undecided_claim_is_not_contradicted():
 
 
 @pytest.mark.parametrize(
-    "other", [{"metric": "test_loss"}, {"epoch": 1}, {"reach": 0.5}, {"metric": None, "area": "val_accuracy"}]
+    "other", [{"metric": "val_loss"}, {"epoch": 1}, {"reach": 0.5}, {"metric": None, "area": "val_accuracy"}]
 )
 def test_a_claim_about_something_else_does_not_count(other):
-    claims = [{key: value for key, value in ahead(n, **other).items() if value is not None} for n in range(4)]
-    if "epoch" in other or "reach" in other:
-        claims = [{**claim, "metric": "val_accuracy"} for claim in claims]
-    assert best_of(confirmed({"none": LEVEL, "layer": above(0.01)}, *claims)).winner == "layer"
+    claims = [ahead(number, **{"metric": "val_accuracy", **other}) for number in range(4)]
+    claims = [{key: value for key, value in claim.items() if value is not None} for claim in claims]
+    sweep = MadeSweep(grid(*claims, search={"sigma": {"grid": [0.01], "when": "noisy"}}, seeds=7))
+    for seed, score in enumerate(LEVEL):
+        sweep.trial({"noise": "none"}, seed, curve(score))
+        sweep.trial({"noise": "layer", "sigma": 0.01}, seed, curve(score + 0.01))
+    assert not any(judged.judgement.verdict == "supported" for judged in judge_claims(sweep.state))
+    assert best_of(sweep.state).winner == "layer"
 
 
 def test_a_supported_claim_counts_where_the_test_of_all_arms_decides_nothing():
@@ -157,6 +172,40 @@ def test_a_supported_claim_counts_where_the_test_of_all_arms_decides_nothing():
     best = best_of(confirmed(scores, ahead(1)))
     assert best.winner == "layer"
     assert best.standing == "better than none; all, after_all, after_layer cannot be told from it"
+
+
+def test_a_supported_claim_counts_beside_one_that_asks_for_more():
+    more = ahead(2, by=0.02)
+    for claims in ([ahead(1), more], [more, ahead(1)]):
+        best = best_of(confirmed({"none": LEVEL, "layer": above(0.01)}, *claims))
+        assert (best.winner, best.standing) == ("layer", "better than none")
+    assert best_of(confirmed({"none": LEVEL, "layer": above(0.01)}, more)).winner == NOT_APART
+
+
+def test_the_reference_is_not_among_those_that_cannot_be_told_from_it():
+    """Among the tests against layer the one with none is the most significant, and does not survive Holm."""
+    lead = {"none": [0.0] * 8, "layer": [-0.001] + [0.03] * 7}
+    lead |= dict.fromkeys(("all", "after_all", "after_layer"), [0.01] * 8)
+    best = best_of(confirmed({arm: [0.8 + each for each in leads] for arm, leads in lead.items()}))
+    assert best.standing == "better than none; all, after_all, after_layer cannot be told from it"
+
+
+def test_an_arm_is_not_better_by_seeds_that_failed():
+    scores = {"none": [*LEVEL, 0.9], "layer": [*above(0.01), 0.9]}
+    statuses = {("layer", 8): "failed"}
+    assert best_of(confirmed(scores), "layer").is_better
+    assert not best_of(confirmed(scores, statuses=statuses), "layer").is_better
+
+
+def test_a_listed_point_can_be_the_best():
+    stages = comparison()["stages"]
+    at = {**stages, "confirm": {**stages["confirm"], "at": {"sigma": [0.01, 0.03]}}}
+    sweep = MadeSweep(comparison(stages=at))
+    search(sweep, dict.fromkeys(MODES, 0.9))
+    state = confirm_at(sweep, lambda hp: 0.95 if (hp.noise, hp.sigma) == ("layer", 0.03) else 0.9).state
+    best = best_of(state)
+    assert (best.arm, best.point["sigma"], best.is_better) == ("layer", 0.03, True)
+    assert best_of(state, "all").standing == "layer at sigma 0.03 is better than none"
 
 
 def test_another_arm_that_is_better_on_the_test_split_is_named():
@@ -204,6 +253,10 @@ def test_without_several_seeds_it_is_the_best_trial():
     best, trial = best_of(sweep.state), sweep.state.best()
     assert (best.trial, best.trials, best.mean) == (trial, [trial], trial.last["val_accuracy"])
     assert (best.winner, best.standing) == (trial.arm, "")
+    one_arm = grid(compare=None, fixed={"epochs": 6, "noise": "layer"}, search={"sigma": {"grid": [0.1]}})
+    one_arm = MadeSweep({key: value for key, value in one_arm.items() if value is not None})
+    one_arm.trial({"sigma": 0.1}, 0, curve(0.9))
+    assert (best_of(one_arm.state).winner, best_of(one_arm.state).standing) == ("layer", "")
     one_seed = MadeSweep(grid(seeds=1))
     one_seed.trial({"noise": "layer", "sigma": 0.1}, 0, curve(0.9))
     assert best_of(one_seed.state).winner == "layer"
