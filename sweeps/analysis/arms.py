@@ -12,6 +12,7 @@ import numpy as np
 from sweeps.analysis.stats import crossing_time
 from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
+from sweeps.spec.sections import Dimension
 from sweeps.spec.space import at_point, is_active, points_at
 
 
@@ -154,8 +155,8 @@ def best_arm(spec: Spec, candidates: Iterable[Arm]) -> Arm:
 
 
 def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
-    arms = []
-    at_point = [trial for trial in state.of_stage(SEARCH) if _is_at(state.spec, trial, where)]
+    arms, space = [], state.spec.space
+    at_point = [trial for trial in state.of_stage(SEARCH) if _is_at(state.spec, trial, space, where)]
     for name in map(str, state.spec.arms):
         if trials := [trial for trial in at_point if trial.arm == name]:
             point = state.spec.searched_of(trials[0].hyperparameters)
@@ -163,12 +164,9 @@ def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
     return arms
 
 
-def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
-    return all(
-        trial.hyperparameters[name] == value
-        for name, value in where.items()
-        if is_active(spec, spec.space[name], trial.hyperparameters)
-    )
+def _is_at(spec: Spec, trial: TrialRecord, space: Mapping[str, Dimension], where: Mapping[str, Any]) -> bool:
+    own = trial.hyperparameters
+    return all(own[name] == value or not is_active(spec, space[name], own) for name, value in where.items())
 
 
 def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:

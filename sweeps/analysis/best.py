@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from sweeps.analysis.arms import best_arm, has_several_seeds
-from sweeps.analysis.standing import Standing, compared_at, standing_of
+from sweeps.analysis.standing import Standing, compared_points, standing_of
 from sweeps.record.state import SweepState, TrialRecord
 
 
@@ -54,10 +54,10 @@ def best_of(state: SweepState, arm: str | None = None) -> Best | None:
     """
     if not has_several_seeds(state.spec):
         return _of_one_trial(state, arm, Standing())
-    places = compared_at(state)
-    candidates = [each for place in places for each in place.arms if arm in (None, each.name)]
+    points = compared_points(state)
+    candidates = [each for point in points for each in point.arms if arm in (None, each.name)]
     best = best_arm(state.spec, candidates) if candidates else None
-    standing, metric = standing_of(state, places, best), state.spec.objective.metric
+    standing, metric = standing_of(state, points, best), state.spec.objective.metric
     if best is None or not (scores := best.final(metric)):
         return _of_one_trial(state, arm, standing)
     trials = [trial for trial in best.trials if trial.seed in scores]

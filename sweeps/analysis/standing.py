@@ -26,7 +26,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Place:
+class ComparedPoint:
     """A point at which arms are compared, with their configurations there."""
 
     where: Mapping[str, Any]
@@ -37,12 +37,12 @@ class Place:
         return any(arm.name == configuration.name and arm.trials == configuration.trials for arm in self.arms)
 
 
-def compared_at(state: SweepState) -> list[Place]:
+def compared_points(state: SweepState) -> list[ComparedPoint]:
     """List all points at which arms are compared."""
-    return [Place(where, arms_of(state, where)) for where in all_points_of(state.spec)]
+    return [ComparedPoint(where, arms_of(state, where)) for where in all_points_of(state.spec)]
 
 
-def standing_of(state: SweepState, places: Sequence[Place], best: Arm | None) -> Standing:
+def standing_of(state: SweepState, points: Sequence[ComparedPoint], best: Arm | None) -> Standing:
     """Say how the arm of the best configuration compares with the reference and with the other arms.
 
     The tests of all points are corrected together, as the best configuration is chosen among all points. What
@@ -51,21 +51,21 @@ def standing_of(state: SweepState, places: Sequence[Place], best: Arm | None) ->
 
     Args:
         state: The sweep.
-        places: The points that ``compared_at`` lists.
+        points: The points that ``compared_points`` lists.
         best: The best configuration, which is compared at one of them; None if there is none yet.
     """
     if len(state.spec.arms) < 2:
         return Standing()
     reference = reference_of(state.spec)
-    tests = _Tests(state, places)
+    tests = _Tests(state, points)
     apart = tests.apart(reference)
-    own = [index for index, place in enumerate(places) if best and place.has(best)]
+    own = [index for index, point in enumerate(points) if best and point.has(best)]
     if best and any(apart[index].get(best.name) for index in own):
-        names = dict.fromkeys(arm.name for index in own for arm in places[index].arms)
+        names = dict.fromkeys(arm.name for index in own for arm in points[index].arms)
         others = [name for name in names if name not in (best.name, reference)]
         found = [tests.apart(best.name)[index] for index in own]
         return Standing(True, f"better than {reference}{_rivals(others, found)}")
-    return Standing(False, _not_better(reference, places, apart))
+    return Standing(False, _not_better(reference, points, apart))
 
 
 def _rivals(others: Sequence[str], apart: Sequence[Mapping[str, bool]]) -> str:
@@ -76,12 +76,12 @@ def _rivals(others: Sequence[str], apart: Sequence[Mapping[str, bool]]) -> str:
     return text + (f"; {', '.join(level)} cannot be told from it" if level else "")
 
 
-def _not_better(reference: str, places: Sequence[Place], apart: Sequence[Mapping[str, bool]]) -> str:
+def _not_better(reference: str, points: Sequence[ComparedPoint], apart: Sequence[Mapping[str, bool]]) -> str:
     if not any(apart):
         return f"no arm can be told from {reference}"
     ahead = [
-        f"{name} at {title}" if (title := title_of(place.where)) else name
-        for place, found in zip(places, apart, strict=True)
+        f"{name} at {title}" if (title := title_of(point.where)) else name
+        for point, found in zip(points, apart, strict=True)
         for name, is_better in found.items()
         if is_better
     ]
@@ -97,8 +97,8 @@ def _are(names: Sequence[str]) -> str:
 class _Tests:
     """The tests between arms at all points, subject to the verdicts on the claims."""
 
-    def __init__(self, state: SweepState, places: Sequence[Place]) -> None:
-        self._spec, self._places = state.spec, places
+    def __init__(self, state: SweepState, points: Sequence[ComparedPoint]) -> None:
+        self._spec, self._points = state.spec, points
         plain = [judged for judged in judge_claims(state) if self._is_plain(judged.claim)]
         # Those that are supported have the last word.
         self._claims = sorted(plain, key=_is_supported)
@@ -111,21 +111,21 @@ class _Tests:
 
     def apart(self, base: str) -> list[dict[str, bool]]:
         """Return, for each point, the arms that differ from one, each with whether it is better."""
-        found = told_apart(self._spec, [place.arms for place in self._places], base)
+        found = told_apart(self._spec, [point.arms for point in self._points], base)
         for judged in self._claims:
             for better, worse in _pairs(judged.claim):
                 if base in (better, worse):
                     arm, is_better = (better, True) if worse == base else (worse, False)
-                    for index in self._points_of(judged.claim, (better, worse)):
+                    for index in self._indices_of(judged.claim, (better, worse)):
                         _overrule(found[index], arm, is_better, is_supported=_is_supported(judged))
         return found
 
-    def _points_of(self, claim: Claim, arms: Sequence[str]) -> list[int]:
+    def _indices_of(self, claim: Claim, arms: Sequence[str]) -> list[int]:
         """List the indices of the points at which a claim compares arms."""
-        names = {name for place in self._places for name in place.where}
-        points = places_of(self._spec, claim.where, arms).values()
-        wheres = [{name: point[name] for name in point.keys() & names} for point in points]
-        return [index for index, place in enumerate(self._places) if place.where in wheres]
+        names = {name for point in self._points for name in point.where}
+        listed = places_of(self._spec, claim.where, arms).values()
+        wheres = [{name: point[name] for name in point.keys() & names} for point in listed]
+        return [index for index, point in enumerate(self._points) if point.where in wheres]
 
 
 def _overrule(apart: dict[str, bool], arm: str, is_better: bool, *, is_supported: bool) -> None:
