@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.analysis.advice import check_first_look, notes
+from sweeps.analysis.best import Best, best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.console.display import Display
@@ -24,7 +25,7 @@ from sweeps.process_state import working_directory
 from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Event, Follower
 from sweeps.record.mirror import Mirror
-from sweeps.record.state import SweepState, TrialRecord
+from sweeps.record.state import SweepState
 from sweeps.record.storage import in_ray_job, open_storage
 from sweeps.spec.changes import Change, changes, new_claims
 from sweeps.spec.load import load_spec
@@ -69,14 +70,14 @@ class SweepResult:
         return pd.DataFrame(self.state.rows())
 
     @property
-    def best(self) -> TrialRecord | None:
-        """The trial with the best objective after its last epoch, from the confirm stage if there is one."""
-        return self.state.best()
+    def best(self) -> Best | None:
+        """The configuration with the best mean objective over its seeds, and what is known about its arm."""
+        return best_of(self.state)
 
     @property
-    def best_by_arm(self) -> dict[str, TrialRecord | None]:
-        """The best trial of each arm."""
-        return {arm: self.state.best(arm) for arm in self.state.arms()}
+    def best_by_arm(self) -> dict[str, Best | None]:
+        """The best configuration of each arm."""
+        return {arm: best_of(self.state, arm) for arm in self.state.arms()}
 
     @property
     def claims(self) -> list[JudgedClaim]:
@@ -377,7 +378,22 @@ def _close_journal(folder: SweepFolder) -> None:
         for trial in state.trials.values():
             if trial.status == "running":
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
-        folder.journal.append("finish", status="finished" if state.complete else "interrupted")
+        status = "finished" if state.complete else "interrupted"
+        folder.journal.append("finish", status=status, best=_best_fields(state))
+
+
+def _best_fields(state: SweepState) -> dict[str, Any] | None:
+    """Return what the publisher, which judges nothing, writes about the best configuration."""
+    best = best_of(state)
+    if best is None:
+        return None
+    configuration = best.trial.hyperparameters
+    return {
+        "trial": best.trial.id,
+        "winner": best.winner,
+        "mean": best.mean,
+        "hyperparameters": configuration,
+    }
 
 
 def _write_report(folder: SweepFolder, display: Display | JsonLog) -> None:

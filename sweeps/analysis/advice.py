@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, on_shared_seeds, reference_of, title_of
+from sweeps.analysis.arms import Arm, arms_of, reference_of, title_of
 from sweeps.analysis.comparisons import n_tests
 from sweeps.analysis.descriptions import counted
-from sweeps.analysis.stats import detectable, paired_difference
+from sweeps.analysis.effects import difference_from
+from sweeps.analysis.stats import detectable
 from sweeps.record.state import ENDED, SEARCH, SweepState
-from sweeps.spec.looks import ALPHA, fewest_seeds, n_choosing, share_out
+from sweeps.spec.looks import fewest_seeds, n_choosing, share_out
 from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec, mode_of
 from sweeps.spec.sections import Dimension
@@ -224,7 +225,5 @@ def _switched_off(state: SweepState) -> Iterator[tuple[str, str]]:
 
 def _is_undistinguished(spec: Spec, arm: Arm, reference: Arm) -> bool:
     """Whether a signed-rank test finds no difference, from as many seeds as could show one."""
-    metric, larger_is_better = spec.verdict_metric, spec.objective.mode == "max"
-    scores = [each.final_or_worst(metric, larger_is_better=larger_is_better) for each in (arm, reference)]
-    difference = paired_difference(*on_shared_seeds(*scores))
-    return difference.n >= fewest_seeds(1) and difference.p_value > ALPHA
+    difference = difference_from(spec, arm, reference, spec.verdict_metric)
+    return difference.n >= fewest_seeds(1) and difference.p_value > difference.error

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from sweeps.analysis.stats import crossing_time
-from sweeps.record.state import CONFIRM, SEARCH, SweepState, TrialRecord
+from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
 from sweeps.spec.model import Spec
-from sweeps.spec.space import at_point, is_active
+from sweeps.spec.space import at_point, is_active, points_at
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,25 @@ def _confirmed_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
 def _at(state: SweepState, candidates: Sequence[Arm], at: Mapping[str, Any]) -> Arm:
     """Return an arm at a point of ``at``; without one, the best of its candidates."""
     if not at:
-        return _best(state.spec, candidates)
+        return best_arm(state.spec, candidates)
     first = candidates[0]
     # Also where nothing of the point applies: only the first configuration of the others is trained there.
     point = at_point(state.spec, first.point, at)
     return Arm(first.name, point, state.confirmed(point))
 
 
-def _best(spec: Spec, candidates: Sequence[Arm]) -> Arm:
+def best_arm(spec: Spec, candidates: Iterable[Arm]) -> Arm:
+    """Return the configuration with the best mean objective on validation over its seeds.
+
+    One of which fewer seeds diverged or failed comes first, as the mean is over the others. The number of
+    seeds itself does not count: arms need not all be trained with the same number.
+    """
     sign = 1 if spec.objective.mode == "max" else -1
 
-    def quality(arm: Arm) -> tuple[int, float]:
+    def quality(arm: Arm) -> tuple[bool, int, float]:
         scores = arm.final(spec.objective.metric).values()
-        return len(scores), sign * fmean(scores) if scores else -math.inf
+        lost = sum(trial.status in ENDED for trial in arm.trials) - len(scores)
+        return bool(scores), -lost, sign * fmean(scores) if scores else -math.inf
 
     return max(candidates, key=quality)
 
@@ -163,11 +169,8 @@ def _grid_arms(state: SweepState, where: Mapping[str, Any]) -> list[Arm]:
 
 
 def _is_at(spec: Spec, trial: TrialRecord, where: Mapping[str, Any]) -> bool:
-    return all(
-        trial.hyperparameters[name] == value
-        for name, value in where.items()
-        if is_active(spec, spec.space[name], trial.hyperparameters)
-    )
+    own, space = trial.hyperparameters, spec.space
+    return all(own[name] == value or not is_active(spec, space[name], own) for name, value in where.items())
 
 
 def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
@@ -182,6 +185,12 @@ def points_of(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
     combinations = itertools.product(*(spec.space[name].values for name in varied))
     points = [dict(zip(varied, values, strict=True)) for values in combinations]
     return [(title_of(point), point) for point in points]
+
+
+def all_points_of(spec: Spec) -> list[dict[str, Any]]:
+    """List the points at which arms are compared, those of ``at`` among them."""
+    points = [dict(point) for _, point in points_of(spec)]
+    return [{**point, **at} for point in points for at in ({}, *points_at(spec))]
 
 
 def title_of(point: Mapping[str, Any]) -> str:
@@ -209,7 +218,12 @@ def on_shared_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> 
 
 def is_judgeable(state: SweepState) -> bool:
     """Whether several seeds train one configuration: in a confirm stage that has begun, or in a grid."""
-    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and state.spec.n_seeds[-1] > 1)
+    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and has_several_seeds(state.spec))
+
+
+def has_several_seeds(spec: Spec) -> bool:
+    """Whether a sweep trains one configuration with several seeds, in a confirm stage or in a grid."""
+    return spec.confirms or (spec.is_grid and spec.n_seeds[-1] > 1)
 
 
 def in_stratum(trials: Sequence[TrialRecord], stratum: Mapping[str, Any]) -> list[TrialRecord]:

@@ -9,6 +9,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
+from sweeps.engine.networks import Networks
 from sweeps.engine.stopping import Stop
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
@@ -35,7 +36,7 @@ class SweepCallback(Callback):
         self._folder, self._stage, self._stop = folder, stage, stop
         self._journal = folder.journal
         self.state = folder.state()
-        self._best = self.state.best()
+        self._networks = Networks(folder, self.state)
         self._journal_failed = False
 
     @override
@@ -95,13 +96,8 @@ class SweepCallback(Callback):
             status = "stopped"
         else:
             status = "finished"
-        previous_best = self._best
         self._end(record, status)
-        candidates = [candidate for candidate in (previous_best, record) if candidate]
-        self._best = next(iter(self.state.ranked(candidates)), None)
-        for ended in (previous_best, record):
-            if ended and ended is not self._best:
-                self._folder.checkpoints(ended.id).drop()
+        self._networks.ended(record)
 
     @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

@@ -1,13 +1,14 @@
 """Has a worker export the best network of a sweep."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from sweeps.engine.networks import drop_all_but, to_export
 from sweeps.engine.stopping import Stop, Stopped
 from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
@@ -44,8 +45,8 @@ class ModelExport:
             Stopped: If the user has asked to stop.
             SweepError: If the journal cannot be written.
         """
-        best = folder.state().to_export()
-        if best is None or self._warmed_up is None:
+        best = to_export(folder) if self._warmed_up else None
+        if best is None:
             yield
             return
         folder.journal.append("export", best=best.id)
@@ -58,6 +59,9 @@ class ModelExport:
             checkpoints=folder.checkpoint_root,
             destination=folder.model,
         )
+        # What cannot be deleted does no harm.
+        with suppress(OSError):
+            drop_all_but(folder, best)
         yield
         advice = f"retry with: {folder.resume_command}"
         try:

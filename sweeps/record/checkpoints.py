@@ -63,3 +63,9 @@ class Checkpoints:
     def _files(self) -> list[str]:
         infos = self._filesystem.get_file_info(FileSelector(self.folder, allow_not_found=True))
         return sorted(info.path for info in infos if info.path.endswith(".pt"))
+
+
+def saved_trials(root: str) -> set[str]:
+    """Return the IDs of the trials that have a folder of checkpoints in ``root``, a path or a URI."""
+    filesystem, path = FileSystem.from_uri(root)
+    return {info.base_name for info in filesystem.get_file_info(FileSelector(path, allow_not_found=True))}

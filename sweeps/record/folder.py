@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sweeps.errors import SweepError
-from sweeps.record.checkpoints import Checkpoints
+from sweeps.record.checkpoints import Checkpoints, saved_trials
 from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
 from sweeps.record.journal import Event, Journal
 from sweeps.record.lease import Lease
@@ -86,8 +86,12 @@ class SweepFolder:
         return command("report", self.study, storage=self.storage)
 
     def checkpoints(self, trial: str) -> Checkpoints:
-        """Return a trial's checkpoints, which are deleted when it ends, unless it is the best."""
+        """Return a trial's checkpoints, which are deleted when it ends, unless it may be the best."""
         return Checkpoints(self.checkpoint_root, trial)
+
+    def saved_trials(self) -> set[str]:
+        """Return the IDs of the trials that have checkpoints."""
+        return saved_trials(self.checkpoint_root)
 
     def spec(self) -> Spec:
         """Read the spec that the sweep was started with, overrides included."""

@@ -343,11 +343,6 @@ class SweepState:
         ranked = self.ranked(trial for trial in self.trials.values() if arm in (None, trial.arm))
         return ranked[0] if ranked else None
 
-    def to_export(self) -> TrialRecord | None:
-        """Find the trial whose network is to be exported: the best one, once the sweep is complete."""
-        best = self.best() if self.complete else None
-        return best if best and best.id != self.exported else None
-
     def arms(self) -> list[str]:
         """List the arms that have trials: first those of the spec, in its order."""
         present = dict.fromkeys(trial.arm for trial in self.trials.values())

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sweeps.analysis.best import Best
 from sweeps.analysis.claims import JudgedClaim
-from sweeps.analysis.descriptions import counted
+from sweeps.analysis.descriptions import counted, shown_values
 from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import SweepState
@@ -224,3 +225,11 @@ def extension_line(event: Mapping[str, Any]) -> str:
     changes = "; ".join(f"{key}: {before} to {after}" for key, before, after in event["changes"])
     after = f"after {counted(event['looks_taken'], 'look')}"
     return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}"
+
+
+def best_line(spec: Spec, best: Best) -> str:
+    """Write the best configuration with its mean objective, and what is known about its arm."""
+    metric, n = spec.objective.metric, len(best.trials)
+    score = f"mean {metric} {best.mean:.4f} over {n} seeds" if n > 1 else f"{metric} {best.mean:.4f}"
+    line = f"best: {f'{best.arm} {shown_values(spec, best.point)}'.rstrip()}, {score}"
+    return f"{line}; {best.standing}" if best.standing else line

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, is_judgeable, on_shared_seeds, points_of, reference_of
+from sweeps.analysis.arms import Arm, arms_of, is_judgeable, points_of, reference_of
 from sweeps.analysis.claims import judge_studies
 from sweeps.analysis.levels import summary_of
-from sweeps.analysis.stats import PairedDifference, holm, paired_difference
+from sweeps.analysis.significance import told_apart
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
@@ -98,38 +98,13 @@ def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
 
 
 def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
-    metric, marks = spec.verdict_metric, _marks(spec, arms)
+    metric, (apart,) = spec.verdict_metric, told_apart(spec, [arms], reference_of(spec))
     cells = {}
     for arm in arms:
         text = interval(summary_of(spec, metric, arm.final(metric).values()))
         if arm.diverged:
             text += f", {arm.diverged} diverged"
-        cells[arm.name] = text + marks.get(arm.name, "")
+        if arm.name in apart:
+            text += f" {_BETTER if apart[arm.name] else _WORSE}"
+        cells[arm.name] = text
     return cells
-
-
-def _marks(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
-    """Return the marks of the arms that differ significantly from the reference."""
-    differences = _advantages(spec, arms)
-    p_values = holm([difference.p_value for difference in differences.values()])
-    failed = {arm.name for arm in arms if arm.failed}
-    marks = {}
-    for (name, difference), p_value in zip(differences.items(), p_values, strict=True):
-        better = difference.p_greater < difference.p_less
-        # The test is blind to a few seeds that are far off, and the mean must agree with it.
-        agrees = difference.mean > 0 if better else difference.mean < 0
-        # Failed seeds are missing from the test, which must not help their arm.
-        if p_value <= ALPHA and agrees and (name if better else reference_of(spec)) not in failed:
-            marks[name] = f" {_BETTER if better else _WORSE}"
-    return marks
-
-
-def _advantages(spec: Spec, arms: Sequence[Arm]) -> dict[str, PairedDifference]:
-    """Return how much better each other arm is than the reference; one without shared seeds is left out."""
-    metric, larger_is_better = spec.verdict_metric, spec.objective.mode == "max"
-    sign = 1.0 if larger_is_better else -1.0
-    by_arm = {arm.name: arm.final_or_worst(metric, larger_is_better=larger_is_better) for arm in arms}
-    scores = {name: {seed: sign * score for seed, score in own.items()} for name, own in by_arm.items()}
-    base = scores.pop(reference_of(spec), {})
-    differences = {name: paired_difference(*on_shared_seeds(own, base)) for name, own in scores.items()}
-    return {name: difference for name, difference in differences.items() if difference.n}

@@ -1,17 +1,20 @@
 """The lines about a sweep's results that commands print. This module loads no library that draws."""
 
 from sweeps.analysis.arms import is_judgeable
+from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
-from sweeps.report.labels import verdict_lines
+from sweeps.report.labels import best_line, verdict_lines
 
 PAGE = "report.html"
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return lines for each claim that can be judged, and one for the report if there is one."""
-    lines = [line for claim in judged_claims(folder.state()) for line in verdict_lines(claim)]
+    """Return a line for the best configuration, those of each claim that is judged, and the report's."""
+    state = folder.state()
+    lines = [best_line(state.spec, best)] if (best := best_of(state)) else []
+    lines += [line for claim in judged_claims(state) for line in verdict_lines(claim)]
     page = folder.report / PAGE
     if page.exists():
         lines.append(f"Report: {page}")

@@ -163,12 +163,12 @@ class Publisher(Follower):
         self._client.log_text(self.parent, _csv(state.rows()), "results.csv")
         log_report(self._client, self.parent, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": count for status, count in state.counts().items()}
-        best = state.best()
         tags = {"status": event["status"]}
-        if best is not None:
-            summary[f"best_{state.spec.objective.metric}"] = state.score(best)
-            tags |= {"best_trial": best.id, "best_arm": best.arm}
-            tags |= {f"best.{key}": str(value) for key, value in best.hyperparameters.items()}
+        # Earlier versions did not write the best configuration.
+        if best := event.get("best"):
+            summary[f"best_{state.spec.objective.metric}"] = best["mean"]
+            tags |= {"best_trial": best["trial"], "best_arm": best["winner"]}
+            tags |= {f"best.{key}": str(value) for key, value in best["hyperparameters"].items()}
         metrics = [Metric(key, value, event["time"], 0) for key, value in summary.items()]
         self._log(self.parent, metrics, tags, [])
         status = "FINISHED" if event["status"] == "finished" else "KILLED"

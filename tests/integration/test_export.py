@@ -48,11 +48,11 @@ def test_an_export_that_fails_costs_only_the_model_and_is_retried_on_resume(spec
     assert [file.path for file in client.list_artifacts(result.run_id, "best_model")] == []
     (tmp_path / "may").touch()
     resumed = resume("stubborn", storage=tmp_path / "runs")
-    assert models(resumed) == [result.best.id]
-    assert client.get_run(result.run_id).data.tags["model_trial"] == result.best.id
+    assert models(resumed) == [result.best.trial.id]
+    assert client.get_run(result.run_id).data.tags["model_trial"] == result.best.trial.id
     assert mlflow.pyfunc.load_model(str(Path(result.path, "model")))
     again = resume("stubborn", storage=tmp_path / "runs")
-    assert models(again) == [result.best.id]
+    assert models(again) == [result.best.trial.id]
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -76,8 +76,9 @@ def test_a_complete_sweep_of_an_earlier_version_is_only_uploaded(spec, tmp_path,
     (tmp_path / "may").touch()
     result = run(spec, storage=tmp_path / "runs")
     journal = SweepFolder(result.path).journal
-    lines = journal.path.read_text().splitlines(keepends=True)
-    journal.path.write_text("".join(line for line in lines if '"best"' not in line))
+    events = [event for event, _ in journal.read() if event["event"] not in ("export", "model")]
+    journal.path.unlink()
+    journal.extend({key: value for key, value in event.items() if key != "best"} for event in events)
     (result.path / "tracking.json").unlink()
     (tmp_path / "may").unlink()
     resumed = resume("stubborn", storage=tmp_path / "runs")

@@ -17,7 +17,7 @@ spec = load_spec({
 })
 result = run(spec)
 """,
-    "print(type(result.frame).__name__, sorted(result.frame.arm), result.complete, result.best.seed)",
+    "print(type(result.frame).__name__, sorted(result.frame.arm), result.complete, result.best.trial.seed)",
 ]
 
 

@@ -108,7 +108,7 @@ def test_asha_judges_each_epoch_however_short(searched):
 def test_where_asha_judges_the_checkpoint_before_the_last_is_kept_too(searched):
     result, _ = searched
     before_last, last = sorted(result.path.rglob("*.pt"))
-    assert last == result.path / "checkpoints" / result.best.id / "epoch-00009.pt"
+    assert last == result.path / "checkpoints" / result.best.trial.id / "epoch-00009.pt"
     # ASHA judges after epochs 1, 3 and 9; a slow machine saves others too.
     assert "epoch-00003.pt" <= before_last.name < last.name
 
@@ -129,9 +129,9 @@ def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
     parent = MlflowClient(result.tracking_uri).get_run(result.run_id)
     best = result.best
     assert parent.info.status == "FINISHED"
-    assert parent.data.tags["best_trial"] == best.id
+    assert parent.data.tags["best_trial"] == best.trial.id
     assert parent.data.tags["best.lr"] == "0.1"
-    assert parent.data.metrics["best_val_accuracy"] == best.last["val_accuracy"]
+    assert parent.data.metrics["best_val_accuracy"] == best.mean
     assert parent.data.metrics["trials_finished"] == 2
     monkeypatch.setenv("MLFLOW_TRACKING_URI", result.tracking_uri)
     load = mlflow.artifacts.load_text
@@ -144,7 +144,7 @@ def test_the_parent_has_the_best_the_table_the_yaml_and_a_model_that_loads(
     digits = registry.get("digits")()
     images = digits.load("train")
     accuracy = (model.predict(images.pixels.numpy()).argmax(1) == images.labels.numpy()).mean()
-    assert accuracy == pytest.approx(best.last["val_accuracy"], abs=0.1)
+    assert accuracy == pytest.approx(best.mean, abs=0.1)
 
 
 def test_trouble_is_counted_told_apart_and_ends_no_sweep(ray_session, tmp_path):
@@ -189,7 +189,7 @@ def test_a_retried_trial_equals_an_undisturbed_one(ray_session, tmp_path):
         "data_dir": str(tmp_path),
     }
     try:
-        disturbed = run(spec, storage=tmp_path / "disturbed").best.epochs
+        disturbed = run(spec, storage=tmp_path / "disturbed").best.trial.epochs
     finally:
         registry._registered.pop(_DiesOnce.name)
     assert (tmp_path / "died").exists()
@@ -236,7 +236,7 @@ def unjudged(ray_session, tmp_path_factory):
 
 def test_checkpoints_are_kept_for_the_best_trial_alone(unjudged):
     kept = sorted(path.relative_to(unjudged.path / "checkpoints") for path in unjudged.path.rglob("*.pt"))
-    assert {str(path.parent) for path in kept} == {unjudged.best.id}
+    assert {str(path.parent) for path in kept} == {unjudged.best.trial.id}
     assert kept[-1].name == "epoch-00009.pt"
 
 

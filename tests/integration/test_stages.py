@@ -116,8 +116,9 @@ def test_mlflow_tells_the_stages_apart_and_has_the_report(confirmed):
     assert {"report/report.html", "report/report.md"} < set(paths)
     assert any(path.endswith(".png") for path in paths)
     parent = client.get_run(confirmed.run_id)
-    assert parent.data.tags["best_trial"] == confirmed.best.id
-    assert confirmed.best.stage == CONFIRM
+    assert parent.data.tags["best_trial"] == confirmed.best.trial.id
+    assert parent.data.tags["best_arm"] == confirmed.best.standing == "no arm can be told from none"
+    assert confirmed.best.trial.stage == CONFIRM
 
 
 def test_an_arm_that_always_diverges_is_left_out(ray_session, tmp_path):
@@ -244,7 +245,7 @@ def assert_resumed(folder, before):
     parent, runs = MlflowClient(result.tracking_uri).get_run(result.run_id), children(result)
     assert sorted(runs) == sorted(state.trials)
     assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
-    assert folder.checkpoints(state.best().id).load(from_bytes)["training"]["epoch"] == 3
+    assert folder.checkpoints(result.best.trial.id).load(from_bytes)["training"]["epoch"] == 3
 
 
 def test_interrupted_in_search(ray_session, tmp_path, monkeypatch, capsys):

@@ -83,7 +83,7 @@ def test_a_trial_does_not_load_the_compiler_of_torch(tmp_path):
         "import noting, sweeps, trainables\n"
         "trainables.register(noting.Noting)\n"
         f"result = sweeps.run({ {**SPEC, 'trainable': 'noting'} })\n"
-        "print(result.best.status)"
+        "print(result.best.trial.status)"
     )
     environment = environment_of_its_own()
     environment["PYTHONPATH"] += os.pathsep + str(tmp_path)

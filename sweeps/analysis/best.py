@@ -1,0 +1,73 @@
+"""The best configuration of a sweep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from sweeps.analysis.arms import best_arm, has_several_seeds
+from sweeps.analysis.standing import Standing, compared_points, standing_of
+from sweeps.record.state import SweepState, TrialRecord
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best configuration of a sweep or of an arm, by the objective on validation.
+
+    Attributes:
+        arm: Its arm.
+        point: The searched hyperparameters, with the arm.
+        trials: The trials that the mean is over, one a seed.
+        trial: The best of them, whose network is exported.
+        mean: The mean objective of the trials after their last epoch.
+        is_better: Whether its arm is shown to be better than the reference, on the verdict metric.
+        standing: What is known about its arm and the others, such as ``no arm can be told from none``; empty
+            if configurations have one seed, or if there is one arm.
+    """
+
+    arm: str
+    point: Mapping[str, Any]
+    trials: Sequence[TrialRecord]
+    trial: TrialRecord
+    mean: float
+    is_better: bool
+    standing: str
+
+    @property
+    def winner(self) -> str:
+        """The arm, or the sentence that says that it has not won."""
+        return self.arm if self.is_better or not self.standing else self.standing
+
+
+def best_of(state: SweepState, arm: str | None = None) -> Best | None:
+    """Find the best configuration of a sweep, or of one arm.
+
+    Where configurations have several seeds, it is the one with the best mean (``best_arm``) of those that are
+    compared, also at listed points. Otherwise, and before any seed has ended, it is that of the best trial.
+
+    Args:
+        state: The sweep, in any state.
+        arm: An arm; None for all.
+
+    Returns:
+        The configuration; None if no trial has a finite score.
+    """
+    if not has_several_seeds(state.spec):
+        return _of_one_trial(state, arm, Standing())
+    points = compared_points(state)
+    candidates = [each for point in points for each in point.arms if arm in (None, each.name)]
+    best = best_arm(state.spec, candidates) if candidates else None
+    standing, metric = standing_of(state, points, best), state.spec.objective.metric
+    if best is None or not (scores := best.final(metric)):
+        return _of_one_trial(state, arm, standing)
+    trials = [trial for trial in best.trials if trial.seed in scores]
+    first, mean = state.ranked(trials)[0], fmean(scores.values())
+    return Best(best.name, best.point, trials, first, mean, standing.is_better, standing.text)
+
+
+def _of_one_trial(state: SweepState, arm: str | None, standing: Standing) -> Best | None:
+    trial = state.best(arm)
+    if trial is None:
+        return None
+    point, score = state.spec.searched_of(trial.hyperparameters), trial.last[state.spec.objective.metric]
+    return Best(trial.arm, point, [trial], trial, score, standing.is_better, standing.text)
