@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from sweeps.analysis.arms import best_arm, has_several_seeds
-from sweeps.analysis.standing import Standing, compared_points, standing_of
+from sweeps.analysis.arms import all_points_of, arms_of, best_arm, has_several_seeds
+from sweeps.analysis.standing import Standing, standing_of
 from sweeps.record.state import SweepState, TrialRecord
 
 
@@ -20,9 +20,8 @@ class Best:
         trials: The trials that the mean is over, one a seed.
         trial: The best of them, whose network is exported.
         mean: The mean objective of the trials after their last epoch.
-        is_better: Whether its arm is shown to be better than the reference, on the verdict metric.
-        standing: What is known about its arm and the others, such as ``no arm can be told from none``; empty
-            if configurations have one seed, or if there is one arm.
+        standing: The arms that are shown to be better than the reference; its text, such as ``no arm can be
+            told from none``, is empty if configurations have one seed, or if there is one arm.
     """
 
     arm: str
@@ -30,13 +29,13 @@ class Best:
     trials: Sequence[TrialRecord]
     trial: TrialRecord
     mean: float
-    is_better: bool
-    standing: str
+    standing: Standing
 
     @property
     def winner(self) -> str:
         """The arm, or the sentence that says that it has not won."""
-        return self.arm if self.is_better or not self.standing else self.standing
+        has_won = self.arm in self.standing.better or not self.standing.text
+        return self.arm if has_won else self.standing.text
 
 
 def best_of(state: SweepState, arm: str | None = None) -> Best | None:
@@ -54,15 +53,15 @@ def best_of(state: SweepState, arm: str | None = None) -> Best | None:
     """
     if not has_several_seeds(state.spec):
         return _of_one_trial(state, arm, Standing())
-    points = compared_points(state)
-    candidates = [each for point in points for each in point.arms if arm in (None, each.name)]
+    points = [arms_of(state, where) for where in all_points_of(state.spec)]
+    candidates = [each for arms in points for each in arms if arm in (None, each.name)]
     best = best_arm(state.spec, candidates) if candidates else None
-    standing, metric = standing_of(state, points, best), state.spec.objective.metric
+    standing, metric = standing_of(state, points), state.spec.objective.metric
     if best is None or not (scores := best.final(metric)):
         return _of_one_trial(state, arm, standing)
     trials = [trial for trial in best.trials if trial.seed in scores]
     first, mean = state.ranked(trials)[0], fmean(scores.values())
-    return Best(best.name, best.point, trials, first, mean, standing.is_better, standing.text)
+    return Best(best.name, best.point, trials, first, mean, standing)
 
 
 def _of_one_trial(state: SweepState, arm: str | None, standing: Standing) -> Best | None:
@@ -70,4 +69,4 @@ def _of_one_trial(state: SweepState, arm: str | None, standing: Standing) -> Bes
     if trial is None:
         return None
     point, score = state.spec.searched_of(trial.hyperparameters), trial.last[state.spec.objective.metric]
-    return Best(trial.arm, point, [trial], trial, score, standing.is_better, standing.text)
+    return Best(trial.arm, point, [trial], trial, score, standing)

@@ -232,4 +232,4 @@ def best_line(spec: Spec, best: Best) -> str:
     metric, n = spec.objective.metric, len(best.trials)
     score = f"mean {metric} {best.mean:.4f} over {n} seeds" if n > 1 else f"{metric} {best.mean:.4f}"
     line = f"best: {f'{best.arm} {shown_values(spec, best.point)}'.rstrip()}, {score}"
-    return f"{line}; {best.standing}" if best.standing else line
+    return f"{line}; {best.standing.text}" if best.standing.text else line

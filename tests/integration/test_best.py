@@ -68,7 +68,7 @@ def test_the_luckiest_seed_is_neither_named_nor_exported(tmp_path, monkeypatch, 
     assert result.best_by_arm["all"].trial.seed == 2
 
     parent = MlflowClient(result.tracking_uri).get_run(result.run_id).data
-    assert parent.tags["best_arm"] == best.standing == "no arm can be told from none"
+    assert parent.tags["best_arm"] == best.standing.text == "no arm can be told from none"
     assert parent.tags["best_trial"] == parent.tags["model_trial"] == best.trial.id
     assert (parent.tags["best.noise"], parent.tags["best.lr"]) == ("none", "0.1")
     assert parent.metrics["best_val_accuracy"] == pytest.approx(mean)

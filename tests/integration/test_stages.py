@@ -117,7 +117,7 @@ def test_mlflow_tells_the_stages_apart_and_has_the_report(confirmed):
     assert any(path.endswith(".png") for path in paths)
     parent = client.get_run(confirmed.run_id)
     assert parent.data.tags["best_trial"] == confirmed.best.trial.id
-    assert parent.data.tags["best_arm"] == confirmed.best.standing == "no arm can be told from none"
+    assert parent.data.tags["best_arm"] == confirmed.best.standing.text == "no arm can be told from none"
     assert confirmed.best.trial.stage == CONFIRM
 
 
