@@ -1,46 +1,38 @@
 """Runs a sweep, from its spec to its results."""
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps.analysis.advice import check_first_look, notes
+from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.best import Best, best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.extension import extension
-from sweeps.console.display import Display
-from sweeps.console.jsonl import JsonLog, Log, teller
+from sweeps.console.jsonl import Log, teller
 from sweeps.engine.data import prepare_data
+from sweeps.engine.drive import drive
 from sweeps.engine.export import ModelExport
 from sweeps.engine.ray_session import ray_session
-from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
-from sweeps.process_state import working_directory
 from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
-from sweeps.record.journal import Event, Follower
-from sweeps.record.mirror import Mirror
+from sweeps.record.journal import Event
 from sweeps.record.state import SweepState
-from sweeps.record.storage import in_ray_job, open_storage
+from sweeps.record.storage import open_storage
 from sweeps.spec.changes import Change, changes, new_claims
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
-from sweeps.tracking.provenance import provenance
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables.settings import onednn_is_requested
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# The exit status of a shell after Ctrl-C.
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -128,7 +120,9 @@ def run(
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
     with _prepared(spec, uri, teller(spec, log)) as (delivery, export):
-        return _drive(create_sweep(storage, spec), spec, delivery, export, log)
+        folder = create_sweep(storage, spec)
+        drive(folder, spec, delivery, export, log)
+        return _result(folder, delivery)
 
 
 def resume(
@@ -217,7 +211,12 @@ def _resume(
     # An export that failed or was interrupted is retried.
     to_export = state.exporting != state.exported
     with _prepared(spec, uri, teller(spec, log), not state.complete, to_export) as (delivery, export):
-        return _drive(folder, spec, delivery, export, log, events)
+        drive(folder, spec, delivery, export, log, events)
+        return _result(folder, delivery)
+
+
+def _result(folder: SweepFolder, delivery: PublisherClient) -> SweepResult:
+    return SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
 
 
 @contextmanager
@@ -275,133 +274,3 @@ def _check_settings() -> None:
         onednn_is_requested()
     except ValueError as error:
         raise SweepError(str(error)) from None
-
-
-def _drive(
-    folder: SweepFolder,
-    spec: Spec,
-    delivery: PublisherClient,
-    export: ModelExport,
-    log: Log,
-    amendments: Sequence[Event] = (),
-) -> SweepResult:
-    """Run the rest of a sweep, after amendments to its journal, and return its results."""
-    from sweeps.engine.stages import run_stages
-
-    # Ask git here: in a Ray job, the working directory changes below.
-    made_by = provenance()
-    with ExitStack() as opened:
-        display, mirror = _open(opened, folder, spec, delivery, log, amendments)
-
-        def give_up() -> None:
-            opened.close()
-            os._exit(INTERRUPTED)
-
-        try:
-            _begin(folder, made_by, display)
-            with stopping(when_stuck=give_up) as stop:
-
-                def lose_lease(error: SweepError) -> None:
-                    stop.fail(error)
-                    # The other driver writes to the same runs in MLflow.
-                    delivery.abandon()
-
-                if mirror:
-                    mirror.on_lost = lose_lease
-                try:
-                    run_stages(folder, spec, stop, display.say)
-                except Stopped:
-                    # After the last trial, only the report and the export are left.
-                    if not folder.state().complete:
-                        raise
-                if folder.state().complete:
-                    with export.exporting(folder, stop, display.say):
-                        _write_report(folder, display)
-        except Stopped:
-            pass
-        except SweepError as error:
-            advice = f"finished work is kept; fix the cause, then run: {folder.resume_command}"
-            raise SweepError(f"{error}; {advice}") from None
-    result = SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
-    from sweeps.report.summary import summary_lines
-
-    display.summarise(result.state, result.tracking_uri, result.undelivered, summary_lines(folder))
-    return result
-
-
-def _open(
-    opened: ExitStack,
-    folder: SweepFolder,
-    spec: Spec,
-    delivery: PublisherClient,
-    log: Log,
-    amendments: Sequence[Event],
-) -> tuple[Display | JsonLog, Mirror | None]:
-    """Lock a sweep, and start everything that follows its journal; the stack undoes it in reverse."""
-    opened.callback(folder.lock().release)
-    if in_ray_job():
-        # Ray deletes the job's copy of the working directory before it stops the job.
-        opened.enter_context(working_directory(folder.path))
-    folder.claim()
-    folder.journal.repair()
-    folder.amend(spec, amendments)
-    display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
-    for note in notes(spec):
-        display.say(f"note: {note}")
-    mirror = folder.mirror(display.say)
-    if mirror:
-        opened.callback(mirror.release)
-    delivery.follow(folder, display.say, mirror)
-    followers: list[Follower | PublisherClient] = [delivery, display]
-    if mirror:
-        followers.insert(1, mirror)
-    for follower in followers:
-        follower.start()
-        opened.callback(follower.close)
-    opened.callback(_close_journal, folder)
-    return display, mirror
-
-
-def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | JsonLog) -> None:
-    """Append the ``begin`` event with this driver's versions."""
-    earlier = "; ".join(sorted(folder.state().versions - {made_by["versions"]}))
-    if earlier:
-        display.say(f"note: earlier drivers used {earlier}; this one uses {made_by['versions']}")
-    folder.journal.append("begin", versions=made_by["versions"], git_commit=made_by.get("git_commit"))
-
-
-def _close_journal(folder: SweepFolder) -> None:
-    """Record how the sweep ended, and which trials it left unfinished."""
-    state = folder.state()
-    # A journal that cannot be written has been reported already.
-    with suppress(SweepError):
-        for trial in state.trials.values():
-            if trial.status == "running":
-                folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
-        status = "finished" if state.complete else "interrupted"
-        folder.journal.append("finish", status=status, best=_best_fields(state))
-
-
-def _best_fields(state: SweepState) -> dict[str, Any] | None:
-    """Return what the publisher, which judges nothing, writes about the best configuration."""
-    best = best_of(state)
-    if best is None:
-        return None
-    configuration = best.trial.hyperparameters
-    return {
-        "trial": best.trial.id,
-        "winner": best.winner,
-        "mean": best.mean,
-        "hyperparameters": configuration,
-    }
-
-
-def _write_report(folder: SweepFolder, display: Display | JsonLog) -> None:
-    """Write the report; a defect in it must not cost the results."""
-    try:
-        from sweeps.report.page import write_report
-
-        write_report(folder)
-    except Exception as error:
-        logging.getLogger(__name__).exception("the report failed")
-        display.say(f"the report failed ({error}); the results are kept; retry with: {folder.report_command}")

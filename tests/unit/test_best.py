@@ -148,7 +148,10 @@ def test_an_undecided_claim_is_not_contradicted():
     assert (best.arm, best.winner) == ("layer", "no arm is shown to be better than none")
     # One that is about both directions.
     behind = [ahead(n, better="none", worse="layer") for n in range(4)]
-    assert best_of(confirmed({"none": above(0.01), "layer": LEVEL}, *behind)).winner == "no arm is shown to be better than none"
+    assert (
+        best_of(confirmed({"none": above(0.01), "layer": LEVEL}, *behind)).winner
+        == "no arm is shown to be better than none"
+    )
 
 
 @pytest.mark.parametrize(
