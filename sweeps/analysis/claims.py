@@ -9,7 +9,7 @@ import numpy as np
 
 from sweeps.analysis.bootstrap import beyond_test_set, correctness
 from sweeps.analysis.comparisons import Comparisons
-from sweeps.analysis.remarks import doubt_about, why_undecided
+from sweeps.analysis.remarks import lasting_doubt, margin_doubt, why_undecided
 from sweeps.analysis.stats import PairedDifference, detectable, paired_difference
 from sweeps.analysis.verdicts import Case, Evidence, Judgement, Verdict, equivalence, judge, superiority
 from sweeps.record.journal import Event
@@ -98,16 +98,17 @@ def judge_studies(states: Sequence[SweepState]) -> list[list[JudgedClaim]]:
 
 
 def undecided_points(state: SweepState) -> list[dict[str, Any]]:
-    """List the configurations that claims compare which no look has decided, of those trained for the last.
+    """List the configurations that undecided claims compare, of those trained for the last look.
 
-    Only claims that were made in advance count.
+    A claim whose verdict no number of seeds can bring about, as some failed, does not count. Only claims
+    that were made in advance count.
     """
     tested = [_Tested(state, claim) for claim in state.spec.claims]
     judgements = judge([each.case for each in tested])
     wanted = {
         name
         for each, judgement in zip(tested, judgements, strict=True)
-        if judgement.verdict is Verdict.UNDECIDED
+        if each.may_be_decided(judgement)
         for name in each.identities
     }
     return [dict(point) for name, point in state.rounds[-1].points.items() if name in wanted]
@@ -144,8 +145,19 @@ class _Tested:
             yield np.repeat(shares, 2 if self._claim.equal else 1)
 
     def _doubt(self, look: int, verdict: Verdict) -> str:
-        comparisons = self._at[look]
-        return doubt_about(self._claim, comparisons.measured, self._differences(look), verdict)
+        return self._lasting_doubt(look, verdict) or margin_doubt(
+            self._claim, self._differences(look), verdict
+        )
+
+    def _lasting_doubt(self, look: int, verdict: Verdict) -> str:
+        return lasting_doubt(self._claim, self._at[look].measured, verdict)
+
+    def may_be_decided(self, judgement: Judgement) -> bool:
+        """Whether more seeds may decide a claim that is not decided yet."""
+        look, verdict = judgement.look, judgement.doubted
+        if judgement.verdict is not Verdict.UNDECIDED:
+            return False
+        return look is None or verdict is None or not self._lasting_doubt(look, verdict)
 
     def _differences(self, look: int | None) -> list[PairedDifference]:
         """Return the differences at a look, whose intervals may err as the look; None: before the first."""

@@ -10,13 +10,8 @@ from sweeps.record.state import SweepState
 from sweeps.spec.claim import Claim
 
 
-def doubt_about(
-    claim: Claim,
-    measured: Mapping[str, Measured],
-    differences: Sequence[PairedDifference],
-    verdict: Verdict,
-) -> str:
-    """Return why the verdict of the tests must not stand; empty if it may.
+def lasting_doubt(claim: Claim, measured: Mapping[str, Measured], verdict: Verdict) -> str:
+    """Return why the verdict of the tests must not stand, however many seeds follow; empty if it may.
 
     ``measured`` has what the claim measures at each of its points.
     """
@@ -30,11 +25,18 @@ def doubt_about(
         return f"some seeds of {names} never reached the score"
     if names := _with(measured, equal, lambda at, name: at.arms[name].diverged > 0):
         return f"some seeds of {names} diverged"
-    # The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
-    margin = claim.within or 0.0
-    if not all(-margin < pair.low and pair.high < margin for pair in differences):
-        return "an interval reaches beyond the margin"
     return ""
+
+
+def margin_doubt(claim: Claim, differences: Sequence[PairedDifference], verdict: Verdict) -> str:
+    """Return a doubt about arms that are said to be equal if the mean of a pair may lie beyond the margin.
+
+    The signed-rank test is about the typical difference, and blind to a few seeds that are far off.
+    """
+    margin = claim.within or 0.0
+    within = all(-margin < pair.low and pair.high < margin for pair in differences)
+    is_equal = claim.equal and verdict is Verdict.SUPPORTED
+    return "an interval reaches beyond the margin" if is_equal and not within else ""
 
 
 def _with(measured: Mapping[str, Measured], names: list[str], holds: Callable[[Measured, str], bool]) -> str:
