@@ -139,14 +139,13 @@ def judge(cases: Sequence[Case]) -> list[Judgement]:
     alpha (Holm 1979; wrong directions count: Shaffer 1980).
 
     The signed-rank test is about the typical difference, and blind to a few seeds that are far off. So a
-    claim that the tests decide stays undecided while the means do not agree: to support it all must, to
-        refute or
-    reverse it the mean of one pair whose own test is significant.
+    claim that the tests decide stays undecided while the means do not agree: to support it all must, and to
+    refute or reverse it the mean of one pair whose own test is significant.
     """
     judgements = [Judgement(Verdict.UNDECIDED, 1.0, None) for _ in cases]
     sequential = [_sequential(case) for case in cases]
     for look in range(max((len(case.evidence) for case in cases), default=0)):
-        now = [p_values[min(look, len(p_values) - 1)] if len(p_values) else None for p_values in sequential]
+        now = [p_values[min(look + 1, len(p_values) - 1)] for p_values in sequential]
         sides = [_sides(p_values) for p_values in now]
         unadjusted = [min(1.0, 2 * min(side[_SUPPORT], side[_REFUTE])) for side in sides]
         for index, adjusted in enumerate(holm(unadjusted)):
@@ -156,28 +155,25 @@ def judge(cases: Sequence[Case]) -> list[Judgement]:
     return judgements
 
 
-def _sequential(case: Case) -> np.ndarray:
-    """Return the sequential p-values by look, of shape (looks, tests, 3)."""
-    p_values = []
+def _sequential(case: Case) -> list[np.ndarray]:
+    """Return the tests' sequential p-values before the first look and after each, of shape (tests, 3)."""
+    p_values = [np.ones((len(case.shares[0]) if case.shares else 1, 3))]
     for evidence, shares in zip(case.evidence, case.shares, strict=True):
-        with np.errstate(divide="ignore"):
-            p_values.append(np.where(shares[:, None] > 0, evidence.p_values / shares[:, None], 1.0))
-    return np.minimum(np.minimum.accumulate(p_values), 1.0) if p_values else np.empty((0, 0, 3))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at_look = np.where(shares[:, None] > 0, evidence.p_values / shares[:, None], 1.0)
+        p_values.append(np.minimum(p_values[-1], at_look))
+    return p_values
 
 
-def _sides(p_values: np.ndarray | None) -> tuple[float, float, float]:
+def _sides(p_values: np.ndarray) -> tuple[float, float, float]:
     """Return the p-values of supporting, refuting and reversing a claim, given those of its tests."""
-    if p_values is None:
-        return 1.0, 1.0, 1.0
     refute, reverse = (min(1.0, len(p_values) * p_values[:, side].min()) for side in (_REFUTE, _REVERSE))
     return float(p_values[:, _SUPPORT].max()), float(refute), float(reverse)
 
 
-def _judgement(
-    case: Case, look: int, p_values: np.ndarray | None, adjusted: float, factor: float
-) -> Judgement:
+def _judgement(case: Case, look: int, p_values: np.ndarray, adjusted: float, factor: float) -> Judgement:
     """Judge a claim at a look; ``factor`` corrects the p-value of a side for both sides and all claims."""
-    if p_values is None or adjusted > ALPHA:
+    if adjusted > ALPHA:
         return Judgement(Verdict.UNDECIDED, adjusted, look)
     first_doubt, doubted = "", None
     for verdict in _verdicts(p_values, factor):

@@ -1,0 +1,163 @@
+"""Claims with the results that they are judged by, and with their verdicts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeps.analysis.bootstrap import beyond_test_set, correctness
+from sweeps.analysis.comparisons import Comparisons
+from sweeps.analysis.remarks import lasting_doubt, margin_doubt, why_undecided
+from sweeps.analysis.stats import PairedDifference, detectable, paired_difference
+from sweeps.analysis.verdicts import Case, Evidence, Judgement, Verdict, equivalence, superiority
+from sweeps.record.state import ENDED, SweepState
+from sweeps.spec.claim import Claim
+from sweeps.spec.looks import Look
+from sweeps.spec.space import identity_of
+from trainables.declarations.base import UNBOUNDED
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim with its verdict.
+
+    Attributes:
+        claims: The number of claims that it was judged with, itself included.
+        post_hoc: Whether the claim was made after the sweep had begun. It is corrected for such claims alone.
+        comparisons: What each difference compares, such as ``layer over none, sigma 0.03``. It is positive
+            where the first is better.
+        differences: Over the seeds of the look that decided, or of the last one; over all seeds before the
+            first. Their intervals have the error of that look.
+        beyond: The ends of the interval of each mean difference for other test examples too, at the same
+            error; None where it is not known which examples the networks had right.
+        looks: All declared looks, to which the judgement's ``look`` is an index.
+        unit: Of the differences: epochs, or a metric.
+        spent: The number of trials of the compared configurations that have ended.
+        spared: The number of their trials that are not needed, as the claim is decided; 0 for an undecided
+            one.
+        remark: Why a claim is undecided; otherwise empty.
+    """
+
+    claim: Claim
+    claims: int
+    post_hoc: bool
+    comparisons: Sequence[str]
+    differences: Sequence[PairedDifference]
+    beyond: Sequence[tuple[float, float] | None]
+    judgement: Judgement
+    looks: Sequence[Look]
+    unit: str
+    spent: int
+    spared: int
+    remark: str = ""
+
+    @property
+    def look(self) -> Look | None:
+        """The look that decided, or else the last that was taken; None before the first."""
+        return None if self.judgement.look is None else self.looks[self.judgement.look]
+
+    @property
+    def next_look(self) -> Look | None:
+        """The look that an undecided claim waits for; None if it is decided, or if there is none."""
+        if self.judgement.verdict is not Verdict.UNDECIDED:
+            return None
+        later = self.looks[0 if self.judgement.look is None else self.judgement.look + 1 :]
+        return later[0] if later else None
+
+    def detectable(self, look: Look) -> float:
+        """Return the smallest advantage that a look detects in every pair, if they vary as they do now.
+
+        It is in the unit of the differences, with power 0.8 and corrected for the number of claims.
+        """
+        std = max(difference.std for difference in self.differences)
+        return detectable(look.seeds, look.error / self.claims) * std
+
+
+class TestedClaim:
+    """A claim with the results that it is judged by, at each look that has been taken.
+
+    Attributes:
+        case: Its tests, for ``judge``.
+    """
+
+    def __init__(self, state: SweepState, claim: Claim) -> None:
+        self._state, self._claim, self._looks = state, claim, state.taken
+        self._now = Comparisons(state, claim)
+        self._at = [Comparisons(state.until(look), claim) for look in self._looks]
+        evidence = [_weigh(claim, comparisons) for comparisons in self._at]
+        self.case = Case(evidence, list(self._shares()), self._doubt)
+
+    def _shares(self) -> Iterator[np.ndarray]:
+        """Yield the share of alpha that each look spends on each test."""
+        ends = [0, *(look.seeds for look in self._looks)]
+        for look, comparisons, first in zip(self._looks, self._at, ends, strict=False):
+            new = self._state.spec.replicates[first : look.seeds]
+            shares = [look.share if each.has_one_of(new) else 0.0 for each in comparisons.all]
+            yield np.repeat(shares, 2 if self._claim.equal else 1)
+
+    def _doubt(self, look: int, verdict: Verdict) -> str:
+        return self._lasting_doubt(look, verdict) or margin_doubt(
+            self._claim, self._differences(look), verdict
+        )
+
+    def _lasting_doubt(self, look: int, verdict: Verdict) -> str:
+        return lasting_doubt(self._claim, self._at[look].measured, verdict)
+
+    def may_be_decided(self, judgement: Judgement) -> bool:
+        """Whether more seeds may decide a claim that is not decided yet."""
+        look, verdict = judgement.look, judgement.doubted
+        if judgement.verdict is not Verdict.UNDECIDED:
+            return False
+        return look is None or verdict is None or not self._lasting_doubt(look, verdict)
+
+    def _differences(self, look: int | None) -> list[PairedDifference]:
+        """Return the differences at a look, whose intervals may err as the look; None: before the first."""
+        comparisons = self._now if look is None else self._at[look]
+        error, bounds = self._state.looks[look or 0].error, UNBOUNDED
+        if self._claim.reach is None and self._claim.than is None:
+            low, high = self._state.spec.bounds(self._claim.measured)
+            bounds = low - high, high - low
+        return [paired_difference(*each.pair, error=error, bounds=bounds) for each in comparisons.all]
+
+    def _beyond(self, look: int | None) -> list[tuple[float, float] | None]:
+        """Return the intervals beyond this test set, of a claim about accuracy after the last epoch."""
+        claim, comparisons = self._claim, self._now if look is None else self._at[look]
+        if claim.metric != "test_accuracy" or claim.drops or claim.than or claim.reach is not None:
+            return [None] * len(comparisons.all)
+        error = self._state.looks[look or 0].error
+        known = [correctness(*each.arms) if each.arms else None for each in comparisons.all]
+        return [beyond_test_set(*pair, error)[1:] if pair else None for pair in known]
+
+    @property
+    def identities(self) -> set[str]:
+        """The ``identity`` of each configuration that has another one to be compared with."""
+        arms = [arm for comparison in self._now.all for arm in comparison.arms]
+        return {identity_of(self._state.spec, arm.point) for arm in arms}
+
+    def judged(self, judgement: Judgement, claims: int, *, post_hoc: bool) -> JudgedClaim:
+        """Add to a judgement, of so many claims together, what the claim was judged by."""
+        claim, look = self._claim, judgement.look
+        comparisons = self._now if look is None else self._at[look]
+        own, trials = self.identities, self._state.by_point_and_seed.items()
+        spent = sum(name in own and trial.status in ENDED for (name, _), trial in trials)
+        decided = judgement.verdict is not Verdict.UNDECIDED
+        most = len(own) * self._state.looks[-1].seeds
+        return JudgedClaim(
+            claim=claim,
+            claims=claims,
+            post_hoc=post_hoc,
+            comparisons=[comparison.text for comparison in comparisons.all],
+            differences=self._differences(look),
+            beyond=self._beyond(look),
+            judgement=judgement,
+            looks=self._state.looks,
+            unit=claim.measured if claim.reach is None else "epochs",
+            spent=spent,
+            spared=most - spent if decided else 0,
+            remark="" if decided else why_undecided(self._state, claim, comparisons.measured, judgement),
+        )
+
+
+def _weigh(claim: Claim, comparisons: Comparisons) -> Evidence:
+    pairs = [comparison.pair for comparison in comparisons.all]
+    return equivalence(pairs, claim.within or 0.0) if claim.equal else superiority(pairs, claim.by or 0.0)
