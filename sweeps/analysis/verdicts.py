@@ -160,7 +160,7 @@ def _sequential(case: Case) -> np.ndarray:
     """Return the sequential p-values by look, of shape (looks, tests, 3)."""
     p_values = []
     for evidence, shares in zip(case.evidence, case.shares, strict=True):
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             p_values.append(np.where(shares[:, None] > 0, evidence.p_values / shares[:, None], 1.0))
     return np.minimum(np.minimum.accumulate(p_values), 1.0) if p_values else np.empty((0, 0, 3))
 
