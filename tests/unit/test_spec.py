@@ -475,7 +475,7 @@ def test_unknown_trainable(tmp_path):
 def test_grid_counts_its_own_trials(tmp_path):
     got = mistakes(tmp_path, GRID + "budget: {trials: 3}\n")
     assert got == ["6: budget.trials: leave it out: a grid counts its own trials (points x seeds)"]
-    assert n_trials(read(tmp_path, GRID + "seeds: 3\n")) == 6
+    assert SweepState(read(tmp_path, GRID + "seeds: 3\n")).n_trials == 6
 
 
 def test_a_mistaken_grid_is_still_a_grid(tmp_path):
@@ -1116,20 +1116,21 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.by",
         (claim("better: layer, worse: none, by: 0.5"),),
-        lambda built: built.judged.evidence.amount,
+        lambda built: built.judged.judgement.p_value,
+        # Both seeds show less: the smallest p of two seeds, 1 / 4, for either side.
         0.5,
     ),
     (
         "claims.*.equal",
         (claim("equal: [none, all], within: 1"),),
         lambda built: built.judged.comparisons,
-        ["none and all, within 1"],
+        ["none and all"],
     ),
     (
         "claims.*.within",
         (claim("equal: [none, all], within: 0.5"),),
-        lambda built: built.judged.evidence.margin,
-        0.5,
+        lambda built: position(built.judged, 0),
+        "within 0.5",
     ),
     (
         "claims.*.reach",
@@ -1268,7 +1269,9 @@ def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(see
     )
     assert (len(set(many)), many[:3]) == (10, few)
     assert seed not in many
-    assert read(tmp_path, BASE, f"seed={seed}").replicates == []
+    assert read(tmp_path, COMPARE, f"seed={seed}", "stages.confirm={looks: [3, 10]}").replicates == many
+    # Without a confirm stage, there is only the seed itself.
+    assert list(read(tmp_path, BASE, f"seed={seed}").replicates) == [seed]
 
 
 def test_bounds_of_metrics(tmp_path):
