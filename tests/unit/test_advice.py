@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.advice import detectable_note, gradients_note, notes, search_remarks, too_few_seeds_note
+from sweeps.analysis.stats import detectable
 from sweeps.record.state import CONFIRM
 from sweeps.search.optuna import starting_points
-from sweeps.analysis.stats import detectable
 from sweeps.spec.load import load_spec
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, third
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint

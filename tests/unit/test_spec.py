@@ -22,6 +22,7 @@ from sweeps.engine.stopping import Stop
 from sweeps.errors import one_of
 from sweeps.record.folder import create_sweep
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.report.labels import position
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.claim import Claim
@@ -1086,6 +1087,19 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: [point["seed"] for point in built.confirm if point["noise"] == "all"],
         [1, 2, 3, 4],
     ),
+    (
+        "stages.confirm.looks",
+        ("stages.confirm={looks: [7, 12]}",),
+        # The second look has not begun.
+        lambda built: (built.spec.n_seeds, [p["seed"] for p in built.confirm if p["noise"] == "all"]),
+        ([7, 12], [1, 2, 3, 4, 5, 6, 7]),
+    ),
+    (
+        "looks",
+        ("seeds=1", "looks=[7, 12]"),
+        lambda built: (built.spec.n_seeds, [p["seed"] for p in built.grid if p["noise"] == "none"]),
+        ([7, 12], [0, 1, 2, 3, 4, 5, 6]),
+    ),
     ("stages.confirm.top", ("stages.confirm.top=2",), lambda built: built.n_selected, 2),
     (
         "stages.confirm.curvature",
@@ -1116,9 +1130,8 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.by",
         (claim("better: layer, worse: none, by: 0.5"),),
-        lambda built: built.judged.judgement.p_value,
-        # Both seeds show less: the smallest p of two seeds, 1 / 4, for either side.
-        0.5,
+        lambda built: position(built.judged, 0),
+        "includes 0 and 0.5",
     ),
     (
         "claims.*.equal",
@@ -1130,7 +1143,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         "claims.*.within",
         (claim("equal: [none, all], within: 0.5"),),
         lambda built: position(built.judged, 0),
-        "within 0.5",
+        "reaches beyond 0.5",
     ),
     (
         "claims.*.reach",
@@ -1215,7 +1228,7 @@ def test_every_key_has_a_row():
 def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
     monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
     text = STAGED if key.startswith(("compare", "across", "stages", "claims")) else SWEPT
-    text = CURVES if key in ("claims.*.where", "search.*.grid_by_arm", "test") else text
+    text = CURVES if key in ("claims.*.where", "looks", "search.*.grid_by_arm", "test") else text
     before = Built(read(tmp_path, text), tmp_path)
     after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value

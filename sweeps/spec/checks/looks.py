@@ -44,6 +44,7 @@ def check_looks(draft: Draft) -> Iterator[Problem]:
 def _too_early(draft: Draft, location: Location, looks: list[int]) -> Iterator[Problem]:
     """Check that seeds that all agree decide every claim at the first look, one way or the other."""
     m, first = len(draft.claims), share_out(looks)[0]
+    too_early: list[tuple[int, int, str]] = []
     for claim in draft.claims.values():
         tests, chosen = n_tests(draft, claim), n_choosing(looks[0]) if claim.drops else 0
         if can_decide(first._replace(seeds=looks[0] - chosen), m * tests):
@@ -51,10 +52,13 @@ def _too_early(draft: Draft, location: Location, looks: list[int]) -> Iterator[P
         enough = fewest_seeds(m * tests, looks[1:])
         while claim.drops and enough - n_choosing(enough) < fewest_seeds(m * tests, looks[1:]):
             enough += 1
+        too_early.append((enough, tests, claim.name))
+    if too_early:
+        # What is enough for this claim is enough for all.
+        enough, tests, name = max(too_early)
         claims = "1 claim" if m == 1 else f"{m} claims"
-        what = f"{claims}, this one ({claim.name}) with {tests} test{'s' if tests > 1 else ''}"
+        what = f"{claims}, this one ({name}) with {tests} test{'s' if tests > 1 else ''}"
         yield location, f"{looks[0]} seeds at the first look cannot decide {what}: begin with {enough}"
-        return
 
 
 def n_tests(draft: Draft, claim: Claim) -> int:
