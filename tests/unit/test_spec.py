@@ -1282,7 +1282,7 @@ def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(see
     )
     assert (len(set(many)), many[:3]) == (10, few)
     assert seed not in many
-    assert read(tmp_path, COMPARE, f"seed={seed}", "stages.confirm={looks: [3, 10]}").replicates == many
+    assert read(tmp_path, COMPARE, f"seed={seed}", "stages.confirm={looks: [7, 10]}").replicates == many
     # Without a confirm stage, there is only the seed itself.
     assert list(read(tmp_path, BASE, f"seed={seed}").replicates) == [seed]
 
