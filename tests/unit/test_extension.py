@@ -8,7 +8,7 @@ from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.errors import SweepError
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
-from sweeps.search.configuration import TRIAL
+from sweeps.search.configuration import OBJECTIVE, split_config
 from sweeps.search.history import known_trials, listed_trials
 from sweeps.search.searcher import build_searcher
 from sweeps.spec.looks import ALPHA, share_out
@@ -54,9 +54,8 @@ def test_looks_that_were_taken_keep_their_share(made, is_closed):
     assert state.looks[2].share / state.looks[1].share == pytest.approx(2**0.5)
     # What was judged stays, and the next look trains the new seeds.
     assert [claim.judgement for claim in judge_claims(state)] == [claim.judgement for claim in before]
-    assert state.rounds[1].seeds == sweep.spec.replicates.__class__(
-        sweep.spec.replicates[0] + 9, sweep.spec.replicates[0] + 30
-    )
+    first = sweep.spec.replicates[0]
+    assert state.rounds[1].seeds == range(first + 9, first + 30)
     assert not state.complete
     take_looks(after, TRUTH, looks=1)
     assert judge_claims(after.state)[1].differences[0].n == 30
@@ -141,10 +140,10 @@ def search_on(sweep, score):
     searcher = build_searcher(sweep.spec, known_trials(state), max(map(int, state.trials)))
     names = []
     while isinstance(configuration := searcher.suggest(str(len(names))), dict):
-        names.append(configuration.pop(TRIAL))
-        seed = configuration.pop("seed")
-        sweep.trial(configuration, seed, curve(score), name=names[-1])
-        searcher.on_trial_complete(str(len(names) - 1), {"epoch": 6, "objective": score})
+        name, point, seed = split_config(configuration)
+        sweep.trial(point, seed, curve(score), name=name)
+        searcher.on_trial_complete(str(len(names)), {"epoch": 6, OBJECTIVE: score})
+        names.append(name)
     return names
 
 
