@@ -114,6 +114,19 @@ def test_looks_that_would_spend_too_much_are_refused(sweep, looks, message):
     assert message in refusal(sweep(), looks)
 
 
+def test_looks_before_the_first_are_checked_as_those_of_a_new_study():
+    sweep = staged(AHEAD, OPEN)
+    assert "8 seeds at the first look cannot decide 2 claims" in refusal(sweep, [8, 14, 20])
+    content = comparison(AHEAD, compare=ARMS, top=2)
+    searching = MadeSweep(content)
+    search(searching, TRUTH)
+    assert "stages.confirm.top: leave it out beside looks" in refusal(searching, [9, 14])
+    # One that has been taken keeps its share, with which it could decide.
+    assert "9 seeds at the first look cannot decide 2 claims" in refusal(sweep, [9, 14, 20, 40, 80])
+    taken = extended(take_looks(sweep, TRUTH, looks=1), [9, 14, 20, 40, 80]).state
+    assert taken.looks[0] == share_out(LOOKS)[0]
+
+
 def test_there_is_something_to_extend():
     assert refusal(after_looks(1)) == "nothing to extend: give --looks or --trials-per-arm"
 
