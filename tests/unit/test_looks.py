@@ -175,6 +175,15 @@ def test_the_advice_for_a_first_look_holds_for_every_claim(first, later):
         assert told.endswith(f": begin with {enough}")
 
 
+def test_equivalence_has_two_tests_of_each_pair():
+    same = {"name": "same", "metric": "test_accuracy", "equal": ["none", "all"], "within": 0.01}
+    # 2 / 2^6 is significant for one test, not for two.
+    assert load_spec(staged(claim(), looks=[6])).n_seeds == [6]
+    assert "this one (same) with 2 tests: begin with 7" in mistakes(staged(same, looks=[6]))
+    three = {**same, "equal": ["none", "all", "layer"]}
+    assert "this one (same) with 6 tests: begin with 8" in mistakes(staged(three, looks=[7]))
+
+
 def test_the_last_look_has_seeds():
     last = {"seed": LAST_SEED - 15}
     assert load_spec(staged(claim(), looks=[7, 15]) | last).replicates[-1] == LAST_SEED

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from sweeps.analysis.claims import closing_event, judge_claims, undecided_points
+from sweeps.analysis.stats import detectable
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
 from sweeps.search.configuration import TRIAL
@@ -242,6 +243,34 @@ def test_a_post_hoc_claim_is_judged_as_it_would_be_with_others_of_its_kind_alone
     assert late.post_hoc
     assert late.judgement == expected.judgement
     assert late.differences == expected.differences
+
+
+def test_a_look_without_new_seeds_of_a_claim_does_not_judge_it_again():
+    sweep = staged(AHEAD, OPEN)
+    train_round(sweep, TRUTH)
+    # The smallest p-value of nine seeds is not enough for so many claims at the share of the first look.
+    with_post_hoc(sweep, *({**AHEAD, "name": f"late {n}"} for n in range(5)))
+    first = judge_claims(sweep.state)[2]
+    share = share_out(LOOKS)[0].share
+    assert first.judgement.p_value == pytest.approx(5 * 2 * 2**-9 / share)
+    assert first.judgement.verdict is Verdict.UNDECIDED
+    # At the share of the third look, the same nine seeds would decide.
+    assert 5 * 2 * 2**-9 / share_out(LOOKS)[2].share < 0.05
+    take_looks(sweep, TRUTH)
+    last = judge_claims(sweep.state)[2]
+    assert (last.differences[0].n, last.look.seeds) == (9, 20)
+    assert last.judgement.verdict is Verdict.UNDECIDED
+    assert last.judgement.p_value == first.judgement.p_value
+
+
+def test_what_a_look_can_detect_is_in_the_unit_of_the_claim():
+    sweep = take_looks(staged(AHEAD, OPEN), TRUTH, looks=1)
+    _, open_ = judge_claims(sweep.state)
+    look = open_.next_look
+    assert look == share_out(LOOKS)[1]
+    # Of two claims, each has half of the look's part of alpha.
+    expected = detectable(14, look.error / 2) * open_.differences[0].std
+    assert open_.detectable(look) == pytest.approx(expected)
 
 
 def test_a_post_hoc_claim_keeps_no_arm_going():
