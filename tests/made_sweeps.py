@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.analysis.claims import closing_event
 from sweeps.record.folder import SweepFolder, create_sweep
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
-from sweeps.search.configuration import trial_id
+from sweeps.search.configuration import split_config, trial_id
+from sweeps.search.history import listed_trials, not_ended
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from trainables.declarations.hyperparameters import Hyperparameters
@@ -112,13 +114,14 @@ class MadeSweep:
         stage: str = SEARCH,
         status: str = "finished",
         hyperparameters: dict[str, Any] | None = None,
+        name: str | None = None,
     ) -> str:
         """Add a trial with its metrics by epoch; one that is ``running`` has not ended."""
         self._trials += 1
-        name = trial_id(self._trials)
+        name = name or trial_id(self._trials)
         values = hyperparameters or self.spec.hyperparameters(searched).model_dump()
         about = {"stage": stage, "arm": str(values[self.spec.compared]), "seed": seed}
-        self._write("start", trial=name, number=self._trials, hyperparameters=values, **about)
+        self._write("start", trial=name, number=int(name), hyperparameters=values, **about)
         for index, metrics in enumerate(epochs):
             tags = {"host": "made", "data_fingerprint": "made"}
             self._write("epoch", trial=name, epoch=index + 1, metrics=dict(metrics), tags=tags)
@@ -131,6 +134,18 @@ class MadeSweep:
         points = self.state.select()
         self._write("select", points=points)
         return points
+
+    def close_look(self) -> bool:
+        """Close a look as the driver does; return whether another one follows."""
+        event = closing_event(self.state)
+        if event is not None:
+            self.add(event)
+        return not self.state.complete
+
+    def add(self, *events: Mapping[str, Any]) -> None:
+        """Add events, such as those of an extension."""
+        for event in events:
+            self._write(**event)
 
     def _write(self, event: str, **fields: Any) -> None:
         self.events.append({"event": event, "time": _START + 1000 * len(self.events), **fields})
@@ -196,6 +211,33 @@ def confirm(
             # Under weight noise, every network loses the same part of its score.
             last |= {f"test_accuracy_under_{s:g}": score * (1 - s) for s in sweep.spec.weight_noise}
             sweep.trial(known, trial_seed, curve(score + 0.01, **last), stage=CONFIRM)
+
+
+def take_looks(sweep: MadeSweep, truth: Mapping[str, float], *, looks: int | None = None) -> MadeSweep:
+    """Train and close looks as the driver does, until the sweep is complete or so many are closed.
+
+    What a seed adds to an arm depends on nothing but the two.
+    """
+    closed = 0
+    while not sweep.state.complete and closed != looks:
+        train_round(sweep, truth)
+        sweep.close_look()
+        closed += 1
+    return sweep
+
+
+def train_round(sweep: MadeSweep, truth: Mapping[str, float], *, only: int | None = None) -> None:
+    """Train what the looks that have begun still lack; ``only`` so many trials."""
+    state = sweep.state
+    for configuration in not_ended(state, listed_trials(state))[:only]:
+        name, point, seed = split_config(configuration)
+        searched = {key: value for key, value in point.items() if key in sweep.spec.space}
+        arm = str(point[sweep.spec.compared])
+        shared, own = (np.random.default_rng(key).standard_normal() for key in ([seed], [seed, len(arm)]))
+        score = float(truth[arm] + SHARED * shared + PAIRED * own)
+        metrics = curve(score, test_accuracy=score, test_loss=1 - score)
+        stage = state.looked_stage or SEARCH
+        sweep.trial(searched, seed, metrics, stage=stage, name=name)
 
 
 def made_comparison(

@@ -16,7 +16,7 @@ CLAIMS = (
     (("none", "layer"), ("all",)),
     (("none", "all", "layer"), ("after_all", "after_layer")),
 )
-LOOKS = (13, 20, 40, 80, 160)
+LOOKS = share_out((13, 20, 40, 80, 160))
 # Draws the scores of all arms, by seed: shape (arms, seeds).
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -49,17 +49,17 @@ def _is_false(
     return not is_true[judgement.verdict]
 
 
-def run_study(draw: Draw, rng: np.random.Generator, *, by: float, looks: Sequence[int] = LOOKS) -> Study:
+def run_study(draw: Draw, rng: np.random.Generator, *, by: float, looks: Sequence[Look] = LOOKS) -> Study:
     """Draw seeds look by look; an arm stops when every claim that names it is decided."""
-    scores = dict(zip(ARMS, draw(rng, looks[-1]), strict=True))
-    seeds, taken = dict.fromkeys(ARMS, 0), share_out(looks)
+    scores = dict(zip(ARMS, draw(rng, looks[-1].seeds), strict=True))
+    seeds = dict.fromkeys(ARMS, 0)
     going_on, evidence, shares = (
         set(ARMS),
         [list[Evidence]() for _ in CLAIMS],
         [list[np.ndarray]() for _ in CLAIMS],
     )
     judgements: list[Judgement] = []
-    for look in taken:
+    for look in looks:
         seeds |= dict.fromkeys(going_on, look.seeds)
         for index, claim in enumerate(CLAIMS):
             pairs = list(product(*claim))

@@ -1,5 +1,6 @@
 """Advice about a study: what its plan cannot show, and what its search did not do."""
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from sweeps.analysis.descriptions import counted
 from sweeps.analysis.effects import difference_from
 from sweeps.analysis.stats import detectable
 from sweeps.record.state import ENDED, SEARCH, SweepState
+from sweeps.spec.claim import Claim
 from sweeps.spec.looks import fewest_seeds, n_choosing, share_out
 from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec, mode_of
@@ -60,16 +62,20 @@ def check_first_look(spec: Spec) -> None:
     """
     if not (spec.confirm or spec).looks:
         return
-    claims, seeds, later = len(spec.claims), spec.n_seeds[0], spec.n_seeds[1:]
-    for claim in spec.claims:
-        tests = n_tests(spec, claim)
-        enough = fewest_seeds(claims * tests, later)
-        while claim.drops and enough - n_choosing(enough) < fewest_seeds(claims * tests, later):
-            enough += 1
-        if seeds < enough:
-            of = f", of which {claim.name!r} has {counted(tests, 'test')}"
-            rule = f"{seeds} seeds at the first look cannot decide {_claims(claims)}{of}"
-            raise spec.error_at("looks", f"{rule}: begin with {enough}")
+    needed = {claim.name: _fewest_first(spec, claim) for claim in spec.claims}
+    name = max(needed, key=lambda name: needed[name], default="")
+    if name and spec.n_seeds[0] < needed[name]:
+        tests = {claim.name: n_tests(spec, claim) for claim in spec.claims}[name]
+        of = f"{_claims(len(spec.claims))}, of which {name!r} has {counted(tests, 'test')}"
+        rule = f"{spec.n_seeds[0]} seeds at the first look cannot decide {of}"
+        raise spec.error_at("looks", f"{rule}: begin with {needed[name]}")
+
+
+def _fewest_first(spec: Spec, claim: Claim) -> int:
+    """Return the fewest seeds with which the first look can decide a claim, those that choose included."""
+    tests, later = len(spec.claims) * n_tests(spec, claim), spec.n_seeds[1:]
+    fewest = fewest_seeds(tests, later)
+    return next(n for n in itertools.count(fewest) if not claim.drops or n - n_choosing(n) >= fewest)
 
 
 def detectable_note(spec: Spec) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.record.state import ENDED, SweepState, TrialRecord, trial_name
+from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
 from trainables import registry
@@ -69,7 +69,8 @@ def counted(n: int, noun: str) -> str:
 
 def describe(spec: Spec, trial: TrialRecord) -> str:
     """Name a trial with its searched values, such as ``0007-layer sigma=0.013 lr=0.05``."""
-    has_several_seeds = spec.n_seeds[-1] > 1
+    looked_stage = CONFIRM if spec.confirms else SEARCH
+    has_several_seeds = trial.stage == looked_stage and spec.n_seeds[-1] > 1
     name = trial_name(trial.number, trial.arm, trial.seed if has_several_seeds else None)
     return f"{name} {shown_values(spec, trial.hyperparameters)}".rstrip()
 

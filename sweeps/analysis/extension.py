@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
+from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.claims import closing_event, judge_claims, undecided_points
 from sweeps.analysis.descriptions import counted
 from sweeps.analysis.verdicts import Verdict
-from sweeps.errors import SweepError
+from sweeps.errors import SpecError, SweepError
 from sweeps.record.journal import Event
 from sweeps.record.state import SweepState
+from sweeps.spec.load import load_spec
 from sweeps.spec.looks import share_out
 from sweeps.spec.model import Spec
 from sweeps.spec.space import budget_of
@@ -63,11 +63,7 @@ def extension(state: SweepState, looks: Sequence[int] | None, trials_per_arm: in
         content["stages"]["search"]["trials_per_arm"] = trials_per_arm
     if not changes:
         raise SweepError("nothing to extend: give --looks or --trials-per-arm")
-    try:
-        spec = Spec.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise SweepError(f"{state.spec.name} cannot be extended: {problem}") from None
+    spec = _checked(state, content)
     if trials_per_arm is not None:
         cost += _cost_of_search(state.spec, spec)
     closing = closing_event(state)
@@ -75,6 +71,17 @@ def extension(state: SweepState, looks: Sequence[int] | None, trials_per_arm: in
     return Extension(
         spec, [*([closing] if closing else []), {**event, "looks_taken": len(state.taken)}], cost
     )
+
+
+def _checked(state: SweepState, content: dict[str, Any]) -> Spec:
+    try:
+        spec = load_spec(content)
+        if not state.taken:
+            check_first_look(spec)
+        return spec
+    except SpecError as error:
+        problem = str(error).removeprefix("spec: ")
+    raise SweepError(f"{state.spec.name} cannot be extended: {problem}")
 
 
 def _check_looks(state: SweepState, looks: Sequence[int]) -> None:

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.analysis.advice import gradients_note, notes, search_remarks, too_few_seeds_note
+from sweeps.analysis.advice import detectable_note, gradients_note, notes, search_remarks, too_few_seeds_note
+from sweeps.analysis.stats import detectable
 from sweeps.record.state import CONFIRM
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec
@@ -73,7 +74,26 @@ def order(**changes):
     ],
 )
 def test_notes_say_what_the_plan_cannot_show(content, expected):
-    assert notes(load_spec(content)) == expected
+    # What the looks can detect has a test of its own.
+    assert [note for note in notes(load_spec(content)) if "can be decided" not in note] == expected
+
+
+def test_notes_say_what_each_look_can_detect():
+    claims = [order(name=name) for name in "abc"]
+    content = searched(claims=claims)
+    content["stages"]["confirm"] = {"looks": [13, 40]}
+    # Shares of the square roots of 13 and 40, of which three claims share each.
+    roots = [13**0.5, 40**0.5]
+    found = [detectable(n, 0.05 * root / sum(roots) / 3) for n, root in zip((13, 40), roots, strict=True)]
+    assert detectable_note(load_spec(content)) in notes(load_spec(content))
+    assert detectable_note(load_spec(content)) == (
+        f"3 claims can be decided, with power 0.8, for differences of {found[0]:.2g} with 13 seeds, "
+        f"{found[1]:.2g} with 40 seeds (in standard deviations of the paired differences)"
+    )
+    # Six seeds decide a claim, five do not.
+    assert "with 6 seeds" in detectable_note(load_spec(comparison(order(), seeds=6)))
+    assert detectable_note(load_spec(comparison(order(), seeds=5))) == ""
+    assert detectable_note(load_spec(comparison(seeds=6))) == ""
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         STAGES,
         "stages: {search: {trials_per_arm: 3}, confirm: {}}\n",
-        "7: stages.confirm.seeds: is missing: fresh seeds, the same for every arm",
+        "7: stages.confirm: must have seeds, such as 10, or looks, such as [13, 20, 40], one of them",
     ),
     (STAGES, "stages: {search: {trials_per_arm: 3}}\n", f"9: claims: {NEEDS_SEEDS}"),
     (
@@ -318,7 +318,11 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "{seeds: 5000000000}",
         "9: stages.confirm.seeds: must be less than or equal to 100000, got 5000000000",
     ),
-    ("{seeds: 2}", "{top: 2}", "9: stages.confirm.seeds: is missing: fresh seeds, the same for every arm"),
+    (
+        "{seeds: 2}",
+        "{top: 2}",
+        "9: stages.confirm: must have seeds, such as 10, or looks, such as [13, 20, 40], one of them",
+    ),
     ("{seeds: 2}", "{seeds: 2, top: 0}", "9: stages.confirm.top: must be greater than or equal to 1, got 0"),
     ("{seeds: 2}", "{seeds: 2, top: all}", "9: stages.confirm.top: must be a whole number, got 'all'"),
     (
@@ -336,7 +340,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
         "{seeds: 2, curvture: end}",
         (
             "9: stages.confirm.curvture: 'curvture' is not known; did you mean 'curvature'? it "
-            "can be at, configurations, curvature, seeds, top or weight_noise"
+            "can be at, configurations, curvature, looks, seeds, top or weight_noise"
         ),
     ),
     # A key whose form is wrong does not hide a mistake in the key beside it.
@@ -475,7 +479,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         ARMS,
         "metric: test_accuracy, equal: [layer, none], within: 1, by: 1",
-        "12: claims[0]: must have better and worse beside by",
+        "12: claims[0]: must not have by beside equal: within is what matters there",
     ),
     (
         ARMS,

@@ -25,7 +25,7 @@ from tests.made_sweeps import (
     search,
 )
 
-SUPPORTED, CONTRADICTED, UNDECIDED = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED
+SUPPORTED, REFUTED, REVERSED, UNDECIDED = Verdict
 SAME = dict.fromkeys(TRUTH, 0.9)
 
 
@@ -50,21 +50,21 @@ def verdict(claim, sweep=made_comparison, **changes):
     ("claim", "expected"),
     [
         (order("layer", "none"), SUPPORTED),
-        (order("none", "layer"), CONTRADICTED),
+        (order("none", "layer"), REVERSED),
         (order("none", "all"), UNDECIDED),
         (order(["none", "layer"], ["after_all", "after_layer"]), SUPPORTED),
         (order("layer", ["none", "after_all"]), SUPPORTED),
-        # One reversed pair is enough to contradict a claim, and one open pair keeps it open.
-        (order("none", ["layer", "after_all"]), CONTRADICTED),
+        # One reversed pair is enough to reverse a claim, and one open pair keeps it open.
+        (order("none", ["layer", "after_all"]), REVERSED),
         (order("none", ["all", "after_all"]), UNDECIDED),
         (same(["none", "all"], 0.01), SUPPORTED),
-        (same(["none", "after_all"], 0.01), CONTRADICTED),
-        (same(["none", "all", "after_all"], 0.01), CONTRADICTED),
+        (same(["none", "after_all"], 0.01), REFUTED),
+        (same(["none", "all", "after_all"], 0.01), REFUTED),
         (same(["none", "all"], 0.001), UNDECIDED),
         (order("layer", "none", "val_accuracy"), SUPPORTED),
         # A lower loss is better.
         (order("layer", "none", "test_loss"), SUPPORTED),
-        (order("none", "layer", "val_loss"), CONTRADICTED),
+        (order("none", "layer", "val_loss"), REVERSED),
         (order("layer", "none", "hessian_trace"), SUPPORTED),
         (order("layer", "none", "val_loss", epoch=1), SUPPORTED),
     ],
@@ -74,13 +74,11 @@ def test_the_verdict_is_the_truth(claim, expected):
     assert verdict(claim).judgement.verdict is expected
 
 
-@pytest.mark.parametrize(
-    ("by", "expected"), [(0.001, SUPPORTED), (0.01, UNDECIDED), (0.1, CONTRADICTED)], ids=str
-)
-def test_an_advantage_by_an_amount(by, expected):
+@pytest.mark.parametrize(("by", "expected"), [(0.001, SUPPORTED), (0.01, SUPPORTED), (0.1, REFUTED)], ids=str)
+def test_an_advantage_that_is_too_small_to_matter_is_refuted(by, expected):
     judged, plain = verdict(order("layer", "none", by=by)), verdict(order("layer", "none"))
     assert judged.judgement.verdict is expected
-    assert judged.comparisons == [f"layer over none, by more than {by}"]
+    assert judged.comparisons == plain.comparisons == ["layer over none"]
     assert judged.differences == plain.differences
 
 
@@ -96,7 +94,7 @@ def test_an_advantage_is_positive_where_the_first_is_better():
 def test_equal_compares_all_pairs_and_keeps_the_sign_of_what_has_no_direction():
     judged = verdict(same(["none", "all", "layer"], 0.01))
     pairs = ["none and all", "none and layer", "all and layer"]
-    assert judged.comparisons == [f"{pair}, within 0.01" for pair in pairs]
+    assert judged.comparisons == pairs
     sweep = MadeSweep(comparison(same(["none", "all"], 5.0, "param_l2"), seeds=6))
     search(sweep, TRUTH)
     for point in sweep.select():
@@ -114,7 +112,7 @@ def test_a_claim_can_be_about_an_epoch_before_the_last():
     early, late = judge_claims(sweep.state)
     assert early.judgement.verdict is SUPPORTED
     assert early.differences[0].mean == pytest.approx(0.2, abs=0.01)
-    assert late.judgement.verdict is CONTRADICTED
+    assert late.judgement.verdict is REVERSED
 
 
 def made_swapped(*claims):
@@ -167,7 +165,7 @@ def test_speed_is_epochs_saved(reach):
     assert judged.unit == "epochs"
     assert judged.differences[0].mean == 2.0
     (judged,) = judge_claims(made_speeds(order("none", "layer", "val_accuracy", reach=reach), epochs).state)
-    assert judged.judgement.verdict is CONTRADICTED
+    assert judged.judgement.verdict is REVERSED
 
 
 def test_speed_of_a_loss_is_how_soon_it_is_low():
@@ -229,7 +227,7 @@ def test_where_names_the_point_and_none_is_at_every_one():
     claims = [order("layer", "none", "val_accuracy", where={"sigma": sigma}) for sigma in (0.01, 0.1)]
     low, high = judge_claims(made_grid(*claims, truth={None: {"none": 0.9}, 0.01: ahead, 0.1: behind}).state)
     assert low.judgement.verdict is SUPPORTED
-    assert high.judgement.verdict is CONTRADICTED
+    assert high.judgement.verdict is REVERSED
     assert [each.differences[0].n for each in (low, high)] == [10, 10]
 
 
@@ -288,7 +286,7 @@ def test_a_seed_that_one_arm_lacks_is_dropped():
     ("claim", "expected"),
     [
         (order("layer", "none"), UNDECIDED),
-        # The tests contradict the next claim, but layer has lost seeds. The last one is about other arms.
+        # The tests reverse the next claim, but layer has lost seeds. The last one is about other arms.
         (order("none", "layer"), UNDECIDED),
         (order("none", "after_all"), SUPPORTED),
     ],
@@ -299,7 +297,6 @@ def test_diverged_seeds_never_help_an_arm(claim, expected):
     assert judged.judgement.verdict is expected
     if expected is UNDECIDED:
         assert judged.remark == "some seeds of layer diverged, which ranks as worst"
-        assert judged.judgement.seeds_needed is None
 
 
 def test_diverged_seeds_of_the_worse_arm_take_nothing_from_the_better():
@@ -329,7 +326,6 @@ def test_an_arm_that_was_not_confirmed_decides_nothing_and_says_so():
     assert second.judgement.verdict is SUPPORTED
     for judged in (first, third):
         assert judged.judgement.verdict is UNDECIDED
-        assert judged.judgement.seeds_needed is None
         assert judged.remark == "after_all: not confirmed, as no trial of the search had a score"
 
 
@@ -337,8 +333,8 @@ def test_an_arm_that_was_not_confirmed_decides_nothing_and_says_so():
     ("claim", "expected", "remark"),
     [
         (order("none", "after_all"), SUPPORTED, ""),
-        (order("after_all", "none"), CONTRADICTED, ""),
-        (same(["none", "after_all"], 0.01), CONTRADICTED, ""),
+        (order("after_all", "none"), REVERSED, ""),
+        (same(["none", "after_all"], 0.01), REFUTED, ""),
         # Two arms that diverged are not known to be equal.
         (
             same(["after_layer", "after_all"], 0.01),
@@ -386,7 +382,6 @@ def test_claims_without_hope_can_cost_another_its_verdict():
     among, _ = judge_claims(made_comparison(*one, order("none", "all"), seeds=6).state)
     assert among.judgement.verdict is UNDECIDED
     assert among.judgement.p_value == pytest.approx(4 / 2**6)
-    assert among.judgement.seeds_needed > 6
 
 
 @pytest.mark.parametrize(

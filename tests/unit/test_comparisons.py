@@ -14,7 +14,7 @@ from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import CONFIRM
 from tests.made_sweeps import MadeSweep, comparison, curve, grid
 
-SUPPORTED, CONTRADICTED, UNDECIDED = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED
+SUPPORTED, REFUTED, REVERSED, UNDECIDED = Verdict
 ORDER = {"metric": "val_accuracy", "better": "layer", "worse": "none"}
 
 
@@ -100,7 +100,7 @@ def test_an_area_is_the_mean_up_to_an_epoch():
     early = claim(metric=None, area="val_accuracy", until=3)
     late, loss = {**early, "name": "late", "until": 6}, {**early, "name": "loss", "area": "val_loss"}
     early, late, loss = judge_claims(confirmed([early, late, loss], curves).state)
-    assert (early.judgement.verdict, late.judgement.verdict) == (SUPPORTED, CONTRADICTED)
+    assert (early.judgement.verdict, late.judgement.verdict) == (SUPPORTED, REVERSED)
     # By the trapezoidal rule: (0.4 + 2 * 0.6 + 0.8) / 4 = 0.6 and (0.2 + 2 * 0.4 + 0.8) / 4 = 0.45.
     assert early.differences[0].mean == pytest.approx(0.15)
     assert loss.differences[0].mean == pytest.approx(0.15)
@@ -127,7 +127,7 @@ def test_a_few_seeds_that_are_far_off_leave_a_claim_undecided():
     assert judged.differences[0].mean == pytest.approx(-0.9, abs=0.02)
     assert judged.judgement.verdict is UNDECIDED
     assert judged.remark == (
-        "it would be supported, but the mean difference has the other sign: a few seeds are far off"
+        "it would be supported, but the mean difference does not agree with its test: a few seeds are far off"
     )
 
 
@@ -197,9 +197,9 @@ def falling(point, seed):
     [
         ("all", "val_accuracy", SUPPORTED),
         ("all", "val_loss", SUPPORTED),
-        ("none", "val_accuracy", CONTRADICTED),
+        ("none", "val_accuracy", REVERSED),
         # Each arm must fall.
-        (["all", "none"], "val_accuracy", CONTRADICTED),
+        (["all", "none"], "val_accuracy", REVERSED),
     ],
 )
 def test_an_arm_falls_from_its_best_to_its_last(arms, metric, expected):
@@ -249,7 +249,7 @@ INTERACTION = {"where": {"model": "deep"}, "than": {"model": "shallow"}}
     ("leads", "expected"),
     [
         ({"shallow": 0.01, "deep": 0.05}, SUPPORTED),
-        ({"shallow": 0.05, "deep": 0.01}, CONTRADICTED),
+        ({"shallow": 0.05, "deep": 0.01}, REVERSED),
         # layer is better in both, but not more so in one of them.
         ({"shallow": 0.05, "deep": 0.05}, UNDECIDED),
     ],
@@ -282,7 +282,7 @@ def test_an_interaction_is_paired_by_seed():
 def test_the_arms_are_compared_in_each_stratum():
     claims = [claim(where={"model": model}) for model in MODELS]
     shallow, deep = judge_claims(of_models(claims, {"shallow": -0.05, "deep": 0.05}).state)
-    assert (shallow.judgement.verdict, deep.judgement.verdict) == (CONTRADICTED, SUPPORTED)
+    assert (shallow.judgement.verdict, deep.judgement.verdict) == (REVERSED, SUPPORTED)
 
 
 # Points of the confirm stage, and ranges
@@ -303,14 +303,14 @@ def test_a_claim_is_about_a_point_of_the_confirm_stage():
     places = [{}, {"sigma": 0.003}, {"sigma": 0.1}]
     claims = [claim(where=where, better=arm) for arm in ("layer", "all") for where in places]
     judged = judge_claims(of_sigmas(*claims).state)
-    expected = [CONTRADICTED, SUPPORTED, CONTRADICTED, SUPPORTED, CONTRADICTED, CONTRADICTED]
+    expected = [REVERSED, SUPPORTED, REVERSED, SUPPORTED, REVERSED, REVERSED]
     assert [each.judgement.verdict for each in judged] == expected
     assert judged[1].comparisons == ["layer over none, sigma 0.003"]
 
 
 @pytest.mark.parametrize(
     ("low", "high", "expected", "n"),
-    [(0.003, 0.03, SUPPORTED, 2), (0.003, 0.1, CONTRADICTED, 3), (0.01, 0.05, SUPPORTED, 1)],
+    [(0.003, 0.03, SUPPORTED, 2), (0.003, 0.1, REVERSED, 3), (0.01, 0.05, SUPPORTED, 1)],
 )
 def test_a_claim_about_a_range_holds_at_each_listed_value(low, high, expected, n):
     (judged,) = judge_claims(of_sigmas(claim(where={"sigma": {"between": [low, high]}})).state)
@@ -318,8 +318,10 @@ def test_a_claim_about_a_range_holds_at_each_listed_value(low, high, expected, n
     sigmas = [sigma for sigma in (0.003, 0.03, 0.1) if low <= sigma <= high]
     assert judged.comparisons == [f"layer over none, sigma {sigma}" for sigma in sigmas]
     assert len(judged.differences) == n
-    # The p-value is the largest of the pairs'.
-    assert judged.evidence.p_support == max(pair.p_greater for pair in judged.differences)
+    if expected is SUPPORTED:
+        # The p-value is the largest of the pairs', of two sides.
+        largest = max(pair.p_greater for pair in judged.differences)
+        assert judged.judgement.p_value == pytest.approx(2 * largest)
 
 
 def test_an_arm_without_the_hyperparameter_is_compared_with_itself_once():

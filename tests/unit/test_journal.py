@@ -362,7 +362,7 @@ def test_complete_when_every_point_has_every_seed():
         *run_confirm("g", "all", 0.2, 2, "failed"),
     ]
     state = confirming(*runs)
-    assert (state.searched, state.complete, state.n_confirm, state.n_trials) == (True, False, 4, 8)
+    assert (state.searched, state.complete, len(state.rounds[0]), state.n_trials) == (True, False, 4, 8)
     last = run_confirm("h", "none", 0.1, 2)
     assert confirming(*runs, *last).complete
     assert not confirming(*runs, *last[:-1]).complete
@@ -388,7 +388,7 @@ def test_the_search_is_over_when_each_arm_has_had_its_epochs():
     state = staged(*enough, *failed, search=budget)
     assert state.searched
     select(state)
-    assert state.n_trials == 3 + state.n_confirm
+    assert state.n_trials == 3 + len(state.rounds[0])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.5, 3, None])

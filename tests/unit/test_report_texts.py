@@ -177,7 +177,7 @@ def test_the_notes_do_not_say_that_the_data_stay_where_the_seed_draws_them(tmp_p
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        ({"by": 0.001}, "A claim with by says that the advantage exceeds that amount"),
+        ({"by": 0.001}, "advantage below the smallest that matters (by), even if it is above 0"),
         ({"reach": 0.5, "metric": "val_accuracy"}, "The time to a score is interpolated between epochs."),
         ({"area": "val_accuracy", "until": 3, "metric": None}, "The area under a curve is given as its mean"),
         ({"better": None, "worse": None, "drops": "layer"}, "A claim that an arm drops lets"),

@@ -14,7 +14,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from sweeps.record.state import SweepState
 from sweeps.search.configuration import OBJECTIVE, TRIAL, worst
+from sweeps.search.history import listed_trials
 from sweeps.search.optuna import OptunaStudy, starting_points
 from sweeps.search.scheduler import Report, build_scheduler, rungs
 from sweeps.search.searcher import ArmSearcher, KnownTrial, build_searcher
@@ -24,7 +26,6 @@ from sweeps.spec.space import (
     SearchSpace,
     budget_of,
     grid_points,
-    grid_trials,
     in_order,
     n_trials,
     tuned_by,
@@ -146,8 +147,8 @@ def test_a_grid_is_full_factorial_where_its_dimensions_apply():
 
 def test_seeds_repeat_the_points_one_seed_after_another():
     spec = spec_of(GRID, seeds=3, seed=7)
-    trials = grid_trials(spec)
-    assert n_trials(spec) == len(trials) == 9 * 3
+    trials = [without_name(trial) for trial in listed_trials(SweepState(spec))]
+    assert SweepState(spec).n_trials == len(trials) == 9 * 3
     assert [trial["seed"] for trial in trials] == [7] * 9 + [8] * 9 + [9] * 9
     # Each seed sees each point once.
     for first in range(0, 27, 9):
@@ -156,7 +157,8 @@ def test_seeds_repeat_the_points_one_seed_after_another():
 
 
 def test_nothing_to_search_is_one_trial_a_seed():
-    assert grid_trials(spec_of({}, seeds=2)) == [{"seed": 0}, {"seed": 1}]
+    trials = listed_trials(SweepState(spec_of({}, seeds=2)))
+    assert [without_name(trial) for trial in trials] == [{"seed": 0}, {"seed": 1}]
 
 
 # The searcher, driven one trial after another as with `concurrent: 1`.

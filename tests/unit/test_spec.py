@@ -22,6 +22,7 @@ from sweeps.engine.stopping import Stop
 from sweeps.errors import one_of
 from sweeps.record.folder import create_sweep
 from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.report.labels import position
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.claim import Claim
@@ -475,7 +476,7 @@ def test_unknown_trainable(tmp_path):
 def test_grid_counts_its_own_trials(tmp_path):
     got = mistakes(tmp_path, GRID + "budget: {trials: 3}\n")
     assert got == ["6: budget.trials: leave it out: a grid counts its own trials (points x seeds)"]
-    assert n_trials(read(tmp_path, GRID + "seeds: 3\n")) == 6
+    assert SweepState(read(tmp_path, GRID + "seeds: 3\n")).n_trials == 6
 
 
 def test_a_mistaken_grid_is_still_a_grid(tmp_path):
@@ -1086,6 +1087,19 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
         lambda built: [point["seed"] for point in built.confirm if point["noise"] == "all"],
         [1, 2, 3, 4],
     ),
+    (
+        "stages.confirm.looks",
+        ("stages.confirm={looks: [7, 12]}",),
+        # The second look has not begun.
+        lambda built: (built.spec.n_seeds, [p["seed"] for p in built.confirm if p["noise"] == "all"]),
+        ([7, 12], [1, 2, 3, 4, 5, 6, 7]),
+    ),
+    (
+        "looks",
+        ("seeds=1", "looks=[7, 12]"),
+        lambda built: (built.spec.n_seeds, [p["seed"] for p in built.grid if p["noise"] == "none"]),
+        ([7, 12], [0, 1, 2, 3, 4, 5, 6]),
+    ),
     ("stages.confirm.top", ("stages.confirm.top=2",), lambda built: built.n_selected, 2),
     (
         "stages.confirm.curvature",
@@ -1116,20 +1130,20 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     (
         "claims.*.by",
         (claim("better: layer, worse: none, by: 0.5"),),
-        lambda built: built.judged.evidence.amount,
-        0.5,
+        lambda built: position(built.judged, 0),
+        "includes 0 and 0.5",
     ),
     (
         "claims.*.equal",
         (claim("equal: [none, all], within: 1"),),
         lambda built: built.judged.comparisons,
-        ["none and all, within 1"],
+        ["none and all"],
     ),
     (
         "claims.*.within",
         (claim("equal: [none, all], within: 0.5"),),
-        lambda built: built.judged.evidence.margin,
-        0.5,
+        lambda built: position(built.judged, 0),
+        "reaches beyond 0.5",
     ),
     (
         "claims.*.reach",
@@ -1214,7 +1228,7 @@ def test_every_key_has_a_row():
 def test_every_key_arrives(key, overrides, arrives, value, tmp_path, monkeypatch):
     monkeypatch.delenv("NOISESWEEP_DATA_DIR", raising=False)
     text = STAGED if key.startswith(("compare", "across", "stages", "claims")) else SWEPT
-    text = CURVES if key in ("claims.*.where", "search.*.grid_by_arm", "test") else text
+    text = CURVES if key in ("claims.*.where", "looks", "search.*.grid_by_arm", "test") else text
     before = Built(read(tmp_path, text), tmp_path)
     after = Built(read(tmp_path, text, *overrides), tmp_path)
     assert arrives(before) != value
@@ -1268,7 +1282,9 @@ def test_confirm_seeds_are_fresh_and_a_longer_list_begins_with_a_shorter_one(see
     )
     assert (len(set(many)), many[:3]) == (10, few)
     assert seed not in many
-    assert read(tmp_path, BASE, f"seed={seed}").replicates == []
+    assert read(tmp_path, COMPARE, f"seed={seed}", "stages.confirm={looks: [7, 10]}").replicates == many
+    # Without a confirm stage, there is only the seed itself.
+    assert list(read(tmp_path, BASE, f"seed={seed}").replicates) == [seed]
 
 
 def test_bounds_of_metrics(tmp_path):

@@ -5,7 +5,6 @@ Simulations fix their number of draws and seed; a rate is held to within three s
 
 import itertools
 import math
-import time
 import warnings
 
 import numpy as np
@@ -16,16 +15,15 @@ from scipy import stats as scipy_stats
 
 from sweeps.analysis.stats import (
     ALPHA,
-    PairedDifference,
     area_under,
     crossing_time,
+    detectable,
     holm,
-    margin_tests,
+    one_sided_tests,
     paired_difference,
     reached_by,
     summarise,
 )
-from sweeps.analysis.verdicts import Evidence, Verdict, equivalence, judge, min_seeds, superiority
 
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.
 scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
@@ -196,9 +194,10 @@ def test_infinite_differences_rank_as_any_that_are_larger_than_the_rest(differen
     zeros = np.zeros(len(large))
     here, there = (paired_difference(np.array(each) / 1000, zeros) for each in (differences, large))
     assert (here.p_greater, here.p_less) == (there.p_greater, there.p_less)
-    # With the margin added, an infinite difference is still the largest.
-    for sign, p_values in zip((1, -1), margin_tests(np.array(differences) / 1000, zeros, 0.01), strict=True):
-        shifted = paired_difference(np.clip(10 + sign * np.array(differences, float), -1000, 1000), zeros)
+    # Less an amount, an infinite difference is still the largest.
+    for amount in (-10, 10):
+        p_values, _ = one_sided_tests(np.array(differences) / 1000, zeros, amount / 1000)
+        shifted = paired_difference(np.clip(np.array(differences, float) - amount, -1000, 1000), zeros)
         assert p_values == (shifted.p_greater, shifted.p_less)
 
 
@@ -389,15 +388,6 @@ def test_coverage_of_the_typical_difference(law):
 # Several p-values
 
 
-@pytest.mark.parametrize("claims", [1, 2, 3, 25, 26])
-def test_the_fewest_seeds_are_those_whose_differences_of_one_sign_decide_a_claim(claims):
-    def smallest_p(n):
-        return paired_difference(np.arange(1, n + 1), np.zeros(n)).p_value
-
-    n = min_seeds(claims)
-    assert claims * smallest_p(n) <= ALPHA < claims * smallest_p(n - 1)
-
-
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
@@ -422,341 +412,47 @@ def test_holm_keeps_order_and_follows_permutations(p, random):
     assert holm([p[i] for i in order]) == [adjusted[i] for i in order]
 
 
-# Claims
+# What can be detected
 
 
-def arms(rng, n, *means):
-    """A pair per mean: normal differences of variance 1 on seeds whose scores vary a lot."""
-    pairs = []
-    for mean in means:
-        seeds = rng.normal(0, 5, n)
-        pairs.append((seeds + rng.normal(mean, 1, n), seeds))
-    return pairs
+@pytest.mark.parametrize("error", [0.05, 0.05 / 3, 0.001])
+@pytest.mark.parametrize("seeds", [13, 20, 160])
+def test_what_can_be_detected_has_the_power_of_a_t_test(seeds, error):
+    n = seeds * 3 / math.pi
+    critical = scipy_stats.t.isf(error / 2, n - 1)
+    assert scipy_stats.nct.sf(critical, n - 1, detectable(seeds, error) * n**0.5) == pytest.approx(0.8)
 
 
-def rate(verdict, draws, make):
-    """How often the verdict on the only claim is this."""
-    return np.mean([judge([make()])[0].verdict is verdict for _ in range(draws)])
+@pytest.mark.parametrize("seeds", [13, 40])
+def test_what_can_be_detected_is_detected_in_four_of_five_simulations(seeds):
+    draws, error = 1500, 0.01
+    differences = np.random.default_rng(0).normal(detectable(seeds, error), 1, (draws, seeds))
+    found = np.mean([paired_difference(row, np.zeros(seeds)).p_value <= error for row in differences])
+    # The efficiency of signed ranks is that of many seeds: with few, the power is close to 0.8.
+    assert abs(found - 0.8) < 0.03 + 3 * standard_error(0.8, draws)
+    # A t test has that power with 3 / pi of the seeds, so more with all of them.
+    by_t = scipy_stats.ttest_1samp(differences, 0, axis=1).pvalue <= error
+    assert 0.8 - 3 * standard_error(0.8, draws) < np.mean(by_t) < 0.9
 
 
-def test_superiority_longhand():
-    pairs = arms(np.random.default_rng(0), 8, 0.5, 1.5, -0.3)
-    evidence = superiority(pairs)
-    one_sided = [
-        [scipy_stats.wilcoxon(*pair, alternative=side).pvalue for pair in pairs]
-        for side in ("greater", "less")
-    ]
-    assert evidence.p_support == pytest.approx(max(one_sided[0]))
-    assert evidence.p_contradict == pytest.approx(min(1, 3 * min(one_sided[1])))
-    assert evidence.margin is None
-    assert evidence.differences == tuple(paired_difference(*pair) for pair in pairs)
+def test_nothing_can_be_detected_where_no_result_decides():
+    assert 2 / 2**6 < 0.05 < 2 / 2**5
+    assert detectable(5, 0.05) == detectable(1, 0.05) == math.inf
+    assert math.isfinite(detectable(6, 0.05))
+    assert detectable(6, 0.05) > detectable(7, 0.05) > detectable(8, 0.05)
+    assert detectable(20, 0.01) > detectable(20, 0.05)
 
 
-@pytest.mark.parametrize("amount", [0.2, 1.0, 4.0])
-def test_superiority_by_an_amount_longhand(amount):
-    pairs = arms(np.random.default_rng(2), 8, 0.5, 1.5)
-    evidence = superiority(pairs, amount)
-    above, below = (
-        [scipy_stats.wilcoxon(a - b - amount, alternative=side).pvalue for a, b in pairs]
-        for side in ("greater", "less")
-    )
-    assert evidence.p_support == pytest.approx(max(above))
-    assert evidence.p_contradict == pytest.approx(min(1, 2 * min(below)))
-    # The differences are as measured, and the seeds are planned for what exceeds the amount.
-    assert evidence.differences == tuple(paired_difference(*pair) for pair in pairs)
-    assert evidence.estimates == [
-        pytest.approx((np.mean(a - b) - amount, np.std(a - b, ddof=1))) for a, b in pairs
-    ]
-
-
-def test_superiority_by_an_amount_is_rarely_supported_where_the_difference_is_just_that():
-    draws, rng = 400, np.random.default_rng(4)
-    supported = rate(Verdict.SUPPORTED, draws, lambda: superiority(arms(rng, 10, 3), 3.0))
-    assert supported <= ALPHA / 2 + 3 * (ALPHA / 2 / draws) ** 0.5
-    assert rate(Verdict.SUPPORTED, 100, lambda: superiority(arms(rng, 10, 8), 3.0)) > 0.95
-    # A difference that is above 0 and below the amount contradicts the claim.
-    assert rate(Verdict.CONTRADICTED, 100, lambda: superiority(arms(rng, 10, 3), 8.0)) > 0.95
-
-
-@pytest.mark.parametrize("margin", [0.2, 1.0, 4.0])
-def test_equivalence_longhand(margin):
-    pairs = arms(np.random.default_rng(1), 8, 0.2, 2.5)
-    above, below = (
-        [
-            [scipy_stats.wilcoxon(a - b + shift, alternative=side).pvalue for a, b in pairs]
-            for side, shift in sides
-        ]
-        for sides in ([("greater", margin), ("less", -margin)], [("less", margin), ("greater", -margin)])
-    )
-    evidence = equivalence(pairs, margin)
-    assert evidence.p_support == pytest.approx(np.max(above))
-    assert evidence.p_contradict == pytest.approx(min(1, 4 * np.min(below)))
-    assert (evidence.margin, len(evidence.differences)) == (margin, 2)
-
-
-def test_differences_of_just_the_margin_are_neither():
-    # 0.3 - 0.2 - 0.1 is not 0 in floating point.
-    evidence = equivalence([([0.3, 0.4, 0.9], [0.2, 0.3, 0.8])], 0.1)
-    assert (evidence.p_support, evidence.p_contradict) == (1, 1)
-
-
-def test_claims_without_pairs_or_margin_are_refused():
-    with pytest.raises(ValueError, match="at least one pair"):
-        superiority([])
-    with pytest.raises(ValueError, match="margin must be above 0, not 0"):
-        equivalence([([1], [1])], 0)
-    with pytest.raises(ValueError, match="of one length"):
-        equivalence([([1], [1, 2])], 1)
-
-
-def evidence_of(p_support, p_contradict):
-    """Evidence on one pair, whose mean agrees with the smaller p-value."""
-    better, worse = [1, 2.5, 3], [0, 0, 0]
-    pair = (better, worse) if p_support < p_contradict else (worse, better)
-    return Evidence(p_support, (p_contradict,), (paired_difference(*pair),), None)
-
-
-def test_judge_by_hand():
-    claims = [evidence_of(0.004, 0.9), evidence_of(0.9, 0.006), evidence_of(0.02, 1)]
-    supported, contradicted, undecided = judge(claims)
-    assert (supported.verdict, supported.p_value) == (Verdict.SUPPORTED, pytest.approx(0.024))
-    assert (contradicted.verdict, contradicted.p_value) == (Verdict.CONTRADICTED, pytest.approx(0.024))
-    assert judge([evidence_of(0.02, 1)])[0].verdict == "supported"
-    assert undecided.verdict == "supported"
-    assert judge([evidence_of(0.03, 1)])[0].verdict == "undecided"
-    assert judge([]) == []
-
-
-@pytest.mark.slow
-def test_one_claim_errs_as_often_as_it_may():
-    draws, rng = 2000, np.random.default_rng(0)
-    wrong = 1 - rate(Verdict.UNDECIDED, draws, lambda: superiority(arms(rng, 10, 0)))
-    # Of the signed-rank statistic's values, the two-sided level next below 0.05 is 50 / 1024 at n = 10.
-    assert abs(wrong - 50 / 1024) < 3 * standard_error(0.05, draws)
-
-
-@pytest.mark.slow
-def test_any_false_verdict_among_claims_is_as_rare_as_of_one():
-    draws, n, rng = 600, 10, np.random.default_rng(0)
-    wrong = 0
-    for _ in range(draws):
-        claims = [
-            superiority(arms(rng, n, 0)),
-            # Only one of the two pairs differs.
-            superiority(arms(rng, n, 0, 3)),
-            # A true claim that is found relaxes Holm's levels for the rest.
-            superiority(arms(rng, n, 4)),
-            # The difference is just the margin.
-            equivalence(arms(rng, n, 1), 1.0),
-        ]
-        verdicts = [judgement.verdict for judgement in judge(claims)]
-        wrong += any(verdicts[i] != "undecided" for i in (0, 1, 3)) or verdicts[2] == "contradicted"
-    assert wrong / draws <= ALPHA + 3 * standard_error(ALPHA, draws)
-    assert wrong > 0
-
-
-def test_superiority_of_all_is_rarely_supported_where_one_is_level():
-    draws, rng = 300, np.random.default_rng(0)
-    supported = rate(Verdict.SUPPORTED, draws, lambda: superiority(arms(rng, 10, 5, 0)))
-    assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
-
-
-def test_equivalence_at_the_margins_edge_is_rarely_supported():
-    draws, rng = 300, np.random.default_rng(0)
-    supported = rate(Verdict.SUPPORTED, draws, lambda: equivalence(arms(rng, 10, 3), 3.0))
-    assert abs(supported - 25 / 1024) < 3 * standard_error(0.025, draws)
-
-
-def test_precise_arms_are_found_equivalent_and_different_ones_not():
-    rng = np.random.default_rng(0)
-    assert rate(Verdict.SUPPORTED, 100, lambda: equivalence(arms(rng, 10, 0, 0.1), 3.0)) > 0.95
-    assert rate(Verdict.CONTRADICTED, 100, lambda: equivalence(arms(rng, 10, 0, -5), 3.0)) > 0.95
-
-
-def test_power_rises_with_seeds():
-    rng = np.random.default_rng(0)
-    found = [
-        rate(Verdict.SUPPORTED, 200, lambda n=n: superiority(arms(rng, n, 0.8))) for n in (5, 10, 20, 40)
-    ]
-    # Five seeds can support nothing: the smallest p-value is 2 / 2^5 > 0.05.
-    assert found[0] == 0
-    assert found[0] < found[1] < found[2] < found[3]
-    assert found[3] > 0.95
-
-
-# Tests and means that disagree
-
-
-def doubt_about(*differences, margin=None, amount=0.0):
-    """The judgement of a claim about pairs with these differences."""
-    pairs = [(each, np.zeros(len(each))) for each in differences]
-    return judge([superiority(pairs, amount) if margin is None else equivalence(pairs, margin)])[0]
-
-
-def test_a_verdict_does_not_contradict_its_mean():
-    # The case that was supported with a mean of -0.9 points.
-    collapsing = np.array([0.1] * 18 + [-10.0] * 2)
-    other = "mean difference has the other sign: a few seeds are far off"
-    judgement = doubt_about(collapsing)
-    assert (judgement.verdict, judgement.doubt) == (Verdict.UNDECIDED, f"the {other}")
-    assert judgement.p_value <= ALPHA
-    assert (judgement.seeds_needed, judgement.leaning) == (None, None)
-    against = doubt_about(-collapsing)
-    assert (against.verdict, against.doubt) == (Verdict.UNDECIDED, f"the {other}")
-    # All pairs must support a claim.
-    assert doubt_about(collapsing, [0.1] * 20).doubt == f"a {other}"
-    level = doubt_about([0.1] * 18 + [-0.9] * 2)
-    assert level.doubt == "the mean difference is 0: a few seeds are far off"
-    agreeing = doubt_about([0.1] * 18 + [-0.8] * 2)
-    assert (agreeing.verdict, agreeing.doubt) == (Verdict.SUPPORTED, "")
-
-
-def test_one_pair_whose_mean_agrees_contradicts_a_claim():
-    collapsing = [-0.1] * 19 + [10.0]
-    assert doubt_about(collapsing, [-0.1] * 20).verdict == "contradicted"
-    # The pair with the smallest p-value does not agree, but another that is significant does.
-    weaker = [-0.1] * 18 + [0.3] * 2
-    assert paired_difference(collapsing, [0] * 20).p_less < paired_difference(weaker, [0] * 20).p_less
-    assert doubt_about(collapsing, weaker).verdict == "contradicted"
-    # A mean that agrees does not count where its test is not significant.
-    insignificant = [-1.0] * 3 + [0.1] * 17
-    assert np.mean(insignificant) < 0
-    assert doubt_about(collapsing, insignificant).doubt.startswith("a mean difference has the other sign")
-
-
-def test_superiority_by_an_amount_agrees_with_its_mean():
-    collapsing = np.array([2.0] * 18 + [-10.0] * 2)
-    assert doubt_about(collapsing, amount=1.0).doubt == (
-        "the mean difference does not exceed 1: a few seeds are far off"
-    )
-    assert doubt_about(collapsing, amount=0.5).verdict == "supported"
-    far_above = np.array([0.5] * 18 + [10.0] * 2)
-    assert doubt_about(far_above, amount=1.0).doubt == (
-        "the mean difference exceeds 1: a few seeds are far off"
-    )
-    assert doubt_about(far_above, amount=1.5).verdict == "contradicted"
-
-
-def test_equivalence_agrees_with_its_mean():
-    assert doubt_about([0.0] * 18 + [30.0] * 2, margin=1.0).doubt == (
-        "the mean difference is not within the margin: a few seeds are far off"
-    )
-    assert doubt_about([0.0] * 18 + [5.0] * 2, margin=1.0).verdict == "supported"
-    assert doubt_about([2.0] * 18 + [-15.0] * 2, margin=1.0).doubt == (
-        "the mean difference is within the margin: a few seeds are far off"
-    )
-    assert doubt_about([2.0] * 18 + [-5.0] * 2, margin=1.0).verdict == "contradicted"
-
-
-def test_verdicts_on_seeds_that_diverge():
-    # All seeds of the worse arm diverged.
-    assert doubt_about([math.inf] * 8).verdict == "supported"
-    assert doubt_about([-math.inf] * 8).verdict == "contradicted"
-    assert doubt_about([-math.inf] * 8, margin=1.0).verdict == "contradicted"
-    assert "has the other sign" in doubt_about([0.1] * 18 + [-math.inf] * 2).doubt
-    assert "not within the margin" in doubt_about([0.1] * 18 + [-math.inf] * 2, margin=1.0).doubt
-    undefined = doubt_about([0.1] * 17 + [math.inf, math.inf, -math.inf])
-    assert undefined.doubt == "the mean difference is undefined: seeds of both arms diverged"
-
-
-def test_collapses_that_are_seen_in_the_mean_support_nothing():
-    # The true mean is 0: a tenth of the seeds collapse, and the rest gain a little.
-    draws, n, rng = 400, 20, np.random.default_rng(0)
-    before = after = 0
-    for _ in range(draws):
-        differences = np.where(rng.random(n) < 0.1, -0.9, 0.1)
-        before += paired_difference(differences, np.zeros(n)).p_greater <= ALPHA / 2
-        after += doubt_about(differences).verdict == "supported"
-    # The ranks alone support the claim with at most two collapses, and the means with fewer than two.
-    chance = scipy_stats.binom(n, 0.1).cdf
-    assert abs(before / draws - chance(2)) < 3 * standard_error(chance(2), draws)
-    assert abs(after / draws - chance(1)) < 3 * standard_error(chance(1), draws)
-
-
-# Seeds needed
-
-
-def observed(*means, std=1.0, margin=None, n=3):
-    """Evidence that decides nothing, of differences that look like this."""
-    rest = [math.nan] * 3
-    pairs = tuple(PairedDifference(n, mean, std, *rest, 1, 1, *rest) for mean in means)
-    return Evidence(1, (1,), pairs, margin)
-
-
-@pytest.mark.parametrize(
-    ("means", "margin", "claims", "verdict"),
-    [
-        ((0.5,), None, 1, "supported"),
-        ((0.8,), None, 1, "supported"),
-        ((1.2,), None, 1, "supported"),
-        ((1.2,), None, 6, "supported"),
-        ((0.8, 0.8), None, 1, "supported"),
-        ((0.8, 2.0), None, 1, "supported"),
-        ((-0.8,), None, 1, "contradicted"),
-        ((0.8, -0.8), None, 1, "contradicted"),
-        ((0.0,), 1.0, 1, "supported"),
-        ((0.3,), 1.0, 1, "supported"),
-        ((-1.5,), 0.5, 1, "contradicted"),
-    ],
-)
-@pytest.mark.slow
-def test_the_seeds_needed_decide_mostly(means, margin, claims, verdict):
-    n = judge([observed(*means, margin=margin)] + [observed(0)] * (claims - 1))[0].seeds_needed
-    draws, rng = 300, np.random.default_rng(0)
-    nothing = [observed(0)] * (claims - 1)
-    decided = 0
-    for _ in range(draws):
-        pairs = arms(rng, n, *means)
-        claim = superiority(pairs) if margin is None else equivalence(pairs, margin)
-        decided += judge([claim, *nothing])[0].verdict == verdict
-    assert 0.72 < decided / draws < 0.9
-
-
-def test_seeds_needed_grow_with_what_is_asked():
-    def needed(evidence, claims=1):
-        return judge([evidence] * claims)[0].seeds_needed
-
-    assert needed(observed(0.5)) > needed(observed(1)) > needed(observed(2))
-    assert needed(observed(0.5), 5) > needed(observed(0.5))
-    assert needed(observed(0.5, 0.5)) > needed(observed(0.5))
-    assert needed(observed(0.5, -0.6)) > needed(observed(-0.6))
-    # One reversed pair is enough to contradict a claim.
-    assert needed(observed(-0.6, -0.1)) == needed(observed(-0.6, 0.1))
-    assert needed(observed(0, margin=0.5)) > needed(observed(0, margin=1))
-    # Seven is the smallest n for which 2 / 2^n <= 0.05 / 3.
-    assert needed(observed(9), 3) == 7
-    assert needed(observed(9, n=30)) == 31
-
-
-def test_seeds_needed_where_nothing_varies_or_nothing_is_there():
-    def needed(*means, **how):
-        return judge([observed(*means, **how)])[0].seeds_needed
-
-    assert needed(1, std=0.0) == needed(-1, std=0.0) == needed(0, std=0.0, margin=1.0) == 6
-    # Either of two reversed tests may contradict the claim, which takes a seed more.
-    assert needed(2, std=0.0, margin=1.0) == 7
-    nothing = [
-        needed(0, std=0.0),
-        needed(0),
-        needed(1e-6),
-        needed(1, margin=1.0),
-        needed(1, std=0.0, margin=1.0),
-    ]
-    assert nothing == [None] * 5
-    assert needed(1, std=math.nan) is None
-    # Of seeds that diverge, no number can be planned.
-    for mean in (math.inf, -math.inf, math.nan):
-        judgement = judge([observed(mean, 0.5, std=math.nan)])[0]
-        assert (judgement.seeds_needed, judgement.leaning) == (None, None)
-        assert needed(mean, std=math.nan, margin=1.0) is None
-    assert judge([superiority([([], [])])])[0].seeds_needed is None
-
-
-def test_seeds_needed_are_quick():
-    claims = [observed(0.01 * k, 0.05, 0.3, margin=2.0) for k in range(1, 11)]
-    start = time.perf_counter()
-    judge(claims)
-    assert time.perf_counter() - start < 0.05 * len(claims)
+@given(scores, st.integers(-5, 5))
+@settings(max_examples=60, deadline=None)
+def test_one_sided_tests_are_those_of_the_differences_less_the_amount(pairs, thousandths):
+    amount = thousandths / 1000
+    first, second = np.array(pairs).T
+    p_values, mean = one_sided_tests(first, second, amount)
+    shifted = np.round(1000 * (first - second - amount))
+    assert p_values == pytest.approx(by_enumeration(shifted))
+    assert mean == pytest.approx(np.mean(first - second), abs=1e-12)
+    assert one_sided_tests([], [], amount)[0] == (1, 1)
 
 
 # Speed of convergence
