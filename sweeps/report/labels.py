@@ -224,7 +224,8 @@ def extension_line(event: Mapping[str, Any]) -> str:
     time = datetime.fromtimestamp(event["time"] / 1000, UTC)
     changes = "; ".join(f"{key}: {before} to {after}" for key, before, after in event["changes"])
     after = f"after {counted(event['looks_taken'], 'look')}"
-    return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}"
+    level = f"; the level of {ALPHA} holds for the looks since then" if event["search"] else ""
+    return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}{level}"
 
 
 def best_line(spec: Spec, best: Best) -> str:

@@ -31,7 +31,7 @@ from sweeps.analysis.verdicts import Verdict
 from sweeps.spec.looks import ALPHA, Look
 from tests.simulated_looks import ARMS, LOOKS, run_study
 
-STUDIES = 500
+STUDIES = 300
 # With this chance, a simulation of a study that errs in 5% passes its test.
 CONFIDENCE = 0.999
 
