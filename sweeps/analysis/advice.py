@@ -66,8 +66,8 @@ def check_first_look(spec: Spec) -> None:
     name = max(needed, key=lambda name: needed[name], default="")
     if name and spec.n_seeds[0] < needed[name]:
         tests = {claim.name: n_tests(spec, claim) for claim in spec.claims}[name]
-        of = f"{_claims(len(spec.claims))}, of which {name!r} has {counted(tests, 'test')}"
-        rule = f"{spec.n_seeds[0]} seeds at the first look cannot decide {of}"
+        which = f"{name!r} ({counted(tests, 'test')}; {counted(len(needed), 'claim')} in all)"
+        rule = f"{spec.n_seeds[0]} seeds at the first look cannot decide the claim {which}"
         raise spec.error_at("looks", f"{rule}: begin with {needed[name]}")
 
 

@@ -75,7 +75,7 @@ def order(**changes):
 )
 def test_notes_say_what_the_plan_cannot_show(content, expected):
     # What the looks can detect has a test of its own.
-    assert [note for note in notes(load_spec(content)) if "can be decided" not in note] == expected
+    assert [note for note in notes(load_spec(content)) if "with power 0.8" not in note] == expected
 
 
 def test_notes_say_what_each_look_can_detect():
@@ -87,11 +87,11 @@ def test_notes_say_what_each_look_can_detect():
     found = [detectable(n, 0.05 * root / sum(roots) / 3) for n, root in zip((13, 40), roots, strict=True)]
     assert detectable_note(load_spec(content)) in notes(load_spec(content))
     assert detectable_note(load_spec(content)) == (
-        f"3 claims can be decided, with power 0.8, for differences of {found[0]:.2g} with 13 seeds, "
-        f"{found[1]:.2g} with 40 seeds (in standard deviations of the paired differences)"
+        f"smallest differences detected with power 0.8, by seeds, for 3 claims: {found[0]:.2g} at 13, "
+        f"{found[1]:.2g} at 40 (in standard deviations of the paired differences)"
     )
     # Six seeds decide a claim, five do not.
-    assert "with 6 seeds" in detectable_note(load_spec(comparison(order(), seeds=6)))
+    assert " at 6 (" in detectable_note(load_spec(comparison(order(), seeds=6)))
     assert detectable_note(load_spec(comparison(order(), seeds=5))) == ""
     assert detectable_note(load_spec(comparison(seeds=6))) == ""
 

@@ -107,7 +107,7 @@ def test_an_extension_says_what_it_costs():
         (lambda: after_looks(1, AHEAD), [9, 14, 40], "all of its claims are decided"),
         (lambda: MadeSweep(joint()), [9, 14], "it has no claims to look at"),
         (lambda: MadeSweep(comparison()), [9, 14], "it has no claims to look at"),
-        (lambda: after_looks(1), [9, 40, 20], "cannot be extended: must ascend"),
+        (lambda: after_looks(1), [9, 40, 20], "cannot be extended: stages.confirm.looks: must ascend"),
     ],
 )
 def test_looks_that_would_spend_too_much_are_refused(sweep, looks, message):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.stats import paired_difference
 from sweeps.errors import SpecError
 from sweeps.spec.load import load_spec
@@ -105,7 +106,7 @@ def gridded(*claims, **changes):
 
 def mistakes(content):
     with pytest.raises(SpecError) as caught:
-        load_spec(content)
+        check_first_look(load_spec(content))
     return str(caught.value)
 
 
@@ -138,8 +139,8 @@ def test_looks_that_can_decide_are_valid():
         ),
         (
             {"looks": [12, *LOOKS[1:]]},
-            "stages.confirm.looks: 12 seeds at the first look cannot decide 3 claims, this one (c) with 6 "
-            "tests: begin with 13",
+            "stages.confirm.looks: 12 seeds at the first look cannot decide the claim 'c' (6 tests; "
+            "3 claims in all): begin with 13",
         ),
     ],
     ids=str,
@@ -167,9 +168,9 @@ def test_the_advice_for_a_first_look_holds_for_every_claim(first, later):
 
     enough = next(n for n in range(5, 40) if is_enough(n))
     if first >= enough:
-        assert load_spec(content).n_seeds == [first, *later]
+        check_first_look(load_spec(content))
     else:
-        message = f"looks: {first} seeds at the first look cannot decide 3 claims, this one "
+        message = f"looks: {first} seeds at the first look cannot decide the claim "
         told = mistakes(content)
         assert message in told
         assert told.endswith(f": begin with {enough}")
@@ -178,10 +179,10 @@ def test_the_advice_for_a_first_look_holds_for_every_claim(first, later):
 def test_equivalence_has_two_tests_of_each_pair():
     same = {"name": "same", "metric": "test_accuracy", "equal": ["none", "all"], "within": 0.01}
     # 2 / 2^6 is significant for one test, not for two.
-    assert load_spec(staged(claim(), looks=[6])).n_seeds == [6]
-    assert "this one (same) with 2 tests: begin with 7" in mistakes(staged(same, looks=[6]))
+    check_first_look(load_spec(staged(claim(), looks=[6])))
+    assert "the claim 'same' (2 tests; 1 claim in all): begin with 7" in mistakes(staged(same, looks=[6]))
     three = {**same, "equal": ["none", "all", "layer"]}
-    assert "this one (same) with 6 tests: begin with 8" in mistakes(staged(three, looks=[7]))
+    assert "the claim 'same' (6 tests; 1 claim in all): begin with 8" in mistakes(staged(three, looks=[7]))
 
 
 def test_the_last_look_has_seeds():
@@ -197,8 +198,8 @@ def test_the_last_look_has_seeds():
 def test_each_value_in_a_range_is_a_test():
     wide = claim(metric="val_accuracy", where={"sigma": {"between": [0.001, 1]}})
     narrow = claim(metric="val_accuracy", where={"sigma": 0.1})
-    assert load_spec(gridded(narrow, looks=[7, 20])).n_seeds == [7, 20]
-    message = "looks: 7 seeds at the first look cannot decide 1 claim, this one (layer is ahead) with 2 tests"
+    check_first_look(load_spec(gridded(narrow, looks=[7, 20])))
+    message = "looks: 7 seeds at the first look cannot decide the claim 'layer is ahead' (2 tests"
     assert message in mistakes(gridded(wide, looks=[7, 20]))
 
 

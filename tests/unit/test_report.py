@@ -245,7 +245,7 @@ def test_the_numbers_are_those_of_a_calculation_by_hand(tmp_path):
     assert told == pytest.approx([difference.mean(), low, high], abs=6e-5)
     (claim,) = report.tables["Claims"]
     assert (claim["claim"], claim["verdict"], claim["arms"]) == (
-        "layer is ahead",
+        "layer is ahead<br>test_accuracy",
         "supported<br>10 seeds",
         "layer over none",
     )
@@ -348,8 +348,8 @@ def test_what_people_wrote_is_escaped(tmp_path):
     outside = re.sub(r"<script.*?</script>", "", report.html, flags=re.DOTALL)
     assert "<i>" not in outside
     assert ODD in report.page.text
-    assert [row[0] for row in report.page.rows if row[0].startswith("a |")] == [ODD]
-    assert html.unescape(report.tables["Claims"][0]["claim"]).replace("\\|", "|") == ODD
+    assert [row[0] for row in report.page.rows if row[0].startswith("a |")] == [f"{ODD}test_accuracy"]
+    assert html.unescape(report.tables["Claims"][0]["claim"]).replace("\\|", "|") == f"{ODD}<br>test_accuracy"
 
 
 def test_what_the_search_did_not_do_is_told(tmp_path):

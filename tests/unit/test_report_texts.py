@@ -203,10 +203,12 @@ def test_what_was_published_is_below_the_name_of_the_claim(tmp_path):
     published = "Noise on a <b>layer</b>\nhelps | a lot."
     report = Report(made_comparison({**AHEAD, "published": published}), tmp_path)
     quoted = "Published: Noise on a <b>layer</b> helps | a lot."
-    assert 'layer is ahead<div class="below">Published: Noise on a &lt;b&gt;layer' in report.html
-    assert f"layer is ahead{quoted}" in [row[0] for row in report.page.rows if row]
+    assert '<div class="below">Published: Noise on a &lt;b&gt;layer' in report.html
+    assert f"layer is aheadtest_accuracy{quoted}" in [row[0] for row in report.page.rows if row]
     cell = report.tables["Claims"][0]["claim"]
-    assert cell == "layer is ahead<br>Published: Noise on a &lt;b>layer&lt;/b> helps \\| a lot."
+    assert (
+        cell == "layer is ahead<br>test_accuracy<br>Published: Noise on a &lt;b>layer&lt;/b> helps \\| a lot."
+    )
 
 
 def test_what_the_search_did_not_do_is_said_right_after_the_verdicts(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from sweeps import load_spec
+from sweeps.analysis.advice import check_first_look
 from sweeps.errors import SpecError
 from sweeps.record.state import SweepState
 from sweeps.spec.catalogue import STUDIES
@@ -64,7 +65,10 @@ def test_every_study_asks_a_question_and_its_claims_have_seeds_in_every_form(pat
         # A study of all five modes leaves them to the default.
         assert spec.arms == list(STUDY_MODES) or isinstance(spec.compare, dict)
         assert spec.arms[0] == "none"
-        assert (spec.seeds if spec.is_grid else len(spec.replicates)) >= 10
+        assert len(spec.replicates) >= 10
+        # Every claim says what matters, and the first look can decide it.
+        check_first_look(spec)
+        assert all(claim.by or claim.within for claim in spec.claims)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
