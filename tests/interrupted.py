@@ -9,7 +9,7 @@ from pathlib import Path
 from sweeps import run
 from sweeps.engine import stages
 from sweeps.engine.callbacks import SweepCallback
-from sweeps.record.state import ENDED
+from sweeps.record.trials import ENDED
 from tests.curves import Curves
 from trainables import register
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from sweeps.analysis.claims import closing_event
 from sweeps.record.folder import SweepFolder, create_sweep
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.search.configuration import split_config, trial_id
 from sweeps.search.history import listed_trials, not_ended
 from sweeps.spec.load import load_spec

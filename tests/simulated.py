@@ -4,7 +4,8 @@ import json
 
 from ray.tune.experiment import Trial
 
-from sweeps.record.state import SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH
 from sweeps.search.configuration import OBJECTIVE, TRIAL, split_config, worst
 from sweeps.search.history import known_trials, reports
 from sweeps.search.scheduler import build_scheduler, rungs

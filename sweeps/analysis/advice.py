@@ -10,7 +10,8 @@ from sweeps.analysis.comparisons import n_tests
 from sweeps.analysis.descriptions import counted
 from sweeps.analysis.effects import difference_from
 from sweeps.analysis.stats import detectable
-from sweeps.record.state import ENDED, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import ENDED, SEARCH
 from sweeps.spec.claim import Claim
 from sweeps.spec.looks import fewest_seeds, n_choosing, share_out
 from sweeps.spec.methods import SAMPLERS

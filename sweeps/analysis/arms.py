@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sweeps.analysis.stats import crossing_time
-from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.spec.space import at_point, is_active, points_at
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sweeps.analysis.arms import all_points_of, arms_of, best_arm, has_several_seeds
 from sweeps.analysis.standing import Standing, standing_of
-from sweeps.record.state import SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.record.state import CONFIRM, ENDED, SEARCH, SweepState, TrialRecord, trial_name
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
 from trainables import registry

@@ -7,7 +7,8 @@ import optuna
 from optuna.trial import FixedTrial, FrozenTrial, create_trial
 
 from sweeps.process_state import log_level
-from sweeps.record.state import SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH
 from sweeps.spec.sections import Scalar
 from sweeps.spec.space import SearchSpace
 

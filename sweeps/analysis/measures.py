@@ -7,7 +7,8 @@ from typing import Any
 from sweeps.analysis.arms import arms_of, common_target, curve_of, oriented
 from sweeps.analysis.drops import best_and_last, curves_of
 from sweeps.analysis.stats import area_under, crossing_time
-from sweeps.record.state import SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import TrialRecord
 from sweeps.spec.claim import Claim
 
 Scores = dict[int, float]

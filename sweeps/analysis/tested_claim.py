@@ -10,7 +10,8 @@ from sweeps.analysis.comparisons import Comparisons
 from sweeps.analysis.remarks import lasting_doubt, margin_doubt, why_undecided
 from sweeps.analysis.stats import PairedDifference, detectable, paired_difference
 from sweeps.analysis.verdicts import Case, Evidence, Judgement, Verdict, equivalence, superiority
-from sweeps.record.state import ENDED, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import ENDED
 from sweeps.spec.claim import Claim
 from sweeps.spec.looks import Look
 from sweeps.spec.space import identity_of

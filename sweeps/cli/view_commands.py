@@ -98,8 +98,9 @@ def ui(
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
     from sweeps.console.tables import tables, wide_console
-    from sweeps.record.state import SweepState, trial_name
+    from sweeps.record.state import SweepState
     from sweeps.record.time_left import TimeLeft
+    from sweeps.record.trials import trial_name
     from sweeps.report.summary import summary_lines
 
     spec, time_left, console = folder.spec(), TimeLeft(), wide_console()

@@ -15,9 +15,10 @@ from sweeps.console.tables import as_is, empty_table, tables, wide_console
 from sweeps.errors import printable
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
-from sweeps.record.state import ENDED, SweepState, TrialRecord
+from sweeps.record.state import SweepState
 from sweeps.record.storage import command
 from sweeps.record.time_left import TimeLeft
+from sweeps.record.trials import ENDED, TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.spec.space import points_at, tuned_by
 from sweeps.tracking.uris import is_default_store

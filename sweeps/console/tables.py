@@ -12,7 +12,8 @@ from sweeps.analysis.arms import arms_of, in_stratum, is_judgeable, points_of
 from sweeps.analysis.descriptions import describe, shown_values
 from sweeps.analysis.levels import interval_name, summary_of
 from sweeps.errors import printable
-from sweeps.record.state import SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH
 
 
 def wide_console() -> Console:

@@ -14,7 +14,7 @@ from sweeps.engine.stopping import Stop
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event
-from sweeps.record.state import TrialRecord
+from sweeps.record.trials import TrialRecord
 from sweeps.search.configuration import split_config
 from trainables.data import DataError
 

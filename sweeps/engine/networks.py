@@ -5,7 +5,8 @@ import json
 from sweeps.analysis.arms import has_several_seeds
 from sweeps.analysis.best import best_of
 from sweeps.record.folder import SweepFolder
-from sweeps.record.state import CONFIRM, SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, TrialRecord
 
 
 class Networks:

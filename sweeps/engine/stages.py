@@ -15,7 +15,7 @@ from sweeps.engine.tune_private import patched_tune
 from sweeps.errors import SweepError
 from sweeps.process_state import environment, log_level
 from sweeps.record.folder import SweepFolder
-from sweeps.record.state import CONFIRM, SEARCH
+from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.report.labels import look_lines
 from sweeps.search.history import known_trials, listed_trials, not_ended, reports
 from sweeps.search.scheduler import build_scheduler, rungs

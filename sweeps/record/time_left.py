@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from sweeps.record.journal import Event
-from sweeps.record.state import ENDED, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import ENDED
 
 
 class TimeLeft:

@@ -10,7 +10,8 @@ from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
-from sweeps.record.state import SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH
 from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures

@@ -8,7 +8,8 @@ from sweeps.analysis.claims import JudgedClaim
 from sweeps.analysis.descriptions import shown_values
 from sweeps.analysis.stats import detectable
 from sweeps.analysis.verdicts import Verdict
-from sweeps.record.state import SEARCH, SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH, TrialRecord
 from sweeps.report.labels import (
     between,
     interval,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sweeps.record.journal import Event
-from sweeps.record.state import ENDED, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import ENDED, SEARCH
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id, worst
 from sweeps.search.scheduler import Report
 from sweeps.search.searcher import KnownTrial

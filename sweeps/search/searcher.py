@@ -12,7 +12,7 @@ from typing import Any
 from ray.tune.search import Searcher
 from typing_extensions import override
 
-from sweeps.record.state import charged_epochs
+from sweeps.record.trials import charged_epochs
 from sweeps.search.configuration import OBJECTIVE, TRIAL, trial_id
 from sweeps.search.optuna import OptunaStudy, starting_points
 from sweeps.spec.model import Spec

@@ -24,7 +24,8 @@ from typing_extensions import override
 from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
-from sweeps.record.state import SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import TrialRecord
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import Store, connect

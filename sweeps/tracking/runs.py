@@ -10,7 +10,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweeps.record.files import RESOLVED, SWEEP
 from sweeps.record.folder import SweepFolder
-from sweeps.record.state import CONFIRM, TrialRecord, trial_name
+from sweeps.record.trials import CONFIRM, TrialRecord, trial_name
 from sweeps.spec.space import listed_point
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.store import Store

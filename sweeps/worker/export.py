@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sweeps.errors import SweepError
 from sweeps.record.checkpoints import Checkpoints
-from sweeps.record.state import TrialRecord
+from sweeps.record.trials import TrialRecord
 from sweeps.spec.model import Spec
 from sweeps.worker.data import build_trainable
 from sweeps.worker.serialization import from_bytes

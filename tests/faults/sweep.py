@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 from sweeps.record.folder import SweepFolder, latest_sweep
 from sweeps.record.journal import Follower, Journal
-from sweeps.record.state import TrialRecord
+from sweeps.record.trials import TrialRecord
 from sweeps.tracking.bookmark import Bookmark
 
 TIMING = {"epoch_seconds", "examples_per_second"}

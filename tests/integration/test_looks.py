@@ -9,7 +9,7 @@ import yaml
 
 from sweeps import SweepError, extend, load_spec, resume, run
 from sweeps.record.folder import latest_sweep
-from sweeps.record.state import CONFIRM, SEARCH
+from sweeps.record.trials import CONFIRM, SEARCH
 from tests.curves import Curves
 from tests.runs import children
 from tests.threaded import publish_in_a_thread

@@ -7,7 +7,7 @@ import pytest
 
 from sweeps import resume, run
 from sweeps.analysis.arms import arms_of
-from sweeps.record.state import CONFIRM, SEARCH
+from sweeps.record.trials import CONFIRM, SEARCH
 from tests.runs import children
 
 pytestmark = pytest.mark.usefixtures("curves", "ray_session")

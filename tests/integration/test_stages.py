@@ -12,7 +12,7 @@ from sweeps import resume, run
 from sweeps.engine import stages, stopping
 from sweeps.record.correctness import unpacked
 from sweeps.record.folder import latest_sweep
-from sweeps.record.state import CONFIRM, ENDED, SEARCH
+from sweeps.record.trials import CONFIRM, ENDED, SEARCH
 from sweeps.worker.serialization import from_bytes
 from tests.curves import Curves
 from tests.interrupted import ARMS, Interrupter, killed

@@ -7,7 +7,7 @@ import pytest
 
 from sweeps.analysis.advice import detectable_note, gradients_note, notes, search_remarks, too_few_seeds_note
 from sweeps.analysis.stats import detectable
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, third

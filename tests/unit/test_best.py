@@ -10,7 +10,7 @@ from sweeps.analysis.arms import arms_of
 from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.significance import told_apart
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.report.summary import summary_lines
 from tests.made_sweeps import (
     MODES,

@@ -14,7 +14,7 @@ from sweeps.analysis.arms import Arm
 from sweeps.analysis.bootstrap import _variance, beyond_test_set, correctness
 from sweeps.analysis.stats import paired_difference
 from sweeps.record.correctness import packed, unpacked
-from sweeps.record.state import TrialRecord
+from sweeps.record.trials import TrialRecord
 
 LEVEL = 0.05
 shapes = st.tuples(st.integers(2, 9), st.integers(2, 40))

@@ -10,7 +10,8 @@ from sweeps.analysis.advice import too_few_seeds_note
 from sweeps.analysis.arms import arms_of, is_judgeable
 from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.verdicts import Verdict
-from sweeps.record.state import CONFIRM, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM
 from sweeps.spec.load import load_spec
 from tests.made_sweeps import (
     NOISY,

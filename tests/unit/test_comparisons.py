@@ -11,7 +11,7 @@ from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.drops import best_and_last
 from sweeps.analysis.stats import paired_difference
 from sweeps.analysis.verdicts import Verdict
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from tests.made_sweeps import MadeSweep, comparison, curve, grid
 
 SUPPORTED, REFUTED, REVERSED, UNDECIDED = Verdict

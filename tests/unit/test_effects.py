@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sweeps.analysis.arms import arms_of
 from sweeps.analysis.effects import difference_from, effects_of, find_reference
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.figures import effect_figures
 from sweeps.report.labels import typical

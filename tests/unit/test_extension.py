@@ -7,7 +7,8 @@ import pytest
 from sweeps.analysis.claims import judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.errors import SweepError
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.search.configuration import OBJECTIVE, split_config
 from sweeps.search.history import known_trials, listed_trials
 from sweeps.search.searcher import build_searcher

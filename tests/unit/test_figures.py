@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.analysis.arms import arms_of
 from sweeps.analysis.stats import reached_by, summarise
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.report.figures import figures
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec

@@ -10,7 +10,8 @@ import pytest
 from sweeps.console.jsonl import JsonLog
 from sweeps.record.folder import create_sweep
 from sweeps.record.journal import Follower, Journal, _event
-from sweeps.record.state import STATUSES, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import STATUSES
 from sweeps.spec.load import load_spec
 from tests.strict import strict_json
 

@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.analysis.levels import difference_of, summary_of
 from sweeps.analysis.stats import paired_difference, summarise
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.overview import overview_table

@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.analysis.best import best_of
 from sweeps.engine.networks import Networks, drop_all_but, to_export
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint
 
 LOST = {"train_loss": 1.0, "val_loss": 1.0, "val_accuracy": float("nan")}

@@ -10,7 +10,8 @@ from sweeps import load_spec
 from sweeps.analysis.advice import search_remarks
 from sweeps.analysis.arms import arms_of
 from sweeps.analysis.claims import judge_claims
-from sweeps.record.state import CONFIRM, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM
 from sweeps.search.optuna import starting_points
 from sweeps.spec.space import applicable, listed_point, tuned_by
 from sweeps.spec.starting import n_starting_points

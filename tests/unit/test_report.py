@@ -12,7 +12,7 @@ from sweeps.analysis.importance import importances
 from sweeps.analysis.stats import summarise
 from sweeps.errors import SweepError
 from sweeps.record.folder import latest_sweep
-from sweeps.record.state import CONFIRM
+from sweeps.record.trials import CONFIRM
 from sweeps.report.labels import interval
 from sweeps.report.overview import overview_table, verdicts_table, write_overview
 from sweeps.report.page import write_report

@@ -7,7 +7,8 @@ import pytest
 from sweeps.analysis.claims import closing_event, judge_claims, undecided_points
 from sweeps.analysis.stats import detectable
 from sweeps.analysis.verdicts import Verdict
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.search.configuration import TRIAL
 from sweeps.search.history import listed_trials
 from sweeps.spec.claim import Claim

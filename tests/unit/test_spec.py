@@ -21,7 +21,8 @@ from sweeps.engine import stages
 from sweeps.engine.stopping import Stop
 from sweeps.errors import one_of
 from sweeps.record.folder import create_sweep
-from sweeps.record.state import CONFIRM, SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.report.labels import position
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.arms import arms_of, points_of, title_of
-from sweeps.record.state import SEARCH, SweepState
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH
 from sweeps.report.arm_tables import FLATNESS
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures.arms import convergence, differences, learning_curves, scores

@@ -8,7 +8,8 @@ import numpy as np
 
 from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.levels import interval_name, summary_of
-from sweeps.record.state import SEARCH, SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import SEARCH, TrialRecord
 from sweeps.report.charts import Chart, Panels, Series
 from sweeps.report.labels import label_of, number
 from sweeps.report.scale import beyond, fence

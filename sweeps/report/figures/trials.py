@@ -9,7 +9,8 @@ from typing import Any
 
 from sweeps.analysis.arms import in_stratum
 from sweeps.analysis.importance import FEWEST_TRIALS, importances
-from sweeps.record.state import ENDED, SEARCH, SweepState, TrialRecord
+from sweeps.record.state import SweepState
+from sweeps.record.trials import ENDED, SEARCH, TrialRecord
 from sweeps.report.charts import Chart, Series
 from sweeps.report.labels import label_of, stopped_by
 from sweeps.report.styles import Style

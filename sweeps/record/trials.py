@@ -1,0 +1,58 @@
+"""The trials of a sweep: their stages, their statuses, and a record of each."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SEARCH, CONFIRM = "search", "confirm"
+ENDED = ("finished", "stopped", "diverged", "failed")
+STATUSES = (*ENDED, "interrupted", "running")
+
+
+@dataclass
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        number: Its place in the order of starting, from 1.
+        arm: Its noise mode, or the compared hyperparameter's value.
+        hyperparameters: All of them, including fixed ones and defaults.
+        started: Time in ms since 1970, as is ``ended``.
+        stage: ``search`` (also of a grid) or ``confirm``.
+        status: ``running``; ``finished`` all epochs; ``stopped`` early; ``diverged``: a loss was not
+            finite; ``failed``: an error or a lost worker; ``interrupted``: the sweep ended before the trial.
+        reason: Why it failed or was interrupted.
+        epochs: Metrics by epoch, from 1.
+        remarks: Problems that did not affect its results.
+        correct: Which test examples its network has right, as ``sweeps.record.correctness`` packs them. None
+            if it read no test split, is not a classifier, or was recorded by an earlier version.
+    """
+
+    id: str
+    number: int
+    arm: str
+    seed: int
+    hyperparameters: dict[str, Any]
+    started: int
+    stage: str = SEARCH
+    ended: int | None = None
+    status: str = "running"
+    reason: str = ""
+    epochs: dict[int, dict[str, float]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    correct: dict[str, Any] | None = None
+
+    @property
+    def last(self) -> dict[str, float]:
+        """Metrics of the last epoch; empty before the first."""
+        return self.epochs[max(self.epochs)] if self.epochs else {}
+
+
+def trial_name(number: int, arm: str, seed: int | None = None) -> str:
+    """Name a trial for users, such as ``0031-layer`` or ``0031-layer-seed3``."""
+    name = f"{number:04d}-{arm}"
+    return name if seed is None else f"{name}-seed{seed}"
+
+
+def charged_epochs(epochs: int) -> int:
+    """Charge a trial to a budget in epochs: at least one, or failing trials would be started forever."""
+    return max(1, epochs)
