@@ -23,7 +23,7 @@ from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_
 from sweeps.record.journal import Event
 from sweeps.record.state import SweepState
 from sweeps.record.storage import open_storage
-from sweeps.spec.changes import Change, changes, new_claims
+from sweeps.spec.changes import Change, changes, missing_claims, new_claims
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
 from sweeps.tracking.bookmark import Bookmark
@@ -156,11 +156,11 @@ def resume(
     if isinstance(sweep, Spec):
         spec = _located(sweep)
         _check_harmless(folder, changes(before, spec))
-        post_hoc = new_claims(before, spec)
-        if post_hoc != folder.state().post_hoc:
-            events = [
-                {"event": "claims", "claims": [claim.model_dump(exclude_none=True) for claim in post_hoc]}
-            ]
+        known = [*before.claims, *folder.state().post_hoc]
+        if added := new_claims(known, spec):
+            events = [{"event": "claims", "claims": [claim.model_dump(exclude_none=True) for claim in added]}]
+        for claim in missing_claims(known, spec):
+            teller(spec, log)(f"note: the claim {claim.name!r} stays, as the sweep has made it")
         spec = spec.model_copy(update={"claims": before.claims})
     return _resume(folder, spec, events, tracking_uri, log)
 
@@ -192,6 +192,8 @@ def extend(
     """
     folder = latest_sweep(open_storage(storage), study)
     check_known(folder, folder.spec())
+    if folder.is_running():
+        raise SweepError(f"{folder.path}: this sweep is running already")
     extended = extension(folder.state(), looks, trials_per_arm)
     say = teller(extended.spec, log)
     for sentence in extended.cost:

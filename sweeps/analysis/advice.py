@@ -84,7 +84,7 @@ def detectable_note(spec: Spec) -> str:
     if not spec.claims or too_few_seeds_note(spec):
         return ""
     found = [
-        f"{detectable(look.seeds, look.error / len(spec.claims)):.2g} at {look.seeds}"
+        f"{detectable(look.n_tested, look.error / len(spec.claims)):.2g} at {look.seeds}"
         for look in share_out(spec.n_seeds)
     ]
     rule = f"smallest differences detected with power 0.8, by seeds, for {_claims(len(spec.claims))}"

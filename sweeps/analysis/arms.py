@@ -219,7 +219,9 @@ def on_shared_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> 
 
 def is_judgeable(state: SweepState) -> bool:
     """Whether several seeds train one configuration: in a confirm stage that has begun, or in a grid."""
-    return bool(state.of_stage(CONFIRM)) or (state.spec.is_grid and has_several_seeds(state.spec))
+    if state.spec.confirms:
+        return bool(state.selected and state.of_stage(CONFIRM))
+    return has_several_seeds(state.spec)
 
 
 def has_several_seeds(spec: Spec) -> bool:

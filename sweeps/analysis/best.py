@@ -35,8 +35,15 @@ class Best:
     @property
     def winner(self) -> str:
         """The arm, or the sentence that says that it has not won."""
-        has_won = self.arm in self.standing.better or not self.standing.text
-        return self.arm if has_won else self.standing.text
+        standing = self.standing
+        is_better = self.arm in standing.better and self.arm not in standing.beaten
+        return self.arm if is_better or not standing.text else self.remark
+
+    @property
+    def remark(self) -> str:
+        """What is shown of the arms, and of this one."""
+        better = self.standing.beaten.get(self.arm)
+        return self.standing.text + (f"; {better} is better than {self.arm}" if better else "")
 
 
 def best_of(state: SweepState, arm: str | None = None) -> Best | None:
@@ -54,8 +61,8 @@ def best_of(state: SweepState, arm: str | None = None) -> Best | None:
     """
     if not has_several_seeds(state.spec):
         return _of_one_trial(state, arm, Standing())
-    points = [arms_of(state, where) for where in all_points_of(state.spec)]
-    candidates = [each for arms in points for each in arms if arm in (None, each.name)]
+    points = all_points_of(state.spec)
+    candidates = [each for where in points for each in arms_of(state, where) if arm in (None, each.name)]
     best = best_arm(state.spec, candidates) if candidates else None
     standing, metric = standing_of(state, points), state.spec.objective.metric
     if best is None or not (scores := best.final(metric)):

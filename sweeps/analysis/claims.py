@@ -57,4 +57,4 @@ def closing_event(state: SweepState) -> Event | None:
         return None
     look = state.taken[-1]
     points = undecided_points(state)
-    return {"event": "look", "seeds": look.seeds, "share": look.share, "points": points}
+    return {"event": "look", **look._asdict(), "points": points}

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.analysis.advice import check_first_look
-from sweeps.analysis.claims import closing_event, judge_claims, undecided_points
+from sweeps.analysis.claims import closing_event, undecided_points
+from sweeps.analysis.comparisons import n_tests
 from sweeps.analysis.descriptions import counted
-from sweeps.analysis.verdicts import Verdict
 from sweeps.errors import SpecError, SweepError
 from sweeps.record.journal import Event
 from sweeps.record.state import SweepState
 from sweeps.spec.load import load_spec
-from sweeps.spec.looks import share_out
+from sweeps.spec.looks import can_decide, share_out
 from sweeps.spec.model import Spec
-from sweeps.spec.space import budget_of
+from sweeps.spec.space import budget_of, with_points_at
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Extension:
 def extension(state: SweepState, looks: Sequence[int] | None, trials_per_arm: int | None) -> Extension:
     """Plan the extension of a sweep.
 
-    Looks that have been taken keep their share of alpha, and those that follow have what is left. So
-    undeclared looks may only take the place of declared ones that have not been taken.
+    Looks that have been taken keep their share of alpha, and those that follow have what is left. As whoever
+    extends a sweep may know its results, these looks test the seeds that follow those with results.
 
     Args:
         state: The sweep.
@@ -65,12 +65,15 @@ def extension(state: SweepState, looks: Sequence[int] | None, trials_per_arm: in
         raise SweepError("nothing to extend: give --looks or --trials-per-arm")
     spec = _checked(state, content)
     if trials_per_arm is not None:
-        cost += _cost_of_search(state.spec, spec)
-    closing = closing_event(state)
-    event = {"event": "extend", "search": trials_per_arm is not None, "changes": changes}
-    return Extension(
-        spec, [*([closing] if closing else []), {**event, "looks_taken": len(state.taken)}], cost
-    )
+        cost += _cost_of_search(state, spec)
+    event = {
+        "event": "extend",
+        "search": trials_per_arm is not None,
+        "changes": changes,
+        "looks_taken": len(state.taken),
+        "known": state.n_known,
+    }
+    return Extension(spec, [*filter(None, [closing_event(state)]), event], cost)
 
 
 def _checked(state: SweepState, content: dict[str, Any]) -> Spec:
@@ -85,26 +88,31 @@ def _checked(state: SweepState, content: dict[str, Any]) -> Spec:
 
 
 def _check_looks(state: SweepState, looks: Sequence[int]) -> None:
-    taken = [look.seeds for look in state.taken]
+    taken, to_come = [look.seeds for look in state.taken], list(looks[len(state.taken) :])
     problem = ""
     if state.looked_stage is None or not state.spec.claims:
         problem = "it has no claims to look at"
-    elif all(claim.judgement.verdict is not Verdict.UNDECIDED for claim in _declared(state)):
-        problem = "all of its claims are decided"
     elif len(taken) == len(state.looks):
+        seed = state.spec.replicates[-1] + 1
         problem = (
             f"its last declared look, at {taken[-1]} seeds, has been taken, and all of alpha is spent; more "
-            "seeds would be an undeclared look. Start another sweep with another seed, and declare its looks "
-            "(run with --new)"
+            "seeds would be an undeclared look. Start another sweep (run with --new) with all looks "
+            f"declared, and with seeds of its own (seed: {seed} or more)"
         )
-    elif list(looks[: len(taken)]) != taken or len(looks) == len(taken):
-        problem = f"looks that have been taken stay: begin with {', '.join(map(str, taken))}, and add others"
+    elif state.complete:
+        problem = "no claim of it can be decided by more seeds"
+    elif list(looks) == state.spec.n_seeds:
+        problem = f"{_listed(looks)} are its looks"
+    elif list(looks[: len(taken)]) != taken or not to_come:
+        problem = f"looks that have been taken stay: begin with {_listed(taken)}, and add others"
+    elif to_come[0] <= state.n_known:
+        problem = f"{state.n_known} seeds have results, or will soon: the looks to come must have more"
     if problem:
         raise SweepError(f"{state.spec.name} cannot have other looks: {problem}")
 
 
-def _declared(state: SweepState) -> list[Any]:
-    return [claim for claim in judge_claims(state) if not claim.post_hoc]
+def _listed(looks: Sequence[int]) -> str:
+    return ", ".join(map(str, looks))
 
 
 def _cost_of_looks(state: SweepState, looks: Sequence[int]) -> Iterator[str]:
@@ -112,10 +120,13 @@ def _cost_of_looks(state: SweepState, looks: Sequence[int]) -> Iterator[str]:
         points = len(undecided_points(state))
         more = points * max(0, looks[-1] - state.looks[-1].seeds)
         yield f"at most {counted(more, 'more training')}, of {counted(points, 'undecided configuration')}"
-    before = {look.seeds: look for look in state.looks}
-    for look in share_out(looks, state.taken)[len(state.taken) :]:
-        earlier = f", not {100 * (1 - before[look.seeds].error):.4g}%" if look.seeds in before else ""
-        yield f"the look at {look.seeds} seeds has intervals of {100 * (1 - look.error):.4g}%{earlier}"
+    if state.n_known:
+        yield f"the looks to come test the seeds after the first {state.n_known}, whose results may be known"
+    tests = max(n_tests(state.spec, claim) for claim in state.spec.claims) * len(state.spec.claims)
+    for look in share_out(looks, state.taken, state.n_known)[len(state.taken) :]:
+        nothing = "" if can_decide(look, tests) else ", and may decide nothing, as it tests too few seeds"
+        level = f"has intervals of {100 * (1 - look.error):.4g}%"
+        yield f"the look at {look.seeds} seeds tests {look.n_tested}, {level}{nothing}"
 
 
 def _trials_per_arm(state: SweepState, trials: int) -> int:
@@ -129,7 +140,12 @@ def _trials_per_arm(state: SweepState, trials: int) -> int:
     return stage.trials_per_arm
 
 
-def _cost_of_search(before: Spec, after: Spec) -> Iterator[str]:
+def _cost_of_search(state: SweepState, after: Spec) -> Iterator[str]:
+    before = state.spec
     more = sum(budget_of(after, tuned) - budget_of(before, tuned) for tuned in before.tuned)
     yield f"{counted(more, 'more trial')} of the search"
-    yield "the confirm stage follows from what it then chooses; trials of the same configurations are kept"
+    first, points = after.n_seeds[0], len(with_points_at(before, before.tuned))
+    yield (
+        f"at most {counted(first * points, 'training')} for the first look at what it then chooses; those of "
+        "the same configurations are kept"
+    )

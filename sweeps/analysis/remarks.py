@@ -84,7 +84,7 @@ def why_undecided(
 
 
 def _why_missing(state: SweepState, claim: Claim, at: Measured, name: str) -> str:
-    if state.spec.confirms and not _is_selected(state, at, name):
+    if state.selected is not None and not _is_selected(state, at, name):
         return "not confirmed, as no trial of the search had a score"
     trials = at.arms[name].trials if name in at.arms else []
     ended = [trial for trial in trials if trial.status in ("finished", "diverged")]

@@ -1,24 +1,33 @@
 """Which arms are shown to be better than the reference, by the tests of all points and by the claims."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sweeps.analysis.arms import Arm, reference_of
+from sweeps.analysis.arms import reference_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.significance import told_apart
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import SweepState
+from sweeps.spec.claim import Claim
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The arms that are shown to be better than the reference, and that as a part of a sentence."""
+    """What is shown of the arms, as a part of a sentence.
+
+    Attributes:
+        better: The arms that are shown to be better than the reference.
+        beaten: The arms that a supported claim says are worse than another, with that one.
+        text: The sentence; empty if there is nothing to compare.
+    """
 
     better: Sequence[str] = ()
+    beaten: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
 
 
-def standing_of(state: SweepState, points: Sequence[Sequence[Arm]]) -> Standing:
+def standing_of(state: SweepState, points: Sequence[Mapping[str, Any]]) -> Standing:
     """Say which arms are shown to be better than the reference, on the verdict metric.
 
     Of an arm that claims say is better, made in advance, the claims decide: one of them must be supported.
@@ -27,22 +36,23 @@ def standing_of(state: SweepState, points: Sequence[Sequence[Arm]]) -> Standing:
 
     Args:
         state: The sweep.
-        points: The arms at each point where they are compared.
+        points: The points at which arms are compared.
     """
     if len(state.spec.arms) < 2:
         return Standing()
     reference, claims = reference_of(state.spec), _claims_of_order(state)
-    found = told_apart(state.spec, points, reference)
+    supported = [each.claim for each in claims if each.judgement.verdict is Verdict.SUPPORTED]
+    reversed_ = [each.claim for each in claims if each.judgement.verdict is Verdict.REVERSED]
+    beaten = {arm: better for claim in supported for arm in _worse(claim) for better in _better(claim)}
+    found = told_apart(state, points)
     better = {name for apart in found for name, is_better in apart.items() if is_better}
-    better -= _said_better(reference, claims)
-    better |= _said_better(reference, [claim for claim in claims if _is(claim, Verdict.SUPPORTED)])
-    names = [name for name in map(str, state.spec.arms) if name in better]
-    if names:
-        return Standing(names, f"shown to be better than {reference}: {', '.join(names)}")
-    decided = [claim for claim in claims if _is(claim, Verdict.SUPPORTED, Verdict.REVERSED)]
-    if any(found) or any(reference in map(str, claim.claim.arms) for claim in decided):
-        return Standing([], f"no arm is shown to be better than {reference}")
-    return Standing([], f"no arm can be told from {reference}")
+    better -= _said_better(reference, [each.claim for each in claims])
+    better |= _said_better(reference, supported)
+    if names := [name for name in map(str, state.spec.arms) if name in better]:
+        return Standing(names, beaten, f"shown to be better than {reference}: {', '.join(names)}")
+    if any(found) or any(reference in map(str, claim.arms) for claim in [*supported, *reversed_]):
+        return Standing([], beaten, f"no arm is shown to be better than {reference}")
+    return Standing([], beaten, f"no arm can be told from {reference}")
 
 
 def _claims_of_order(state: SweepState) -> list[JudgedClaim]:
@@ -56,11 +66,14 @@ def _claims_of_order(state: SweepState) -> list[JudgedClaim]:
     ]
 
 
-def _is(judged: JudgedClaim, *verdicts: Verdict) -> bool:
-    return judged.judgement.verdict in verdicts
-
-
-def _said_better(reference: str, claims: Sequence[JudgedClaim]) -> set[str]:
+def _said_better(reference: str, claims: Sequence[Claim]) -> set[str]:
     """Return the arms of which claims say that they are better than the reference."""
-    of_reference = [each.claim for each in claims if reference in map(str, each.claim.worse or [])]
-    return {str(arm) for claim in of_reference for arm in claim.better or []}
+    return {arm for claim in claims if reference in _worse(claim) for arm in _better(claim)}
+
+
+def _better(claim: Claim) -> list[str]:
+    return list(map(str, claim.better or []))
+
+
+def _worse(claim: Claim) -> list[str]:
+    return list(map(str, claim.worse or []))

@@ -1,7 +1,7 @@
 """Claims with the results that they are judged by, and with their verdicts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,11 +27,12 @@ class JudgedClaim:
         post_hoc: Whether the claim was made after the sweep had begun. It is corrected for such claims alone.
         comparisons: What each difference compares, such as ``layer over none, sigma 0.03``. It is positive
             where the first is better.
-        differences: Over the seeds of the look that decided, or of the last one; over all seeds before the
-            first. Their intervals have the error of that look.
+        differences: Over the seeds of the look that decided, or of the last one that tested the claim; over
+            all seeds before the first. Their intervals have the error of that look.
         beyond: The ends of the interval of each mean difference for other test examples too, at the same
             error; None where it is not known which examples the networks had right.
         looks: All declared looks, to which the judgement's ``look`` is an index.
+        next_look: The look that an undecided claim waits for; None if it is decided, or if none follows.
         unit: Of the differences: epochs, or a metric.
         spent: The number of trials of the compared configurations that have ended.
         spared: The number of their trials that are not needed, as the claim is decided; 0 for an undecided
@@ -47,6 +48,7 @@ class JudgedClaim:
     beyond: Sequence[tuple[float, float] | None]
     judgement: Judgement
     looks: Sequence[Look]
+    next_look: Look | None
     unit: str
     spent: int
     spared: int
@@ -54,24 +56,17 @@ class JudgedClaim:
 
     @property
     def look(self) -> Look | None:
-        """The look that decided, or else the last that was taken; None before the first."""
+        """The look that decided, or else the last that tested the claim; None before the first."""
         return None if self.judgement.look is None else self.looks[self.judgement.look]
 
-    @property
-    def next_look(self) -> Look | None:
-        """The look that an undecided claim waits for; None if it is decided, or if there is none."""
-        if self.judgement.verdict is not Verdict.UNDECIDED:
-            return None
-        later = self.looks[0 if self.judgement.look is None else self.judgement.look + 1 :]
-        return later[0] if later else None
-
     def detectable(self, look: Look) -> float:
-        """Return the smallest advantage that a look detects in every pair, if they vary as they do now.
+        """Return the smallest advantage that a look detects in one comparison, if these vary as they do now.
 
-        It is in the unit of the differences, with power 0.8 and corrected for the number of claims.
+        It is in the unit of the differences, with power 0.8 and corrected for the number of claims; the
+        comparison that varies most counts.
         """
         std = max(difference.std for difference in self.differences)
-        return detectable(look.seeds, look.error / self.claims) * std
+        return detectable(look.n_tested, look.error / self.claims) * std
 
 
 class TestedClaim:
@@ -84,7 +79,7 @@ class TestedClaim:
     def __init__(self, state: SweepState, claim: Claim) -> None:
         self._state, self._claim, self._looks = state, claim, state.taken
         self._now = Comparisons(state, claim)
-        self._at = [Comparisons(state.until(look), claim) for look in self._looks]
+        self._at = [Comparisons(state.at_look(look), claim) for look in self._looks]
         evidence = [_weigh(claim, comparisons) for comparisons in self._at]
         self.case = Case(evidence, list(self._shares()), self._doubt)
 
@@ -92,7 +87,7 @@ class TestedClaim:
         """Yield the share of alpha that each look spends on each test."""
         ends = [0, *(look.seeds for look in self._looks)]
         for look, comparisons, first in zip(self._looks, self._at, ends, strict=False):
-            new = self._state.spec.replicates[first : look.seeds]
+            new = self._state.spec.replicates[max(first, look.known) : look.seeds]
             shares = [look.share if each.has_one_of(new) else 0.0 for each in comparisons.all]
             yield np.repeat(shares, 2 if self._claim.equal else 1)
 
@@ -137,12 +132,13 @@ class TestedClaim:
 
     def judged(self, judgement: Judgement, claims: int, *, post_hoc: bool) -> JudgedClaim:
         """Add to a judgement, of so many claims together, what the claim was judged by."""
-        claim, look = self._claim, judgement.look
+        claim, state, decided = self._claim, self._state, judgement.verdict is not Verdict.UNDECIDED
+        look = self._last_tested(judgement.look)
+        if not decided:
+            judgement = replace(judgement, look=look)
         comparisons = self._now if look is None else self._at[look]
-        own, trials = self.identities, self._state.by_point_and_seed.items()
-        spent = sum(name in own and trial.status in ENDED for (name, _), trial in trials)
-        decided = judgement.verdict is not Verdict.UNDECIDED
-        most = len(own) * self._state.looks[-1].seeds
+        spent, planned = self._trainings()
+        later = () if decided or post_hoc or state.complete else state.looks[len(self._looks) :]
         return JudgedClaim(
             claim=claim,
             claims=claims,
@@ -151,12 +147,25 @@ class TestedClaim:
             differences=self._differences(look),
             beyond=self._beyond(look),
             judgement=judgement,
-            looks=self._state.looks,
+            looks=state.looks,
+            next_look=next(iter(later), None),
             unit=claim.measured if claim.reach is None else "epochs",
             spent=spent,
-            spared=most - spent if decided else 0,
-            remark="" if decided else why_undecided(self._state, claim, comparisons.measured, judgement),
+            spared=planned - spent if decided else 0,
+            remark="" if decided else why_undecided(state, claim, comparisons.measured, judgement),
         )
+
+    def _last_tested(self, look: int | None) -> int | None:
+        """Return the last look, up to this one, that had new seeds for the claim."""
+        looks = range(look, -1, -1) if look is not None else ()
+        return next((each for each in looks if self.case.shares[each].any()), None)
+
+    def _trainings(self) -> tuple[int, int]:
+        """Count the trials of the compared configurations that have ended, and those that all looks take."""
+        own, seeds = self.identities, self._state.spec.replicates
+        trials = self._state.by_point_and_seed.items()
+        ended = [seed for (name, seed), trial in trials if name in own and trial.status in ENDED]
+        return sum(seed in seeds for seed in ended), len(own) * len(seeds)
 
 
 def _weigh(claim: Claim, comparisons: Comparisons) -> Evidence:

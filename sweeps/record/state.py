@@ -51,6 +51,8 @@ class SweepState:
         # The looks that the driver has closed, and the configurations that it let go on after each.
         self._closed: list[Look] = []
         self._going_on: list[list[dict[str, Any]]] = []
+        # The number of seeds that had results when the looks to come were declared.
+        self._known = 0
         self._begun: list[Round] | None = None
         self._identities: dict[str, str] = {}
         self.exporting = self.exported = ""
@@ -65,13 +67,13 @@ class SweepState:
         elif kind == "select":
             self.selected, self._begun = event["points"], None
         elif kind == "look":
-            self._closed.append(Look(event["seeds"], event["share"]))
+            self._closed.append(Look(event["seeds"], event["share"], event["known"]))
             self._going_on.append(event["points"])
             self._begun = None
         elif kind == "extend":
             self._extend(event)
         elif kind == "claims":
-            self.post_hoc = [Claim.model_validate(claim) for claim in event["claims"]]
+            self.post_hoc += [Claim.model_validate(claim) for claim in event["claims"]]
         elif kind == "export":
             self.exporting = event["best"]
         elif kind == "model":
@@ -101,10 +103,10 @@ class SweepState:
 
     def _extend(self, event: Event) -> None:
         self.extensions.append(event)
-        self._begun = None
+        self._begun, self._known = None, event["known"]
         if event["search"]:
             # A larger search chooses again, and what it chooses is looked at from the first look on.
-            self.selected, self._closed, self._going_on = None, [], []
+            self.selected, self._closed, self._going_on, self._known = None, [], [], 0
 
     def _start(self, event: Event) -> None:
         if known := self.trials.get(event["trial"]):
@@ -157,7 +159,7 @@ class SweepState:
     @property
     def looks(self) -> list[Look]:
         """All declared looks, with their shares of alpha."""
-        return share_out(self.spec.n_seeds, self._closed)
+        return share_out(self.spec.n_seeds, self._closed, self._known)
 
     @property
     def taken(self) -> list[Look]:
@@ -206,9 +208,15 @@ class SweepState:
             return False
         return len(self.rounds) == len(self.looks) or not self.rounds[-1].points
 
-    def until(self, look: Look) -> "SweepState":
-        """Return the state without the trials of later seeds, as a look sees it."""
-        seeds, view = self.spec.replicates[: look.seeds], copy.copy(self)
+    @property
+    def n_known(self) -> int:
+        """The number of seeds, from the first, of which a trial has begun: their results may be known."""
+        seeds = [seed for _, seed in self.by_point_and_seed]
+        return max(seeds) - self.spec.replicates[0] + 1 if seeds else 0
+
+    def at_look(self, look: Look) -> "SweepState":
+        """Return the state with the trials of the seeds that a look tests."""
+        seeds, view = self.spec.replicates[look.known : look.seeds], copy.copy(self)
         view.trials = {
             trial.id: trial
             for trial in self.trials.values()

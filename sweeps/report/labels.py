@@ -148,7 +148,11 @@ def when_decided(judged: JudgedClaim) -> str:
     if judged.judgement.look is None:
         return "no look yet"
     n, seeds = judged.judgement.look + 1, judged.looks[judged.judgement.look].seeds
-    return f"look {n} of {len(judged.looks)}, {seeds} seeds" if len(judged.looks) > 1 else f"{seeds} seeds"
+    if len(judged.looks) == 1:
+        return f"{seeds} seeds"
+    known = judged.looks[judged.judgement.look].known
+    which = f"seeds {known + 1} to {seeds}" if known else f"{seeds} seeds"
+    return f"look {n} of {len(judged.looks)}, {which}"
 
 
 def what_is_left(judged: JudgedClaim) -> str:
@@ -190,9 +194,10 @@ def name_of(judged: JudgedClaim) -> str:
 
 def verdict_lines(judged: JudgedClaim) -> list[str]:
     """Write the verdict on a claim, and below it the comparison that it hangs on; only that after a look."""
-    p_value = f"p {number(judged.judgement.p_value)} of {ALPHA}"
+    p_value, verdict = judged.judgement.p_value, f"{judged.judgement.verdict} ({when_decided(judged)})"
+    compared = f"p = {number(p_value)} {'<=' if p_value <= ALPHA else '>'} {ALPHA}"
     cost = f"{counted(judged.spent, 'training')}" + (f", {judged.spared} spared" if judged.spared else "")
-    line = f"claim: {name_of(judged)}: {judged.judgement.verdict} ({when_decided(judged)}), {p_value}; {cost}"
+    line = f"claim: {name_of(judged)}: {verdict}, {compared}; {cost}"
     if rest := judged.remark or what_is_left(judged):
         line += f"; {rest}"
     if judged.look is None:
@@ -207,16 +212,16 @@ def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) 
 
     If none does, the sweep is complete, and its summary has the verdicts.
     """
-    taken, looks, verdicts = state.taken, state.looks, [claim.judgement.verdict for claim in judged]
-    decided = len(verdicts) - verdicts.count(Verdict.UNDECIDED)
-    n, points = len(taken), len(state.rounds[-1].points)
-    claims = f"{decided} of {counted(len(verdicts), 'claim')} decided"
-    then = f"{going_on} of {counted(points, 'configuration')} go on to {looks[n].seeds} seeds"
-    lines = [
-        f"look {n} of {len(looks)}, {taken[-1].seeds} seeds: {claims}; {then if going_on else 'none goes on'}"
-    ]
-    found = [claim for claim in judged if claim.judgement.look == n - 1 and not claim.next_look]
-    return [*lines, *(line for claim in found if going_on for line in verdict_lines(claim))]
+    taken, looks, n = state.taken, state.looks, len(state.taken)
+    decided = [claim for claim in judged if claim.judgement.verdict is not Verdict.UNDECIDED]
+    claims = f"{len(decided)} of {counted(len(judged), 'claim')} decided"
+    then = "no configuration goes on"
+    if going_on:
+        points = counted(len(state.rounds[-1].points), "configuration")
+        then = f"{going_on} of {points} go on to {looks[n].seeds} seeds"
+    line = f"look {n} of {len(looks)}, {taken[-1].seeds} seeds: {claims}; {then}"
+    found = [claim for claim in decided if claim.judgement.look == n - 1 and going_on]
+    return [line, *(line for claim in found for line in verdict_lines(claim))]
 
 
 def extension_line(event: Mapping[str, Any]) -> str:
@@ -224,7 +229,7 @@ def extension_line(event: Mapping[str, Any]) -> str:
     time = datetime.fromtimestamp(event["time"] / 1000, UTC)
     changes = "; ".join(f"{key}: {before} to {after}" for key, before, after in event["changes"])
     after = f"after {counted(event['looks_taken'], 'look')}"
-    level = f"; the level of {ALPHA} holds for the looks since then" if event["search"] else ""
+    level = f"; the level of {ALPHA} is that of the looks since then alone" if event["search"] else ""
     return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}{level}"
 
 
@@ -233,4 +238,4 @@ def best_line(spec: Spec, best: Best) -> str:
     metric, n = spec.objective.metric, len(best.trials)
     score = f"mean {metric} {best.mean:.4f} over {n} seeds" if n > 1 else f"{metric} {best.mean:.4f}"
     line = f"best: {f'{best.arm} {shown_values(spec, best.point)}'.rstrip()}, {score}"
-    return f"{line}; {best.standing.text}" if best.standing.text else line
+    return f"{line}; {best.remark}" if best.remark else line

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.arms import Arm, arms_of, is_judgeable, points_of, reference_of
+from sweeps.analysis.arms import arms_of, is_judgeable, points_of
 from sweeps.analysis.claims import judge_studies
 from sweeps.analysis.levels import summary_of
 from sweeps.analysis.significance import told_apart
@@ -58,7 +58,7 @@ def overview_table(states: Sequence[SweepState]) -> Table:
     heads_and_cells: list[tuple[list[str], dict[str, str]]] = []
     for state in states:
         for suffix, where in points_of(state.spec):
-            if cells := _cells(state.spec, arms_of(state, where)):
+            if cells := _cells(state, where):
                 heads_and_cells.append((_head(state, suffix, where), cells))
     arms = list(dict.fromkeys(arm for _, cells in heads_and_cells for arm in cells))
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in heads_and_cells]
@@ -97,10 +97,10 @@ def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
     return str(getattr(hyperparameters, name, ""))
 
 
-def _cells(spec: Spec, arms: Sequence[Arm]) -> dict[str, str]:
-    metric, (apart,) = spec.verdict_metric, told_apart(spec, [arms], reference_of(spec))
+def _cells(state: SweepState, where: Mapping[str, Any]) -> dict[str, str]:
+    spec, metric, (apart,) = state.spec, state.spec.verdict_metric, told_apart(state, [where])
     cells = {}
-    for arm in arms:
+    for arm in arms_of(state, where):
         text = interval(summary_of(spec, metric, arm.final(metric).values()))
         if arm.diverged:
             text += f", {arm.diverged} diverged"

@@ -63,7 +63,7 @@ def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
 def _claim_cell(judged: JudgedClaim) -> str:
     """Return the name of a claim, and below it its unit, what was published, and what is left to decide."""
     published = " ".join(judged.claim.published.split())
-    by = f"; matters from {judged.claim.by:.3g} on" if judged.claim.by else ""
+    by = f"; less than {judged.claim.by:.3g} does not matter" if judged.claim.by else ""
     lines = [
         name_of(judged),
         f"{judged.unit}{by}",
@@ -85,7 +85,7 @@ def looks_table(state: SweepState, judged: Sequence[JudgedClaim]) -> Table:
         ]
         trials = len(state.rounds[index]) if index < len(state.rounds) else 0
         cells = [str(trials), str(len(decided))] if index < taken else ["", ""]
-        detects = number(detectable(look.seeds, look.error / max(1, len(declared))))
+        detects = number(detectable(look.n_tested, look.error / max(1, len(declared))))
         rows.append([str(index + 1), str(look.seeds), f"{100 * (1 - look.error):.4g}%", detects, *cells])
     columns = ["look", "seeds", "level of intervals", "detects a difference of, in standard deviations"]
     return Table("The looks", [*columns, "trainings", "claims decided"], rows, words=0)

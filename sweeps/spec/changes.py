@@ -1,6 +1,6 @@
 """Changes between the YAML of a sweep and the one it was started with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sweeps.errors import Location, dotted, shown
@@ -61,6 +61,18 @@ def _flat(value: Any, location: Location) -> Iterator[tuple[str, Any]]:
         yield dotted(location), value
 
 
-def new_claims(before: Spec, after: Spec) -> list[Claim]:
-    """List the claims of a spec that another one does not make, such as one whose ``by`` has been changed."""
-    return [claim for claim in after.claims if claim not in before.claims]
+def new_claims(known: Sequence[Claim], after: Spec) -> list[Claim]:
+    """List the claims of a spec that say something else than those known, such as one with another ``by``."""
+    said = [_said(claim) for claim in known]
+    return [claim for claim in after.claims if _said(claim) not in said]
+
+
+def missing_claims(known: Sequence[Claim], after: Spec) -> list[Claim]:
+    """List the claims that a spec no longer makes."""
+    said = [_said(claim) for claim in after.claims]
+    return [claim for claim in known if _said(claim) not in said]
+
+
+def _said(claim: Claim) -> dict[str, Any]:
+    """Return what a claim says, without its words."""
+    return claim.model_dump(exclude={"name", "published"})

@@ -10,30 +10,42 @@ ALPHA = 0.05
 
 
 class Look(NamedTuple):
-    """A look at the results after so many seeds, with its share of alpha: those of all looks sum to 1."""
+    """A look at the results after so many seeds, with its share of alpha: those of all looks sum to 1.
+
+    ``known`` is the number of seeds whose results were known when the look was declared: 0, but for looks
+    that a sweep was extended by. The look is of the seeds that follow.
+    """
 
     seeds: int
     share: float
+    known: int = 0
 
     @property
     def error(self) -> float:
         """The chance of an error that this look may spend, alpha times its share."""
         return ALPHA * self.share
 
+    @property
+    def n_tested(self) -> int:
+        """The number of seeds that the look tests."""
+        return self.seeds - self.known
 
-def share_out(seeds: Sequence[int], taken: Sequence[Look] = ()) -> list[Look]:
-    """Share alpha among looks in proportion to the square root of their seeds.
+
+def share_out(seeds: Sequence[int], taken: Sequence[Look] = (), known: int = 0) -> list[Look]:
+    """Share alpha among looks in proportion to the square root of the seeds that they test.
 
     As the shares sum to 1, the chance that any look's p-value is at most its part of alpha is at most alpha
-    (Bonferroni), whatever the results of one look say about the next.
+    (Bonferroni). This holds for shares and seeds that are fixed in advance. Those of later looks may depend
+    on earlier results only if the looks test other seeds than those with these results.
 
     Args:
         seeds: The number of seeds at each look, ascending.
         taken: Looks that have been taken. They keep their shares, and the others have what is left.
+        known: The number of seeds whose results were known when the others were declared.
     """
     waiting = [n for n in seeds if not taken or n > taken[-1].seeds]
-    left, total = 1 - sum(look.share for look in taken), sum(map(math.sqrt, waiting))
-    return [*taken, *(Look(n, left * math.sqrt(n) / total) for n in waiting)]
+    left, total = 1 - sum(look.share for look in taken), sum(math.sqrt(n - known) for n in waiting)
+    return [*taken, *(Look(n, left * math.sqrt(n - known) / total, known) for n in waiting)]
 
 
 def can_decide(look: Look, tests: int) -> bool:
@@ -41,7 +53,7 @@ def can_decide(look: Look, tests: int) -> bool:
 
     The smallest two-sided p-value of n pairs is 2 / 2^n (``signed_rank``).
     """
-    return 2.0 ** (1 - look.seeds) * tests <= look.error
+    return 2.0 ** (1 - look.n_tested) * tests <= look.error
 
 
 def fewest_seeds(tests: int, later: Sequence[int] = ()) -> int:
