@@ -125,10 +125,10 @@ def test_the_tests_are_those_of_scipy_corrected_by_holm():
         if p_values[name] * (len(arms) - index) > 0.05:
             break
         expected[name] = bool(np.mean(arms[name]) > np.mean(none))
-    assert told_apart(state.spec, [arms_of(state)], "none") == [expected]
+    assert told_apart(state, [{}]) == [expected]
     assert set(expected.values()) == {True, False}
     # Two points have twice as many tests.
-    assert told_apart(state.spec, [arms_of(state)] * 2, "none") == [{}, {}]
+    assert told_apart(state, [{}, {}]) == [{}, {}]
 
 
 def test_an_arm_that_is_ahead_with_every_seed_is_better():
@@ -160,7 +160,8 @@ def test_an_undecided_claim_is_not_contradicted():
 def test_a_claim_about_something_else_does_not_count(other):
     claims = [ahead(number, **{"metric": "val_accuracy", **other}) for number in range(4)]
     claims = [{key: value for key, value in claim.items() if value is not None} for claim in claims]
-    sweep = MadeSweep(grid(*claims, search={"sigma": {"grid": [0.01], "when": "noisy"}}, seeds=7))
+    arms, sigma = {"noise": ["none", "layer"]}, {"sigma": {"grid": [0.01], "when": "noisy"}}
+    sweep = MadeSweep(grid(*claims, compare=arms, search=sigma, seeds=7))
     for seed, score in enumerate(LEVEL):
         sweep.trial({"noise": "none"}, seed, curve(score))
         sweep.trial({"noise": "layer", "sigma": 0.01}, seed, curve(score + 0.01))
@@ -228,7 +229,15 @@ def test_a_grid_names_the_point():
     # At a sigma of 0.1, layer is worse than none.
     assert best_of(state, "none").winner == LAYER
     claim = ahead(1, metric="val_accuracy", where={"sigma": 0.1}, better="none", worse="layer")
-    assert best_of(made_grid(claim).state).standing == best.standing
+    assert best_of(made_grid(claim).state).standing.text == LAYER
+
+
+def test_an_arm_that_a_claim_puts_below_another_has_not_won():
+    scores = {"none": LEVEL, "all": above(0.02), "layer": above(0.01)}
+    tests = {"all": above(0.01), "layer": above(0.03)}
+    best = best_of(confirmed(scores, ahead(1, worse="all"), tests=tests))
+    assert (best.arm, best.standing.better) == ("all", ["all", "layer"])
+    assert best.winner == "shown to be better than none: all, layer; layer is better than all"
 
 
 def test_of_an_arm_that_claims_are_about_the_claims_decide():

@@ -52,14 +52,16 @@ def test_looks_that_were_taken_keep_their_share(made, is_closed):
     assert state.looks[0] == share_out(LOOKS)[0]
     assert math.fsum(look.share for look in state.looks) == pytest.approx(1)
     assert [look.seeds for look in state.looks] == [9, 30, 60]
-    assert state.looks[2].share / state.looks[1].share == pytest.approx(2**0.5)
+    # Their shares are as the roots of the seeds that they test, which have no results yet.
+    assert [look.n_tested for look in state.looks] == [9, 21, 51]
+    assert state.looks[2].share / state.looks[1].share == pytest.approx((51 / 21) ** 0.5)
     # What was judged stays, and the next look trains the new seeds.
     assert [claim.judgement for claim in judge_claims(state)] == [claim.judgement for claim in before]
     first = sweep.spec.replicates[0]
     assert state.rounds[1].seeds == range(first + 9, first + 30)
     assert not state.complete
     take_looks(after, TRUTH, looks=1)
-    assert judge_claims(after.state)[1].differences[0].n == 30
+    assert judge_claims(after.state)[1].differences[0].n == 21
 
 
 def test_looks_can_be_extended_again_and_never_spend_more_than_alpha():
@@ -80,17 +82,36 @@ def test_before_the_first_look_all_of_alpha_is_left():
     assert extended(sweep, [12, 30]).state.looks == share_out([12, 30])
 
 
+@pytest.mark.parametrize("only", [1, 7])
+def test_looks_to_come_test_no_seed_that_has_a_result(only):
+    sweep = after_looks(0)
+    train_round(sweep, TRUTH, only=27)
+    sweep.close_look()
+    train_round(sweep, TRUTH, only=only)
+    known = sweep.state.n_known
+    # Two configurations go on.
+    assert known == 9 + math.ceil(only / 2)
+    rule = f"{known} seeds have results, or will soon: the looks to come must have more"
+    assert rule in refusal(sweep, [9, known, 40])
+    after = extended(sweep, [9, known + 8, 40])
+    assert [look.known for look in after.state.looks] == [0, known, known]
+    take_looks(after, TRUTH, looks=1)
+    seeds = after.state.at_look(after.state.looks[1]).of_stage(CONFIRM)
+    first = sweep.spec.replicates[0]
+    assert {trial.seed for trial in seeds} == set(range(first + known, first + known + 8))
+
+
 def test_an_extension_says_what_it_costs():
     plan = extension(after_looks(1).state, [9, 14, 30], None)
-    shares = [look.share for look in share_out(LOOKS)]
-    left = 1 - shares[0]
-    later = [left * n**0.5 / (14**0.5 + 30**0.5) for n in (14, 30)]
+    left = 1 - share_out(LOOKS)[0].share
+    later = [left * n**0.5 / (5**0.5 + 21**0.5) for n in (5, 21)]
     assert plan.cost == [
         # Those of none and all, from 20 to 30 seeds.
         "at most 20 more trainings, of 2 undecided configurations",
-        f"the look at 14 seeds has intervals of {100 * (1 - 0.05 * later[0]):.4g}%, not "
-        f"{100 * (1 - 0.05 * shares[1]):.4g}%",
-        f"the look at 30 seeds has intervals of {100 * (1 - 0.05 * later[1]):.4g}%",
+        "the looks to come test the seeds after the first 9, whose results may be known",
+        f"the look at 14 seeds tests 5, has intervals of {100 * (1 - 0.05 * later[0]):.4g}%, and may decide "
+        "nothing, as it tests too few seeds",
+        f"the look at 30 seeds tests 21, has intervals of {100 * (1 - 0.05 * later[1]):.4g}%",
     ]
 
 
@@ -105,9 +126,10 @@ def test_an_extension_says_what_it_costs():
         (lambda: after_looks(2), [9, 15, 20], "looks that have been taken stay: begin with 9, 14, and add"),
         (lambda: after_looks(2), [14, 20], "looks that have been taken stay: begin with 9, 14, and add"),
         (lambda: after_looks(2), [9, 14], "looks that have been taken stay: begin with 9, 14, and add"),
-        (lambda: after_looks(1, AHEAD), [9, 14, 40], "all of its claims are decided"),
+        (lambda: after_looks(1, AHEAD), [9, 14, 40], "no claim of it can be decided by more seeds"),
         (lambda: MadeSweep(joint()), [9, 14], "it has no claims to look at"),
         (lambda: MadeSweep(comparison()), [9, 14], "it has no claims to look at"),
+        (lambda: after_looks(1), LOOKS, "9, 14, 20 are its looks"),
         (lambda: after_looks(1), [9, 40, 20], "cannot be extended: stages.confirm.looks: must ascend"),
     ],
 )
@@ -117,13 +139,13 @@ def test_looks_that_would_spend_too_much_are_refused(sweep, looks, message):
 
 def test_looks_before_the_first_are_checked_as_those_of_a_new_study():
     sweep = staged(AHEAD, OPEN)
-    assert "8 seeds at the first look cannot decide 2 claims" in refusal(sweep, [8, 14, 20])
+    assert "8 seeds at the first look cannot decide the claim" in refusal(sweep, [8, 14, 20])
     content = comparison(AHEAD, compare=ARMS, top=2)
     searching = MadeSweep(content)
     search(searching, TRUTH)
     assert "stages.confirm.top: leave it out beside looks" in refusal(searching, [9, 14])
     # One that has been taken keeps its share, with which it could decide.
-    assert "9 seeds at the first look cannot decide 2 claims" in refusal(sweep, [9, 14, 20, 40, 80])
+    assert "9 seeds at the first look cannot decide the claim" in refusal(sweep, [9, 14, 20, 40, 80])
     taken = extended(take_looks(sweep, TRUTH, looks=1), [9, 14, 20, 40, 80]).state
     assert taken.looks[0] == share_out(LOOKS)[0]
 
