@@ -116,10 +116,12 @@ def run(
             f"({known[-1].resume_command}) or start another (run with --new)"
             + _differences(changes(known[-1].spec(), _located(spec)))
         )
-    spec = _located(spec)
+    spec, say = _located(spec), teller(spec, log)
+    if note := _known_seeds_note(sweep_folders(storage, spec.name), spec):
+        say(f"note: {note}")
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
-    with _prepared(spec, uri, teller(spec, log)) as (delivery, export):
+    with _prepared(spec, uri, say) as (delivery, export):
         folder = create_sweep(storage, spec)
         drive(folder, spec, delivery, export, log)
         return _result(folder, delivery)
@@ -243,6 +245,18 @@ def _prepared(
                 say(f"the best network is not exported: {error}")
         delivery.open()
         yield delivery, export
+
+
+def _known_seeds_note(folders: Sequence[SweepFolder], spec: Spec) -> str:
+    """Return a note if an earlier sweep of the study has used seeds of this one; empty otherwise.
+
+    With the same configurations these are the same trainings, and claims would be judged by known results.
+    """
+    used = [seed for folder in folders for seed in folder.spec().replicates]
+    if len(spec.replicates) == 1 or not set(used) & set(spec.replicates):
+        return ""
+    rule = "earlier sweeps of this study have used some of these seeds, so that results may be known"
+    return f"{rule}; for seeds of its own, set seed to {max(used) + 1}"
 
 
 def _located(spec: Spec) -> Spec:

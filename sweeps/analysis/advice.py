@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, reference_of, title_of
@@ -13,7 +13,7 @@ from sweeps.analysis.stats import detectable
 from sweeps.record.state import SweepState
 from sweeps.record.trials import ENDED, SEARCH
 from sweeps.spec.claim import Claim
-from sweeps.spec.looks import fewest_seeds, n_choosing, share_out
+from sweeps.spec.looks import Look, fewest_seeds, n_choosing, share_out
 from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import Spec, mode_of
 from sweeps.spec.sections import Dimension
@@ -24,11 +24,16 @@ from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points
 _EDGE = 0.05
 
 
-def notes(spec: Spec) -> list[str]:
-    """Return what the plan of a study cannot show."""
+def notes(spec: Spec, looks: Sequence[Look] | None = None) -> list[str]:
+    """Return what the plan of a study can detect, and what it cannot show.
+
+    Args:
+        spec: The spec.
+        looks: Its looks, if they are those of a sweep that has begun.
+    """
     found = (
         too_few_seeds_note(spec),
-        detectable_note(spec),
+        detectable_note(spec, looks or share_out(spec.n_seeds)),
         *_search_notes(spec),
         _common_note(spec),
         gradients_note(spec),
@@ -79,13 +84,12 @@ def _fewest_first(spec: Spec, claim: Claim) -> int:
     return next(n for n in itertools.count(fewest) if not claim.drops or n - n_choosing(n) >= fewest)
 
 
-def detectable_note(spec: Spec) -> str:
+def detectable_note(spec: Spec, looks: Sequence[Look]) -> str:
     """Say which differences the looks can detect; empty without claims, or if no result can decide them."""
     if not spec.claims or too_few_seeds_note(spec):
         return ""
     found = [
-        f"{detectable(look.n_tested, look.error / len(spec.claims)):.2g} at {look.seeds}"
-        for look in share_out(spec.n_seeds)
+        f"{detectable(look.n_tested, look.error / len(spec.claims)):.2g} at {look.seeds}" for look in looks
     ]
     rule = f"smallest differences detected with power 0.8, by seeds, for {_claims(len(spec.claims))}"
     return f"{rule}: {', '.join(found)} (in standard deviations of the paired differences)"

@@ -1,7 +1,7 @@
 """The best configuration of a sweep."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -27,7 +27,7 @@ class Best:
 
     arm: str
     point: Mapping[str, Any]
-    trials: Sequence[TrialRecord]
+    trials: Sequence[TrialRecord] = field(repr=False)
     trial: TrialRecord
     mean: float
     standing: Standing

@@ -118,8 +118,9 @@ def _listed(looks: Sequence[int]) -> str:
 def _cost_of_looks(state: SweepState, looks: Sequence[int]) -> Iterator[str]:
     if state.rounds:
         points = len(undecided_points(state))
-        more = points * max(0, looks[-1] - state.looks[-1].seeds)
-        yield f"at most {counted(more, 'more training')}, of {counted(points, 'undecided configuration')}"
+        more = points * (looks[-1] - state.looks[-1].seeds)
+        trainings = counted(abs(more), f"{'more' if more >= 0 else 'fewer'} training")
+        yield f"at most {trainings}, of {counted(points, 'undecided configuration')}"
     if state.n_known:
         yield f"the looks to come test the seeds after the first {state.n_known}, whose results may be known"
     tests = max(n_tests(state.spec, claim) for claim in state.spec.claims) * len(state.spec.claims)

@@ -34,9 +34,9 @@ class JudgedClaim:
         looks: All declared looks, to which the judgement's ``look`` is an index.
         next_look: The look that an undecided claim waits for; None if it is decided, or if none follows.
         unit: Of the differences: epochs, or a metric.
-        spent: The number of trials of the compared configurations that have ended.
-        spared: The number of their trials that are not needed, as the claim is decided; 0 for an undecided
-            one.
+        spent: The number of trials of the compared configurations up to ``look`` that have ended.
+        spared: The number of their trials at later looks, which a decided claim does not need; 0 for an
+            undecided one.
         remark: Why a claim is undecided; otherwise empty.
     """
 
@@ -137,7 +137,7 @@ class TestedClaim:
         if not decided:
             judgement = replace(judgement, look=look)
         comparisons = self._now if look is None else self._at[look]
-        spent, planned = self._trainings()
+        spent, spared = self._trainings(judgement.look)
         later = () if decided or post_hoc or state.complete else state.looks[len(self._looks) :]
         return JudgedClaim(
             claim=claim,
@@ -151,7 +151,7 @@ class TestedClaim:
             next_look=next(iter(later), None),
             unit=claim.measured if claim.reach is None else "epochs",
             spent=spent,
-            spared=planned - spent if decided else 0,
+            spared=spared if decided else 0,
             remark="" if decided else why_undecided(state, claim, comparisons.measured, judgement),
         )
 
@@ -160,12 +160,14 @@ class TestedClaim:
         looks = range(look, -1, -1) if look is not None else ()
         return next((each for each in looks if self.case.shares[each].any()), None)
 
-    def _trainings(self) -> tuple[int, int]:
-        """Count the trials of the compared configurations that have ended, and those that all looks take."""
-        own, seeds = self.identities, self._state.spec.replicates
-        trials = self._state.by_point_and_seed.items()
-        ended = [seed for (name, seed), trial in trials if name in own and trial.status in ENDED]
-        return sum(seed in seeds for seed in ended), len(own) * len(seeds)
+    def _trainings(self, look: int | None) -> tuple[int, int]:
+        """Count the compared configurations' trials that have ended by a look, and those of later looks."""
+        own, all_seeds, trials = self.identities, self._state.spec.replicates, self._state.by_point_and_seed
+        seeds = all_seeds if look is None else all_seeds[: self._looks[look].seeds]
+        spent = sum(
+            name in own and seed in seeds and trial.status in ENDED for (name, seed), trial in trials.items()
+        )
+        return spent, len(own) * (len(all_seeds) - len(seeds))
 
 
 def _weigh(claim: Claim, comparisons: Comparisons) -> Evidence:

@@ -37,6 +37,11 @@ class JsonLog(Follower):
         """Write a message."""
         _write_line({**self._sweep, **_event("message", text=text)})
 
+    def say_in_order(self, text: str) -> None:
+        """Write a message after the events before it."""
+        self.catch_up()
+        self.say(text)
+
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:

@@ -72,7 +72,7 @@ def drive(
                     mirror.on_lost = lose_lease
                 # After the last trial, only the report and the export are left.
                 with suppress(Stopped):
-                    run_stages(folder, spec, stop, display.say)
+                    run_stages(folder, spec, stop, display.say_in_order)
                 if folder.state().complete:
                     with export.exporting(folder, stop, display.say):
                         _write_report(folder, display)
@@ -103,7 +103,7 @@ def _open(
     folder.journal.repair()
     folder.amend(spec, amendments)
     display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
-    for note in notes(spec):
+    for note in notes(spec, folder.state().looks):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)
     if mirror:

@@ -25,6 +25,7 @@ Event = dict[str, Any]
 
 _BATCH = 500
 _POLL_SECONDS = 0.5
+_CATCH_UP_SECONDS = 10.0
 
 
 class Journal:
@@ -130,6 +131,12 @@ class Follower(threading.Thread):
                 if closing and not batch:
                     return
                 self._closing.wait(_POLL_SECONDS)
+
+    def catch_up(self) -> None:
+        """Wait until everything that is in the journal now has been handled, for ten seconds at most."""
+        end, deadline = self._journal.path.stat().st_size, time.monotonic() + _CATCH_UP_SECONDS
+        while self.offset < end and self.is_alive() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS / 10)
 
     def close(self) -> None:
         """Read the rest and stop."""

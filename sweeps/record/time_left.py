@@ -26,7 +26,7 @@ class TimeLeft:
     def text(self, state: SweepState, now: float) -> str:
         """Write the time left at ``now`` (ms since 1970), such as ``about 0:10:00 left``, or nothing."""
         left = self.left(state, now)
-        until = "to the next look" if len(state.rounds) < len(state.looks) and state.looked_stage else "left"
+        until = "to the next look" if 0 < len(state.rounds) < len(state.looks) else "left"
         return "" if left is None else f"about {left} {until}"
 
     def left(self, state: SweepState, now: float) -> timedelta | None:

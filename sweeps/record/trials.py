@@ -37,9 +37,9 @@ class TrialRecord:
     ended: int | None = None
     status: str = "running"
     reason: str = ""
-    epochs: dict[int, dict[str, float]] = field(default_factory=dict)
+    epochs: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
     remarks: list[str] = field(default_factory=list)
-    correct: dict[str, Any] | None = None
+    correct: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def last(self) -> dict[str, float]:

@@ -124,6 +124,15 @@ def headline(judged: Sequence[JudgedClaim]) -> str:
     return " ".join(sentences)
 
 
+def trainings(state: SweepState) -> str:
+    """Say how many trainings the looks took of those declared; empty for a single look."""
+    if len(state.looks) == 1 or not state.rounds:
+        return ""
+    most = len(state.rounds[0].points) * state.looks[-1].seeds
+    taken = sum(map(len, state.rounds[: len(state.taken)]))
+    return f"The looks took {taken:,} of at most {most:,} trainings."
+
+
 def position(judged: JudgedClaim, index: int) -> str:
     """Say where the interval of a typical difference lies against 0 and ``by``, or against ``within``."""
     difference, claim = judged.differences[index], judged.claim
@@ -213,11 +222,12 @@ def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) 
     If none does, the sweep is complete, and its summary has the verdicts.
     """
     taken, looks, n = state.taken, state.looks, len(state.taken)
-    decided = [claim for claim in judged if claim.judgement.verdict is not Verdict.UNDECIDED]
-    claims = f"{len(decided)} of {counted(len(judged), 'claim')} decided"
+    declared = [claim for claim in judged if not claim.post_hoc]
+    decided = [claim for claim in declared if claim.judgement.verdict is not Verdict.UNDECIDED]
+    claims = f"{len(decided)} of {counted(len(declared), 'claim')} decided"
     then = "no configuration goes on"
     if going_on:
-        points = counted(len(state.rounds[-1].points), "configuration")
+        points = counted(len(state.rounds[0].points), "configuration")
         then = f"{going_on} of {points} go on to {looks[n].seeds} seeds"
     line = f"look {n} of {len(looks)}, {taken[-1].seeds} seeds: {claims}; {then}"
     found = [claim for claim in decided if claim.judgement.look == n - 1 and going_on]

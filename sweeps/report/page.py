@@ -16,7 +16,7 @@ from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
-from sweeps.report.labels import extension_line, headline, label_of, name_of
+from sweeps.report.labels import extension_line, headline, label_of, name_of, trainings
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
 from sweeps.report.setup import setup
@@ -50,6 +50,7 @@ def write_report(folder: SweepFolder) -> Path:
 def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Panels]) -> dict[str, Any]:
     """Return the texts and tables of both pages."""
     spec, judged = state.spec, judged_claims(state)
+    sentences = (headline(judged), trainings(state) if judged else "", _sentence(too_few_seeds_note(spec)))
     facts = {
         "importance_left_out": state.of_stage(SEARCH)
         and not spec.is_grid
@@ -60,6 +61,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "claims": judged,
         "looks": state.looks,
         "post_hoc": state.post_hoc,
+        "beyond": any(any(claim.beyond) for claim in judged),
         "has_ranges": any(
             isinstance(place, Between) for claim in spec.claims for place in claim.where.values()
         ),
@@ -70,7 +72,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "sweep": folder.path.name,
         "question": spec.question or f"Which {spec.compared} gives the best {label_of(spec.verdict_metric)}?",
         "progress": "" if state.complete else progress_line(state, running=folder.is_running()),
-        "headline": f"{headline(judged)} {_sentence(too_few_seeds_note(spec))}".strip(),
+        "headline": " ".join(filter(None, sentences)),
         "gradients": gradients_note(spec),
         "search_remarks": search_remarks(state),
         "extensions": [extension_line(event) for event in state.extensions],

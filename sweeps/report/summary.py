@@ -5,7 +5,7 @@ from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
-from sweeps.report.labels import best_line, verdict_lines
+from sweeps.report.labels import best_line, extension_line, trainings, verdict_lines
 
 PAGE = "report.html"
 
@@ -13,8 +13,12 @@ PAGE = "report.html"
 def summary_lines(folder: SweepFolder) -> list[str]:
     """Return a line for the best configuration, those of each claim that is judged, and the report's."""
     state = folder.state()
-    lines = [best_line(state.spec, best)] if (best := best_of(state)) else []
-    lines += [line for claim in judged_claims(state) for line in verdict_lines(claim)]
+    lines = [extension_line(event) for event in state.extensions]
+    lines += [best_line(state.spec, best)] if (best := best_of(state)) else []
+    judged = judged_claims(state)
+    lines += [line for claim in judged for line in verdict_lines(claim)]
+    if judged and (text := trainings(state)):
+        lines.append(text)
     page = folder.report / PAGE
     if page.exists():
         lines.append(f"Report: {page}")

@@ -10,6 +10,7 @@ from sweeps.analysis.stats import detectable
 from sweeps.record.trials import CONFIRM
 from sweeps.search.optuna import starting_points
 from sweeps.spec.load import load_spec
+from sweeps.spec.looks import share_out
 from sweeps.spec.starting import design_size, fewest_to_cross, n_starting_points, third
 from tests.made_sweeps import MadeSweep, comparison, curve, grid, joint
 
@@ -85,14 +86,14 @@ def test_notes_say_what_each_look_can_detect():
     # Shares of the square roots of 13 and 40, of which three claims share each.
     roots = [13**0.5, 40**0.5]
     found = [detectable(n, 0.05 * root / sum(roots) / 3) for n, root in zip((13, 40), roots, strict=True)]
-    assert detectable_note(load_spec(content)) in notes(load_spec(content))
-    assert detectable_note(load_spec(content)) == (
+    assert detectable_note(load_spec(content), share_out([13, 40])) in notes(load_spec(content))
+    assert detectable_note(load_spec(content), share_out([13, 40])) == (
         f"smallest differences detected with power 0.8, by seeds, for 3 claims: {found[0]:.2g} at 13, "
         f"{found[1]:.2g} at 40 (in standard deviations of the paired differences)"
     )
     # Six seeds decide a claim, five do not.
-    assert " at 6 (" in detectable_note(load_spec(comparison(order(), seeds=6)))
-    assert detectable_note(load_spec(comparison(order(), seeds=5))) == ""
+    assert " at 6 (" in detectable_note(load_spec(comparison(order(), seeds=6)), share_out([6]))
+    assert detectable_note(load_spec(comparison(order(), seeds=5)), share_out([5])) == ""
     assert detectable_note(load_spec(comparison(seeds=6))) == ""
 
 
