@@ -94,7 +94,7 @@ def test_notes_say_what_each_look_can_detect():
     # Six seeds decide a claim, five do not.
     assert " at 6 (" in detectable_note(load_spec(comparison(order(), seeds=6)), share_out([6]))
     assert detectable_note(load_spec(comparison(order(), seeds=5)), share_out([5])) == ""
-    assert detectable_note(load_spec(comparison(seeds=6))) == ""
+    assert detectable_note(load_spec(comparison(seeds=6)), share_out([6])) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps import runner
 from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.stats import paired_difference
 from sweeps.errors import SpecError
+from sweeps.record.folder import create_sweep
 from sweeps.spec.load import load_spec
 from sweeps.spec.looks import ALPHA, Look, can_decide, fewest_seeds, n_choosing, share_out
 from sweeps.spec.model import LAST_SEED
@@ -210,3 +212,14 @@ def test_looks_have_their_place():
     assert "looks: put it in stages.confirm" in mistakes(staged(claim(), seeds=10) | {"looks": [7, 12]})
     sampled = joint(looks=[7, 12])
     assert "looks: is for a grid, which runs every point with every seed" in mistakes(sampled)
+
+
+def test_seeds_with_known_results_are_told(tmp_path):
+    """A second sweep of a study may not pass for fresh seeds."""
+    content = staged(claim(), looks=[13, 20])
+    spec = load_spec(content)
+    assert runner._known_seeds_note([], spec) == ""
+    folder = create_sweep(tmp_path, spec)
+    assert runner._known_seeds_note([folder], spec).endswith("set seed to 21")
+    assert runner._known_seeds_note([folder], load_spec(content | {"seed": 19})).endswith("set seed to 21")
+    assert runner._known_seeds_note([folder], load_spec(content | {"seed": 21})) == ""
