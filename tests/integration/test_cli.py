@@ -124,7 +124,11 @@ def test_validate_prints_the_plan_of_stages_and_whether_claims_can_be_decided(no
     ]
     enough = ("stages.confirm.seeds=6", "stages.search.trials_per_arm=12")
     _, _, errors = noisesweep("validate", staged, *(part for text in enough for part in ("--set", text)))
-    assert errors.splitlines() == [f"{staged}: valid; {PLAN.format('12 trials each (9 of none)', 6)}"]
+    valid, detected = errors.splitlines()
+    assert valid == f"{staged}: valid; {PLAN.format('12 trials each (9 of none)', 6)}"
+    assert detected.startswith(
+        f"{staged}: smallest differences detected with power 0.8, by seeds, for a claim:"
+    )
 
 
 def test_nothing_to_report(noisesweep, staged, tmp_path):

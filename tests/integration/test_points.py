@@ -50,7 +50,7 @@ def test_arms_are_tuned_in_every_stratum_and_confirmed_at_every_point(tmp_path):
                     assert at.items() <= trial.hyperparameters.items()
                     assert trial.hyperparameters["lr"] == chosen["layer"].point["lr"]
                     assert trial.hyperparameters["batch_size"] == size
-                assert [trial.seed for trial in layer.trials] == state.spec.replicates
+                assert [trial.seed for trial in layer.trials] == list(state.spec.replicates)
     (judged,) = result.claims
     assert judged.differences[0].n == 2
     # MLflow tells trials at a listed point from those of the search's choice.
