@@ -61,6 +61,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "claims": judged,
         "looks": state.looks,
         "post_hoc": state.post_hoc,
+        "extended": state.extensions,
         "beyond": any(any(claim.beyond) for claim in judged),
         "has_ranges": any(
             isinstance(place, Between) for claim in spec.claims for place in claim.where.values()
