@@ -270,7 +270,8 @@ def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:
     broken = [change for change in found if not change.harmless]
     if not broken:
         return
-    if all(change.extends for change in broken):
+    has_claims = bool(folder.spec().claims)
+    if all(change.extends and (has_claims or change.key.endswith("trials_per_arm")) for change in broken):
         advice = f"revert these changes, or extend the sweep (noisesweep extend {folder.study})"
         raise SweepError(
             f"{folder.path}: looks and budget are as the sweep declared them; {advice}:{_differences(broken)}"

@@ -10,7 +10,7 @@ import yaml
 
 from sweeps import SweepError, load_spec, resume
 from sweeps.record.folder import create_sweep
-from sweeps.spec.changes import changes
+from sweeps.spec.changes import changes, missing_claims, new_claims
 from tests.curves import Curves, CurveTraining, content
 from tests.integration.test_cli import noisesweep as noisesweep
 from tests.made_sweeps import comparison, grid, joint
@@ -58,12 +58,17 @@ def test_a_change_is_one_line_with_the_values_as_yaml_has_them():
     ]
 
 
-def test_a_difference_shows_in_long_claims():
-    claim = {"name": "a name of a claim that fills a line", "metric": "test_accuracy", "better": "all"}
-    ours, theirs = ({**claim, "worse": worse} for worse in ("none", "layer"))
-    (change,) = changes(load_spec(comparison(ours)), load_spec(comparison(theirs)))
-    assert str(change) == "claims[0].worse: ['none'] in the sweep, ['layer'] now"
-    assert not change.harmless
+def test_claims_change_no_trial():
+    claim = {"name": "all is ahead", "metric": "test_accuracy", "better": "all", "worse": "none"}
+    other = {**claim, "worse": "layer"}
+    ours, theirs = load_spec(comparison(claim)), load_spec(comparison(other))
+    assert changes(ours, theirs) == []
+    assert new_claims(ours.claims, theirs) == theirs.claims
+    assert missing_claims(ours.claims, theirs) == ours.claims
+    # What counts is what a claim says, not its words.
+    renamed = load_spec(comparison({**claim, "name": "all wins", "published": "all wins"}))
+    assert new_claims(ours.claims, renamed) == missing_claims(ours.claims, renamed) == []
+    assert new_claims(ours.claims, load_spec(comparison({**claim, "by": 0.01})))
 
 
 HARMLESS = {
