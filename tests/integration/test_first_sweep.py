@@ -16,6 +16,7 @@ SMALL = (
     "compare={noise: [none, layer]}",
     "claims=[]",
     "fixed.epochs=3",
+    "stages.confirm.looks=null",
     "stages.confirm.seeds=2",
     "stages.confirm.at={sigma: [0.1]}",
     "budget.concurrent=1",
