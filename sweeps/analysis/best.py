@@ -9,6 +9,7 @@ from sweeps.analysis.arms import all_points_of, arms_of, best_arm, has_several_s
 from sweeps.analysis.standing import Standing, standing_of
 from sweeps.record.state import SweepState
 from sweeps.record.trials import TrialRecord
+from sweeps.spec.space import identity_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Best:
         mean: The mean objective of the trials after their last epoch.
         standing: The arms that are shown to be better than the reference; its text, such as ``no arm can be
             told from none``, is empty if configurations have one seed, or if there is one arm.
+        beaten_by: The arm that a supported claim says is better than this configuration; empty if none does.
     """
 
     arm: str
@@ -31,19 +33,19 @@ class Best:
     trial: TrialRecord
     mean: float
     standing: Standing
+    beaten_by: str = ""
 
     @property
     def winner(self) -> str:
         """The arm, or the sentence that says that it has not won."""
-        standing = self.standing
-        is_better = self.arm in standing.better and self.arm not in standing.beaten
-        return self.arm if is_better or not standing.text else self.remark
+        is_better = self.arm in self.standing.better and not self.beaten_by
+        return self.arm if is_better or not self.standing.text else self.remark
 
     @property
     def remark(self) -> str:
         """What is shown of the arms, and of this one."""
-        better = self.standing.beaten.get(self.arm)
-        return self.standing.text + (f"; {better} is better than {self.arm}" if better else "")
+        beaten = f"; {self.beaten_by} is better than {self.arm}" if self.beaten_by else ""
+        return self.standing.text + beaten
 
 
 def best_of(state: SweepState, arm: str | None = None) -> Best | None:
@@ -69,7 +71,8 @@ def best_of(state: SweepState, arm: str | None = None) -> Best | None:
         return _of_one_trial(state, arm, standing)
     trials = [trial for trial in best.trials if trial.seed in scores]
     first, mean = state.ranked(trials)[0], fmean(scores.values())
-    return Best(best.name, best.point, trials, first, mean, standing)
+    beaten_by = standing.beaten.get(identity_of(state.spec, best.point), "")
+    return Best(best.name, best.point, trials, first, mean, standing, beaten_by)
 
 
 def _of_one_trial(state: SweepState, arm: str | None, standing: Standing) -> Best | None:

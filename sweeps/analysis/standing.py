@@ -1,15 +1,18 @@
 """Which arms are shown to be better than the reference, by the tests of all points and by the claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.analysis.arms import reference_of
-from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.analysis.claims import judge_claims
+from sweeps.analysis.comparisons import Comparisons
 from sweeps.analysis.significance import told_apart
+from sweeps.analysis.tested_claim import JudgedClaim
 from sweeps.analysis.verdicts import Verdict
 from sweeps.record.state import SweepState
 from sweeps.spec.claim import Claim
+from sweeps.spec.space import identity_of
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,13 @@ class Standing:
 
     Attributes:
         better: The arms that are shown to be better than the reference.
-        beaten: The arms that a supported claim says are worse than another, with that one.
+        beaten: The configurations that a supported claim says are worse than another arm's, by their
+            ``identity``, with that arm.
         text: The sentence; empty if there is nothing to compare.
     """
 
     better: Sequence[str] = ()
-    beaten: Mapping[str, str] = field(default_factory=dict)
+    beaten: Mapping[str, str] = field(default_factory=dict, repr=False)
     text: str = ""
 
 
@@ -43,7 +47,7 @@ def standing_of(state: SweepState, points: Sequence[Mapping[str, Any]]) -> Stand
     reference, claims = reference_of(state.spec), _claims_of_order(state)
     supported = [each.claim for each in claims if each.judgement.verdict is Verdict.SUPPORTED]
     reversed_ = [each.claim for each in claims if each.judgement.verdict is Verdict.REVERSED]
-    beaten = {arm: better for claim in supported for arm in _worse(claim) for better in _better(claim)}
+    beaten = {name: better for claim in supported for name, better in _beaten(state, claim)}
     found = told_apart(state, points)
     better = {name for apart in found for name, is_better in apart.items() if is_better}
     better -= _said_better(reference, [each.claim for each in claims])
@@ -69,6 +73,14 @@ def _claims_of_order(state: SweepState) -> list[JudgedClaim]:
 def _said_better(reference: str, claims: Sequence[Claim]) -> set[str]:
     """Return the arms of which claims say that they are better than the reference."""
     return {arm for claim in claims if reference in _worse(claim) for arm in _better(claim)}
+
+
+def _beaten(state: SweepState, claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yield each configuration that a claim says is worse, by its ``identity``, with the better arm."""
+    for comparison in Comparisons(state, claim).all:
+        if comparison.arms:
+            better, worse = comparison.arms
+            yield identity_of(state.spec, worse.point), better.name
 
 
 def _better(claim: Claim) -> list[str]:
