@@ -186,7 +186,7 @@ def test_a_driver_takes_over_what_the_one_before_has_written_last(bucket, machin
         first.journal.append("finish", status=f"interrupted {seconds}")
     mirror.close()
     mirror.release()
-    second.rewrite(spec.model_copy(update={"question": "another"}))
+    second.amend(spec.model_copy(update={"question": "another"}), [])
     second.claim()
     assert second.spec().question == "another"
     second.mirror(print)
