@@ -40,7 +40,7 @@ class Table:
 def claims_table(judged: Sequence[JudgedClaim]) -> Table:
     """Return one row for each pair of arms that a claim compares."""
     columns = ["claim", "verdict", "arms", "mean advantage of the first [interval]"]
-    columns += ["typical advantage [interval]", "against 0 and by", "effect size", "seeds"]
+    columns += ["typical advantage [interval], against 0 and by", "effect size", "seeds"]
     columns += [f"p of the claim, against {ALPHA}", "trainings"]
     return Table("Claims", columns, [row for claim in judged for row in _claim_rows(claim)], words=3)
 
@@ -48,11 +48,11 @@ def claims_table(judged: Sequence[JudgedClaim]) -> Table:
 def _claim_rows(judged: JudgedClaim) -> list[list[str]]:
     rows = []
     for index, (text, difference) in enumerate(zip(judged.comparisons, judged.differences, strict=True)):
-        advantage, usual = interval(difference), typical(difference)
+        advantage, usual = interval(difference), f"{typical(difference)}\n{position(judged, index)}"
         if (ends := judged.beyond[index]) is not None:
             advantage += f"\nbeyond this test set {between(*ends)}"
         numbers = [number(difference.effect_size), str(difference.n)]
-        rows.append(["", "", text, advantage, usual, position(judged, index), *numbers, "", ""])
+        rows.append(["", "", text, advantage, usual, *numbers, "", ""])
     # Cells about the whole claim are filled in its first row only.
     rows[0][:2] = _claim_cell(judged), f"{judged.judgement.verdict}\n{when_decided(judged)}"
     trainings = f"{judged.spent}\n{judged.spared} spared" if judged.spared else str(judged.spent)
