@@ -101,6 +101,20 @@ def test_a_follower_gets_everything_once_in_order(journal):
     assert not follower.is_alive()
 
 
+def test_a_message_can_wait_for_the_events_before_it(journal):
+    follower = Recorder(journal)
+    follower.start()
+    for number in range(1_200):
+        journal.append("epoch", number=number)
+    follower.catch_up()
+    assert follower.got == list(range(1_200))
+    follower.close()
+    # A follower that has ended is not waited for.
+    journal.append("epoch", number=1_200)
+    follower.catch_up()
+    assert len(follower.got) == 1_200
+
+
 def test_closing_reads_what_was_written_before(journal):
     follower = Recorder(journal)
     follower.start()
