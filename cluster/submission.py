@@ -13,7 +13,8 @@ from cluster.client import Cluster, translated_errors
 from cluster.upload import check_size, find_files, formatted_size, pack
 from sweeps.errors import SweepError
 
-# By default Ray kills a stopped job after 3 seconds. The driver needs longer to end trials and update MLflow.
+# How long Ray waits before it kills a stopped job. Its default of 3 seconds is too short for the driver to
+# end trials and update MLflow.
 _STOP_SECONDS = "60"
 
 

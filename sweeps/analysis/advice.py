@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sweeps.analysis.arms import Arm, arms_of, reference_of, title_of
@@ -66,15 +67,14 @@ def check_first_look(spec: Spec) -> None:
     Raises:
         SpecError: If they do not.
     """
-    if not (spec.confirm or spec).looks:
+    if not (spec.confirm or spec).looks or not spec.claims:
         return
-    needed = {claim.name: _fewest_first(spec, claim) for claim in spec.claims}
-    name = max(needed, key=lambda name: needed[name], default="")
-    if name and spec.n_seeds[0] < needed[name]:
-        tests = {claim.name: n_tests(spec, claim) for claim in spec.claims}[name]
-        which = f"{name!r} ({counted(tests, 'test')}; {counted(len(needed), 'claim')} in all)"
+    needed, claim = max(((_fewest_first(spec, claim), claim) for claim in spec.claims), key=itemgetter(0))
+    if spec.n_seeds[0] < needed:
+        tests, claims = counted(n_tests(spec, claim), "test"), counted(len(spec.claims), "claim")
+        which = f"{claim.name!r} ({tests}; {claims} in all)"
         rule = f"{spec.n_seeds[0]} seeds at the first look cannot decide the claim {which}"
-        raise spec.error_at("looks", f"{rule}: begin with {needed[name]}")
+        raise spec.error_at("looks", f"{rule}: begin with {needed}")
 
 
 def _fewest_first(spec: Spec, claim: Claim) -> int:

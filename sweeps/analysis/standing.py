@@ -35,8 +35,7 @@ def standing_of(state: SweepState, points: Sequence[Mapping[str, Any]]) -> Stand
     """Say which arms are shown to be better than the reference, on the verdict metric.
 
     Of an arm that claims say is better, made in advance, the claims decide: one of them must be supported.
-        Of the
-    others, the tests at all points do, corrected together.
+    Of the others, the tests at all points do, corrected together.
 
     Args:
         state: The sweep.

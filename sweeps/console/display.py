@@ -73,11 +73,6 @@ class Display(Follower):
         """Print a line, above the live display if there is one."""
         self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def say_in_order(self, text: str) -> None:
-        """Print a line after those of the trials that have ended."""
-        self.catch_up()
-        self.say(text)
-
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:

@@ -29,18 +29,13 @@ class JsonLog(Follower):
     @override
     def handle(self, events: list[Event]) -> None:
         for event in events:
-            # Which examples are right takes kilobytes, and is of no use in a log.
+            # The list of right test examples takes kilobytes, and no reader of a log needs it.
             fields = {key: value for key, value in event.items() if key != "correct"}
             _write_line({**self._sweep, **fields})
 
     def say(self, text: str) -> None:
         """Write a message."""
         _write_line({**self._sweep, **_event("message", text=text)})
-
-    def say_in_order(self, text: str) -> None:
-        """Write a message after the events before it."""
-        self.catch_up()
-        self.say(text)
 
     def summarise(
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()

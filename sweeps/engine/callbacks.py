@@ -19,7 +19,7 @@ from sweeps.search.configuration import split_config
 from trainables.data import DataError
 
 _REASON_LENGTH = 500  # characters
-# What an event has of the report of an epoch; only the last epoch of some trials has ``correct``.
+# The keys of an epoch's report that its event keeps. ``correct`` is only in the last epoch of some trials.
 _RECORDED = ("epoch", "metrics", "correct")
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 

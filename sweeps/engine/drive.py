@@ -68,11 +68,15 @@ def drive(
                     # The other driver writes to the same runs in MLflow.
                     delivery.abandon()
 
+                def say_after_events(text: str) -> None:
+                    display.catch_up()
+                    display.say(text)
+
                 if mirror:
                     mirror.on_lost = lose_lease
                 # After the last trial, only the report and the export are left.
                 with suppress(Stopped):
-                    run_stages(folder, spec, stop, display.say_in_order)
+                    run_stages(folder, spec, stop, say_after_events)
                 if folder.state().complete:
                     with export.exporting(folder, stop, display.say):
                         _write_report(folder, display)

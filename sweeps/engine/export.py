@@ -59,7 +59,7 @@ class ModelExport:
             checkpoints=folder.checkpoint_root,
             destination=folder.model,
         )
-        # What cannot be deleted does no harm.
+        # A checkpoint that cannot be deleted only takes space.
         with suppress(OSError):
             drop_all_but(folder, best)
         yield

@@ -202,7 +202,7 @@ def name_of(judged: JudgedClaim) -> str:
 
 
 def verdict_lines(judged: JudgedClaim) -> list[str]:
-    """Write the verdict on a claim, and below it the comparison that it hangs on; only that after a look."""
+    """Write the verdict on a claim; once a look has tested it, also the comparison that it hangs on."""
     p_value, verdict = judged.judgement.p_value, f"{judged.judgement.verdict} ({when_decided(judged)})"
     compared = f"p = {number(p_value)} {'<=' if p_value <= ALPHA else '>'} {ALPHA}"
     cost = f"{counted(judged.spent, 'training')}" + (f", {judged.spared} spared" if judged.spared else "")

@@ -5,7 +5,6 @@ Simulations fix their number of draws and seed; a rate is held to within three s
 
 import itertools
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from sweeps.analysis.stats import (
     reached_by,
     summarise,
 )
+from tests.rates import standard_error
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 # A grid of a thousandth, as accuracies have: ties and zeros are frequent.
 scores = st.lists(st.tuples(*[st.integers(0, 1000).map(lambda k: k / 1000)] * 2), min_size=1, max_size=9)
@@ -43,17 +45,6 @@ curves = st.lists(st.tuples(st.integers(1, 4), st.integers(-100, 100)), min_size
         [score / 100 for _, score in steps],
     )
 )
-
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def standard_error(rate, draws):
-    return math.sqrt(rate * (1 - rate) / draws)
 
 
 # Summaries and differences

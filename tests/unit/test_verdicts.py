@@ -5,7 +5,6 @@ Simulations fix their number of draws and seed; a rate is held to within three s
 
 import itertools
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -16,19 +15,11 @@ from scipy import stats as scipy_stats
 from sweeps.analysis.stats import paired_difference
 from sweeps.analysis.verdicts import Case, Evidence, Verdict, equivalence, judge, superiority
 from sweeps.spec.looks import ALPHA
+from tests.rates import standard_error
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 SUPPORTED, REFUTED, REVERSED, UNDECIDED = Verdict
-
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def standard_error(rate, draws):
-    return math.sqrt(rate * (1 - rate) / draws)
 
 
 def arms(rng, n, *means):

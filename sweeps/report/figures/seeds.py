@@ -8,14 +8,13 @@ from sweeps.report.charts import Series
 from sweeps.report.styles import Style
 from sweeps.spec.model import Spec
 
+# The seeds of a category are spread over this width.
+_JITTER = 0.3
+
 
 def explained(spec: Spec) -> str:
     """Explain the markers of seeds and of means."""
     return f"Hollow markers: single seeds. Filled markers: their mean with its {interval_name(spec)}."
-
-
-# The seeds of a category are spread over this width.
-_JITTER = 0.3
 
 
 def of_seeds(label: str, style: Style, index: int, values: Mapping[int, float]) -> Series:
