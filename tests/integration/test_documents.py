@@ -1,0 +1,113 @@
+"""What README, the tutorial and its notebook tell a user to do, done.
+
+Their first command takes a minute. It is run once, and its results are copied to each page that starts with it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from tests.documents import ROOT, Page, check_shown, recipe
+
+TUTORIAL = ROOT / "docs" / "tutorial"
+NOTEBOOK = TUTORIAL / "first-study.ipynb"
+# tests/services has the page about a cluster.
+PAGES = [ROOT / "README.md", *sorted(set(TUTORIAL.glob("*.md")) - {TUTORIAL / "cluster.md"})]
+STUDY = "noisesweep run sparse-regression"
+
+
+@pytest.fixture(scope="module")
+def environment(data_dir):
+    return {"NOISESWEEP_DATA_DIR": str(data_dir)}
+
+
+@pytest.fixture(scope="module")
+def make_sweep(tmp_path_factory, environment):
+    """Run ``make sweep`` as its recipe says; return its folder and what it prints."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "sweeps").symlink_to(ROOT / "sweeps")
+    page = Page(ROOT / "README.md", folder, env=environment)
+    (command,) = recipe("sweep")
+    return folder, command, page.printed(command)
+
+
+@pytest.fixture
+def started(make_sweep, tmp_path):
+    """Return a function that copies the results of ``make sweep`` to a folder; it returns what was printed."""
+
+    def copied():
+        folder, command, printed = make_sweep
+        shutil.copytree(folder / "runs", tmp_path / "runs")
+        return {command: printed, STUDY: printed}
+
+    return copied
+
+
+def without_cluster(command):
+    """Check what would be submitted: tests/services submits."""
+    if not command.startswith("noisesweep submit "):
+        return command
+    file = command.split()[2]
+    return f"noisesweep validate {file}"
+
+
+def without_gpu(command):
+    """Check what would be run on a GPU."""
+    return command if torch.cuda.is_available() else command.replace("noisesweep run", "noisesweep validate")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_can_be_followed(page, environment, started, tmp_path):
+    text = page.read_text()
+    known = started() if "$ make sweep" in text or f"$ {STUDY}\n" in text else {}
+    rewrite = without_gpu if page.stem == "gpu" else without_cluster
+    (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
+    Page(page, tmp_path, env=environment, rewrite=rewrite, known=known).run()
+
+
+def test_the_notebook_can_be_executed_and_shows_what_it_prints(environment, started, tmp_path, monkeypatch):
+    started()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    kept = nbformat.read(NOTEBOOK, as_version=4)
+    again = nbformat.read(NOTEBOOK, as_version=4)
+    NotebookClient(again, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for before, after in zip(kept.cells, again.cells, strict=True):
+        if shown := texts(before):
+            check_shown(shown, texts(after))
+    assert NOTEBOOK.stat().st_size < 300_000
+    assert any("image/png" in each.get("data", {}) for cell in kept.cells for each in cell.get("outputs", ()))
+
+
+def texts(cell):
+    """Join what a cell prints and the text of its value."""
+    outputs = cell.get("outputs", ())
+    return "".join(each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    # The configuration is strict: a broken link or anchor is an error.
+    words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    keys = (tmp_path / "site" / "reference" / "yaml.html").read_text()
+    assert "numbers of seeds after which claims are judged" in keys
+    assert "noisesweep extend" in (tmp_path / "site" / "reference" / "cli.html").read_text()
+    addresses = {line for page in Path(tmp_path, "site").rglob("*.html") for line in loaded(page.read_text())}
+    assert addresses == set()
+
+
+def loaded(html):
+    """Find what a page would load from another host."""
+    return re.findall(r"""(?:src|<link[^>]+href)=["'](?:https?:)?//[^"']+""", html)
