@@ -151,7 +151,7 @@ class Page:
         )
         if command.startswith(_SERVERS):
             return _until(process, len(shown.strip().splitlines()))
-        printed, _ = process.communicate(timeout=500)
+        printed, _ = process.communicate(timeout=900)
         assert process.returncode == 0, f"{self.path.name}: {command}\n{printed}"
         return printed
 
@@ -163,7 +163,7 @@ class Page:
             content = message["content"]
             printed.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
 
-        reply = self.kernel[1].execute_interactive(code, output_hook=keep, timeout=500)["content"]
+        reply = self.kernel[1].execute_interactive(code, output_hook=keep, timeout=900)["content"]
         assert reply["status"] == "ok", "\n".join([self.path.name, code, *reply.get("traceback", ())])
         return "".join(printed)
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.documents import ROOT, Block, blocks, check_shown, commands, recipe
 
-PAGE = '''
+PAGE = """
 ```yaml title="a.yaml"
 name: a
 ```
@@ -34,7 +34,7 @@ x = 1
 ```bash
 not run
 ```
-'''
+"""
 
 
 def test_the_blocks_of_a_page_are_read_in_order(tmp_path):
