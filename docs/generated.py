@@ -1,6 +1,7 @@
 """Sections of reference pages, generated from the code: keys, hyperparameters, noise modes and commands."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ SECTIONS: Sequence[tuple[str, type[BaseModel]]] = (
     ("claims: [{where: {HYPERPARAMETER: ...}}]", claim.Between),
     ("resources", sections.Resources),
 )
+_BRACES = re.compile(r"\{(?:[^{}]|\{[^{}]*\})*\}")
 _SCALARS = {"boolean", "integer", "number", "string"}
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
@@ -86,11 +88,21 @@ def _fields(model: type[BaseModel], names: Iterable[str] | None = None) -> str:
     # A dimension is a list or a mapping of these properties.
     properties = schema.get("properties") or schema["anyOf"][1]["properties"]
     rows = [
-        (f"`{name}`", _kind(field), _default(field, name in required), field.get("description", ""))
+        (
+            f"`{name}`",
+            _kind(field),
+            _default(field, name in required),
+            _with_code(field.get("description", "")),
+        )
         for name, field in properties.items()
         if names is None or name in names
     ]
     return _table(("key", "takes", "default", "what it is"), rows)
+
+
+def _with_code(text: str) -> str:
+    # Markdown would take braces at the end of a cell for attributes.
+    return _BRACES.sub(r"`\g<0>`", text)
 
 
 def _default(field: Mapping[str, Any], required: bool) -> str:

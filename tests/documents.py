@@ -52,7 +52,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def pattern(shown: str) -> str:
-    """Write the pattern of a text: any number for a number, any text for ``...``, any lines for a line of it."""
+    """Write the pattern of a text: a number stands for any, ``...`` for any text, a line of it for any lines."""
     return "".join(
         r"(?:.*\n)*?" if line.strip() == "..." else rf"\s*{_of_line(line)}\s*\n"
         for line in shown.rstrip().splitlines()
@@ -88,7 +88,7 @@ def recipe(target: str) -> list[str]:
 class Page:
     """A page that is run in a folder.
 
-    ``rewrite`` changes a command before it runs; ``known`` has what commands print that have been run already.
+    ``rewrite`` changes a command before it runs; ``known`` has what commands print that were run before.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """What README, the tutorial and its notebook tell a user to do, done.
 
-Their first command takes a minute. It is run once, and its results are copied to each page that starts with it.
-`python -m tests.integration.test_documents FOLDER` executes the notebook in a folder and keeps what it prints.
+Their first command takes a minute. It is run once, and its results are copied to each page that starts
+with it. `python -m tests.integration.test_documents FOLDER` executes the notebook in a folder and keeps what
+it prints.
 """
 
 import os
@@ -42,7 +43,7 @@ def make_sweep(tmp_path_factory, environment):
 
 @pytest.fixture
 def started(make_sweep, tmp_path):
-    """Return a function that copies the results of ``make sweep`` to a folder; it returns what was printed."""
+    """Return a function that copies what ``make sweep`` left to a folder, and returns what it printed."""
 
     def copied():
         folder, command, printed = make_sweep

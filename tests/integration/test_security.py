@@ -1,4 +1,7 @@
-"""What who hands over a sweep, a checkpoint or an address cannot do; docs/how-to/security.md says what is left."""
+"""What who hands over a sweep, a checkpoint or an address cannot do.
+
+The page docs/how-to/security.md says what is left.
+"""
 
 import html
 import io
