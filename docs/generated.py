@@ -146,4 +146,6 @@ def api_of_trainables() -> str:
 
 
 def _api(package: ModuleType) -> str:
-    return "\n\n".join(f"::: {package.__name__}.{name}" for name in package.__all__)
+    # Functions come before classes and constants.
+    names = sorted(package.__all__, key=lambda name: (name[0].isupper(), name))
+    return "\n\n".join(f"::: {package.__name__}.{name}" for name in names)

@@ -52,7 +52,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def pattern(shown: str) -> str:
-    """Write the pattern of a text: a number stands for any, ``...`` for any text, a line of it for any lines."""
+    """Write the pattern of a text: a number is any number, ``...`` any text, and a line of it any lines."""
     return "".join(
         r"(?:.*\n)*?" if line.strip() == "..." else rf"\s*{_of_line(line)}\s*\n"
         for line in shown.rstrip().splitlines()

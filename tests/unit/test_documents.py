@@ -8,6 +8,8 @@ from functools import cache
 import pytest
 import yaml
 
+from sweeps import load_spec
+from sweeps.analysis.advice import check_first_look
 from tests.documents import ROOT, Block, blocks, check_shown, commands, recipe
 
 PAGE = """
@@ -114,6 +116,19 @@ def test_links_of_pages_at_the_root_lead_to_files(page):
     # The build of the site checks those of the pages in docs.
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (ROOT / page).read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+STUDIES = [
+    (page.stem, text)
+    for page in sorted((ROOT / "docs" / "how-to").glob("*.md"))
+    for text in re.findall(r"```yaml\n(name: .*?)```", page.read_text(), re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("text", [text for _, text in STUDIES], ids=[page for page, _ in STUDIES])
+def test_a_study_in_a_page_is_valid(text):
+    spec = load_spec(yaml.safe_load(text))
+    check_first_look(spec)
 
 
 def test_the_citation_has_the_version_of_the_package():
