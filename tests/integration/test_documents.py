@@ -115,6 +115,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     keys = (tmp_path / "site" / "reference" / "yaml.html").read_text()
     assert "numbers of seeds after which claims are judged" in keys
+    assert "w - eta grad L(w + n)" in (tmp_path / "site" / "reference" / "noise-modes.html").read_text()
     assert "noisesweep extend" in (tmp_path / "site" / "reference" / "cli.html").read_text()
     addresses = {line for page in Path(tmp_path, "site").rglob("*.html") for line in loaded(page.read_text())}
     assert addresses == set()

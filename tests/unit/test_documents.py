@@ -1,16 +1,20 @@
 """What pages say about the code, and how tests read pages."""
 
 import ast
+import importlib
 import re
 import tomllib
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from sweeps import load_spec
 from sweeps.analysis.advice import check_first_look
+from sweeps.spec.model import Spec
 from tests.documents import ROOT, Block, blocks, check_shown, commands, recipe
+from trainables import registry
 
 PAGE = """
 ```yaml title="a.yaml"
@@ -129,6 +133,46 @@ STUDIES = [
 def test_a_study_in_a_page_is_valid(text):
     spec = load_spec(yaml.safe_load(text))
     check_first_look(spec)
+
+
+@pytest.fixture
+def generated(monkeypatch):
+    """Import what fills the reference pages in, as MkDocs does."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return importlib.import_module("generated")
+
+
+def test_every_section_and_key_of_the_yaml_is_described(generated):
+    described = {model.__name__ for _, model in generated.SECTIONS}
+    assert described == set(Spec.model_json_schema()["$defs"])
+    keys = generated.yaml_keys()
+    assert [name for name in Spec.model_fields if f"| `{name}` |" not in keys] == []
+    rows = [line.split(" | ") for line in keys.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows if not row[-1].strip(" |")] == []
+
+
+def test_a_key_is_described_with_what_it_takes_and_its_default(generated):
+    keys = generated.yaml_keys()
+    assert "| `top` | integer ≥ 1 and ≤ 100000 | `1` | configurations retrained in each arm |" in keys
+    assert "| `by` | number > 0 |  | the smallest advantage that matters" in keys
+    assert "such as `{none: {lr: 0.1}}` |" in keys
+
+
+def test_hyperparameters_are_described_once(generated):
+    text = generated.hyperparameters()
+    assert text.count("| `sigma` |") == 1
+    assert text.count("| `label_noise` |") == 2
+    assert [name for name in registry.names() if f"## `{name}`" not in text] == []
+
+
+def test_the_nav_takes_the_pages_of_a_folder_that_it_does_not_list(generated, tmp_path):
+    for name in ("how-to/b.md", "how-to/a.md", "how-to/listed.md", "index.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("# A page")
+    nav = [{"Home": "index.md"}, {"How to": ["how-to/listed.md", "how-to/*"]}]
+    config = SimpleNamespace(docs_dir=str(tmp_path), nav=nav)
+    importlib.import_module("hooks").on_config(config)
+    assert config.nav[1] == {"How to": ["how-to/listed.md", "how-to/a.md", "how-to/b.md"]}
 
 
 def test_the_citation_has_the_version_of_the_package():
