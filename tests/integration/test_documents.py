@@ -79,6 +79,23 @@ def test_a_page_can_be_followed(page, environment, started, tmp_path):
     Page(page, tmp_path, env=environment, rewrite=rewrite, known=known).run()
 
 
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("```console\n$ ls missing\n```", "ls missing"),
+        ("```console\n$ echo refuted\nsupported\n```", "printed is:\nrefuted"),
+        ("```console\n$ make clean\n```", "nothing runs make clean"),
+        ("```python\n1 / 0\n```", "ZeroDivisionError"),
+        ("```python\nprint(1)\n```\n\n```text\none\n```", "printed is:\n1"),
+    ],
+)
+def test_a_page_that_is_wrong_is_refused(block, message, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(block)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        Page(page, tmp_path).run()
+
+
 def test_the_notebook_can_be_executed_and_shows_what_it_prints(environment, started, tmp_path, monkeypatch):
     started()
     for name, value in environment.items():
