@@ -42,11 +42,12 @@ def make_sweep(tmp_path_factory, environment):
 
 
 @pytest.fixture
-def started(make_sweep, tmp_path):
+def started(request, tmp_path):
     """Return a function that copies what ``make sweep`` left to a folder, and returns what it printed."""
 
     def copied():
-        folder, command, printed = make_sweep
+        # Not an argument, so that it is run only for pages that start with it.
+        folder, command, printed = request.getfixturevalue("make_sweep")
         shutil.copytree(folder / "runs", tmp_path / "runs")
         return {command: printed, STUDY: printed}
 
