@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test test-all faults bench lint format clean
+.PHONY: sweep test test-all faults bench docs lint format clean
 
 sweep: .venv/installed
 	$(BIN)/noisesweep run sweeps/studies/sparse-regression.yaml --new
@@ -19,6 +19,10 @@ faults: .venv/installed
 # Names of benchmarks in BENCH run those alone: make bench BENCH="startup throughput:fmnist".
 bench: .venv/installed
 	$(BIN)/python -W ignore -m benchmarks $(BENCH)
+
+# The site of docs/; a broken link is an error. CI builds it in a test.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(or $(SITE),site)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

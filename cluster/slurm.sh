@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run a sweep on a Ray cluster of its own in a Slurm allocation. Submit it at the root of the checkout, on a file system
-# that all nodes share, with the environment of noisesweep activated (docs/clusters.md):
+# that all nodes share, with the environment of noisesweep activated (docs/how-to/clusters.md):
 #
 #   sbatch cluster/slurm.sh run sweeps/studies/fmnist-shallow.yaml
 #   sbatch cluster/slurm.sh resume fmnist-shallow      # from where the time limit ended it
@@ -43,7 +43,7 @@ address=$("${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-addre
 steps=()
 trap 'kill "${steps[@]}" 2>/dev/null || true' EXIT
 
-# Trials keep freed memory for their next step (docs/performance-history.md).
+# Trials keep freed memory for their next step.
 export MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647
 # The cluster needs no dashboard, because nothing is submitted to it.
 "${on[@]}" --nodes=1 --ntasks=1 --nodelist="$head" \

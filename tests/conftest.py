@@ -20,7 +20,10 @@ from trainables import register, registry
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 # The tests of each of these files share a sweep or a server, so one worker runs the whole file.
-SHARING = ("test_jsonl.py", "test_publisher.py", "test_run.py", "test_security.py", "test_stages.py")
+SHARING = (
+    *("test_documents.py", "test_jsonl.py", "test_publisher.py", "test_run.py", "test_security.py"),
+    "test_stages.py",
+)
 
 
 class Scheduling(LoadScopeScheduling):

@@ -9,8 +9,8 @@ compared under the same noise. s is the standard deviation on each weight, like 
 The model is evaluated as it is saved: dropout is off, and BatchNorm uses its running statistics, which were
 taken at w. Noise on the weights of a network in use does not change its statistics, and the score under s
 tends to the score itself as s tends to 0, which statistics of each batch would not give. Part of a fall in
-the score is then due to statistics that do not fit w + s xi (docs/trainables.md has numbers). Sharpness uses
-the statistics of each batch instead, as it measures what training steps see.
+the score is then due to statistics that do not fit w + s xi (docs/reference/trainables.md has numbers).
+Sharpness uses the statistics of each batch instead, as it measures what training steps see.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -88,7 +88,7 @@ class Spec(Model):
     )
     search: dict[str, Dimension] = Field({}, description="hyperparameters that are searched")
     objective: Objective = Field(description="such as {metric: val_accuracy, mode: max}")
-    budget: Budget = Budget()
+    budget: Budget = Field(Budget(), description="how many trials, and what an epoch has equally many of")
     sampler: Sampler | None = Field(
         None, description="in a search without stages, how trials are chosen: tpe, random, cmaes, qmc or gp"
     )
@@ -96,7 +96,7 @@ class Spec(Model):
         None, description="how trials are stopped early: none, asha, hyperband or median"
     )
     claims: list[Claim] = Field([], description="expected results, judged in the report")
-    resources: Resources = Resources()
+    resources: Resources = Field(Resources(), description="what one trial needs on a node")
     seed: int = Field(0, ge=0, le=LAST_SEED, description="seed of the search and of the first replicate")
     seeds: int = Field(1, ge=1, le=MOST_TRIALS, description="replicates of each grid point, from seed on")
     looks: Looks | None = Field(

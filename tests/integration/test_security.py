@@ -1,4 +1,7 @@
-"""What who hands over a sweep, a checkpoint or an address cannot do; docs/security.md says what is left."""
+"""What who hands over a sweep, a checkpoint or an address cannot do.
+
+The page docs/how-to/security.md says what is left.
+"""
 
 import html
 import io
@@ -462,7 +465,7 @@ def test_an_array_in_the_cache_that_would_run_code_is_refused(tmp_path):
 
 
 def test_no_file_is_unpickled_but_those_that_are_known():
-    # What is here is in docs/security.md.
+    # What is here is in docs/how-to/security.md.
     found = {
         (str(path.relative_to(ROOT)), call)
         for folder in ("sweeps", "trainables", "cluster")

@@ -1,7 +1,6 @@
 """The registry of noise modes, and what is derived from it."""
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from trainables.noise.modes.base import DASHES, SYMBOLS, NoiseMode
 from trainables.plugins import PluginError
 from trainables.testing import same_weights
 
-README = Path(__file__).parents[2] / "README.md"
 GROUP = "noisesweep.noise_modes"
 
 
@@ -32,10 +30,10 @@ def test_a_mode_says_what_it_is(name):
     assert mode.name == name
     assert "Source: " in (mode.__doc__ or "") or name == "none"
     assert mode.symbol in _SYMBOLS
-    (row,) = [
-        line for line in README.read_text().splitlines() if line.startswith(f"| `{name}` | {mode.noise}")
-    ]
-    assert row == f"| `{name}` | {mode.noise} | {mode.formula} | {mode.gradients} | {mode.source} |"
+    # These are in the table of the site, which is generated.
+    assert mode.noise
+    assert mode.formula
+    assert mode.source
 
 
 def test_figures_know_the_symbols_and_dashes():

@@ -13,7 +13,7 @@ class FirstGroup(Layer):
     The printed loop counts the group only inside the branch that matches it. If t mod G is 0, group 0
     matches; otherwise nothing does. The mode measures what this changed in the published results.
 
-    Source: the listing of the follow-up; see docs/fidelity.md.
+    Source: the listing of the follow-up; see docs/explanation/fidelity.md.
     """
 
     name = "first_group"
