@@ -108,6 +108,8 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     for event, _ in folder.journal.read():
         state.apply(event)
         time_left.apply(event, state)
+    if not running:
+        state.interrupt()
     # Without the trainable or a noise mode, its arms and metrics are unknown.
     missing = spec.missing
     is_going_on = running and not missing and not state.complete
@@ -115,7 +117,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     progress = progress_line(state, running=running)
     console.print(f"{where}: {progress}{f'; {left}' if left else ''}", soft_wrap=True)
     if not missing:
-        for table in tables(state, running=True):
+        for table in tables(state, running=running):
             console.print(table)
         lines = summary_lines(folder)
     else:

@@ -156,6 +156,18 @@ def test_status_and_resume_of_an_unknown_name(noisesweep):
         assert "no sweep named 'nothing'; there is none yet" in errors
 
 
+def test_trials_of_a_driver_that_was_killed_are_interrupted(noisesweep, curves, file, tmp_path):
+    journal = create_sweep(tmp_path / "runs", load_spec(file)).journal
+    journal.append("begin", versions="torch 2")
+    hyperparameters = load_spec(file).hyperparameters({"noise": "none"}).model_dump()
+    about = {"number": 1, "arm": "none", "seed": 0, "hyperparameters": hyperparameters}
+    journal.append("start", trial="t1", **about)
+    code, output, _ = noisesweep("status", "test-curves")
+    assert code == 0
+    assert "interrupted, 0 of 2 trials ended: 1 interrupted" in output
+    assert "running" not in output
+
+
 def test_ui_without_a_store(noisesweep, tmp_path):
     code, _, errors = noisesweep("ui")
     assert code == 1
