@@ -64,14 +64,19 @@ def connect(address: str | None = None) -> Cluster:
         raise SweepError(f"--address {url}: must be the dashboard's URL, such as http://HEAD:8265")
     # Ray's client prefers this environment variable to its argument.
     with translated_errors(url), environment(**{_ADDRESS: url}):
-        try:
-            client = JobSubmissionClient(url)
-        except AuthenticationError as error:
-            token = "" if _is_refusal(error) else _token()
-            if not token:
-                raise
-            client = JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
+        client = _client(url)
     return Cluster(client, ("--address", url) if address else ())
+
+
+def _client(url: str) -> JobSubmissionClient:
+    """Connect to a server, and send it the user's token only if it asks for one."""
+    try:
+        return JobSubmissionClient(url)
+    except AuthenticationError as error:
+        token = "" if _is_refusal(error) else _token()
+        if not token:
+            raise
+    return JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
 
 
 def _is_refusal(error: AuthenticationError) -> bool:

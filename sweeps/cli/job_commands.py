@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeps.cli.options import Address, File, Follow, Job, New, Overrides, Profile, Trials, changes_of
+from sweeps.cli.options import (
+    Address,
+    File,
+    Follow,
+    Job,
+    New,
+    Overrides,
+    Profile,
+    Trials,
+    Verbose,
+    changes_of,
+)
 from sweeps.errors import SweepError, refuse_credentials
 
 if TYPE_CHECKING:
@@ -28,6 +39,7 @@ def submit(
     tracking_uri: Annotated[str | None, typer.Option(help=_TRACKING)] = None,
     wait: Annotated[bool, typer.Option("--wait", help=_WAIT)] = False,
     follow: Follow = False,
+    verbose: Verbose = False,
     address: Address = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
@@ -49,6 +61,8 @@ def submit(
         options.append(f"--profile={profile}")
     if new:
         options.append("--new")
+    if verbose:
+        options.append("--verbose")
     options += _place_options(storage, tracking_uri)
     cluster = client.connect(address)
     job = submission.submit(

@@ -24,7 +24,7 @@ def schema() -> None:
 
 def list_() -> None:
     """List trainables with their models, metrics and hyperparameters, and the shipped studies."""
-    from sweeps.console.tables import wide_console
+    from sweeps.console.layout import wide_console
     from sweeps.spec.catalogue import print_catalogue
 
     print_catalogue(wide_console())
@@ -97,7 +97,8 @@ def ui(
 
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
-    from sweeps.console.tables import tables, wide_console
+    from sweeps.console.layout import wide_console
+    from sweeps.console.tables import tables
     from sweeps.record.state import SweepState
     from sweeps.record.time_left import TimeLeft
     from sweeps.record.trials import trial_name

@@ -201,6 +201,19 @@ def name_of(judged: JudgedClaim) -> str:
     return f"{name} (post hoc)" if judged.post_hoc else name
 
 
+def claim_line(judged: JudgedClaim) -> str:
+    """Say in one line what is known about a claim while its sweep runs."""
+    line = f"claim: {name_of(judged)}:"
+    if judged.judgement.verdict is not Verdict.UNDECIDED or judged.look:
+        line += f" {judged.judgement.verdict} ({when_decided(judged)})"
+        line += "," if judged.next_look else ""
+    if look := judged.next_look:
+        looks = judged.looks
+        which = f"look {looks.index(look) + 1} of {len(looks)}, at" if len(looks) > 1 else ""
+        line += " ".join([" waiting for", *filter(None, [which]), f"{look.seeds} seeds"])
+    return line
+
+
 def verdict_lines(judged: JudgedClaim) -> list[str]:
     """Write the verdict on a claim; once a look has tested it, also the comparison that it hangs on."""
     p_value, verdict = judged.judgement.p_value, f"{judged.judgement.verdict} ({when_decided(judged)})"

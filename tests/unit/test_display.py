@@ -22,9 +22,9 @@ def folder(curves, tmp_path):
 def shown(folder):
     """A display, and what it has printed."""
 
-    def show(*, terminal=False):
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=120, _environ={})
-        display = Display(folder.spec(), folder, console)
+    def show(*, terminal=False, verbose=False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=120, height=40, _environ={})
+        display = Display(folder.spec(), folder, console, verbose=verbose)
         return display, console.file
 
     return show
@@ -48,8 +48,8 @@ def events(number, mode, accuracies, status, start=0, reason="", **about):
         yield {"event": "end", "time": time, **trial, "status": status, "reason": reason, "folder": ""}
 
 
-def test_plain_lines_tell_each_end_and_the_time_left(shown):
-    display, output = shown()
+def test_verbose_lines_tell_each_end_and_the_time_left(shown):
+    display, output = shown(verbose=True)
     display.handle([BEGIN])
     display.handle(list(events(1, "layer", [0.1, 0.2, 0.3, 0.4], "finished")))
     display.handle(list(events(2, "none", [0.2], "failed", start=4000, reason="ValueError: no")))
@@ -68,7 +68,7 @@ def test_a_terminal_shows_progress_what_runs_and_the_best_of_each_mode(shown):
     display.handle(list(events(2, "none", [0.2, 0.6], None)))
     display.tick()
     with display.console.capture() as capture:
-        display.console.print(display._view())
+        display.console.print(display._view.draw(5000))
     display._live.stop()
     view = capture.get()
     assert "1/4" in view
@@ -101,8 +101,7 @@ def test_a_resumed_sweep_prints_only_new_events(shown, folder):
         folder.journal.append(event.pop("event"), **event)
     display.close()
     ends = [line for line in output.getvalue().splitlines() if line.startswith("[")]
-    assert len(ends) == 1
-    assert "finished after 4 of 4 epochs" in ends[0]
+    assert ends == ["[1/4] 1 finished; best val_accuracy=0.4000: 0001-layer sigma=0.0123 lr=0.05"]
 
 
 # Arms and stages
@@ -148,16 +147,18 @@ def test_it_says_when_confirm_begins_and_with_what(staged):
     lines = output.getvalue().splitlines()
     plan = "3 arms of noise, 2 trials each, then 3 seeds of the best 2 of each; curves, at most 4 epochs each"
     assert lines[0].startswith(f"test-curves: {plan}, in ")
-    assert lines[1].startswith("[1/24] 0001-none lr=0.05 finished after 4 of 4 epochs")
-    assert lines[4:8] == [
+    assert lines[1].startswith("[3/24] 0003-all sigma=0.0123 lr=0.05 diverged after 1 of 4 epochs")
+    best = "best val_accuracy=0.4000: 0001-none lr=0.05"
+    assert lines[2].startswith(f"[3/24] 1 finished, 1 stopped, 1 diverged; {best} - about ")
+    assert lines[3:7] == [
         "the search is complete; confirming on seeds 1 to 3:",
         "  none lr=0.05",
         "  layer sigma=0.0123 lr=0.05",
         "  all: left out, no trial has a finite score",
     ]
     # Two points with three seeds: the arm that is left out is no longer counted.
-    assert lines[8].startswith("[4/9] 0004-none-seed1 lr=0.05 finished after 4 of 4 epochs")
-    assert lines[8].endswith(" left")
+    best = "best mean val_accuracy=0.4000: none lr=0.05, 1 seed"
+    assert lines[7].startswith(f"[4/9] 2 finished, 1 stopped, 1 diverged; {best} - about ")
 
 
 def test_the_summary_has_a_table_of_each_stage(staged):
@@ -172,23 +173,24 @@ def test_the_summary_has_a_table_of_each_stage(staged):
     display.handle(list(events(4, "layer", [0.1], "diverged", stage="confirm", seed=1)))
     display.summarise(display._state, "sqlite:///elsewhere.db", 0)
     search, confirm = output.getvalue().split(
-        "confirmed on fresh seeds: mean test_accuracy and its 95% interval"
+        "confirmed on fresh seeds: mean test_accuracy and typical difference, with 95% intervals"
     )
     (row,) = [line.split() for line in search.split("noise modes")[1].splitlines() if "none" in line]
     assert row == ["none", "1", "0", "0", "0", "0.2000", "2/4", "0001-none", "lr=0.05"]
     none, layer = (line.split() for line in confirm.splitlines()[2:4])
     # Student's t with one degree of freedom is 0.5 -+ 12.706 * 0.1, and an accuracy is a fraction.
-    assert none == ["none", "lr=0.05", "2", "0", "0.5000", "0.0000", "1.0000"]
-    assert layer == ["layer", "sigma=0.0123", "lr=0.05", "0", "1"]
+    assert none == ["none", "lr=0.05", "2", "0", "0.5", "[0.0,", "1.0]"]
+    assert layer[:5] == ["layer", "sigma=0.0123", "lr=0.05", "0", "1"]
     assert "interrupted, 4 of 5 trials ended: 3 finished, 1 diverged" in confirm
 
 
 def test_a_budget_in_epochs_has_no_total(staged):
     display, output = staged({"epochs_per_arm": 8}, {"seeds": 2})
-    display.handle(list(events(1, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
+    for number in range(1, 11):
+        display.handle(list(events(number, "none", [0.1, 0.2, 0.3, 0.4], "finished")))
     lines = output.getvalue().splitlines()
     assert "3 arms of noise, 8 epochs each (6 of none), then 2 seeds of the best of each; " in lines[0]
-    assert lines[1] == "[1/?] 0001-none lr=0.05 finished after 4 of 4 epochs val_accuracy=0.4000"
+    assert lines[1:] == ["[10/?] 10 finished; best val_accuracy=0.4000: 0001-none lr=0.05"]
     display.handle([SELECT])
-    display.handle(list(events(2, "none", [0.1] * 4, "finished", stage="confirm", seed=1)))
-    assert output.getvalue().splitlines()[-1].startswith("[2/5] 0002-none-seed1 ")
+    display.handle(list(events(11, "none", [0.1] * 4, "finished", stage="confirm", seed=1)))
+    assert output.getvalue().splitlines()[-1].startswith("[11/14] 11 finished; best mean val_accuracy=0.1000")
