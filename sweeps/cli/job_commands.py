@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _STORAGE = "storage; default: NOISESWEEP_STORAGE on the cluster, or else ~/noisesweep there"
 _TRACKING = "tracking store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
-_WAIT = "wait until the job ends; exit with 0 if it succeeded"
+_WAIT = "wait until the job ends, and print its results; exit with 0 if it succeeded"
 
 
 def submit(
@@ -55,6 +55,7 @@ def submit(
         check_first_look(spec)
     left_out = _folders_left_out(file, spec)
     from cluster import client, jobs, submission
+    from sweeps.console.display import RESULTS
 
     options = [f"--set={change}" for change in changes]
     if profile:
@@ -76,7 +77,7 @@ def submit(
     )
     if wait or follow:
         typer.echo(job)
-        raise typer.Exit(0 if jobs.wait(cluster, job, follow=follow) else 1)
+        raise typer.Exit(0 if jobs.wait(cluster, job, follow=follow, ending=RESULTS) else 1)
     typer.echo(f"submitted {job}")
     for words in (["jobs"], ["logs", job, "--follow"], ["stop", job]):
         typer.echo(f"  {cluster.command(*words)}")

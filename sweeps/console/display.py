@@ -17,10 +17,13 @@ from sweeps.errors import printable
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState
-from sweeps.record.storage import command
+from sweeps.record.storage import command, in_ray_job
 from sweeps.record.time_left import TimeLeft
 from sweeps.spec.model import Spec
 from sweeps.tracking.uris import is_default_store
+
+# The ending of a sweep's output begins with a line that begins so; `submit --wait` finds it by that.
+RESULTS = "results of "
 
 
 class Display(Follower):
@@ -75,6 +78,7 @@ class Display(Follower):
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:
         """Print how the sweep ended; ``undelivered`` counts the events that MLflow is still missing."""
+        self.say(f"{RESULTS}{state.spec.name}, sweep {self._folder.path.name}")
         for table in tables(state):
             self.console.print(table)
         self.say(progress_line(state, running=False))
@@ -88,6 +92,9 @@ class Display(Follower):
                 f"upload them with: {self._folder.resume_command}"
             )
         self.say(f"tracking store: {tracking_uri}")
+        if in_ray_job():
+            # The log is read on another machine, where that command would find nothing.
+            return
         arguments = ["ui"]
         if not is_default_store(tracking_uri, self._folder.storage):
             arguments += ["--tracking-uri", tracking_uri]

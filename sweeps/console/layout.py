@@ -18,10 +18,13 @@ def wide_console() -> Console:
 
 
 def empty_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    """Return a table without rows; columns of words are aligned left, those of numbers right."""
+    """Return a table without rows; columns of words are aligned left, those of numbers right.
+
+    Where the terminal is too narrow, only words are wrapped or cut.
+    """
     table = Table(*words, title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in numbers:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 

@@ -69,7 +69,7 @@ class LiveView:
         if self._old_rows:
             self._rows, self._old_rows = arm_rows(self._state), False
         if self._old_claims:
-            lines = [claim_line(claim) for claim in judge_claims(self._state)]
+            lines = [f"  {claim_line(claim)}" for claim in judge_claims(self._state)]
             self._claims, self._old_claims = [_NOTE, *lines] if lines else [], False
 
     def _progress(self, now: float) -> Progress:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Group
-from rich.text import Text
 
 from sweeps.analysis.arms import Arm, arms_of, points_of, reference_of
 from sweeps.analysis.descriptions import shown_values
@@ -31,7 +30,7 @@ class ArmRow:
     @property
     def levels(self) -> str:
         """The confidence levels of the intervals, such as ``98.3%``; two if that of the mean is another."""
-        shown = [each for each in (self.mean, self.difference) if each and each.n > 1]
+        shown = [each for each in (self.mean, self.difference) if each and each.n]
         return ", ".join(dict.fromkeys(f"{100 * (1 - each.error):.3g}%" for each in shown))
 
 
@@ -79,12 +78,13 @@ def seeds_table(
     words = [(as_is(row.arm.name), as_text(shown_values(spec, row.arm.point))) for row in rows]
     numbers = zip(*columns.values(), strict=True)
     add_rows(table, [[*two, *cells] for two, cells in zip(words, numbers, strict=True)], limit)
-    title = _title(spec, levels, running=running)
-    return Group(Text(title, style="italic", no_wrap=limit is not None, overflow="ellipsis"), table)
+    title = as_text(_title(spec, levels, running=running))
+    title.stylize("italic")
+    return Group(title, table)
 
 
 def _mean(mean: Summary) -> str:
-    return f"{mean.mean:.4g}" if mean.n else ""
+    return f"{mean.mean:#.4g}" if mean.n else ""
 
 
 def _title(spec: Spec, levels: Sequence[str], *, running: bool) -> str:

@@ -32,17 +32,17 @@ def arms_table(state: SweepState, *, running: bool = False, limit: int | None = 
         running: Whether running trials count too.
         limit: The number of rows; None for all.
     """
-    metric, compared = state.spec.objective.metric, state.spec.compared
-    title = "noise modes" if compared == "noise" else f"arms of {compared}"
-    counted = ["stopped", "diverged", "failed"]
-    if running:
-        counted.insert(0, "running")
-    table = empty_table(title, [compared], ["trials", *counted, f"best {metric}", "after"])
+    metric, spec, found = state.spec.objective.metric, state.spec, state.of_stage(SEARCH)
+    title = "noise modes" if spec.compared == "noise" else f"arms of {spec.compared}"
+    present = {trial.status for trial in found}
+    counted = ["running"] if running else []
+    counted += [status for status in ("stopped", "diverged", "failed") if status in present]
+    table = empty_table(title, [spec.compared], ["trials", *counted, f"best {metric}", "after"])
     table.add_column("with")
     as_text = as_is if limit is None else in_one_line
-    ranking, first = state.ranked(state.of_stage(SEARCH), running=running), None
+    ranking, first = state.ranked(found, running=running), None
     rows: list[list[str | Text]] = []
-    for arm, stratum in itertools.product(state.arms(), state.spec.strata):
+    for arm, stratum in itertools.product(state.arms(), spec.strata):
         trials = in_stratum(state.of_stage(SEARCH, arm), stratum)
         counts = [sum(trial.status == status for trial in trials) for status in counted]
         best = next((trial for trial in ranking if trial in trials), None)
@@ -51,7 +51,7 @@ def arms_table(state: SweepState, *, running: bool = False, limit: int | None = 
         score = f"{state.score(best):.4f}" if best else ""
         after = f"{len(best.epochs)}/{best.hyperparameters['epochs']}" if best else ""
         name = as_is(", ".join([arm, *map(str, stratum.values())]))
-        about = as_text(describe(state.spec, best) if best else "")
+        about = as_text(describe(spec, best) if best else "")
         rows.append([name, str(len(trials)), *map(str, counts), score, after, about])
     add_rows(table, rows, limit, bold=first)
     return table

@@ -203,15 +203,14 @@ def name_of(judged: JudgedClaim) -> str:
 
 def claim_line(judged: JudgedClaim) -> str:
     """Say in one line what is known about a claim while its sweep runs."""
-    line = f"claim: {name_of(judged)}:"
-    if judged.judgement.verdict is not Verdict.UNDECIDED or judged.look:
-        line += f" {judged.judgement.verdict} ({when_decided(judged)})"
-        line += "," if judged.next_look else ""
-    if look := judged.next_look:
-        looks = judged.looks
-        which = f"look {looks.index(look) + 1} of {len(looks)}, at" if len(looks) > 1 else ""
-        line += " ".join([" waiting for", *filter(None, [which]), f"{look.seeds} seeds"])
-    return line
+    looks, look = judged.looks, judged.next_look
+    if look is None:
+        known = f"{judged.judgement.verdict} ({when_decided(judged)})"
+    elif len(looks) == 1:
+        known = f"waiting for {look.seeds} seeds"
+    else:
+        known = f"waiting for look {looks.index(look) + 1} of {len(looks)}, at {look.seeds} seeds"
+    return f"{name_of(judged)}: {known}"
 
 
 def verdict_lines(judged: JudgedClaim) -> list[str]:
