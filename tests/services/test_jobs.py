@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -24,6 +25,7 @@ from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, formatted_size, pack
 from sweeps import SweepError, cli
 from sweeps.record.folder import latest_sweep
+from sweeps.tracking.bookmark import Bookmark
 from tests.clusters import BIN, LocalCluster, free_ports
 from tests.faults.sweep import events
 
@@ -474,10 +476,24 @@ def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
     repeated = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait")
-    log = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--follow"))
-    assert "complete, 2 of 2 trials ended: 2 finished" in log
-    assert re.search(r"^slow-\S+ succeeded after 0:\d\d:\d\d$", log, re.MULTILINE)
+    said = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--verbose"))
     resumed = clients.sweep("slow")
+    _, job, begin, *results, end = said.splitlines()
+    assert begin == "results of slow, sweep 001"
+    assert re.search(rf"^{job} succeeded after 0:\d\d:\d\d$", end)
+    assert "complete, 2 of 2 trials ended: 2 finished" in results
+    (report,) = [line for line in results if line.startswith("Report: ")]
+    run = Bookmark.read(resumed).parent
+    assert report == (
+        f"Report: {resumed.report}/report.html on node {socket.gethostname()}; "
+        f"in the tracking store: report/report.html of run {run}"
+    )
+    assert results[-1] == f"tracking store: {os.environ['MLFLOW_TRACKING_URI']}"
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    assert "report/report.html" in [file.path for file in client.list_artifacts(run, "report")]
+    # The job has been told to be verbose.
+    log = ended(clients.noisesweep("logs", job))
+    assert re.search(r"^\[2/2\] 000\d-\w+ .*finished after 8 of 8 epochs", log, re.MULTILINE)
     assert resumed.path.name == "001"
     assert (resumed.report / "report.html").exists()
     assert resumed.state().trials.keys() >= state.trials.keys()
