@@ -28,9 +28,13 @@ class Lines:
         self._verbose, self._progress = verbose, progress and not verbose
         # The number of ended trials that the last line told of.
         self._told = n_ended(state)
+        # Counting what is planned takes a while, and only these events change it.
+        self._total = state.n_trials
 
     def about(self, event: Event) -> Iterator[str]:
         """Yield the lines about an event that the state already includes."""
+        if event["event"] in ("select", "look"):
+            self._total = self._state.n_trials
         if event["event"] == "end":
             yield from self._about_end(self._state.trials[event["trial"]], event["time"])
         elif event["event"] == "select":
@@ -42,9 +46,8 @@ class Lines:
     def _about_end(self, trial: TrialRecord, now: int) -> Iterator[str]:
         if self._verbose or trial.status in ("diverged", "failed"):
             yield self._with_count(self._ending(trial), now, trial.status)
-        total = self._state.n_trials
-        is_last = n_ended(self._state) == total
-        yield from self._progress_line(now, due=1 if is_last else trials_per_line(total))
+        is_last = n_ended(self._state) == self._total
+        yield from self._progress_line(now, due=1 if is_last else trials_per_line(self._total))
 
     def _progress_line(self, now: int, due: int) -> Iterator[str]:
         """Yield how far the sweep is, if so many trials are due to be told of."""
@@ -54,7 +57,7 @@ class Lines:
             yield self._with_count(self._so_far(), now)
 
     def _with_count(self, text: str, now: int, status: str = "") -> str:
-        line = f"[{n_ended(self._state)}/{self._state.n_trials or '?'}] {text}"
+        line = f"[{n_ended(self._state)}/{self._total or '?'}] {text}"
         left = self._time_left.text(self._state, now)
         if not left or self._state.complete or status == "interrupted":
             return line
