@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 import requests
@@ -18,7 +19,7 @@ from sweeps.process_state import environment, log_level
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
-_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or the file ~/.ray/auth_token"
+_TOKEN = "put it into RAY_AUTH_TOKEN, the file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
 _LOGGERS = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 
 
@@ -49,6 +50,8 @@ class Cluster:
 def connect(address: str | None = None) -> Cluster:
     """Connect to a cluster's job server.
 
+    A server gets the user's token only if it asks for one, or if ``RAY_AUTH_MODE`` is ``token``.
+
     Args:
         address: The URL of the dashboard. Defaults to ``RAY_API_SERVER_ADDRESS``, or else to this machine's.
 
@@ -61,8 +64,40 @@ def connect(address: str | None = None) -> Cluster:
         raise SweepError(f"--address {url}: must be the dashboard's URL, such as http://HEAD:8265")
     # Ray's client prefers this environment variable to its argument.
     with translated_errors(url), environment(**{_ADDRESS: url}):
-        client = JobSubmissionClient(url)
+        client = _client(url)
     return Cluster(client, ("--address", url) if address else ())
+
+
+def _client(url: str) -> JobSubmissionClient:
+    """Connect to a server, and send it the user's token only if it asks for one."""
+    try:
+        return JobSubmissionClient(url)
+    except AuthenticationError as error:
+        token = "" if _is_refusal(error) else _token()
+        if not token:
+            raise
+    return JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
+
+
+def _is_refusal(error: AuthenticationError) -> bool:
+    """Whether the server forbade the request (status 403), and did not ask for a token (status 401)."""
+    return "invalid" in str(error).lower()
+
+
+def _token() -> str:
+    """Return the user's token if ``RAY_AUTH_MODE`` is not set; empty if there is none.
+
+    Ray's client reads it from the same places, but only if ``RAY_AUTH_MODE`` is ``token``.
+    """
+    if os.environ.get("RAY_AUTH_MODE"):
+        return ""
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 @contextmanager
@@ -72,7 +107,7 @@ def translated_errors(address: str, missing: str = "") -> Iterator[None]:
         with _silenced():
             yield
     except AuthenticationError as error:
-        problem = "refuses the token" if "invalid" in str(error).lower() else "requires a token"
+        problem = "refuses the token" if _is_refusal(error) else "requires a token"
         raise SweepError(f"{address}: {problem}; {_TOKEN}") from None
     except (ConnectionError, requests.RequestException, ClientError) as error:
         raise SweepError(

@@ -19,8 +19,14 @@ _POLL_SECONDS = 1.0
 _LOG_LINES = 10
 
 
-def wait(cluster: Cluster, job: str, *, follow: bool = False) -> bool:
-    """Wait until a job has ended, print its log if ``follow``, and return whether it succeeded.
+def wait(cluster: Cluster, job: str, *, follow: bool = False, ending: str = "") -> bool:
+    """Wait until a job has ended, print its log, and return whether it succeeded.
+
+    Args:
+        cluster: The cluster.
+        job: The job's ID.
+        follow: Whether to print the whole log, as it grows.
+        ending: How the first line of the part begins that is printed of the log of a job that succeeded.
 
     Raises:
         SweepError: If there is no such job, or the cluster no longer answers.
@@ -37,6 +43,8 @@ def wait(cluster: Cluster, job: str, *, follow: bool = False) -> bool:
         raise SystemExit(130) from None
     except SweepError as error:
         raise SweepError(f"{error}; {job} may still be running") from None
+    if details.status == JobStatus.SUCCEEDED and not follow:
+        _print_from(cluster, job, ending)
     _say(_ending(job, details))
     if details.status == JobStatus.FAILED and not follow:
         _say("\n".join((details.message or "").splitlines()[-_LOG_LINES:]))
@@ -90,6 +98,19 @@ def _print_log_until_end(cluster: Cluster, job: str) -> None:
 
     with translated_errors(cluster.address):
         asyncio.run(tail())
+
+
+def _print_from(cluster: Cluster, job: str, ending: str) -> None:
+    """Print a job's log from the last line that begins like this; a log that is lost is no failure."""
+    try:
+        with translated_errors(cluster.address):
+            log = f"\n{cluster.client.get_job_logs(job)}"
+    except SweepError as error:
+        _say(str(error))
+        return
+    _, begin, rest = log.rpartition(f"\n{ending}")
+    if begin:
+        _say(f"{ending}{rest}".rstrip())
 
 
 def _resume_command(entrypoint: str) -> list[str]:

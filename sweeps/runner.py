@@ -14,6 +14,7 @@ from sweeps.analysis.best import Best, best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
+from sweeps.console.output import Output
 from sweeps.engine.data import prepare_data
 from sweeps.engine.drive import drive
 from sweeps.engine.export import ModelExport
@@ -89,6 +90,7 @@ def run(
     tracking_uri: str | None = None,
     new: bool = False,
     log: Log = "text",
+    verbose: bool = False,
 ) -> SweepResult:
     """Run a sweep.
 
@@ -99,6 +101,7 @@ def run(
         tracking_uri: The tracking store. Default: ``MLFLOW_TRACKING_URI``, or an SQLite file in the storage.
         new: Start another sweep if the study has one.
         log: The form of the output: ``text`` for people, ``json`` lines for programs.
+        verbose: Whether text has a line for each trial that ends, and not one for about ten.
 
     Returns:
         The results, also of a sweep that was interrupted.
@@ -123,7 +126,7 @@ def run(
     check_scheme(uri)
     with _prepared(spec, uri, say) as (delivery, export):
         folder = create_sweep(storage, spec)
-        drive(folder, spec, delivery, export, log)
+        drive(folder, spec, delivery, export, Output(log, verbose))
         return _result(folder, delivery)
 
 
@@ -133,6 +136,7 @@ def resume(
     storage: str | Path | None = None,
     tracking_uri: str | None = None,
     log: Log = "text",
+    verbose: bool = False,
 ) -> SweepResult:
     """Resume a study's latest sweep, or upload what MLflow is still missing.
 
@@ -143,6 +147,7 @@ def resume(
         storage: The folder or URI of all sweeps, as for ``run``.
         tracking_uri: The tracking store. Default: the one that the sweep was started with.
         log: The form of the output, as for ``run``.
+        verbose: As for ``run``.
 
     Returns:
         The results.
@@ -164,7 +169,7 @@ def resume(
         for claim in missing_claims(known, spec):
             teller(spec, log)(f"note: the claim {claim.name!r} stays, as the sweep has made it")
         spec = spec.model_copy(update={"claims": before.claims})
-    return _resume(folder, spec, events, tracking_uri, log)
+    return _resume(folder, spec, events, tracking_uri, Output(log, verbose))
 
 
 def extend(
@@ -175,6 +180,7 @@ def extend(
     storage: str | Path | None = None,
     tracking_uri: str | None = None,
     log: Log = "text",
+    verbose: bool = False,
 ) -> SweepResult:
     """Resume a study's latest sweep with other looks or a larger search, and say what that costs.
 
@@ -185,6 +191,7 @@ def extend(
         storage: The folder or URI of all sweeps, as for ``run``.
         tracking_uri: The tracking store. Default: the one that the sweep was started with.
         log: The form of the output, as for ``run``.
+        verbose: As for ``run``.
 
     Returns:
         The results.
@@ -200,11 +207,11 @@ def extend(
     say = teller(extended.spec, log)
     for sentence in extended.cost:
         say(f"extended: {sentence}")
-    return _resume(folder, extended.spec, extended.events, tracking_uri, log)
+    return _resume(folder, extended.spec, extended.events, tracking_uri, Output(log, verbose))
 
 
 def _resume(
-    folder: SweepFolder, spec: Spec, events: Sequence[Event], tracking_uri: str | None, log: Log
+    folder: SweepFolder, spec: Spec, events: Sequence[Event], tracking_uri: str | None, output: Output
 ) -> SweepResult:
     """Resume a sweep, with its spec and events that its journal must record first."""
     bookmark = Bookmark.read(folder)
@@ -214,8 +221,8 @@ def _resume(
     state = SweepState(spec, [*(event for event, _ in folder.journal.read()), *events])
     # An export that failed or was interrupted is retried.
     to_export = state.exporting != state.exported
-    with _prepared(spec, uri, teller(spec, log), not state.complete, to_export) as (delivery, export):
-        drive(folder, spec, delivery, export, log, events)
+    with _prepared(spec, uri, teller(spec, output.log), not state.complete, to_export) as (delivery, export):
+        drive(folder, spec, delivery, export, output, events)
         return _result(folder, delivery)
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeps.cli.options import Address, File, Follow, Job, New, Overrides, Profile, Trials, changes_of
+from sweeps.cli.options import (
+    Address,
+    File,
+    Follow,
+    Job,
+    New,
+    Overrides,
+    Profile,
+    Trials,
+    Verbose,
+    changes_of,
+)
 from sweeps.errors import SweepError, refuse_credentials
 
 if TYPE_CHECKING:
@@ -14,7 +25,7 @@ if TYPE_CHECKING:
 
 _STORAGE = "storage; default: NOISESWEEP_STORAGE on the cluster, or else ~/noisesweep there"
 _TRACKING = "tracking store; default: MLFLOW_TRACKING_URI on the cluster, or else a file in the storage"
-_WAIT = "wait until the job ends; exit with 0 if it succeeded"
+_WAIT = "wait until the job ends, and print its results; exit with 0 if it succeeded"
 
 
 def submit(
@@ -28,6 +39,7 @@ def submit(
     tracking_uri: Annotated[str | None, typer.Option(help=_TRACKING)] = None,
     wait: Annotated[bool, typer.Option("--wait", help=_WAIT)] = False,
     follow: Follow = False,
+    verbose: Verbose = False,
     address: Address = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
@@ -43,12 +55,15 @@ def submit(
         check_first_look(spec)
     left_out = _folders_left_out(file, spec)
     from cluster import client, jobs, submission
+    from sweeps.console.display import RESULTS
 
     options = [f"--set={change}" for change in changes]
     if profile:
         options.append(f"--profile={profile}")
     if new:
         options.append("--new")
+    if verbose:
+        options.append("--verbose")
     options += _place_options(storage, tracking_uri)
     cluster = client.connect(address)
     job = submission.submit(
@@ -62,7 +77,7 @@ def submit(
     )
     if wait or follow:
         typer.echo(job)
-        raise typer.Exit(0 if jobs.wait(cluster, job, follow=follow) else 1)
+        raise typer.Exit(0 if jobs.wait(cluster, job, follow=follow, ending=RESULTS) else 1)
     typer.echo(f"submitted {job}")
     for words in (["jobs"], ["logs", job, "--follow"], ["stop", job]):
         typer.echo(f"  {cluster.command(*words)}")

@@ -15,6 +15,7 @@ from sweeps.cli.options import (
     Storage,
     TrackingUri,
     Trials,
+    Verbose,
     changes_of,
 )
 
@@ -36,6 +37,7 @@ def run(
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a sweep."""
     from sweeps.tracking.publisher_process import started_ahead
@@ -47,7 +49,8 @@ def run(
         from sweeps.runner import run
 
         log: Log = "json" if json_lines else "text"
-        _exit(run(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=log))
+        result = run(spec, storage=storage, tracking_uri=tracking_uri, new=new, log=log, verbose=verbose)
+        _exit(result)
 
 
 def resume(
@@ -57,6 +60,7 @@ def resume(
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Resume a study's latest sweep, or upload what MLflow is still missing."""
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
@@ -75,7 +79,7 @@ def resume(
         from sweeps.runner import resume
 
         log: Log = "json" if json_lines else "text"
-        _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log))
+        _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log, verbose=verbose))
 
 
 def extend(
@@ -85,6 +89,7 @@ def extend(
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Resume a study's latest sweep with more looks, as far as its level permits, or with a larger search."""
     seeds = None
@@ -98,7 +103,12 @@ def extend(
         from sweeps.runner import extend
 
         log: Log = "json" if json_lines else "text"
-        options: dict[str, Any] = {"storage": storage, "tracking_uri": tracking_uri, "log": log}
+        options: dict[str, Any] = {
+            "storage": storage,
+            "tracking_uri": tracking_uri,
+            "log": log,
+            "verbose": verbose,
+        }
         _exit(extend(name, looks=seeds, trials_per_arm=trials_per_arm, **options))
 
 

@@ -24,7 +24,7 @@ def schema() -> None:
 
 def list_() -> None:
     """List trainables with their models, metrics and hyperparameters, and the shipped studies."""
-    from sweeps.console.tables import wide_console
+    from sweeps.console.layout import wide_console
     from sweeps.spec.catalogue import print_catalogue
 
     print_catalogue(wide_console())
@@ -97,7 +97,8 @@ def ui(
 
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.analysis.descriptions import progress_line
-    from sweeps.console.tables import tables, wide_console
+    from sweeps.console.layout import wide_console
+    from sweeps.console.tables import tables
     from sweeps.record.state import SweepState
     from sweeps.record.time_left import TimeLeft
     from sweeps.record.trials import trial_name
@@ -108,6 +109,8 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     for event, _ in folder.journal.read():
         state.apply(event)
         time_left.apply(event, state)
+    if not running:
+        state.interrupt()
     # Without the trainable or a noise mode, its arms and metrics are unknown.
     missing = spec.missing
     is_going_on = running and not missing and not state.complete
@@ -115,7 +118,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     progress = progress_line(state, running=running)
     console.print(f"{where}: {progress}{f'; {left}' if left else ''}", soft_wrap=True)
     if not missing:
-        for table in tables(state, running=True):
+        for table in tables(state, running=running):
             console.print(table)
         lines = summary_lines(folder)
     else:

@@ -4,26 +4,26 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress
-from rich.table import Table
 from typing_extensions import override
 
-from sweeps.analysis.descriptions import counted, describe, plan, progress_line, shown_values
-from sweeps.console.tables import as_is, empty_table, tables, wide_console
+from sweeps.analysis.descriptions import plan, progress_line
+from sweeps.console.layout import wide_console
+from sweeps.console.lines import Lines
+from sweeps.console.live import LiveView
+from sweeps.console.tables import tables
 from sweeps.errors import printable
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState
-from sweeps.record.storage import command
+from sweeps.record.storage import command, in_ray_job
 from sweeps.record.time_left import TimeLeft
-from sweeps.record.trials import ENDED, TrialRecord
 from sweeps.spec.model import Spec
-from sweeps.spec.space import points_at, tuned_by
 from sweeps.tracking.uris import is_default_store
 
-_MAX_RUNNING = 8  # rows
+# The ending of a sweep's output begins with a line that begins so; `submit --wait` finds it by that.
+RESULTS = "results of "
 
 
 class Display(Follower):
@@ -32,11 +32,12 @@ class Display(Follower):
     Events from before a resume count, but are not printed again.
     """
 
-    def __init__(self, spec: Spec, folder: SweepFolder, console: Console | None = None) -> None:
+    def __init__(
+        self, spec: Spec, folder: SweepFolder, console: Console | None = None, *, verbose: bool = False
+    ) -> None:
         super().__init__(folder.journal)
         self.console = console or wide_console()
         self._state = SweepState(spec)
-        self._spec = spec
         self._folder = folder
         self._time_left = TimeLeft()
         for event, offset in folder.journal.read():
@@ -45,6 +46,9 @@ class Display(Follower):
         self._live: Live | None = None
         if self.console.is_terminal:
             self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+        self._view = LiveView(self._state, self._time_left, self.console)
+        # The live display shows the progress.
+        self._lines = Lines(self._state, self._time_left, verbose=verbose, progress=not self._live)
         self.say(f"{spec.name}: {plan(spec)}, in {folder.path}")
 
     @override
@@ -52,17 +56,14 @@ class Display(Follower):
         for event in events:
             self._state.apply(event)
             self._time_left.apply(event, self._state)
-            if event["event"] == "end":
-                self._print_end(self._state.trials[event["trial"]], event["time"])
-            elif event["event"] == "select":
-                self._print_selected()
-            elif event["event"] == "remark":
-                self.say(f"{describe(self._spec, self._state.trials[event['trial']])}: {event['text']}")
+            self._view.apply(event)
+            for line in self._lines.about(event):
+                self.say(line)
 
     @override
     def tick(self) -> None:
         if self._live:
-            self._live.update(self._view())
+            self._live.update(self._view.draw(time.time() * 1000))
 
     @override
     def run(self) -> None:
@@ -77,6 +78,7 @@ class Display(Follower):
         self, state: SweepState, tracking_uri: str, undelivered: int, findings: Sequence[str] = ()
     ) -> None:
         """Print how the sweep ended; ``undelivered`` counts the events that MLflow is still missing."""
+        self.say(f"{RESULTS}{state.spec.name}, sweep {self._folder.path.name}")
         for table in tables(state):
             self.console.print(table)
         self.say(progress_line(state, running=False))
@@ -90,60 +92,10 @@ class Display(Follower):
                 f"upload them with: {self._folder.resume_command}"
             )
         self.say(f"tracking store: {tracking_uri}")
+        if in_ray_job():
+            # The log is read on another machine, where that command would find nothing.
+            return
         arguments = ["ui"]
         if not is_default_store(tracking_uri, self._folder.storage):
             arguments += ["--tracking-uri", tracking_uri]
         self.say(f"See the runs with: {command(*arguments, storage=self._folder.storage)}")
-
-    def _print_end(self, trial: TrialRecord, now: int) -> None:
-        left = self._time_left.text(self._state, now)
-        parts = [
-            f"[{self._n_ended()}/{self._state.n_trials or '?'}]",
-            describe(self._spec, trial),
-            trial.status,
-            f"after {len(trial.epochs)} of {trial.hyperparameters['epochs']} epochs",
-        ]
-        score = self._state.score(trial)
-        if score is not None:
-            parts.append(f"{self._spec.objective.metric}={score:.4f}")
-        if trial.reason:
-            parts.append(f"({trial.reason})")
-        if left and not self._state.complete and trial.status != "interrupted":
-            parts.append(f"- {left}")
-        self.say(" ".join(parts))
-
-    def _print_selected(self) -> None:
-        spec, selected = self._spec, self._state.selected or []
-        seeds, points = spec.replicates[: spec.n_seeds[0]], points_at(spec)
-        done = "the search is complete; " if spec.search_stage else ""
-        also = f", also at {counted(len(points), 'listed point')}" if points else ""
-        self.say(f"{done}confirming on seeds {seeds[0]} to {seeds[-1]}{also}:")
-        for index, tuned in enumerate(spec.tuned):
-            name = tuned[spec.compared]
-            chosen = [point for point in selected if tuned_by(spec, point) == index]
-            for point in chosen:
-                self.say(f"  {name} {shown_values(spec, point)}".rstrip())
-            if not chosen:
-                stratum = "".join(f", {value}" for key, value in tuned.items() if key != spec.compared)
-                self.say(f"  {name}{stratum}: left out, no trial has a finite score")
-
-    def _n_ended(self) -> int:
-        return sum(trial.status in ENDED for trial in self._state.by_number())
-
-    def _view(self) -> Group:
-        left = self._time_left.text(self._state, time.time() * 1000)
-        unit = f"trials, {left}" if left else "trials"
-        progress = Progress("{task.description}", BarColumn(), MofNCompleteColumn(), unit)
-        progress.add_task(self._spec.name, total=self._state.n_trials, completed=self._n_ended())
-        return Group(progress, self._running_table(), *tables(self._state, running=True))
-
-    def _running_table(self) -> Table:
-        table = empty_table("running", ["trial"], ["epoch", self._spec.objective.metric])
-        running = [trial for trial in self._state.by_number() if trial.status == "running"]
-        for trial in running[:_MAX_RUNNING]:
-            score = self._state.score(trial)
-            epoch = f"{len(trial.epochs)}/{trial.hyperparameters['epochs']}"
-            table.add_row(as_is(describe(self._spec, trial)), epoch, "" if score is None else f"{score:.4f}")
-        if len(running) > _MAX_RUNNING:
-            table.add_row(f"and {len(running) - _MAX_RUNNING} more", "", "")
-        return table

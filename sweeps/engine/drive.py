@@ -9,7 +9,8 @@ from typing import Any
 from sweeps.analysis.advice import notes
 from sweeps.analysis.best import best_of
 from sweeps.console.display import Display
-from sweeps.console.jsonl import JsonLog, Log
+from sweeps.console.jsonl import JsonLog
+from sweeps.console.output import Output
 from sweeps.engine.export import ModelExport
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
@@ -32,7 +33,7 @@ def drive(
     spec: Spec,
     delivery: PublisherClient,
     export: ModelExport,
-    log: Log,
+    output: Output,
     amendments: Sequence[Event] = (),
 ) -> None:
     """Run the rest of a sweep, and print its results.
@@ -42,7 +43,7 @@ def drive(
         spec: Its spec, as it is to be from now on.
         delivery: The publisher, which is closed with the sweep.
         export: What exports the best network.
-        log: The form of the output.
+        output: The form of the output.
         amendments: Events that the journal must record before anything runs.
 
     Raises:
@@ -53,7 +54,7 @@ def drive(
     # Ask git here: in a Ray job, the working directory changes below.
     made_by = provenance()
     with ExitStack() as opened:
-        display, mirror = _open(opened, folder, spec, delivery, log, amendments)
+        display, mirror = _open(opened, folder, spec, delivery, output, amendments)
 
         def give_up() -> None:
             opened.close()
@@ -95,7 +96,7 @@ def _open(
     folder: SweepFolder,
     spec: Spec,
     delivery: PublisherClient,
-    log: Log,
+    output: Output,
     amendments: Sequence[Event],
 ) -> tuple[Display | JsonLog, Mirror | None]:
     """Lock a sweep, and start everything that follows its journal; the stack undoes it in reverse."""
@@ -106,7 +107,7 @@ def _open(
     folder.claim()
     folder.journal.repair()
     folder.amend(spec, amendments)
-    display = JsonLog(spec, folder) if log == "json" else Display(spec, folder)
+    display = output.of(spec, folder)
     for note in notes(spec, folder.state().looks):
         display.say(f"note: {note}")
     mirror = folder.mirror(display.say)

@@ -96,8 +96,11 @@ class SweepState:
         self.versions.add(event["versions"])
         if commit := event.get("git_commit"):
             self.commits.add(commit)
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Mark the running trials of a driver that was killed before it could record their end."""
         for trial in self.trials.values():
-            # Its driver was killed before it could record this.
             if trial.status == "running":
                 trial.status = "interrupted"
 

@@ -201,6 +201,18 @@ def name_of(judged: JudgedClaim) -> str:
     return f"{name} (post hoc)" if judged.post_hoc else name
 
 
+def claim_line(judged: JudgedClaim) -> str:
+    """Say in one line what is known about a claim while its sweep runs."""
+    looks, look = judged.looks, judged.next_look
+    if look is None:
+        known = f"{judged.judgement.verdict} ({when_decided(judged)})"
+    elif len(looks) == 1:
+        known = f"waiting for {look.seeds} seeds"
+    else:
+        known = f"waiting for look {looks.index(look) + 1} of {len(looks)}, at {look.seeds} seeds"
+    return f"{name_of(judged)}: {known}"
+
+
 def verdict_lines(judged: JudgedClaim) -> list[str]:
     """Write the verdict on a claim; once a look has tested it, also the comparison that it hangs on."""
     p_value, verdict = judged.judgement.p_value, f"{judged.judgement.verdict} ({when_decided(judged)})"

@@ -1,11 +1,15 @@
 """The lines about a sweep's results that commands print. This module loads no library that draws."""
 
+import socket
+
 from sweeps.analysis.arms import is_judgeable
 from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
+from sweeps.record.storage import in_ray_job, join_uri
 from sweeps.report.labels import best_line, extension_line, trainings, verdict_lines
+from sweeps.tracking.bookmark import Bookmark
 
 PAGE = "report.html"
 
@@ -21,8 +25,17 @@ def summary_lines(folder: SweepFolder) -> list[str]:
         lines.append(text)
     page = folder.report / PAGE
     if page.exists():
-        lines.append(f"Report: {page}")
+        lines.append(f"Report: {_place(folder) if in_ray_job() else page}")
     return lines
+
+
+def _place(folder: SweepFolder) -> str:
+    """Say where people at another machine find the report of a sweep that runs as a job."""
+    page = f"{folder.report / PAGE} on node {socket.gethostname()}"
+    if folder.uri:
+        page = join_uri(folder.uri, "report", PAGE)
+    bookmark = Bookmark.read(folder)
+    return f"{page}; in the tracking store: report/{PAGE} of run {bookmark.parent}" if bookmark else page
 
 
 def judged_claims(state: SweepState) -> list[JudgedClaim]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from sweeps import cli, load_spec
+from sweeps import SweepError, cli, load_spec, runner
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
 from tests.curves import Curves, content
@@ -154,6 +154,34 @@ def test_status_and_resume_of_an_unknown_name(noisesweep):
         code, _, errors = noisesweep(command, "nothing")
         assert code == 1
         assert "no sweep named 'nothing'; there is none yet" in errors
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "digits"], ["resume", "digits"], ["extend", "digits", "--looks=2"]]
+)
+def test_every_command_that_runs_a_sweep_can_be_verbose(noisesweep, monkeypatch, command):
+    told = []
+
+    def called(*arguments, verbose, **options):
+        told.append(verbose)
+        raise SweepError("nothing is run")
+
+    monkeypatch.setattr(runner, command[0], called)
+    for options in ([], ["--verbose"], ["-v"]):
+        assert noisesweep(*command, *options)[2] == "noisesweep: nothing is run"
+    assert told == [False, True, True]
+
+
+def test_trials_of_a_driver_that_was_killed_are_interrupted(noisesweep, curves, file, tmp_path):
+    journal = create_sweep(tmp_path / "runs", load_spec(file)).journal
+    journal.append("begin", versions="torch 2")
+    hyperparameters = load_spec(file).hyperparameters({"noise": "none"}).model_dump()
+    about = {"number": 1, "arm": "none", "seed": 0, "hyperparameters": hyperparameters}
+    journal.append("start", trial="t1", **about)
+    code, output, _ = noisesweep("status", "test-curves")
+    assert code == 0
+    assert "interrupted, 0 of 2 trials ended: 1 interrupted" in output
+    assert "running" not in output
 
 
 def test_ui_without_a_store(noisesweep, tmp_path):

@@ -3,23 +3,29 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
+import ray
 import requests
 from mlflow import MlflowClient
 from ray._private.runtime_env.packaging import create_package
 
+from cluster.client import connect
 from cluster.jobs import _resume_command
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, formatted_size, pack
 from sweeps import SweepError, cli
 from sweeps.record.folder import latest_sweep
+from sweeps.tracking.bookmark import Bookmark
 from tests.clusters import BIN, LocalCluster, free_ports
 from tests.faults.sweep import events
 
@@ -314,12 +320,64 @@ def test_commands_about_jobs_import_no_torch():
     assert done.stdout == "[]\n"
 
 
+class JobServer(BaseHTTPRequestHandler):
+    """Answers as Ray's job server does, and records which token each request had."""
+
+    required, seen = "", list[str | None]()
+
+    def do_GET(self):
+        token = self.headers["Authorization"]
+        self.seen.append(token)
+        is_let_in = not self.required or token == f"Bearer {self.required}"
+        self.send_response(200 if is_let_in else 403 if token else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps({"ray_version": ray.__version__}).encode())
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Connect to a server that requires a token, or none if it is empty; returns the tokens it was sent."""
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), JobServer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        def connect_to(required):
+            monkeypatch.setattr(JobServer, "required", required)
+            monkeypatch.setattr(JobServer, "seen", [])
+            connect(f"http://127.0.0.1:{server.server_port}")
+            return JobServer.seen
+
+        yield connect_to
+        server.shutdown()
+
+
+def test_a_token_goes_only_to_a_server_that_asks_for_one(asked, tmp_path, monkeypatch):
+    with pytest.raises(SweepError, match=r": requires a token; put it into RAY_AUTH_TOKEN, .*auth_token$"):
+        asked("of-file")
+    touch(tmp_path, ".ray/auth_token", "other")
+    (tmp_path / ".ray/auth_token").write_text("of-file\n")
+    (tmp_path / "other").write_text("of-path\n")
+    assert set(asked("")) == {None}
+    assert asked("of-file")[:2] == [None, "Bearer of-file"]
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
+    assert asked("of-path")[-1] == "Bearer of-path"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of-variable")
+    assert asked("of-variable")[-1] == "Bearer of-variable"
+    with pytest.raises(SweepError, match=": refuses the token; "):
+        asked("another")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(SweepError, match=": requires a token; "):
+        asked("of-variable")
+
+
 class Clients:
     """Commands in processes of their own, in a folder with sweeps, against a cluster."""
 
     def __init__(self, cluster, folder, storage):
         self.cluster, self.folder, self.storage = cluster, folder, storage
-        own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": cluster.token, "HOME": str(folder.parent)}
+        own = {"RAY_AUTH_TOKEN": cluster.token, "HOME": str(folder.parent)}
         # Ray's command takes the address from the environment, where ours is given a wrong one.
         self.env = {**os.environ, **own, "RAY_API_SERVER_ADDRESS": cluster.dashboard_url}
         self.env.pop("RAY_ADDRESS")
@@ -393,7 +451,7 @@ def clients(tmp_path_factory):
 def plain(clients):
     """Start Ray's own command, which runs beside the other tests."""
     command = ["job", "submit", "--working-dir", ".", "--", "noisesweep", "run", "plain.yaml"]
-    return clients.start(BIN / "ray", *command)
+    return clients.start(BIN / "ray", *command, RAY_AUTH_MODE="token")
 
 
 def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain):
@@ -418,10 +476,24 @@ def test_a_job_outlives_its_client_and_can_be_stopped_and_resumed(clients, plain
     assert tracked("slow") == {("sweep", "KILLED"): 1, ("trial", "KILLED"): started}
 
     repeated = clients.noisesweep("submit", "sweeps/slow.yaml", "--wait")
-    log = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--follow"))
-    assert "complete, 2 of 2 trials ended: 2 finished" in log
-    assert re.search(r"^slow-\S+ succeeded after 0:\d\d:\d\d$", log, re.MULTILINE)
+    said = ended(clients.noisesweep("submit", "sweeps/slow.yaml", "--resume", "--wait", "--verbose"))
     resumed = clients.sweep("slow")
+    _, job, begin, *results, end = said.splitlines()
+    assert begin == "results of slow, sweep 001"
+    assert re.search(rf"^{job} succeeded after 0:\d\d:\d\d$", end)
+    assert "complete, 2 of 2 trials ended: 2 finished" in results
+    (report,) = [line for line in results if line.startswith("Report: ")]
+    run = Bookmark.read(resumed).parent
+    assert report == (
+        f"Report: {resumed.report}/report.html on node {socket.gethostname()}; "
+        f"in the tracking store: report/report.html of run {run}"
+    )
+    assert results[-1] == f"tracking store: {os.environ['MLFLOW_TRACKING_URI']}"
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    assert "report/report.html" in [file.path for file in client.list_artifacts(run, "report")]
+    # The job has been told to be verbose.
+    log = ended(clients.noisesweep("logs", job))
+    assert re.search(r"^\[2/2\] 000\d-\w+ .*finished after 8 of 8 epochs", log, re.MULTILINE)
     assert resumed.path.name == "001"
     assert (resumed.report / "report.html").exists()
     assert resumed.state().trials.keys() >= state.trials.keys()
@@ -447,13 +519,13 @@ def test_the_plain_command_of_ray_runs_a_sweep(clients, plain):
 def test_errors_on_a_cluster_are_one_line(clients):
     unknown = [clients.noisesweep(command, "nobody/1") for command in ("logs", "stop")]
     wrong = clients.noisesweep("jobs", RAY_AUTH_TOKEN="0" * 64)
-    missing = clients.noisesweep("jobs", RAY_AUTH_TOKEN="", RAY_AUTH_MODE="")
+    missing = clients.noisesweep("jobs", RAY_AUTH_TOKEN="")
     url = clients.cluster.dashboard_url
     for client in unknown:
         assert ended(client, code=1) == (
             f"noisesweep: no job 'nobody/1'; list the jobs with: noisesweep jobs --address {url}\n"
         )
-    advice = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or the file ~/.ray/auth_token"
+    advice = "put it into RAY_AUTH_TOKEN, the file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
     assert ended(wrong, code=1) == f"noisesweep: {url}: refuses the token; {advice}\n"
     assert ended(missing, code=1) == f"noisesweep: {url}: requires a token; {advice}\n"
 
