@@ -10,6 +10,7 @@ from sweeps.analysis.advice import notes
 from sweeps.analysis.best import best_of
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog, Log
+from sweeps.engine.arms import write_arms
 from sweeps.engine.export import ModelExport
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
@@ -134,6 +135,7 @@ def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | J
 def _close_journal(folder: SweepFolder) -> None:
     """Record how the sweep ended, and which trials it left unfinished."""
     state = folder.state()
+    write_arms(folder, state)
     # A journal that cannot be written has been reported already.
     with suppress(SweepError):
         for trial in state.trials.values():

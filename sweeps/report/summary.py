@@ -3,11 +3,10 @@
 from sweeps.analysis.arms import is_judgeable
 from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.record.files import REPORT_PAGE
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.report.labels import best_line, extension_line, trainings, verdict_lines
-
-PAGE = "report.html"
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
@@ -19,7 +18,7 @@ def summary_lines(folder: SweepFolder) -> list[str]:
     lines += [line for claim in judged for line in verdict_lines(claim)]
     if judged and (text := trainings(state)):
         lines.append(text)
-    page = folder.report / PAGE
+    page = folder.report / REPORT_PAGE
     if page.exists():
         lines.append(f"Report: {page}")
     return lines

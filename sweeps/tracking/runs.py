@@ -73,7 +73,12 @@ class SweepRuns:
 
     def _create_parent(self) -> str:
         name = f"{self._spec.name} {self._folder.path.name}"
-        tags = {"study": self._spec.name, "sweep": self._folder.path.name, _SWEEP_ID: self._id}
+        tags = {
+            "kind": "sweep",
+            "study": self._spec.name,
+            "sweep": self._folder.path.name,
+            _SWEEP_ID: self._id,
+        }
         run = self._client.create_run(self._experiment, run_name=name, tags={**tags, **self._tags})
         return str(run.info.run_id)
 
@@ -109,6 +114,9 @@ class SweepRuns:
         while True:
             page = self._client.search_runs([self._experiment], condition, ViewType.ALL, page_token=token)
             for run in page:
+                # The runs of arms are found otherwise.
+                if "trial" not in run.data.tags:
+                    continue
                 is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
                 children[run.data.tags["trial"]] = run.info.run_id if is_active else None
             token = page.token
@@ -118,6 +126,7 @@ class SweepRuns:
     def _create_child(self, trial: TrialRecord) -> str:
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent,
+            "kind": "trial",
             "study": self._spec.name,
             "trial": trial.id,
             "stage": "grid" if self._spec.is_grid else trial.stage,
