@@ -9,7 +9,7 @@ from sweeps.analysis.arms import Arm, arms_of, is_judgeable, points_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.comparisons import Comparisons
 from sweeps.analysis.effects import find_reference
-from sweeps.analysis.levels import difference_of, summary_of
+from sweeps.analysis.levels import mean_difference_of, summary_of
 from sweeps.analysis.stats import Summary
 from sweeps.record.state import SweepState
 from sweeps.record.trials import ENDED
@@ -94,7 +94,7 @@ def _curves(spec: Spec, arm: Arm, reference: Arm | None) -> Curves:
             _add(curves, epoch, (metric, f"interval/{metric}"), mean)
             if reference:
                 name = f"minus_{reference.name}/{metric}"
-                difference = difference_of(spec, metric, values, reference.after(epoch, metric))
+                difference = mean_difference_of(spec, metric, values, reference.after(epoch, metric))
                 _add(curves, epoch, (name, name), difference)
     return curves
 

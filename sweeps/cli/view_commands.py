@@ -91,9 +91,9 @@ def ui(
         typer.echo(f"the tracking store is a server; open: {uri}")
         return
     check_database(uri)
-    from sweeps.tracking.ui import links, serve
+    from sweeps.tracking.ui import serve, server_links
 
-    for line in links(uri, folders, uri) if is_server else serve(uri, root, folders, port):
+    for line in server_links(uri, folders[0]) if is_server else serve(uri, root, folders, port):
         typer.echo(line)
 
 

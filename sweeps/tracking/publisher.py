@@ -1,4 +1,4 @@
-"""Uploads a journal to MLflow: an experiment per study, a parent run per sweep, a child run per trial and arm.
+"""Uploads a journal to MLflow: an experiment per study, a run per sweep, in it one per trial and per arm.
 
 Events are on disk before they are uploaded, and uploading one twice changes nothing, so the server may go
 away and the driver may be killed at any moment.

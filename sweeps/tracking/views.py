@@ -42,15 +42,21 @@ def arms_view(parent: str, content: Mapping[str, Any]) -> str:
         content: As ``sweeps.analysis.arm_records`` writes it, with one arm or more.
     """
     arms = content["arms"]
-    names = {name for record in arms for name in record["metrics"]}
-    prefixes = sorted({name.split("/")[0] for name in names if "/" in name} - {"interval"})
+    curves = {name: epochs for record in arms for name, epochs in record["metrics"].items()}
+    prefixes = sorted({name.split("/")[0] for name in curves if "/" in name} - {"interval"})
     state = {
         "searchFilter": " and ".join(_conditions(parent, arms)),
+        # In the order of the spec.
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "arm"}]},
+        # A group has a single run, which need not be listed below it.
+        "groupsExpanded": {f"tag.arm.{record['arm']}": False for record in arms},
         "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": [*_charts(content["metrics"], prefixes, names)],
+        "compareRunCharts": [*_charts(content["metrics"], prefixes, curves)],
         "compareRunSections": [
-            *(_section(name) for name in (_FIRST, *prefixes, _WITHOUT_PREFIX)),
+            _section(_FIRST, columns=2),
+            *(_section(name) for name in (*prefixes, _WITHOUT_PREFIX)),
             _section("interval", display=False),
         ],
         "isAccordionReordered": True,
@@ -72,24 +78,28 @@ def _conditions(parent: str, arms: Sequence[Mapping[str, Any]]) -> Iterator[str]
         yield f"tags.point = '{arms[0]['point']}'"
 
 
-def _charts(metrics: Sequence[str], prefixes: Sequence[str], names: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield charts of the most important metrics and their differences, with intervals."""
+def _charts(
+    metrics: Sequence[str], prefixes: Sequence[str], curves: Mapping[str, Mapping[str, float]]
+) -> Iterator[dict[str, Any]]:
+    """Yield charts of the most important metrics and their differences: lines with intervals, or bars."""
     for metric in metrics:
-        bounds = [f"interval/{metric}_low", f"interval/{metric}_high"]
-        yield _chart(metric, [metric, *bounds])
-        for name in [f"{prefix}/{metric}" for prefix in prefixes]:
-            if name in names:
-                yield _chart(name, [name, f"{name}_low", f"{name}_high"])
+        for name in [metric, *(f"{prefix}/{metric}" for prefix in prefixes)]:
+            ends = f"interval/{name}" if name == metric else name
+            if len(curves.get(name, ())) > 1:
+                yield _chart("LINE", name, [name, f"{ends}_low", f"{ends}_high"])
+            elif name in curves:
+                yield _chart("BAR", name, [name])
 
 
-def _chart(metric: str, shown: Sequence[str]) -> dict[str, Any]:
+def _chart(kind: str, metric: str, shown: Sequence[str]) -> dict[str, Any]:
     return {
-        "type": "LINE",
+        "type": kind,
         "uuid": f"chart {metric}",
         "metricSectionId": f"section {_FIRST}",
         "metricKey": metric,
         "selectedMetricKeys": shown,
         "displayName": metric,
+        "runsCountToCompare": 20,
         "xAxisKey": "step",
         "useGlobalXaxisKey": True,
         "useGlobalLineSmoothing": True,
@@ -98,6 +108,6 @@ def _chart(metric: str, shown: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _section(name: str, *, display: bool = True) -> dict[str, Any]:
+def _section(name: str, *, columns: int = 3, display: bool = True) -> dict[str, Any]:
     fixed = {"isReordered": True, "deleted": False, "isGenerated": False}
-    return {"uuid": f"section {name}", "name": name, "display": display, **fixed}
+    return {"uuid": f"section {name}", "name": name, "columns": columns, "display": display, **fixed}
