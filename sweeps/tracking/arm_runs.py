@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweeps.record.folder import SweepFolder
-from sweeps.tracking.store import MAX_TAGS, Store, log_metrics
+from sweeps.tracking.store import MAX_TAGS, Store, all_runs, log_metrics
 from sweeps.tracking.views import arms_view, view_tag
 
 # The tag by which the run of an arm is found again: a hash of what is known of the arm.
@@ -25,7 +25,7 @@ class ArmRuns:
     """
 
     def __init__(self, folder: SweepFolder, store: Store, parent: str, tags: Mapping[str, str]) -> None:
-        self._folder, self._client, self._experiment = folder, store.client, store.experiment
+        self._folder, self._store, self._client = folder, store, store.client
         self._parent, self._tags = parent, {**tags, MLFLOW_PARENT_RUN_ID: parent, "study": folder.study}
 
     def log(self) -> None:
@@ -33,7 +33,8 @@ class ArmRuns:
         if not self._folder.arms.exists():
             return
         content = json.loads(self._folder.arms.read_text())
-        known = {run.data.tags[_CONTENT]: run for run in self._find()}
+        condition = f"tags.{MLFLOW_PARENT_RUN_ID} = '{self._parent}' and tags.kind = 'arm'"
+        known = {run.data.tags[_CONTENT]: run for run in all_runs(self._store, condition)}
         wanted = {_hash(record): record for record in content["arms"]}
         for key, record in wanted.items():
             run = known.get(key) or self._create(record, key)
@@ -45,11 +46,7 @@ class ArmRuns:
         self._tag(self._parent, _verdict_tags(content["verdicts"]))
         if wanted:
             view = arms_view(self._parent, content)
-            self._client.set_experiment_tag(self._experiment, view_tag(self._parent), view)
-
-    def _find(self) -> Iterator[Run]:
-        condition = f"tags.{MLFLOW_PARENT_RUN_ID} = '{self._parent}' and tags.kind = 'arm'"
-        yield from self._client.search_runs([self._experiment], condition, ViewType.ALL)
+            self._client.set_experiment_tag(self._store.experiment, view_tag(self._parent), view)
 
     def _create(self, record: Mapping[str, Any], key: str) -> Run:
         tags = {"kind": "arm", "arm": record["arm"], "seeds": str(record["seeds"]), _CONTENT: key}
@@ -61,7 +58,7 @@ class ArmRuns:
         tags |= {name: str(record[name]) for name in ("diverged", "failed") if record[name]}
         name = " ".join(filter(None, (record["arm"], at, record["point"])))
         tags = {**self._tags, **tags}
-        return self._client.create_run(self._experiment, record["started"], tags, name)
+        return self._client.create_run(self._store.experiment, record["started"], tags, name)
 
     def _fill(self, run: Run, record: Mapping[str, Any]) -> None:
         run_id = run.info.run_id

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from sweeps.errors import SweepError, in_a_line
@@ -54,6 +54,17 @@ def connect(uri: str) -> MlflowClient:
     except Exception as error:
         raise SweepError(f"MLflow cannot be reached at {uri}: {in_a_line(error)}") from None
     return client
+
+
+def all_runs(store: "Store", condition: str) -> Iterator[Run]:
+    """Yield the runs of an experiment that meet a condition, also those that are deleted."""
+    token = None
+    while True:
+        page = store.client.search_runs([store.experiment], condition, ViewType.ALL, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def log_metrics(client: MlflowClient, run: str, metrics: Sequence[Metric]) -> None:

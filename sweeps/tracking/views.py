@@ -8,10 +8,11 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from mlflow.entities import Experiment
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
 
 _TAG = "mlflow.sharedViewState."
 # The UI's name of the section of metrics without a prefix.
@@ -24,7 +25,7 @@ def view_tag(parent: str) -> str:
     return f"{_TAG}{parent}"
 
 
-def link(address: str, experiment: Experiment, parent: str) -> str:
+def link(address: str, experiment: "Experiment", parent: str) -> str:
     """Return the link to a sweep's runs: to the view of its arms, or to its trials if it has none."""
     query = {"workflowType": "machine_learning", "compareRunsMode": "CHART"}
     if view_tag(parent) in experiment.tags:
