@@ -1,10 +1,12 @@
 """Links to sweeps in MLflow's UI, and a server of that UI and the reports beside it, in one process."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from warnings import catch_warnings
 
 from mlflow import MlflowClient
 
@@ -71,9 +73,10 @@ def serve(uri: str, storage: Path, folders: Sequence[SweepFolder], port: int) ->
 
     with _listening(port) as listener, mlflow_settings():
         client = connect(uri)
-        from mlflow.server import app, handlers
-        from mlflow.server.fastapi_app import create_fastapi_app
-
+        # MLflow uses what Starlette is going to remove, which is no concern of the user.
+        with catch_warnings(action="ignore"):
+            from mlflow.server import app, handlers
+            from mlflow.server.fastapi_app import create_fastapi_app
         handlers.initialize_backend_stores(uri, uri)
         _add_pages(app, client, uri, storage)
         address = f"http://{_HOST}:{port}"
@@ -90,7 +93,8 @@ def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server((_HOST, port))
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Its own text repeats the address.
+        reason = os.strerror(error.errno or 0)
         raise SweepError(f"port {port}: cannot be used ({reason}); choose another with --port") from None
 
 
