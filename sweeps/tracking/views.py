@@ -47,7 +47,7 @@ def arms_view(parent: str, content: Mapping[str, Any]) -> str:
     prefixes = sorted({name.split("/")[0] for name in curves if "/" in name} - {"interval"})
     state = {
         "searchFilter": " and ".join(_conditions(parent, arms)),
-        # In the order of the spec.
+        # About the order of the spec, in which trials start.
         "orderByKey": "attributes.start_time",
         "orderByAsc": True,
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "arm"}]},
@@ -71,12 +71,12 @@ def _of_sweep(parent: str) -> str:
 
 def _conditions(parent: str, arms: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what selects one run for each arm: at the first point, as the search chose it."""
-    yield _of_sweep(parent)
     yield "tags.kind = 'arm'"
     if arms[0]["confirmed"]:
         yield "tags.at = 'chosen'"
     if arms[0]["point"]:
         yield f"tags.point = '{arms[0]['point']}'"
+    yield _of_sweep(parent)
 
 
 def _charts(

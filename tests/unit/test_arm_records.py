@@ -156,7 +156,7 @@ def test_arms_with_one_seed_each_have_no_records():
 def test_the_view_has_one_run_for_each_arm_and_charts_of_what_is_judged(sweep):
     text = arms_view("parent", recorded(sweep)).removeprefix("deflate;")
     view = json.loads(zlib.decompress(base64.b64decode(text)))
-    conditions = ["tags.`mlflow.parentRunId` = 'parent'", "tags.kind = 'arm'", "tags.at = 'chosen'"]
+    conditions = ["tags.kind = 'arm'", "tags.at = 'chosen'", "tags.`mlflow.parentRunId` = 'parent'"]
     assert view["searchFilter"] == " and ".join(conditions)
     assert [key["groupByData"] for key in view["groupBy"]["groupByKeys"]] == ["arm"]
     assert {(chart["type"], chart["metricKey"]) for chart in view["compareRunCharts"]} == {
@@ -175,4 +175,4 @@ def test_the_view_has_one_run_for_each_arm_and_charts_of_what_is_judged(sweep):
 def test_the_view_of_a_grid_is_of_its_first_point():
     text = arms_view("parent", recorded(made_grid(seeds=6))).removeprefix("deflate;")
     view = json.loads(zlib.decompress(base64.b64decode(text)))
-    assert view["searchFilter"].endswith("and tags.kind = 'arm' and tags.point = 'sigma 0.01'")
+    assert view["searchFilter"].startswith("tags.kind = 'arm' and tags.point = 'sigma 0.01' and ")
