@@ -6,7 +6,8 @@ from mlflow import MlflowClient
 def children(result):
     client = MlflowClient(result.tracking_uri)
     experiment = client.get_experiment_by_name(result.state.spec.name).experiment_id
-    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{result.run_id}'")
+    condition = f"tags.mlflow.parentRunId = '{result.run_id}' and tags.trial != ''"
+    runs = client.search_runs([experiment], condition)
     by_trial = {child.data.tags["trial"]: child for child in runs}
     # No trial has two runs.
     assert len(by_trial) == len(runs)

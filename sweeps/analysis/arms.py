@@ -32,6 +32,12 @@ class Arm:
         values = self.scores(lambda trial: trial.last.get(metric))
         return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
+    def after(self, epoch: int, metric: str) -> dict[int, float]:
+        """Return a metric's finite values after an epoch by seed, of trials that finished."""
+        finished = [trial for trial in self.trials if trial.status == "finished"]
+        values = {trial.seed: trial.epochs.get(epoch, {}).get(metric, math.nan) for trial in finished}
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
     def final_or_worst(self, metric: str, *, larger_is_better: bool) -> dict[int, float]:
         """Return a metric after the last epoch by seed; a seed that diverged has the worst: an infinity."""
         sign = 1.0 if larger_is_better else -1.0

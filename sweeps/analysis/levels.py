@@ -6,6 +6,7 @@ from sweeps.analysis.arms import on_shared_seeds
 from sweeps.analysis.stats import PairedDifference, Summary, paired_difference, summarise
 from sweeps.spec.looks import share_out
 from sweeps.spec.model import Spec
+from trainables.declarations.base import Bounds
 
 
 def error_of(spec: Spec, seeds: int) -> float:
@@ -33,5 +34,17 @@ def difference_of(
 ) -> PairedDifference:
     """Compare two arms' values of a metric by seed, over the seeds that both have; NaN if there are none."""
     pair = on_shared_seeds(first, second)
+    return paired_difference(*pair, error=error_of(spec, len(pair[0])), bounds=_bounds(spec, metric))
+
+
+def mean_difference_of(
+    spec: Spec, metric: str, first: Mapping[int, float], second: Mapping[int, float]
+) -> Summary:
+    """Return the mean of ``difference_of`` with its interval, without its tests, which take far longer."""
+    one, other = on_shared_seeds(first, second)
+    return summarise(one - other, error=error_of(spec, len(one)), bounds=_bounds(spec, metric))
+
+
+def _bounds(spec: Spec, metric: str) -> Bounds:
     low, high = spec.bounds(metric)
-    return paired_difference(*pair, error=error_of(spec, len(pair[0])), bounds=(low - high, high - low))
+    return low - high, high - low

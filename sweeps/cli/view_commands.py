@@ -1,8 +1,6 @@
 """Commands that show what can be trained, how far a sweep is, and what it found."""
 
 import json
-import os
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,28 +69,32 @@ def report(
 
 
 def ui(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study; default: all")] = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
-    port: Annotated[int, typer.Option(help="port to listen on")] = 5000,
+    port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 5000,
 ) -> None:
-    """Serve the MLflow UI of the tracking store, to this machine only."""
+    """Serve MLflow's UI and the reports, to this machine only, and print the links of a study or of all."""
+    from sweeps.record.folder import latest_sweep, study_names
     from sweeps.record.storage import open_storage
+    from sweeps.tracking.bookmark import Bookmark
     from sweeps.tracking.uris import check_database, default_tracking_uri
 
-    uri = tracking_uri or default_tracking_uri(open_storage(storage))
+    root = open_storage(storage)
+    folders = [latest_sweep(root, study) for study in ([name] if name else study_names(root))]
+    bookmark = Bookmark.read(folders[0]) if name else None
+    uri = tracking_uri or (bookmark.uri if bookmark else default_tracking_uri(root))
     # The command prints the URI.
     refuse_credentials("tracking store", uri)
-    if uri.startswith(("http://", "https://")):
+    is_server = uri.startswith(("http://", "https://"))
+    if is_server and not name:
         typer.echo(f"the tracking store is a server; open: {uri}")
         return
     check_database(uri)
-    # Without the workflow type MLflow opens its GenAI pages.
-    page = f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"
-    typer.echo(f"MLflow UI of {uri} (stop it with Ctrl-C); when the server has started, open:\n{page}")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    # One worker and no job runners: MLflow's four workers and the runners take 2 GB.
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    os.execve(sys.executable, command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ})
+    from sweeps.tracking.ui import serve, server_links
+
+    for line in server_links(uri, folders[0]) if is_server else serve(uri, root, folders, port):
+        typer.echo(line)
 
 
 def _show(folder: "SweepFolder", where: str, running: bool) -> None:

@@ -11,6 +11,7 @@ from sweeps.analysis.best import best_of
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog
 from sweeps.console.output import Output
+from sweeps.engine.arms import write_arms
 from sweeps.engine.export import ModelExport
 from sweeps.engine.stopping import Stopped, stopping
 from sweeps.errors import SweepError
@@ -135,6 +136,7 @@ def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | J
 def _close_journal(folder: SweepFolder) -> None:
     """Record how the sweep ended, and which trials it left unfinished."""
     state = folder.state()
+    write_arms(folder, state)
     # A journal that cannot be written has been reported already.
     with suppress(SweepError):
         for trial in state.trials.values():

@@ -8,6 +8,7 @@ from pyarrow.fs import FileSystem
 from ray import tune
 
 from sweeps.analysis.claims import closing_event, judge_claims
+from sweeps.engine.arms import write_arms
 from sweeps.engine.callbacks import SweepCallback
 from sweeps.engine.resources import as_ray_resources
 from sweeps.engine.stopping import Stop, Stopped
@@ -62,6 +63,8 @@ def _take_looks(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, say: Ca
             return
         for line in look_lines(state, judge_claims(state), len(event["points"])):
             say(line)
+        # First, as the publisher logs the arms when it reads of the look.
+        write_arms(folder, state)
         folder.journal.extend([event])
 
 

@@ -9,6 +9,10 @@ JOURNAL = "journal.jsonl"
 SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
 # The bookmark: how much of the journal is in MLflow.
 BOOKMARK = "tracking.json"
+# What is known of each arm: written by the driver, for MLflow.
+ARMS = "arms.json"
+# The page of the report, in its folder.
+REPORT_PAGE = "report.html"
 # The small files of which an object store gets a copy.
 OWN_FILES = (SWEEP, RESOLVED, JOURNAL, BOOKMARK)
 # The files that name the driver of the sweep: in an object store, and on this machine.

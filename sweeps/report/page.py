@@ -9,6 +9,7 @@ from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
 from sweeps.errors import SweepError
+from sweeps.record.files import REPORT_PAGE
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.record.trials import SEARCH
@@ -20,7 +21,7 @@ from sweeps.report.labels import extension_line, headline, label_of, name_of, tr
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
 from sweeps.report.setup import setup
-from sweeps.report.summary import PAGE, judged_claims
+from sweeps.report.summary import judged_claims
 from sweeps.report.tables import claims_table, looks_table, search_table
 from sweeps.spec.claim import Between
 from sweeps.spec.looks import ALPHA
@@ -42,7 +43,7 @@ def write_report(folder: SweepFolder) -> Path:
         old.unlink()
     for chart in [*effects, *charts]:
         save(chart, folder.report / f"{chart.slug}.png")
-    page, content = folder.report / PAGE, _content(state, folder, charts)
+    page, content = folder.report / REPORT_PAGE, _content(state, folder, charts)
     write_pages(page, **content, effects=effects, charts=charts, draw=to_html, script=plotly_script())
     return page
 

@@ -5,13 +5,12 @@ import socket
 from sweeps.analysis.arms import is_judgeable
 from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.record.files import REPORT_PAGE
 from sweeps.record.folder import SweepFolder
 from sweeps.record.state import SweepState
 from sweeps.record.storage import in_ray_job, join_uri
 from sweeps.report.labels import best_line, extension_line, trainings, verdict_lines
 from sweeps.tracking.bookmark import Bookmark
-
-PAGE = "report.html"
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
@@ -23,7 +22,7 @@ def summary_lines(folder: SweepFolder) -> list[str]:
     lines += [line for claim in judged for line in verdict_lines(claim)]
     if judged and (text := trainings(state)):
         lines.append(text)
-    page = folder.report / PAGE
+    page = folder.report / REPORT_PAGE
     if page.exists():
         lines.append(f"Report: {_place(folder) if in_ray_job() else page}")
     return lines

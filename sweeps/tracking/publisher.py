@@ -1,4 +1,4 @@
-"""Uploads a journal to MLflow: an experiment per study, a parent run per sweep, a child run per trial.
+"""Uploads a journal to MLflow: an experiment per study, a run per sweep, in it one per trial and per arm.
 
 Events are on disk before they are uploaded, and uploading one twice changes nothing, so the server may go
 away and the driver may be killed at any moment.
@@ -26,14 +26,13 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState
 from sweeps.record.trials import TrialRecord
+from sweeps.tracking.arm_runs import ArmRuns
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.runs import SweepRuns
-from sweeps.tracking.store import Store, connect
+from sweeps.tracking.store import MAX_METRICS, Store, connect, log_metrics
 from sweeps.tracking.uris import check_database
 
 _JOURNAL_SECONDS = 30
-# MLflow takes at most 1,000 items per request, 100 params and 100 tags among them.
-_MAX_METRICS = 800
 # How long closing waits for an absent server.
 _LAST_RETRIES_SECONDS = 15
 _MODEL = "best_model"
@@ -48,8 +47,10 @@ class Publisher(Follower):
         super().__init__(folder.journal)
         self._uri, self._client = store.uri, store.client
         self._folder, self._say = folder, say
-        self._runs = SweepRuns(folder, store, _run_tags())
+        tags = _run_tags()
+        self._runs = SweepRuns(folder, store, tags)
         self.offset, self.parent = self._runs.uploaded, self._runs.parent
+        self._arm_runs = ArmRuns(folder, store, self.parent, tags)
         events = (event for event, offset in folder.journal.read(end=self.offset))
         self._state = SweepState(folder.spec(), events)
         self._finished = False
@@ -69,6 +70,8 @@ class Publisher(Follower):
         for event in events:
             if event["event"] == "model":
                 self._log_model(event["best"])
+            elif event["event"] == "look":
+                self._arm_runs.log()
             elif event["event"] == "finish":
                 self._finish(event)
         if self._away_since is not None:
@@ -154,12 +157,13 @@ class Publisher(Follower):
 
     def _log(self, run: str, metrics: list[Metric], tags: dict[str, str], params: list[Param]) -> None:
         run_tags = [RunTag(key, value) for key, value in tags.items()]
-        self._client.log_batch(run, metrics=metrics[:_MAX_METRICS], params=params, tags=run_tags)
-        for start in range(_MAX_METRICS, len(metrics), _MAX_METRICS):
-            self._client.log_batch(run, metrics=metrics[start : start + _MAX_METRICS])
+        first, rest = metrics[:MAX_METRICS], metrics[MAX_METRICS:]
+        self._client.log_batch(run, metrics=first, params=params, tags=run_tags)
+        log_metrics(self._client, run, rest)
 
     def _finish(self, event: Event) -> None:
         state = self._state
+        self._arm_runs.log()
         self._log_journal()
         self._client.log_text(self.parent, _csv(state.rows()), "results.csv")
         log_report(self._client, self.parent, self._folder)

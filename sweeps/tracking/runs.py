@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow.entities import LifecycleStage, ViewType
+from mlflow.entities import LifecycleStage
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweeps.record.files import RESOLVED, SWEEP
@@ -13,7 +13,7 @@ from sweeps.record.folder import SweepFolder
 from sweeps.record.trials import CONFIRM, TrialRecord, trial_name
 from sweeps.spec.space import listed_point
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.store import Store
+from sweeps.tracking.store import Store, all_runs
 
 _SWEEP_ID = "sweep_id"
 _RUN_STATUS = {
@@ -35,6 +35,7 @@ class SweepRuns:
     def __init__(self, folder: SweepFolder, store: Store, tags: Mapping[str, str]) -> None:
         """Open the parent run of the folder's bookmark, or create one; every run gets the tags."""
         self._folder, self._spec = folder, folder.spec()
+        self._store = store
         self._client, self._experiment, self._uri = store.client, store.experiment, store.uri
         self._tags = tags
         self._children: dict[str, str | None] | None = None
@@ -73,7 +74,12 @@ class SweepRuns:
 
     def _create_parent(self) -> str:
         name = f"{self._spec.name} {self._folder.path.name}"
-        tags = {"study": self._spec.name, "sweep": self._folder.path.name, _SWEEP_ID: self._id}
+        tags = {
+            "kind": "sweep",
+            "study": self._spec.name,
+            "sweep": self._folder.path.name,
+            _SWEEP_ID: self._id,
+        }
         run = self._client.create_run(self._experiment, run_name=name, tags={**tags, **self._tags})
         return str(run.info.run_id)
 
@@ -104,20 +110,19 @@ class SweepRuns:
             self._client.update_run(run, status="RUNNING")
 
     def _find_children(self) -> dict[str, str | None]:
-        children: dict[str, str | None] = {}
-        condition, token = f"tags.{MLFLOW_PARENT_RUN_ID} = '{self.parent}'", None
-        while True:
-            page = self._client.search_runs([self._experiment], condition, ViewType.ALL, page_token=token)
-            for run in page:
-                is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
-                children[run.data.tags["trial"]] = run.info.run_id if is_active else None
-            token = page.token
-            if not token:
-                return children
+        condition = f"tags.{MLFLOW_PARENT_RUN_ID} = '{self.parent}'"
+        runs = [run for run in all_runs(self._store, condition) if "trial" in run.data.tags]
+        return {
+            run.data.tags["trial"]: run.info.run_id
+            if run.info.lifecycle_stage == LifecycleStage.ACTIVE
+            else None
+            for run in runs
+        }
 
     def _create_child(self, trial: TrialRecord) -> str:
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent,
+            "kind": "trial",
             "study": self._spec.name,
             "trial": trial.id,
             "stage": "grid" if self._spec.is_grid else trial.stage,

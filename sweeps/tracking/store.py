@@ -3,13 +3,14 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from sweeps.errors import SweepError, in_a_line
@@ -17,6 +18,8 @@ from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
 from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
 
+# MLflow takes at most 1,000 items per request, 100 params and 100 tags among them.
+MAX_METRICS, MAX_TAGS = 800, 100
 _MEMORY = "/dev/shm"
 
 
@@ -51,6 +54,23 @@ def connect(uri: str) -> MlflowClient:
     except Exception as error:
         raise SweepError(f"MLflow cannot be reached at {uri}: {in_a_line(error)}") from None
     return client
+
+
+def all_runs(store: "Store", condition: str) -> Iterator[Run]:
+    """Yield the runs of an experiment that meet a condition, also those that are deleted."""
+    token = None
+    while True:
+        page = store.client.search_runs([store.experiment], condition, ViewType.ALL, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def log_metrics(client: MlflowClient, run: str, metrics: Sequence[Metric]) -> None:
+    """Log any number of metrics to a run, in as few requests as MLflow permits."""
+    for start in range(0, len(metrics), MAX_METRICS):
+        client.log_batch(run, metrics=metrics[start : start + MAX_METRICS])
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def _check_mlflow(folder: SweepFolder) -> int:
     client = MlflowClient(bookmark.uri)
     experiment = client.get_experiment_by_name(state.spec.name).experiment_id
     runs = client.search_runs([experiment], max_results=1000)
-    parents = [run for run in runs if "trial" not in run.data.tags]
+    parents = [run for run in runs if run.data.tags["kind"] == "sweep"]
     children = [run for run in runs if "trial" in run.data.tags]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {bookmark.parent}
@@ -134,7 +134,8 @@ def _check_mlflow(folder: SweepFolder) -> int:
             (epoch, metrics["val_loss"]) for epoch, metrics in sorted(trial.epochs.items())
         ]
         assert run.data.tags["status"] == trial.status
-    return len(children) - len(state.trials) + len(parents) - 1
+    arms = Counter(run.data.tags["content"] for run in runs if run.data.tags["kind"] == "arm")
+    return len(children) - len(state.trials) + len(parents) - 1 + arms.total() - len(arms)
 
 
 class _Events(Follower):

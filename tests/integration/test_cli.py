@@ -1,6 +1,7 @@
 """The command line as a user types it."""
 
 import json
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -193,6 +194,24 @@ def test_ui_without_a_store(noisesweep, tmp_path):
 def test_ui_of_a_server_names_it(noisesweep):
     code, output, _ = noisesweep("ui", "--tracking-uri", "http://mlflow.example:5000")
     assert (code, output) == (0, "the tracking store is a server; open: http://mlflow.example:5000\n")
+
+
+def test_ui_on_a_port_in_use_is_one_line(noisesweep, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mlflow.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, _, errors = noisesweep("ui", "--port", str(port))
+    remedy = "choose another with --port"
+    assert (code, errors) == (
+        1,
+        f"noisesweep: port {port}: cannot be used (Address already in use); {remedy}",
+    )
+
+
+def test_ui_of_an_unknown_study_is_one_line(noisesweep):
+    code, _, errors = noisesweep("ui", "nope")
+    assert (code, errors) == (1, "noisesweep: runs: no sweep named 'nope'; there is none yet")
 
 
 def test_schema_is_json(noisesweep):

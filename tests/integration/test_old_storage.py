@@ -68,5 +68,5 @@ def test_it_is_resumed(noisesweep, ray_session, storage, tmp_path):
     client = MlflowClient(f"sqlite:///{storage}/mlflow.db")
     runs = client.search_runs([client.get_run(PARENT).info.experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED"}
-    children = [run for run in runs if run.info.run_id != PARENT]
+    children = [run for run in runs if "trial" in run.data.tags]
     assert sorted(run.data.tags["trial"] for run in children) == sorted(after.trials)

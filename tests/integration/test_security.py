@@ -643,37 +643,59 @@ def test_ray_on_this_machine_listens_on_loopback_alone(ran):
     assert {address.removeprefix("::ffff:") for address in listens} == {"127.0.0.1"}
 
 
-def test_the_ui_is_one_worker_on_loopback(ran):
+def test_the_ui_is_one_process_on_loopback_that_serves_studies_and_reports(ran):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [
-        "from sweeps.cli import main; main()",
-        "ui",
-        "--storage",
-        str(ran[0] / "runs"),
-        "--port",
-        str(port),
-    ]
+    storage, address = ran[0] / "runs", f"http://127.0.0.1:{port}"
+    words = ["from sweeps.cli import main; main()", "ui", "--storage", str(storage), "--port", str(port)]
     env = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     ui = subprocess.Popen(
         [sys.executable, "-c", *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    processes = []
     try:
-        assert any("Uvicorn running on" in line for line in ui.stdout)
-        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok
-        processes = [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(recursive=True)]
+        links = {
+            "runs:": f"{address}/study/test-curves",
+            "report:": f"{address}/report/test-curves/report.html",
+        }
+        uri, workflow = f"sqlite:///{storage}/mlflow.db", "workflowType=machine_learning"
+        assert list(iter(ui.stdout.readline, "Stop it with Ctrl-C.\n")) == [
+            f"MLflow's UI of {uri}: {address}/#/experiments?{workflow}\n",
+            "test-curves 001\n",
+            f"  runs:   {links['runs:']}\n",
+            f"  report: {links['report:']}\n",
+        ]
+        assert requests.get(f"{address}/health", timeout=60).ok
+        (experiment,) = re.findall(
+            r"/#/experiments/(\d+)/runs", requests.get(links["runs:"], timeout=60).text
+        )
+        found = requests.get(
+            f"{address}/api/2.0/mlflow/experiments/get?experiment_id={experiment}", timeout=60
+        ).json()
+        assert found["experiment"]["name"] == "test-curves"
+        report = requests.get(links["report:"], timeout=60)
+        assert report.content == (storage / "test-curves" / "001" / "report" / "report.html").read_bytes()
+        # Its scripts are kept from MLflow's API, and nothing beside it is served.
+        assert report.headers["Content-Security-Policy"].startswith("sandbox")
+        for path in (
+            "test-curves/..%2Fjournal.jsonl",
+            "test-curves/../journal.jsonl",
+            "..%2f/mlflow.db",
+            "x/y",
+        ):
+            request = requests.Request("GET", f"{address}/report/").prepare()
+            request.url += path
+            assert requests.Session().send(request, timeout=60).status_code == 404, path
+        for page in links.values():
+            assert requests.get(page, headers={"Host": "evil.example"}, timeout=60).status_code == 403
+        process = psutil.Process(ui.pid)
+        assert process.children(recursive=True) == []
         listens = {
             connection.laddr
-            for process in processes
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         }
-        assert len(processes) == 2
-        assert port in {address.port for address in listens}
-        assert {address.ip for address in listens} == {"127.0.0.1"}
+        assert listens == {("127.0.0.1", port)}
     finally:
-        for process in processes or [ui]:
-            process.kill()
+        ui.kill()
         ui.wait()

@@ -432,7 +432,7 @@ def tracked(name):
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name(name).experiment_id
     runs = client.search_runs([experiment])
-    return Counter(("trial" if "trial" in run.data.tags else "sweep", run.info.status) for run in runs)
+    return Counter((run.data.tags["kind"], run.info.status) for run in runs)
 
 
 @pytest.fixture(scope="module")

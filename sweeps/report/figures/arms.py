@@ -1,6 +1,5 @@
 """Figures of arms over their seeds: final scores, differences, learning curves, convergence."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -102,7 +101,7 @@ def learning_curves(spec: Spec, arms: Sequence[Arm], style_of: Mapping[str, Styl
 
 def _curve(spec: Spec, arm: Arm, style: Style) -> Series:
     metric = spec.objective.metric
-    scores = [_scores_after(arm, metric, epoch) for epoch in _epochs(arm)]
+    scores = [arm.after(epoch, metric) for epoch in _epochs(arm)]
     means = [summary_of(spec, metric, by_seed.values()) for by_seed in scores]
     return Series.of_means(arm.name, style, _epochs(arm), means, "line")
 
@@ -110,16 +109,9 @@ def _curve(spec: Spec, arm: Arm, style: Style) -> Series:
 def _difference_curve(spec: Spec, arm: Arm, reference: Arm, style: Style) -> Series:
     metric = spec.objective.metric
     epochs = [epoch for epoch in _epochs(arm) if epoch in _epochs(reference)]
-    scores = [[_scores_after(each, metric, epoch) for each in (arm, reference)] for epoch in epochs]
+    scores = [[each.after(epoch, metric) for each in (arm, reference)] for epoch in epochs]
     means = [difference_of(spec, metric, *pair) for pair in scores]
     return Series.of_means(arm.name, style, epochs, means, "line")
-
-
-def _scores_after(arm: Arm, metric: str, epoch: int) -> dict[int, float]:
-    """Return a metric's finite values after an epoch by seed, of trials that finished."""
-    finished = [trial for trial in arm.trials if trial.status == "finished"]
-    values = {trial.seed: trial.epochs.get(epoch, {}).get(metric, math.nan) for trial in finished}
-    return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
 
 def _epochs(arm: Arm) -> range:
