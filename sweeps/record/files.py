@@ -9,6 +9,8 @@ JOURNAL = "journal.jsonl"
 SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
 # The bookmark: how much of the journal is in MLflow.
 BOOKMARK = "tracking.json"
+# One row for each trial, written when a driver exits.
+RESULTS = "results.csv"
 # The small files of which an object store gets a copy.
 OWN_FILES = (SWEEP, RESOLVED, JOURNAL, BOOKMARK)
 # The files that name the driver of the sweep: in an object store, and on this machine.

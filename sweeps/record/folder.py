@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from sweeps.errors import SweepError
 from sweeps.record.checkpoints import Checkpoints, saved_trials
-from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
+from sweeps.record.files import BOOKMARK, JOURNAL, LOCK, RESOLVED, RESULTS, SWEEP, write_whole
 from sweeps.record.journal import Event, Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
@@ -53,6 +53,11 @@ class SweepFolder:
     def bookmark(self) -> Path:
         """The file in which the publisher records how much is uploaded."""
         return self.path / BOOKMARK
+
+    @property
+    def results(self) -> Path:
+        """The table of the trials."""
+        return self.path / RESULTS
 
     @property
     def report(self) -> Path:

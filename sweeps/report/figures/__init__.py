@@ -23,6 +23,11 @@ from sweeps.spec.sections import Scalar
 Made = Chart | Panels | None
 
 
+def all_figures(state: SweepState) -> list[Chart | Panels]:
+    """Return every chart that the sweep has data for, in the order of the report."""
+    return [*effect_figures(state), *figures(state)]
+
+
 def effect_figures(state: SweepState) -> list[Chart | Panels]:
     """Return the effects against sigma, for each value of ``across``; empty if no sigmas are listed."""
     style_of = styles([str(arm) for arm in state.spec.arms])
