@@ -65,6 +65,11 @@ class SweepFolder:
         return self.path / "report"
 
     @property
+    def paper(self) -> Path:
+        """The folder of the report's figures and tables for a paper."""
+        return self.report / "paper"
+
+    @property
     def tune_root(self) -> str:
         """Tune's folder, which is not needed once the driver has exited."""
         return self._shared("tune")
