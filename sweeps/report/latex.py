@@ -41,9 +41,12 @@ def to_latex(table: Table) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    # A bracket or a star at the start of a row would be an argument of the line break before it.
-    start = "{}" if cells[0].startswith(("[", "*")) else ""
-    return f"{start}{' & '.join(cells)} \\\\"
+    return f"{_after_break(' & '.join(cells))} \\\\"
+
+
+def _after_break(line: str) -> str:
+    """Protect a bracket or a star, which would be an argument of the line break before it."""
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line
 
 
 def _head(title: str) -> list[str]:
@@ -65,7 +68,7 @@ def _stacked(lines: Sequence[str], is_word: bool, position: str) -> str:
     """Set lines below each other in one cell."""
     if len(lines) < 2:
         return "".join(lines)
-    side, text = "l" if is_word else "r", r" \\ ".join(lines)
+    side, text = "l" if is_word else "r", r" \\ ".join(map(_after_break, lines))
     return rf"\begin{{tabular}}[{position}]{{@{{}}{side}@{{}}}}{text}\end{{tabular}}"
 
 
