@@ -89,6 +89,32 @@ def _formats(text: str, all_: bool) -> list[str]:
     return formats
 
 
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="name of a study")],
+    second: Annotated[str, typer.Argument(metavar="B", help="name of another study")],
+    storage: Storage = None,
+) -> None:
+    """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
+    from sweeps.console.tables import as_is, empty_table, wide_console
+    from sweeps.record.folder import check_known, latest_sweep
+    from sweeps.record.storage import open_storage
+    from sweeps.report.two_sweeps import comparison_tables
+
+    folders, console = [latest_sweep(open_storage(storage), name) for name in (first, second)], wide_console()
+    for folder in folders:
+        check_known(folder, folder.spec())
+    found = comparison_tables(*(folder.state() for folder in folders))
+    for letter, folder in zip("AB", folders, strict=True):
+        console.print(f"{letter}: {folder.study}, sweep {folder.path.name}", highlight=False)
+    for found_table in found:
+        columns, words = list(found_table.columns), found_table.words
+        table = empty_table(found_table.title, columns[:words], columns[words:])
+        for row in found_table.rows:
+            table.add_row(*map(as_is, row))
+        console.print()
+        console.print(table)
+
+
 def ui(
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
