@@ -3,15 +3,20 @@
 import csv
 import re
 
+import plotly.graph_objects as go
 import pytest
 
+from sweeps import load
 from sweeps.analysis.arms import arms_of
 from sweeps.analysis.effects import difference_from
 from sweeps.analysis.levels import summary_of
+from sweeps.record.folder import SweepFolder
 from sweeps.report.cells import Cell, Table
+from sweeps.report.figures import all_figures
 from sweeps.report.latex import to_latex
 from sweeps.report.overview import write_overview
 from sweeps.report.page import write_report
+from sweeps.report.png import save_for_paper
 from tests.made_sweeps import made_comparison
 
 CLAIM = {"name": "layer wins", "metric": "test_accuracy", "better": "layer", "worse": "none"}
@@ -30,14 +35,13 @@ def sweep():
 @pytest.fixture(scope="module")
 def paper(sweep, tmp_path_factory):
     folder = sweep.write(tmp_path_factory.mktemp("paper"))
-    write_report(folder, ["pdf", "svg", "csv", "latex"])
+    write_report(folder, ["pdf", "csv", "latex"])
     return folder.paper
 
 
 def test_every_figure_and_table_has_its_files(paper):
     figures = {path.stem for path in paper.parent.glob("*.png")}
-    for suffix in (".pdf", ".svg"):
-        assert {path.stem for path in paper.glob(f"*{suffix}")} == figures
+    assert {path.stem for path in paper.glob("*.pdf")} == figures
     for suffix in (".csv", ".tex"):
         tables = {path.stem for path in paper.glob(f"*{suffix}")}
         assert tables == {"arms", "flatness", "claims", "looks", "search"}
@@ -71,32 +75,40 @@ def test_the_csv_of_the_claims_has_their_verdicts(paper):
     assert float(row["p"]) <= 0.05
 
 
-def test_figures_embed_truetype_fonts_and_have_no_title(paper):
+def test_figures_embed_truetype_fonts(paper):
     for path in paper.glob("*.pdf"):
         assert b"/FontFile2" in path.read_bytes()
         assert b"/Type3" not in path.read_bytes()
-    # Matplotlib writes each text as a comment before its outlines.
-    svg = (paper / "scores.svg").read_text()
+
+
+def test_equal_charts_give_equal_files(sweep, tmp_path):
+    chart = all_figures(sweep.state)[0]
+    for suffix in ("pdf", "svg"):
+        files = [tmp_path / f"{name}.{suffix}" for name in ("one", "other")]
+        for file in files:
+            save_for_paper(chart, file)
+        assert files[0].read_bytes() == files[1].read_bytes()
+    # Matplotlib writes each text of an SVG as a comment before its outlines.
+    svg = files[0].read_text()
     assert "<!-- test accuracy (fraction correct) -->" in svg
-    assert "Score of each arm" not in svg
+    assert chart.title == "Score of each arm"
+    assert chart.title not in svg
 
 
-def test_equal_charts_give_equal_files(paper, sweep, tmp_path):
-    again = sweep.write(tmp_path)
-    write_report(again, ["pdf", "svg"])
-    for name in ("scores.pdf", "scores.svg"):
-        assert (again.paper / name).read_bytes() == (paper / name).read_bytes()
-    # The next report has other results, so what was written for a paper does not stay.
-    write_report(again)
-    assert not again.paper.exists()
+def test_figures_of_a_result_are_those_of_the_report_in_its_order(paper):
+    folder = SweepFolder(paper.parents[1])
+    figures = load("made-comparison", storage=folder.storage).figures
+    lines = folder.report.joinpath("report.md").read_text().splitlines()
+    pictures = [line.rpartition("(")[2].removesuffix(".png)") for line in lines if line.startswith("![")]
+    assert list(figures) == pictures
+    assert all(isinstance(figure, go.Figure) for figure in figures.values())
 
 
 def test_latex_has_the_rules_of_booktabs_and_numbers_in_mathematics(paper):
     text = (paper / "arms.tex").read_text()
     assert [rule for rule in re.findall(r"\\(\w+rule)", text)] == ["toprule", "midrule", "bottomrule"]
-    assert re.search(
-        r"^layer & sigma=[\d.e-]+ lr=[\d.]+ & \$10\$ & \$0\.\d+\\;\[0\.\d+, 0\.\d+\]\$", text, re.M
-    ) or re.search(r"^layer & .* & \$0\.\d+\\;\[0\.\d+, 0\.\d+\]\$", text, re.M)
+    number = r"\$0\.\d+\\;\[0\.\d+, 0\.\d+\]\$"
+    assert re.search(rf"^layer & sigma=\S+ lr=\S+ & \$10\$ & .*{number}", text, re.MULTILINE)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}")
 
 
