@@ -4,14 +4,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sweeps.analysis.advice import check_first_look
-from sweeps.analysis.best import Best, best_of
-from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
 from sweeps.console.output import Output
@@ -24,6 +21,7 @@ from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_
 from sweeps.record.journal import Event
 from sweeps.record.state import SweepState
 from sweeps.record.storage import open_storage
+from sweeps.results import SweepResult, read_result
 from sweeps.spec.changes import Change, changes, missing_claims, new_claims
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import Spec
@@ -31,56 +29,6 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
 from trainables.settings import onednn_is_requested
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """The results of a sweep.
-
-    Attributes:
-        path: Its folder.
-        tracking_uri: The tracking store.
-        run_id: Its parent run in that store.
-        state: Its trials.
-        undelivered: The number of events missing in MLflow; ``resume`` uploads them.
-    """
-
-    path: Path
-    tracking_uri: str
-    run_id: str
-    state: SweepState
-    undelivered: int
-
-    @property
-    def frame(self) -> "pd.DataFrame":
-        """One row per trial: configuration, status and last metrics."""
-        # Not at the top, because the command does not need it.
-        import pandas as pd
-
-        return pd.DataFrame(self.state.rows())
-
-    @property
-    def best(self) -> Best | None:
-        """The configuration with the best mean objective over its seeds, and what is known about its arm."""
-        return best_of(self.state)
-
-    @property
-    def best_by_arm(self) -> dict[str, Best | None]:
-        """The best configuration of each arm."""
-        return {arm: best_of(self.state, arm) for arm in self.state.arms()}
-
-    @property
-    def claims(self) -> list[JudgedClaim]:
-        """The claims with their verdicts, in the order of the spec."""
-        return judge_claims(self.state)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every trial of every stage has ended."""
-        return self.state.complete
 
 
 def run(
@@ -127,7 +75,7 @@ def run(
     with _prepared(spec, uri, say) as (delivery, export):
         folder = create_sweep(storage, spec)
         drive(folder, spec, delivery, export, Output(log, verbose))
-        return _result(folder, delivery)
+        return read_result(folder)
 
 
 def resume(
@@ -223,11 +171,7 @@ def _resume(
     to_export = state.exporting != state.exported
     with _prepared(spec, uri, teller(spec, output.log), not state.complete, to_export) as (delivery, export):
         drive(folder, spec, delivery, export, output, events)
-        return _result(folder, delivery)
-
-
-def _result(folder: SweepFolder, delivery: PublisherClient) -> SweepResult:
-    return SweepResult(folder.path, delivery.uri, delivery.parent, folder.state(), delivery.undelivered)
+        return read_result(folder)
 
 
 @contextmanager

@@ -78,13 +78,17 @@ def describe(spec: Spec, trial: TrialRecord) -> str:
 
 def shown_values(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
     """Show the searched hyperparameters except the compared one, such as ``sigma=0.013 lr=0.05``."""
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in varied_values(spec, hyperparameters).items()
+    )
+
+
+def varied_values(spec: Spec, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the searched hyperparameters that apply, except the compared one."""
     hidden = {spec.compared}
     if hyperparameters.get("noise", spec.fixed.get("noise")) == "none":
         hidden.update(NOISE_HYPERPARAMETERS)
-    values = {
+    return {
         name: hyperparameters[name] for name in spec.varied if name in hyperparameters and name not in hidden
     }
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in values.items()
-    )

@@ -21,7 +21,7 @@ from sweeps.cli.options import (
 
 if TYPE_CHECKING:
     from sweeps.console.jsonl import Log
-    from sweeps.runner import SweepResult
+    from sweeps.results import SweepResult
 
 _SWEEP = "name of a study, or its YAML to change settings such as resources, or to add claims"
 _LOOKS = "number of seeds at every look, those that have been taken included, such as 13,20,40,80"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeps.cli.options import Name, Storage, TrackingUri
-from sweeps.errors import printable, refuse_credentials
+from sweeps.errors import printable, refuse_credentials, unknown_message
 
 if TYPE_CHECKING:
     from sweeps.record.folder import SweepFolder
+
+_FORMAT = "also write figures as pdf or svg, and tables as csv or latex, into report/paper"
 
 
 def schema() -> None:
@@ -46,17 +48,19 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
 def report(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study")] = None,
     all_: Annotated[bool, typer.Option("--all", help="one table of all studies in the storage")] = False,
+    format_: Annotated[str, typer.Option("--format", metavar="F,F,...", help=_FORMAT)] = "",
     storage: Storage = None,
 ) -> None:
     """Write the report of a study's latest sweep and log it to MLflow, or one table of all studies."""
     if all_ == (name is not None):
         raise typer.BadParameter("give either the NAME of a study or --all")
+    formats = _formats(format_, all_)
     from sweeps.record.storage import open_storage
 
     if name is None:
         from sweeps.report.overview import write_overview
 
-        page = write_overview(open_storage(storage))
+        page = write_overview(open_storage(storage), formats)
     else:
         from sweeps.tracking.publisher_process import started_ahead
 
@@ -64,8 +68,49 @@ def report(
             from sweeps.record.folder import latest_sweep
             from sweeps.report.publish import publish_report
 
-            page = publish_report(latest_sweep(open_storage(storage), name))
+            page = publish_report(latest_sweep(open_storage(storage), name), formats)
     typer.echo(f"{page}\n{page.with_suffix('.md')}")
+    if formats:
+        typer.echo(f"{page.parent}/overview-*" if all_ else f"{page.with_name('paper')}/*")
+
+
+def _formats(text: str, all_: bool) -> list[str]:
+    """Read a list of formats such as ``pdf,csv``; raise BadParameter for one that is not known."""
+    formats = [part.strip() for part in text.split(",") if part.strip()]
+    if formats:
+        from sweeps.report.paper import FIGURES, TABLES
+
+        known = TABLES if all_ else FIGURES + TABLES
+        for unknown in set(formats) - {*known}:
+            problem = "is for figures, which --all has not" if unknown in FIGURES else "is not known"
+            raise typer.BadParameter(unknown_message(unknown, known, problem), param_hint="--format")
+    return formats
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="name of a study")],
+    second: Annotated[str, typer.Argument(metavar="B", help="name of another study")],
+    storage: Storage = None,
+) -> None:
+    """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
+    from sweeps.console.tables import as_is, empty_table, wide_console
+    from sweeps.record.folder import check_known, latest_sweep
+    from sweeps.record.storage import open_storage
+    from sweeps.report.two_sweeps import comparison_tables
+
+    folders, console = [latest_sweep(open_storage(storage), name) for name in (first, second)], wide_console()
+    for folder in folders:
+        check_known(folder, folder.spec())
+    found = comparison_tables(*(folder.state() for folder in folders))
+    for letter, folder in zip("AB", folders, strict=True):
+        console.print(f"{letter}: {folder.study}, sweep {folder.path.name}", highlight=False)
+    for found_table in found:
+        columns, words = list(found_table.columns), found_table.words
+        table = empty_table(found_table.title, columns[:words], columns[words:])
+        for row in found_table.rows:
+            table.add_row(*map(as_is, row))
+        console.print()
+        console.print(table)
 
 
 def ui(

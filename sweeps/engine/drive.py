@@ -19,6 +19,7 @@ from sweeps.process_state import working_directory
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.mirror import Mirror
+from sweeps.record.rows import trial_rows, write_csv
 from sweeps.record.state import SweepState
 from sweeps.record.storage import in_ray_job
 from sweeps.spec.model import Spec
@@ -134,7 +135,7 @@ def _begin(folder: SweepFolder, made_by: Mapping[str, str], display: Display | J
 
 
 def _close_journal(folder: SweepFolder) -> None:
-    """Record how the sweep ended, and which trials it left unfinished."""
+    """Record how the sweep ended and which trials it left unfinished, and write the table of its trials."""
     state = folder.state()
     write_arms(folder, state)
     # A journal that cannot be written has been reported already.
@@ -142,6 +143,10 @@ def _close_journal(folder: SweepFolder) -> None:
         for trial in state.trials.values():
             if trial.status == "running":
                 folder.journal.append("end", trial=trial.id, status="interrupted", reason="")
+        state = folder.state()
+        # The publisher uploads the table when it reads the next event; on a full disk there is none.
+        with suppress(OSError):
+            write_csv(folder.results, trial_rows(state))
         status = "finished" if state.complete else "interrupted"
         folder.journal.append("finish", status=status, best=_best_fields(state))
 

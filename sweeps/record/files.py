@@ -13,6 +13,8 @@ BOOKMARK = "tracking.json"
 ARMS = "arms.json"
 # The page of the report, in its folder.
 REPORT_PAGE = "report.html"
+# One row for each trial, written when a driver exits.
+RESULTS = "results.csv"
 # The small files of which an object store gets a copy.
 OWN_FILES = (SWEEP, RESOLVED, JOURNAL, BOOKMARK)
 # The files that name the driver of the sweep: in an object store, and on this machine.

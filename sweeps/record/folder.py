@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from sweeps.errors import SweepError
 from sweeps.record.checkpoints import Checkpoints, saved_trials
-from sweeps.record.files import ARMS, BOOKMARK, JOURNAL, LOCK, RESOLVED, SWEEP, write_whole
+from sweeps.record.files import ARMS, BOOKMARK, JOURNAL, LOCK, RESOLVED, RESULTS, SWEEP, write_whole
 from sweeps.record.journal import Event, Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
@@ -60,9 +60,19 @@ class SweepFolder:
         return self.path / ARMS
 
     @property
+    def results(self) -> Path:
+        """The table of the trials."""
+        return self.path / RESULTS
+
+    @property
     def report(self) -> Path:
         """The folder of the report's pages and figures."""
         return self.path / "report"
+
+    @property
+    def paper(self) -> Path:
+        """The folder of the report's figures and tables for a paper."""
+        return self.report / "paper"
 
     @property
     def tune_root(self) -> str:

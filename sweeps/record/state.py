@@ -316,21 +316,3 @@ class SweepState:
         wanted = identity_of(self.spec, point)
         trials = [trial for trial in self.of_stage(CONFIRM) if self.identity(trial) == wanted]
         return sorted(trials, key=lambda trial: trial.seed)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Tabulate the trials by number, with their searched hyperparameters and last metrics."""
-        return [
-            {
-                "number": trial.number,
-                "trial": trial.id,
-                "stage": trial.stage,
-                "arm": trial.arm,
-                "seed": trial.seed,
-                "status": trial.status,
-                "epochs": len(trial.epochs),
-                **{name: trial.hyperparameters[name] for name in self.spec.varied},
-                **{name: value for name, value in trial.last.items() if name not in self.spec.varied},
-                "reason": trial.reason,
-            }
-            for trial in self.by_number()
-        ]

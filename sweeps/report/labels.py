@@ -1,6 +1,7 @@
 """Formats metrics, numbers and verdicts for reports."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,11 @@ def label_of(metric: str) -> str:
         label = f"{_SPLITS[split]} {_SCORES.get(score, score.replace('_', ' '))}"
         return f"{label} under weight noise {sigma}" if under else label
     return _CURVATURE.get(metric, metric)
+
+
+def slug_at(slug: str, suffix: str) -> str:
+    """Return the name of a file that is about one point; it has no slash and so stays in its folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{slug}-{suffix}").rstrip("-")
 
 
 def stopped_by(spec: Spec) -> str:

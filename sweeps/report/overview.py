@@ -1,6 +1,6 @@
 """One table of all studies: datasets and architectures by arm."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,22 @@ from sweeps.analysis.significance import told_apart
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, study_names, sweep_folders
 from sweeps.record.state import SweepState
-from sweeps.report.labels import interval, name_of, number, what_is_left
+from sweeps.report.cells import Cell, Table, mean_cell, number_cell
+from sweeps.report.labels import name_of, what_is_left
+from sweeps.report.paper import write_paper
 from sweeps.report.render import write_pages
-from sweeps.report.tables import Table
 from sweeps.spec.looks import ALPHA
 from sweeps.spec.model import Spec
 
 _BETTER, _WORSE = "(+)", "(-)"
 
 
-def write_overview(storage: Path) -> Path:
+def write_overview(storage: Path, formats: Collection[str] = ()) -> Path:
     """Write the table of all studies of a storage: ``overview.html``, which is returned, and ``overview.md``.
+
+    Args:
+        storage: The folder of all sweeps.
+        formats: Formats of tables in ``write_paper``, in which to write it too, beside the page.
 
     Raises:
         SweepError: If no study there has arms with several seeds.
@@ -36,6 +41,7 @@ def write_overview(storage: Path) -> Path:
         raise SweepError(f"{storage}: {rule}{reasons}")
     page, marks = storage / "overview.html", {"better": _BETTER, "worse": _WORSE, "alpha": ALPHA}
     write_pages(page, studies=table, claims=claims, left_out=left_out, **marks)
+    write_paper(storage, formats, [table, *([claims] if claims.rows else [])])
     return page
 
 
@@ -55,7 +61,7 @@ def _left_out(name: str, folders: Sequence[SweepFolder]) -> str:
 
 def overview_table(states: Sequence[SweepState]) -> Table:
     """Return one row for each study, for each point of a grid, or for each value of ``across``."""
-    heads_and_cells: list[tuple[list[str], dict[str, str]]] = []
+    heads_and_cells: list[tuple[list[str], dict[str, Cell]]] = []
     for state in states:
         for suffix, where in points_of(state.spec):
             if cells := _cells(state, where):
@@ -63,7 +69,7 @@ def overview_table(states: Sequence[SweepState]) -> Table:
     arms = list(dict.fromkeys(arm for _, cells in heads_and_cells for arm in cells))
     rows = [[*head, *(cells.get(arm, "") for arm in arms)] for head, cells in heads_and_cells]
     columns = ["dataset", "architecture", "study", "score", *arms]
-    return Table("All studies", columns, sorted(rows, key=lambda row: row[0]), words=4)
+    return Table("overview-studies", "All studies", columns, sorted(rows, key=lambda row: row[0]), words=4)
 
 
 def verdicts_table(states: Sequence[SweepState]) -> Table:
@@ -71,12 +77,12 @@ def verdicts_table(states: Sequence[SweepState]) -> Table:
     rows = []
     for state, claims in zip(states, judge_studies(states), strict=True):
         for judged in claims:
-            verdict, p_value = judged.judgement.verdict, number(judged.judgement.p_value)
+            verdict, p_value = judged.judgement.verdict, number_cell("p", judged.judgement.p_value)
             seeds = str(min(difference.n for difference in judged.differences))
             left = what_is_left(judged) or judged.remark
             rows.append([state.spec.name, name_of(judged), verdict, seeds, p_value, left])
     columns = ["study", "claim", "verdict", "seeds", "p (Holm)", "still to decide"]
-    return Table("Their claims", columns, rows, words=3)
+    return Table("overview-claims", "Their claims", columns, rows, words=3)
 
 
 def _head(state: SweepState, suffix: str, where: Mapping[str, Any]) -> list[str]:
@@ -97,14 +103,13 @@ def _architecture(spec: Spec, where: Mapping[str, Any]) -> str:
     return str(getattr(hyperparameters, name, ""))
 
 
-def _cells(state: SweepState, where: Mapping[str, Any]) -> dict[str, str]:
+def _cells(state: SweepState, where: Mapping[str, Any]) -> dict[str, Cell]:
     spec, metric, (apart,) = state.spec, state.spec.verdict_metric, told_apart(state, [where])
     cells = {}
     for arm in arms_of(state, where):
-        text = interval(summary_of(spec, metric, arm.final(metric).values()))
-        if arm.diverged:
-            text += f", {arm.diverged} diverged"
-        if arm.name in apart:
-            text += f" {_BETTER if apart[arm.name] else _WORSE}"
-        cells[arm.name] = text
+        mean = mean_cell(arm.name, summary_of(spec, metric, arm.final(metric).values()))
+        lost = f", {arm.diverged} diverged" if arm.diverged else ""
+        mark = (_BETTER if apart[arm.name] else _WORSE) if arm.name in apart else ""
+        about = {f"{arm.name}_diverged": arm.diverged, f"{arm.name}_mark": mark}
+        cells[arm.name] = Cell(f"{mean}{lost} {mark}".rstrip(), {**mean.values, **about})
     return cells

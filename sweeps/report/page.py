@@ -1,6 +1,7 @@
 """The report of a sweep: a page of HTML, one of Markdown, and the figures as PNGs."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
 from sweeps.report.labels import extension_line, headline, label_of, name_of, trainings
+from sweeps.report.paper import write_paper
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
 from sweeps.report.setup import setup
@@ -28,8 +30,12 @@ from sweeps.spec.looks import ALPHA
 from sweeps.spec.yaml import dump
 
 
-def write_report(folder: SweepFolder) -> Path:
+def write_report(folder: SweepFolder, formats: Collection[str] = ()) -> Path:
     """Write the report of a sweep, complete or not, into its folder, and return its page of HTML.
+
+    Args:
+        folder: The sweep.
+        formats: Formats of ``write_paper``, in which to write its figures and tables too.
 
     Raises:
         SweepError: If no trial has an epoch yet.
@@ -41,10 +47,14 @@ def write_report(folder: SweepFolder) -> Path:
     folder.report.mkdir(exist_ok=True)
     for old in folder.report.glob("*.png"):
         old.unlink()
+    # It would have the results of an earlier report.
+    shutil.rmtree(folder.paper, ignore_errors=True)
     for chart in [*effects, *charts]:
         save(chart, folder.report / f"{chart.slug}.png")
     page, content = folder.report / REPORT_PAGE, _content(state, folder, charts)
     write_pages(page, **content, effects=effects, charts=charts, draw=to_html, script=plotly_script())
+    tables = [content["claims"], content["looks"], *content["by_sigma"], *content["arms"], content["search"]]
+    write_paper(folder.paper, formats, list(filter(None, tables)), [*effects, *charts])
     return page
 
 

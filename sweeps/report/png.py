@@ -1,4 +1,4 @@
-"""Draws charts with Matplotlib, as PNGs, without a browser or a display."""
+"""Draws charts with Matplotlib, without a browser or a display: as PNGs, and as PDF and SVG for a paper."""
 
 import math
 from collections import Counter
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,6 +30,9 @@ from sweeps.report.styles import AXIS, GREY, GRID
 
 _DPI = 160
 _WIDTH, _HEIGHT, _PANEL = 10, 5.625, 3.2  # inches
+# Figures for a paper are smaller, so that their texts are legible in a column of it.
+_PAPER = 0.7
+_DATES = {".pdf": "CreationDate", ".svg": "Date"}
 _SYMBOLS = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "pentagon": "p"}
 _SYMBOLS |= {"triangle-down": "v", "cross": "P", "x": "X", "star": "*", "hexagon": "h"}
 _DASHES: dict[str, Any] = {
@@ -50,11 +54,25 @@ def save(chart: Chart | Panels, path: Path) -> None:
     FigureCanvasAgg(figure(chart)).print_png(path, pil_kwargs={"compress_level": 1})
 
 
-def figure(chart: Chart | Panels) -> Figure:
-    """Return a Matplotlib figure that pyplot does not keep track of."""
+def save_for_paper(chart: Chart | Panels, path: Path) -> None:
+    """Save a PDF or SVG, as the suffix says, without title and caption; equal charts give equal files."""
+    undated: dict[str, Any] = {"metadata": {_DATES[path.suffix]: None}}
+    # Type 42 embeds TrueType fonts, as publishers demand; an ID of an SVG is drawn at random without a salt.
+    with rc_context({"pdf.fonttype": 42, "svg.hashsalt": chart.slug}):
+        figure(chart, scale=_PAPER, texts=False).savefig(path, **undated)
+
+
+def figure(chart: Chart | Panels, *, scale: float = 1.0, texts: bool = True) -> Figure:
+    """Return a Matplotlib figure that pyplot does not keep track of.
+
+    Args:
+        chart: What to draw.
+        scale: Its size relative to 10 inches of width; the size of texts stays.
+        texts: Whether to draw the title and the caption.
+    """
     rows, columns = chart.rows, chart.columns
     height = max([_HEIGHT, 1.2 + _PANEL * rows * (rows > 1), *map(_height, chart.panels)])
-    result = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
+    result = Figure(figsize=(scale * _WIDTH, scale * height), dpi=_DPI, layout="constrained")
     grid = result.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
     drawn = [drawable(panel) for panel in chart.panels]
     handles: dict[str, Any] = {}
@@ -73,7 +91,10 @@ def figure(chart: Chart | Panels) -> Figure:
     if columns > 1 or rows > 1:
         for axes in grid.flat[: len(chart.panels)]:
             axes.label_outer()
-    _write_texts(chart, result, handles)
+    if chart.legend and handles:
+        _add_legend(result, handles)
+    if texts:
+        _write_texts(chart, result)
     return result
 
 
@@ -81,10 +102,12 @@ def _height(chart: Chart) -> float:
     return 1.6 + 0.2 * chart.category_lines
 
 
-def _write_texts(chart: Chart | Panels, result: Figure, handles: Mapping[str, Any]) -> None:
-    if chart.legend and handles:
-        look: dict[str, Any] = {"frameon": False, "fontsize": 10, "handlelength": 3}
-        result.legend(handles.values(), handles.keys(), loc="outside right upper", **look)
+def _add_legend(result: Figure, handles: Mapping[str, Any]) -> None:
+    look: dict[str, Any] = {"frameon": False, "fontsize": 10, "handlelength": 3}
+    result.legend(handles.values(), handles.keys(), loc="outside right upper", **look)
+
+
+def _write_texts(chart: Chart | Panels, result: Figure) -> None:
     result.suptitle(_escaped(wrapped(chart.title, 85)), x=0.01, ha="left", fontsize=12, weight="bold")
     if chart.caption:
         caption = _escaped(wrapped(chart.caption, 145))

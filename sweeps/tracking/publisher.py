@@ -4,14 +4,11 @@ Events are on disk before they are uploaded, and uploading one twice changes not
 away and the driver may be killed at any moment.
 """
 
-import csv
-import io
-import itertools
 import math
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -165,7 +162,9 @@ class Publisher(Follower):
         state = self._state
         self._arm_runs.log()
         self._log_journal()
-        self._client.log_text(self.parent, _csv(state.rows()), "results.csv")
+        # Earlier versions wrote none.
+        if self._folder.results.exists():
+            self._client.log_artifact(self.parent, str(self._folder.results))
         log_report(self._client, self.parent, self._folder)
         summary: dict[str, Any] = {f"trials_{status}": count for status, count in state.counts().items()}
         tags = {"status": event["status"]}
@@ -206,16 +205,6 @@ def log_report(client: MlflowClient, run_id: str, folder: SweepFolder) -> None:
     """Log a sweep's report to its parent run, if there is a report."""
     if folder.report.exists():
         client.log_artifacts(run_id, str(folder.report), "report")
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV; what a row lacks, and NaN, is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(itertools.chain(*rows))), lineterminator="\n")
-    writer.writeheader()
-    # NaN is not equal to itself.
-    writer.writerows({name: value for name, value in row.items() if value == value} for row in rows)
-    return text.getvalue()
 
 
 def _run_tags() -> dict[str, str]:

@@ -13,6 +13,7 @@ from sweeps import SweepError, cli, load_spec, runner
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
 from tests.curves import Curves, content
+from tests.made_sweeps import made_comparison
 from trainables import register, registry
 
 WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
@@ -148,6 +149,40 @@ def test_nothing_to_report(noisesweep, staged, tmp_path):
     code, output, errors = noisesweep("report", "--all")
     assert (code, output) == (1, "")
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("some", "--format", "pdf,pfd"), "'pfd' is not known; did you mean 'pdf'?"),
+        (("--all", "--format", "svg"), "'svg' is for figures, which --all has not"),
+    ],
+)
+def test_an_unknown_format_is_named(noisesweep, arguments, reason):
+    code, output, errors = noisesweep("report", *arguments)
+    assert (code, output) == (2, "")
+    assert reason in errors
+
+
+def test_two_studies_are_compared(noisesweep, tmp_path):
+    claim = {"name": "layer wins", "metric": "test_accuracy", "better": "layer", "worse": "none"}
+    made_comparison(claim).write(tmp_path / "runs")
+    made_comparison(claim, name="other", seeds=12).write(tmp_path / "runs")
+    code, output, _ = noisesweep("compare", "made-comparison", "other")
+    assert code == 0
+    lines = [line.split() for line in output.splitlines()]
+    assert ["A:", "made-comparison,", "sweep", "001"] in lines
+    assert ["stages.confirm.seeds", "10", "12"] in lines
+    assert ["layer", "wins", "supported"] in [line[:3] for line in lines]
+    (layer,) = [line for line in lines if line[:1] == ["layer"] and line[1] == "10,"]
+    # Seeds, two means, two differences and their difference, each with its interval.
+    assert len(layer) == 1 + 2 + 5 * 3
+    made_comparison(name="losses", objective={"metric": "val_loss", "mode": "min"}).write(tmp_path / "runs")
+    code, _, errors = noisesweep("compare", "other", "losses")
+    assert code == 1
+    assert errors.startswith(
+        "noisesweep: other and losses share no metric: one compares arms by test_accuracy"
+    )
 
 
 def test_status_and_resume_of_an_unknown_name(noisesweep):

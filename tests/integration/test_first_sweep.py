@@ -51,15 +51,20 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     assert code == 0
     assert "8 of 8 trials ended" in again
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    folder = tmp_path / "runs" / "sparse-regression" / "001"
+    parent = json.loads((folder / "tracking.json").read_text())["parent"]
     experiment = client.get_experiment_by_name("sparse-regression").experiment_id
     runs = client.search_runs([experiment])
     # Each arm has one for what the search chose, and layer one at the listed sigma.
     assert Counter(run.data.tags["kind"] for run in runs) == {"sweep": 1, "trial": 8, "arm": 3}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    folder = tmp_path / "runs" / "sparse-regression" / "001"
     pages = f"{folder}/report/report.html\n{folder}/report/report.md\n"
     (folder / "report" / "report.html").unlink()
-    assert noisesweep("report", "sparse-regression") == (0, pages, "")
+    written = f"{pages}{folder}/report/paper/*\n"
+    assert noisesweep("report", "sparse-regression", "--format", "csv,latex") == (0, written, "")
+    assert (folder / "report" / "paper" / "effects.tex").exists()
+    logged = [file.path for file in client.list_artifacts(parent, "report/paper")]
+    assert "report/paper/effects.csv" in logged
     assert (folder / "report" / "report.html").exists()
     code, output, _ = noisesweep("report", "--all")
     assert code == 0
@@ -74,3 +79,5 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     assert errors.startswith(f"noisesweep: {folder}/report/report.html is written, but not logged: ")
     assert len(errors.strip().splitlines()) == 1
     assert (folder / "report" / "report.html").exists()
+    # What was written for a paper does not stay beside a later report.
+    assert not (folder / "report" / "paper").exists()

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
 
-from sweeps import SweepError, load_spec, resume, run, runner
+from sweeps import SweepError, load, load_spec, resume, run, runner
 from sweeps.engine import ray_session as ray_session_module
-from sweeps.record.folder import latest_sweep
 from sweeps.record.journal import Journal
 from tests.curves import Curves, content
 from tests.integration.test_cli import noisesweep as noisesweep
@@ -281,7 +279,7 @@ def test_the_same_seed_gives_the_same_sweep_from_python_and_the_command_line(
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(UNJUDGED, sort_keys=False))
     assert noisesweep("run", file)[0] == 0
-    typed = pd.DataFrame(latest_sweep(tmp_path / "runs", "test-curves").state().rows())
+    typed = load("test-curves").frame
     assert typed.drop(columns="trial").equals(unjudged.frame.drop(columns="trial"))
     other = run({**UNJUDGED, "seed": 1, "budget": {"trials": 1}}, storage=tmp_path / "other")
     assert other.frame.lr[0] != unjudged.frame.lr[0]

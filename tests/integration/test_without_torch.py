@@ -77,6 +77,21 @@ def test_the_report_loads_neither_torch_nor_ray_nor_mlflow(folder):
     assert loaded_by(folder, "report", "small", names=("torch", "ray", "mlflow", "sklearn")) == []
 
 
+def test_loading_results_loads_no_large_library(folder):
+    names = ("torch", "ray", "mlflow", "optuna", "pandas", "matplotlib", "plotly")
+    code = "import sys, sweeps\nresult = sweeps.load('small')\nassert result.complete, result.path\n"
+    code += f"result.claims\nprint('loaded', *[name for name in {names} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=folder,
+        env=environment_of_its_own(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["loaded"]
+
+
 def test_a_trial_does_not_load_the_compiler_of_torch(tmp_path):
     (tmp_path / "noting.py").write_text(WORKER)
     script = (

@@ -10,6 +10,7 @@ import pytest
 from sweeps.console.jsonl import JsonLog
 from sweeps.record.folder import create_sweep
 from sweeps.record.journal import Follower, Journal, _event
+from sweeps.record.rows import trial_rows
 from sweeps.record.state import SweepState
 from sweeps.record.trials import STATUSES
 from sweeps.spec.load import load_spec
@@ -223,7 +224,7 @@ def test_the_last_epoch_of_a_trial_may_tell_which_test_examples_are_right(tmp_pa
 
 def test_an_epoch_that_is_written_twice_counts_once():
     state = state_of(start("a"), epoch("a", 1, 0.5), start("a"), epoch("a", 1, 0.5))
-    assert state.rows()[0]["epochs"] == 1
+    assert trial_rows(state)[0]["epochs"] == 1
 
 
 def test_counts_every_status():
@@ -287,7 +288,7 @@ def test_rows():
         *(epoch("b", 1, math.nan), end("b", "failed", "why")),
         start("c", 3),
     )
-    frame = pd.DataFrame(state.rows())
+    frame = pd.DataFrame(trial_rows(state))
     assert frame.columns.tolist() == [
         *("number", "trial", "stage", "arm", "seed", "status", "epochs", "lr", "noise", "sigma"),
         *("val_accuracy", "val_loss", "reason"),
@@ -300,7 +301,7 @@ def test_rows():
     # The searched hyperparameter, not the metric of that name.
     assert frame["sigma"][0] == 0.1
     assert frame["reason"].tolist() == ["", "why", ""]
-    assert state_of().rows() == []
+    assert trial_rows(state_of()) == []
 
 
 # Arms and stages.

@@ -1,6 +1,5 @@
 """The figures of a report: charts made from the state of a sweep."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,11 +15,17 @@ from sweeps.report.figures.flatness import flatness
 from sweeps.report.figures.robustness import under_weight_noise
 from sweeps.report.figures.sigma import means_against_sigma, trials_against_sigma
 from sweeps.report.figures.trials import importance, search_progress, trial_ends
+from sweeps.report.labels import slug_at
 from sweeps.report.styles import Style, styles
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Scalar
 
 Made = Chart | Panels | None
+
+
+def all_figures(state: SweepState) -> list[Chart | Panels]:
+    """Return every chart that the sweep has data for, in the order of the report."""
+    return [*effect_figures(state), *figures(state)]
 
 
 def effect_figures(state: SweepState) -> list[Chart | Panels]:
@@ -75,9 +80,4 @@ def _at_point(chart: Chart | Panels, suffix: str) -> Chart | Panels:
     """Name a chart after its point of the grid."""
     if not suffix:
         return chart
-    return replace(chart, slug=_slug(chart.slug, suffix), title=f"{chart.title} at {suffix}")
-
-
-def _slug(name: str, suffix: str) -> str:
-    """Return a file name that has no slash and so stays in its folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{suffix}").rstrip("-")
+    return replace(chart, slug=slug_at(chart.slug, suffix), title=f"{chart.title} at {suffix}")
