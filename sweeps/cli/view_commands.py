@@ -93,7 +93,7 @@ def compare(
     storage: Storage = None,
 ) -> None:
     """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
-    from sweeps.console.tables import as_is, empty_table, wide_console
+    from sweeps.console.layout import as_is, empty_table, wide_console
     from sweeps.record.folder import check_known, latest_sweep
     from sweeps.record.storage import open_storage
     from sweeps.report.two_sweeps import comparison_tables

@@ -30,11 +30,13 @@ def summary_lines(folder: SweepFolder) -> list[str]:
 
 def _place(folder: SweepFolder) -> str:
     """Say where people at another machine find the report of a sweep that runs as a job."""
-    page = f"{folder.report / PAGE} on node {socket.gethostname()}"
+    page = f"{folder.report / REPORT_PAGE} on node {socket.gethostname()}"
     if folder.uri:
-        page = join_uri(folder.uri, "report", PAGE)
+        page = join_uri(folder.uri, "report", REPORT_PAGE)
     bookmark = Bookmark.read(folder)
-    return f"{page}; in the tracking store: report/{PAGE} of run {bookmark.parent}" if bookmark else page
+    return (
+        f"{page}; in the tracking store: report/{REPORT_PAGE} of run {bookmark.parent}" if bookmark else page
+    )
 
 
 def judged_claims(state: SweepState) -> list[JudgedClaim]:
