@@ -4,7 +4,6 @@ import atexit
 import os
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -16,14 +15,17 @@ from sweeps.cli.view_commands import list_, report, schema, status, ui
 from sweeps.errors import SpecError, SweepError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+_COMMANDS = (init, run, resume, extend, validate, schema, list_, status, report, ui, submit, jobs, logs, stop)
 # Help lists the commands in this order.
-for command in (init, run, resume, extend, validate, schema, list_, status, report, ui, submit, jobs, logs, stop):
+for command in _COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"noisesweep {version('noisesweep')}")
+        from sweeps.tracking.release import release
+
+        typer.echo(f"noisesweep {release()}")
         raise typer.Exit
 
 

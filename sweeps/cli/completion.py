@@ -1,4 +1,4 @@
-"""What the shell completes: files, studies, profiles and trainables. It must be quick, so nothing large is imported."""
+"""What the shell completes: files, studies, profiles and trainables; it imports nothing that takes long."""
 
 import os
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from sweeps.errors import SweepError
 
 def files(incomplete: str) -> list[str]:
     """Complete FILE: shipped studies, and the YAML files of the folder that is named so far."""
-    from sweeps.spec.source import shipped_studies
+    from sweeps.spec.source import YAML, shipped_studies
 
     folder = incomplete.rpartition("/")[0]
     prefix = f"{folder}/" if folder or incomplete.startswith("/") else ""
     with suppress(OSError):
-        found = sorted(path.name for path in Path(prefix or ".").iterdir() if path.suffix in (".yaml", ".yml"))
-        return _starting(incomplete, [*(f"{prefix}{name}" for name in found), *shipped_studies()])
+        listed = sorted(path.name for path in Path(prefix or ".").iterdir() if path.suffix in YAML)
+        return _starting(incomplete, [*(f"{prefix}{name}" for name in listed), *shipped_studies()])
     return []
 
 

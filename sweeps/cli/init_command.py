@@ -49,8 +49,9 @@ def init(
 
 def _name_of(path: Path) -> str:
     from sweeps.spec.model import NAME
+    from sweeps.spec.source import YAML
 
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in YAML:
         raise typer.BadParameter(f"FILE must end in .yaml, such as {path.with_suffix('.yaml')}, got {path}")
     if not re.fullmatch(NAME, path.stem):
         rule = "its name, without .yaml, is the study's: letters, digits, and - _ . inside, at most 64"

@@ -14,10 +14,12 @@ _PROFILE = "variant of the sweep, listed under profiles in its YAML"
 _FOLLOW = "print the log until the job ends; exit with 0 if it succeeded"
 _DASHBOARD = "dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, or else http://127.0.0.1:8265"
 
-_FILE = "a sweep's YAML, or the name of a shipped study"
-File = Annotated[Path, Argument(metavar="FILE", help=_FILE, autocompletion=files)]
-FileOrNone = Annotated[Path | None, Argument(metavar="FILE", help=_FILE, autocompletion=files)]
-Name = Annotated[str, Argument(metavar="NAME", help="name of a study, as in its YAML", autocompletion=names)]
+_File = Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study", autocompletion=files)
+_Name = Argument(metavar="NAME", help="name of a study, as in its YAML", autocompletion=names)
+File = Annotated[Path, _File]
+FileOrNone = Annotated[Path | None, _File]
+Name = Annotated[str, _Name]
+NameOrNone = Annotated[str | None, _Name]
 Storage = Annotated[str | None, Option(envvar="NOISESWEEP_STORAGE", help=_STORAGE)]
 TrackingUri = Annotated[str | None, Option(help=_TRACKING)]
 Overrides = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help=_CHANGE)]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeps.cli.completion import names
-from sweeps.cli.options import Name, Storage, TrackingUri
+from sweeps.cli.options import Name, NameOrNone, Storage, TrackingUri
 from sweeps.errors import printable, refuse_credentials
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study", autocompletion=names)] = None,
+    name: NameOrNone = None,
     all_: Annotated[bool, typer.Option("--all", help="one table of all studies in the storage")] = False,
     storage: Storage = None,
 ) -> None:

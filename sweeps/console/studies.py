@@ -10,7 +10,7 @@ from rich.table import Table
 from sweeps.errors import SweepError
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec
-from sweeps.spec.source import STUDIES, Source, shipped_studies
+from sweeps.spec.source import STUDIES, YAML, Source, shipped_studies
 
 
 def print_studies(console: Console) -> None:
@@ -20,7 +20,7 @@ def print_studies(console: Console) -> None:
         table.add_row(*_row(name, STUDIES / f"{name}.yaml"))
     console.print(table)
     own = _table("studies in this folder")
-    for path in sorted(path for path in Path().iterdir() if path.suffix in (".yaml", ".yml")):
+    for path in sorted(path for path in Path().iterdir() if path.suffix in YAML):
         if row := _row(str(path), path):
             own.add_row(*row)
     if own.row_count:

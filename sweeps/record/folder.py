@@ -169,8 +169,8 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
         return folders[-1]
     studies = study_names(storage)
     near = did_you_mean(name, studies, before="; ")
-    known = f"the storage has: {', '.join(studies)}" if studies else "there is none yet"
-    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}{near}{' ' if near else '; '}{known}")
+    known = f"{near or ';'} the storage has: {', '.join(studies)}" if studies else "; there is none yet"
+    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}{known}")
 
 
 def check_known(folder: SweepFolder, spec: Spec) -> None:

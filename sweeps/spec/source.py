@@ -9,6 +9,7 @@ import yaml
 from sweeps.errors import Location, Mistake, SpecError, did_you_mean, dotted, shown, unknown_message
 from sweeps.spec.yaml import LARGEST, LONGEST_KEY, Malformed, Refused, parse
 
+YAML = (".yaml", ".yml")
 STUDIES = Path(__file__).parents[1] / "studies"
 _Place = tuple[str, int, str]
 
@@ -80,7 +81,7 @@ class Source:
     def _hint(self, path: Path) -> str:
         """Name the file or the shipped study that a missing file may be meant to be."""
         beside = sorted(str(each) for each in path.parent.glob("*.y*ml"))
-        if "/" in self.name or path.suffix in (".yaml", ".yml"):
+        if "/" in self.name or path.suffix in YAML:
             return did_you_mean(self.name, beside, before="; ")
         near = did_you_mean(self.name, [*shipped_studies(), *beside], before="; ")
         return f", nor a shipped study{near or ' (`noisesweep run` lists them)'}"

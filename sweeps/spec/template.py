@@ -1,16 +1,15 @@
 """A first study of a trainable: commented YAML, generated from its declaration and the schema."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from sweeps.errors import SweepError, one_of, unknown_message
 from sweeps.spec.base import Model
-from sweeps.spec.claim import Claim
+from sweeps.spec.commented import Line, block, scalar
 from sweeps.spec.model import MEASURING, Spec, declaration_of, values_in
 from sweeps.spec.sections import ConfirmStage, Resources, Scalar, SearchStage
-from sweeps.spec.yaml import dump
 from trainables import registry
 from trainables.declarations.base import Declaration
 from trainables.declarations.hyperparameters import Hyperparameters
@@ -19,7 +18,6 @@ from trainables.declarations.hyperparameters import Hyperparameters
 _RARE = {"mixing", "curvature_examples", "curvature_draws", "sharpness_sigma"}
 _FRACTION_MATTERS = 0.005
 _QUICK = {"epochs": 2, "examples": 1000}
-_WIDTH = 110
 
 _TEXT = """\
 # A study of {trainable}: {summary}
@@ -64,18 +62,6 @@ profiles:
 """
 
 
-class _Line(NamedTuple):
-    """A key with its value as YAML, and a comment; a key that is unset is written as a comment."""
-
-    key: str
-    value: str
-    comment: str = ""
-    unset: bool = False
-
-    def __str__(self) -> str:
-        return f"{'# ' if self.unset else ''}{self.key}: {self.value}"
-
-
 def study_text(name: str, trainable: str, compared: str = "noise") -> str:
     """Write the YAML of a study that compares the values of one hyperparameter of a trainable.
 
@@ -103,30 +89,28 @@ def study_text(name: str, trainable: str, compared: str = "noise") -> str:
         trainable=trainable,
         summary=(declaration.__doc__ or "").strip().partition("\n")[0],
         question=f"{question}, and at which sigma?" if is_noise else f"{question}?",
-        compare="\n".join(_aligned([_Line("compare", compared, f"the arms: {_listed(arms)}")], 0)),
-        fixed=_block(_fixed(declaration, compared), 2),
-        search=_block(_searched(declaration, compared), 2),
-        search_stage=_block(_search_stage(), 4),
-        confirm_stage=_block(_confirm_stage(is_noise=is_noise), 4),
+        compare=block([Line("compare", compared, f"the arms: {_listed(arms)}")], 0),
+        fixed=block(_fixed(declaration, compared), 2),
+        search=block(_searched(declaration, compared), 2),
+        search_stage=block(_search_stage(), 4),
+        confirm_stage=block(_confirm_stage(is_noise=is_noise), 4),
         validated=f"val_{score}",
         mode=direction,
         claim=_claim(declaration, score, pair),
-        resources=_block([_line(Resources, "cpu", "1"), _line(Resources, "gpu", "0")], 2),
-        seed="\n".join(_aligned([_line(Spec, "seed", "0")], 0)),
-        quick=_block(_quick(declaration, compared, pair), 4),
+        resources=block([_line(Resources, "cpu", "1"), _line(Resources, "gpu", "0")], 2),
+        seed=block([_line(Spec, "seed", "0")], 0),
+        quick=block(_quick(declaration, compared, pair), 4),
     )
 
 
 def _arms(declaration: type[Declaration[Any]], compared: str) -> list[Scalar]:
     fields = declaration.Hyperparameters.model_fields
-    comparable = [
-        name for name in fields if name not in MEASURING and len(values_in(name, declaration)) > 1
-    ]
+    comparable = [name for name in fields if name not in MEASURING and len(values_in(name, declaration)) > 1]
     if compared not in fields:
         raise SweepError(f"--compare: {unknown_message(compared, comparable)}")
     if compared not in comparable:
-        rule = f"{compared} has no list of values to compare; it can be {one_of(comparable)}"
-        raise SweepError(f"--compare: {rule}. To compare numbers, list them in the file: compare: {{lr: [0.01, 0.1]}}")
+        rule = f"--compare: {compared} has no list of values to compare; it can be {one_of(comparable)}"
+        raise SweepError(f"{rule}. Numbers can be listed in the file: compare: {{lr: [0.01, 0.1]}}")
     return values_in(compared, declaration)
 
 
@@ -135,11 +119,12 @@ def _score(declaration: type[Declaration[Any]]) -> tuple[str, str]:
     return next(((name, better) for name, better in declaration.scores.items() if better), ("loss", "min"))
 
 
-def _fixed(declaration: type[Declaration[Any]], compared: str) -> Iterator[_Line]:
+def _fixed(declaration: type[Declaration[Any]], compared: str) -> Iterator[Line]:
     """Write the trainable's own hyperparameters, then those of every trainable."""
     fields, shared = declaration.Hyperparameters.model_fields, Hyperparameters.model_fields
     elsewhere = {compared, "lr", *MEASURING, *_RARE, *(["sigma"] if compared == "noise" else [])}
-    for name in sorted(fields.keys() - elsewhere, key=lambda name: (name in shared, list(fields).index(name))):
+    names = [name for name in fields if name not in elsewhere]
+    for name in sorted(names, key=shared.__contains__):
         field = fields[name]
         value = None if field.is_required() else field.get_default()
         # A value would hold for every optimizer; each has a default of its own.
@@ -147,31 +132,31 @@ def _fixed(declaration: type[Declaration[Any]], compared: str) -> Iterator[_Line
             optimizer = fields["optimizer"].default
             value = declaration.Hyperparameters.default_weight_decay.get(optimizer)
         unset = value is None and not field.is_required()
-        yield _Line(name, _scalar(value), _described(field), unset)
+        yield Line(name, scalar(value), _described(field), unset)
 
 
-def _searched(declaration: type[Declaration[Any]], compared: str) -> Iterator[_Line]:
+def _searched(declaration: type[Declaration[Any]], compared: str) -> Iterator[Line]:
     fields = declaration.Hyperparameters.model_fields
     if compared == "noise":
         comment = "strength of the noise, in every mode but none"
-        yield _Line("sigma", "{log_uniform: [0.001, 0.3], when: noisy}", comment)
+        yield Line("sigma", "{log_uniform: [0.001, 0.3], when: noisy}", comment)
     default = fields["lr"].default
     # Adam's learning rates are lower than those of SGD, for which the default is.
     low, high = default / (100 if compared == "optimizer" else 10), default * 10
-    yield _Line("lr", f"{{log_uniform: [{low:g}, {high:g}]}}", _described(fields["lr"]))
+    yield Line("lr", f"{{log_uniform: [{low:g}, {high:g}]}}", _described(fields["lr"]))
 
 
-def _search_stage() -> Iterator[_Line]:
+def _search_stage() -> Iterator[Line]:
     yield _line(SearchStage, "trials_per_arm", "12")
     yield _line(SearchStage, "sampler", "tpe")
     yield _line(SearchStage, "scheduler", "{asha: {grace_epochs: 1, reduction_factor: 3}}")
 
 
-def _confirm_stage(*, is_noise: bool) -> Iterator[_Line]:
+def _confirm_stage(*, is_noise: bool) -> Iterator[Line]:
     comment = "numbers of seeds after which claims are judged; one that is decided needs no more"
-    yield _Line("looks", "[13, 20, 40]", comment)
+    yield Line("looks", "[13, 20, 40]", comment)
     if is_noise:
-        yield _Line("at", "{sigma: [0.03, 0.1]}", "retrain each noisy arm at these values too")
+        yield Line("at", "{sigma: [0.03, 0.1]}", "retrain each noisy arm at these values too")
     yield _line(ConfirmStage, "curvature", "never")
 
 
@@ -181,30 +166,28 @@ def _claim(declaration: type[Declaration[Any]], score: str, pair: tuple[Scalar, 
     by = declaration.matters.get(score, fraction)
     unit = "a fraction" if score in declaration.fractions else f"in the unit of test_{score}"
     lines = [
-        _Line("name", _scalar(f"{better} beats {worse}")),
-        _Line("metric", f"test_{score}"),
-        _Line("better", _scalar(better)),
-        _Line("worse", _scalar(worse)),
-        _Line("by", f"{by:g}", f"the smallest advantage that matters to you, {unit}"),
+        Line("name", scalar(f"{better} beats {worse}")),
+        Line("metric", f"test_{score}"),
+        Line("better", scalar(better)),
+        Line("worse", scalar(worse)),
+        Line("by", f"{by:g}", f"the smallest advantage that matters to you, {unit}"),
     ]
-    return _block(lines, 4).replace("    name", "  - name", 1)
+    return block(lines, 4).replace("    name", "  - name", 1)
 
 
-def _quick(
-    declaration: type[Declaration[Any]], compared: str, pair: tuple[Scalar, Scalar]
-) -> Iterator[_Line]:
-    values = ", ".join(map(_scalar, pair))
-    yield _Line("compare", f"{{{compared}: [{values}]}}")
+def _quick(declaration: type[Declaration[Any]], compared: str, pair: tuple[Scalar, Scalar]) -> Iterator[Line]:
+    values = ", ".join(map(scalar, pair))
+    yield Line("compare", f"{{{compared}: [{values}]}}")
     epochs = declaration.Hyperparameters.model_fields["epochs"].default
-    yield _Line("fixed.epochs", str(min(epochs, _QUICK["epochs"])))
+    yield Line("fixed.epochs", str(min(epochs, _QUICK["epochs"])))
     # Classifiers have thousands of examples; what is drawn or a series may have fewer.
     if declaration.fractions:
-        yield _Line("fixed.train_subset", str(_QUICK["examples"]))
-    yield _Line("stages.confirm.looks", "[8]")
+        yield Line("fixed.train_subset", str(_QUICK["examples"]))
+    yield Line("stages.confirm.looks", "[8]")
 
 
-def _line(model: type[Model], key: str, value: str) -> _Line:
-    return _Line(key, value, model.model_fields[key].description or "")
+def _line(model: type[Model], key: str, value: str) -> Line:
+    return Line(key, value, model.model_fields[key].description or "")
 
 
 def _described(field: FieldInfo) -> str:
@@ -215,23 +198,4 @@ def _described(field: FieldInfo) -> str:
 
 
 def _listed(values: list[Scalar]) -> str:
-    return ", ".join(map(_scalar, values))
-
-
-def _scalar(value: Any) -> str:
-    """Write a value as YAML does."""
-    return dump({"v": value}).strip().removeprefix("{v: ").removesuffix("}")
-
-
-def _block(lines: Iterator[_Line] | list[_Line], indent: int) -> str:
-    return "\n".join(_aligned(list(lines), indent))
-
-
-def _aligned(lines: list[_Line], indent: int) -> Iterator[str]:
-    """Write comments in a column behind the values, or above a line that would be too long."""
-    margin, column = " " * indent, max(len(str(line)) for line in lines)
-    for line in lines:
-        written = f"{margin}{line!s:{column}}  # {line.comment}"
-        if line.comment and len(written) > _WIDTH:
-            yield f"{margin}# {line.comment}"
-        yield written if line.comment and len(written) <= _WIDTH else f"{margin}{line}"
+    return ", ".join(map(scalar, values))
