@@ -36,6 +36,7 @@ wheel: .venv/installed
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
 		--config-settings=--global-option=egg_info \
 		--config-settings=--global-option=--tag-build=+g$$(git rev-parse --short=7 HEAD) .
+	rm -rf build noisesweep.egg-info
 
 clean:
 	rm -rf .venv

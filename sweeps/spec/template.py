@@ -92,7 +92,7 @@ def study_text(name: str, trainable: str, compared: str = "noise") -> str:
         compare=block([Line("compare", compared, f"the arms: {_listed(arms)}")], 0),
         fixed=block(_fixed(declaration, compared), 2),
         search=block(_searched(declaration, compared), 2),
-        search_stage=block(_search_stage(), 4),
+        search_stage=block(_search_stage(declaration), 4),
         confirm_stage=block(_confirm_stage(is_noise=is_noise), 4),
         validated=f"val_{score}",
         mode=direction,
@@ -146,10 +146,12 @@ def _searched(declaration: type[Declaration[Any]], compared: str) -> Iterator[Li
     yield Line("lr", f"{{log_uniform: [{low:g}, {high:g}]}}", _described(fields["lr"]))
 
 
-def _search_stage() -> Iterator[Line]:
+def _search_stage(declaration: type[Declaration[Any]]) -> Iterator[Line]:
     yield _line(SearchStage, "trials_per_arm", "12")
     yield _line(SearchStage, "sampler", "tpe")
-    yield _line(SearchStage, "scheduler", "{asha: {grace_epochs: 1, reduction_factor: 3}}")
+    # A trial of one epoch cannot be stopped early.
+    asha = "{asha: {grace_epochs: 1, reduction_factor: 3}}" if _epochs(declaration) > 1 else "none"
+    yield _line(SearchStage, "scheduler", asha)
 
 
 def _confirm_stage(*, is_noise: bool) -> Iterator[Line]:
@@ -178,12 +180,16 @@ def _claim(declaration: type[Declaration[Any]], score: str, pair: tuple[Scalar, 
 def _quick(declaration: type[Declaration[Any]], compared: str, pair: tuple[Scalar, Scalar]) -> Iterator[Line]:
     values = ", ".join(map(scalar, pair))
     yield Line("compare", f"{{{compared}: [{values}]}}")
-    epochs = declaration.Hyperparameters.model_fields["epochs"].default
-    yield Line("fixed.epochs", str(min(epochs, _QUICK["epochs"])))
+    yield Line("fixed.epochs", str(min(_epochs(declaration), _QUICK["epochs"])))
     # Classifiers have thousands of examples; what is drawn or a series may have fewer.
     if declaration.fractions:
         yield Line("fixed.train_subset", str(_QUICK["examples"]))
     yield Line("stages.confirm.looks", "[8]")
+
+
+def _epochs(declaration: type[Declaration[Any]]) -> int:
+    epochs: int = declaration.Hyperparameters.model_fields["epochs"].default
+    return epochs
 
 
 def _line(model: type[Model], key: str, value: str) -> Line:
