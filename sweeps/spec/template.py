@@ -150,12 +150,11 @@ def _search_stage(declaration: type[Declaration[Any]]) -> Iterator[Line]:
     yield _line(SearchStage, "trials_per_arm", "12")
     yield _line(SearchStage, "sampler", "tpe")
     # A trial of one epoch cannot be stopped early.
-    asha = "{asha: {grace_epochs: 1, reduction_factor: 3}}" if _epochs(declaration) > 1 else "none"
-    yield _line(SearchStage, "scheduler", asha)
+    yield _line(SearchStage, "scheduler", "asha" if _epochs(declaration) > 1 else "none")
 
 
 def _confirm_stage(*, is_noise: bool) -> Iterator[Line]:
-    comment = "numbers of seeds after which claims are judged; one that is decided needs no more"
+    comment = "numbers of seeds after which a claim is judged, until it is decided"
     yield Line("looks", "[13, 20, 40]", comment)
     if is_noise:
         yield Line("at", "{sigma: [0.03, 0.1]}", "retrain each noisy arm at these values too")
