@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: sweep test test-all faults bench docs lint format clean
+.PHONY: sweep test test-all faults bench docs lint format wheel clean
 
 sweep: .venv/installed
 	$(BIN)/noisesweep run sweeps/studies/sparse-regression.yaml --new
@@ -29,10 +29,19 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The version of the wheel names the commit, as in 0.1.0+gabc1234, which `noisesweep --version` shows.
+wheel: .venv/installed
+	rm -rf build dist
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
+		--config-settings=--global-option=egg_info \
+		--config-settings=--global-option=--tag-build=+g$$(git rev-parse --short=7 HEAD) .
+	rm -rf build noisesweep.egg-info
 
 clean:
 	rm -rf .venv

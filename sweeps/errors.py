@@ -86,9 +86,14 @@ def shown(value: object) -> str:
 
 def unknown_message(name: object, names: Sequence[str], problem: str = "is not known") -> str:
     """Write the message that a name is none of ``names``, with the nearest one as a hint."""
+    near = did_you_mean(name, names)
+    return f"{shown(name)} {problem}; {near}{' ' if near else ''}it can be {one_of(sorted(names))}"
+
+
+def did_you_mean(name: object, names: Sequence[str], before: str = "") -> str:
+    """Ask for the nearest of ``names``, with ``before`` in front; empty if none is near."""
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{shown(name)} {problem}; {hint}it can be {one_of(sorted(names))}"
+    return f"{before}did you mean {near[0]!r}?" if near else ""
 
 
 def refuse_credentials(what: str, uri: str) -> None:

@@ -4,26 +4,32 @@ import atexit
 import os
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 
+from sweeps.cli.init_command import init
 from sweeps.cli.job_commands import jobs, logs, stop, submit
 from sweeps.cli.sweep_commands import extend, resume, run, validate
 from sweeps.cli.view_commands import compare, list_, report, schema, status, ui
 from sweeps.errors import SpecError, SweepError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 # Help lists the commands in this order.
-_SWEEPS, _VIEWS = (run, resume, extend, validate), (schema, list_, status, report, compare, ui)
-for command in (*_SWEEPS, *_VIEWS, submit, jobs, logs, stop):
+_COMMANDS = (
+    *(init, validate, run, resume, extend),
+    *(status, report, compare, ui, list_, schema),
+    *(submit, jobs, logs, stop),
+)
+for command in _COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"noisesweep {version('noisesweep')}")
+        from sweeps.tracking.release import release
+
+        typer.echo(f"noisesweep {release()}")
         raise typer.Exit
 
 

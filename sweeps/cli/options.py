@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from sweeps.cli.completion import files, names, profiles
+
 _STORAGE = "folder or URI (such as s3://bucket/sweeps) of sweeps; default: runs, or ~/noisesweep in a Ray job"
 _TRACKING = "tracking store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
 _CHANGE = "change a key of the YAML, such as fixed.epochs=3; repeatable"
@@ -12,12 +14,16 @@ _PROFILE = "variant of the sweep, listed under profiles in its YAML"
 _FOLLOW = "print the log until the job ends; exit with 0 if it succeeded"
 _DASHBOARD = "dashboard of the Ray cluster; default: RAY_API_SERVER_ADDRESS, or else http://127.0.0.1:8265"
 
-File = Annotated[Path, Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study")]
-Name = Annotated[str, Argument(metavar="NAME", help="name of a study, as in its YAML")]
+_File = Argument(metavar="FILE", help="a sweep's YAML, or the name of a shipped study", autocompletion=files)
+_Name = Argument(metavar="NAME", help="name of a study, as in its YAML", autocompletion=names)
+File = Annotated[Path, _File]
+FileOrNone = Annotated[Path | None, _File]
+Name = Annotated[str, _Name]
+NameOrNone = Annotated[str | None, _Name]
 Storage = Annotated[str | None, Option(envvar="NOISESWEEP_STORAGE", help=_STORAGE)]
 TrackingUri = Annotated[str | None, Option(help=_TRACKING)]
 Overrides = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help=_CHANGE)]
-Profile = Annotated[str | None, Option(metavar="NAME", help=_PROFILE)]
+Profile = Annotated[str | None, Option(metavar="NAME", help=_PROFILE, autocompletion=profiles)]
 Trials = Annotated[int | None, Option(help="number of trials, or of trials per arm in a study with stages")]
 New = Annotated[bool, Option("--new", help="start a new sweep of a study that already has one")]
 Json = Annotated[bool, Option("--json", help="print JSON lines for other programs to read")]

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweeps.cli.completion import names_and_files
 from sweeps.cli.options import (
     File,
+    FileOrNone,
     Json,
     Name,
     New,
@@ -29,7 +31,7 @@ _TRIALS_PER_ARM = "number of trials of the search in each arm; those that exist 
 
 
 def run(
-    file: File,
+    file: FileOrNone = None,
     profile: Profile = None,
     overrides: Overrides = None,
     trials: Trials = None,
@@ -39,7 +41,14 @@ def run(
     json_lines: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a sweep."""
+    """Run a sweep; without FILE, list what there is to run."""
+    if file is None:
+        from sweeps.console.studies import print_studies
+        from sweeps.console.tables import wide_console
+
+        print_studies(wide_console())
+        # Nothing was run: a script that lost its argument must not take this for success.
+        raise typer.Exit(2)
     from sweeps.tracking.publisher_process import started_ahead
 
     with started_ahead():
@@ -54,7 +63,7 @@ def run(
 
 
 def resume(
-    sweep: Annotated[str, typer.Argument(metavar="NAME|FILE", help=_SWEEP)],
+    sweep: Annotated[str, typer.Argument(metavar="NAME|FILE", help=_SWEEP, autocompletion=names_and_files)],
     profile: Profile = None,
     overrides: Overrides = None,
     storage: Storage = None,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeps.cli.options import Name, Storage, TrackingUri
+from sweeps.cli.completion import names
+from sweeps.cli.options import Name, NameOrNone, Storage, TrackingUri
 from sweeps.errors import printable, refuse_credentials, unknown_message
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study")] = None,
+    name: NameOrNone = None,
     all_: Annotated[bool, typer.Option("--all", help="one table of all studies in the storage")] = False,
     format_: Annotated[str, typer.Option("--format", metavar="F,F,...", help=_FORMAT)] = "",
     storage: Storage = None,
@@ -88,8 +89,8 @@ def _formats(text: str, all_: bool) -> list[str]:
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="name of a study")],
-    second: Annotated[str, typer.Argument(metavar="B", help="name of another study")],
+    first: Annotated[str, typer.Argument(metavar="A", help="name of a study", autocompletion=names)],
+    second: Annotated[str, typer.Argument(metavar="B", help="name of another study", autocompletion=names)],
     storage: Storage = None,
 ) -> None:
     """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
@@ -114,7 +115,7 @@ def compare(
 
 
 def ui(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="name of a study; default: all")] = None,
+    name: NameOrNone = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 5000,

@@ -23,6 +23,11 @@ LEASE, LOCK = "driver.json", ".lock"
 CLAIM = ".claim"
 
 
+def studies_in(storage: Path) -> list[str]:
+    """List the studies that have a sweep in a folder, sorted."""
+    return sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a small file; on return it is on disk, and a crash leaves either the old or the new content."""
     scratch = path.with_name(f"{path.name}.new")

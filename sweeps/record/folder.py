@@ -9,9 +9,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sweeps.errors import SweepError
+from sweeps.errors import SweepError, did_you_mean
 from sweeps.record.checkpoints import Checkpoints, saved_trials
-from sweeps.record.files import ARMS, BOOKMARK, JOURNAL, LOCK, RESOLVED, RESULTS, SWEEP, write_whole
+from sweeps.record.files import (
+    ARMS,
+    BOOKMARK,
+    JOURNAL,
+    LOCK,
+    RESOLVED,
+    RESULTS,
+    SWEEP,
+    studies_in,
+    write_whole,
+)
 from sweeps.record.journal import Event, Journal
 from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
@@ -173,7 +183,7 @@ def _numbered(study: Path) -> dict[int, Path]:
 def study_names(storage: Path) -> list[str]:
     """List the studies that have a sweep, sorted."""
     pull(storage)
-    return sorted({path.parent.parent.name for path in storage.glob(f"*/*/{RESOLVED}")})
+    return studies_in(storage)
 
 
 def latest_sweep(storage: Path, name: str) -> SweepFolder:
@@ -183,8 +193,9 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
     if folders:
         return folders[-1]
     studies = study_names(storage)
-    known = f"the storage has: {', '.join(studies)}" if studies else "there is none yet"
-    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}; {known}")
+    near = did_you_mean(name, studies, before="; ")
+    known = f"{near or ';'} the storage has: {', '.join(studies)}" if studies else "; there is none yet"
+    raise SweepError(f"{uri_of(storage) or storage}: no sweep named {name!r}{known}")
 
 
 def check_known(folder: SweepFolder, spec: Spec) -> None:

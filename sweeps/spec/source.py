@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from sweeps.errors import Location, Mistake, SpecError, dotted, shown, unknown_message
+from sweeps.errors import Location, Mistake, SpecError, did_you_mean, dotted, shown, unknown_message
 from sweeps.spec.yaml import LARGEST, LONGEST_KEY, Malformed, Refused, parse
 
+YAML = (".yaml", ".yml")
 STUDIES = Path(__file__).parents[1] / "studies"
 _Place = tuple[str, int, str]
 
@@ -70,14 +71,20 @@ class Source:
                 return content.decode()
             reason = f"is too large for a sweep: at most {LARGEST // 2**20} MiB"
         except FileNotFoundError:
-            reason = "no such file"
-            if "/" not in self.name and path.suffix not in (".yaml", ".yml"):
-                reason += ", nor a shipped study (`noisesweep list` names them)"
+            reason = f"no such file{self._hint(path)}"
         except IsADirectoryError:
             reason = "is a folder; name the file in it"
         except (OSError, UnicodeDecodeError) as error:
             reason = f"cannot be read: {error}"
         raise _error(self.name, 0, "", reason)
+
+    def _hint(self, path: Path) -> str:
+        """Name the file or the shipped study that a missing file may be meant to be."""
+        beside = sorted(str(each) for each in path.parent.glob("*.y*ml"))
+        if "/" in self.name or path.suffix in YAML:
+            return did_you_mean(self.name, beside, before="; ")
+        near = did_you_mean(self.name, [*shipped_studies(), *beside], before="; ")
+        return f", nor a shipped study{near or ' (`noisesweep run` lists them)'}"
 
     def _parse(self) -> Mapping[str, Any]:
         try:
@@ -146,6 +153,11 @@ class Source:
             target = target[part]
         target[location[-1]] = value
         self._changed.insert(0, (location, place))
+
+
+def shipped_studies() -> list[str]:
+    """Return the names of the shipped studies, sorted."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
 
 
 def shipped_study(source: str | Path) -> Path | None:

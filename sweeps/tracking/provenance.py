@@ -6,14 +6,16 @@ import shutil
 import subprocess
 from importlib.metadata import version
 
+from sweeps.tracking.release import release
 from trainables.settings import onednn_is_requested
 
-_PACKAGES = ("noisesweep", "torch", "ray", "optuna", "mlflow")
+_PACKAGES = ("torch", "ray", "optuna", "mlflow")
 
 
 def provenance() -> dict[str, str]:
     """Return the ``driver`` host, the ``versions`` and, if known, the working directory's ``git_commit``."""
-    versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    versions = [f"python {platform.python_version()}", f"noisesweep {release()}"]
+    versions += [f"{name} {version(name)}" for name in _PACKAGES]
     # It changes results in the last digits, as trainables.onednn says.
     if onednn_is_requested():
         versions.append("oneDNN linear layers")

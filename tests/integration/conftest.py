@@ -9,6 +9,8 @@ import pytest
 from tests.threaded import publish_in_a_thread
 
 ROOT = Path(__file__).parents[2]
+# `make wheel` tags the version with a commit in this way.
+COMMIT = "abc1234"
 PIP = (sys.executable, "-m", "pip")
 
 
@@ -28,7 +30,8 @@ def wheel(tmp_path_factory):
         if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
-    options = ["--quiet", "--no-deps", "--no-build-isolation"]
+    tag = [f"--config-settings=--global-option={each}" for each in ("egg_info", f"--tag-build=+g{COMMIT}")]
+    options = ["--quiet", "--no-deps", "--no-build-isolation", *tag]
     subprocess.run([*PIP, "wheel", *options, "./source"], cwd=folder, check=True)
     (built,) = folder.glob("*.whl")
     return built

@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-from importlib.metadata import version
 
 import pytest
 import yaml
@@ -327,7 +326,3 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(changes, noisesw
         "'curves' is not registered here; register it in a script that calls sweeps.resume('mine')" in errors
     )
     register(Curves)
-
-
-def test_the_version_is_that_of_the_package(noisesweep):
-    assert noisesweep("--version")[1].strip() == f"noisesweep {version('noisesweep')}"

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+
+from tests.integration.conftest import COMMIT
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +40,9 @@ def test_it_has_what_ships(installed):
 def test_it_lists_the_studies_that_run_by_their_names(installed, tmp_path):
     listed = noisesweep(installed, tmp_path, "list")
     assert f"digits  trains digits  {installed}/sweeps/studies/digits.yaml" in listed
+
+
+def test_its_version_names_the_commit(installed, tmp_path):
+    released = version("noisesweep").partition("+")[0]
+    expected = f"noisesweep {released} (commit {COMMIT})\n"
+    assert noisesweep(installed, tmp_path, "--version") == expected

@@ -56,6 +56,7 @@ class Declaration(Generic[H]):
         scores: Metrics that its task's ``evaluate`` returns besides ``loss``, such as ``accuracy``, with the
             better direction, or None for a reference value. 0 is the worst of a score to maximize.
         fractions: Names of the scores that lie within 0 and 1; reports cut their intervals to that range.
+        matters: The smallest difference that matters in a score, in its unit, that `init` suggests in claims.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
         draws_data: Whether the trial's seed draws all data, those of the test split included.
     """
@@ -64,6 +65,7 @@ class Declaration(Generic[H]):
     Hyperparameters: type[H]
     scores: ClassVar[Mapping[str, Direction | None]]
     fractions: ClassVar[frozenset[str]] = frozenset()
+    matters: ClassVar[Mapping[str, float]] = {}
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     draws_data: ClassVar[bool] = False
 

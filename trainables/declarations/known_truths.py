@@ -29,6 +29,7 @@ class LinearNetwork(Declaration[LinearNetworkHyperparameters]):
     name = "linear_network"
     Hyperparameters = LinearNetworkHyperparameters
     scores: ClassVar = {"distance": "min", "rise_all": "min", "rise_layer": "min"}
+    matters: ClassVar = {"distance": 0.05}
 
 
 class QuadraticHyperparameters(Hyperparameters):
@@ -45,3 +46,4 @@ class Quadratic(Declaration[QuadraticHyperparameters]):
     name = "quadratic"
     Hyperparameters = QuadraticHyperparameters
     scores: ClassVar = {"variance": "min", "variance_predicted": None}
+    matters: ClassVar = {"variance": 0.001}

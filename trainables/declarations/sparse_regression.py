@@ -34,6 +34,7 @@ class SparseRegression(Declaration[SparseRegressionHyperparameters]):
 
     name = "sparse_regression"
     Hyperparameters = SparseRegressionHyperparameters
+    matters: ClassVar = {"error": 1.0}
     scores: ClassVar = {"error": "min", "l1": None, "l0": None, "distance": "min"}
     draws_data = True
     data_hyperparameters: ClassVar = ("features", "examples", "nonzero", "train_subset")
