@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.sources import Source
 
 Direction = Literal["min", "max"]
 EvaluationSplit = Literal["validation", "test"]
@@ -58,6 +59,7 @@ class Declaration(Generic[H]):
         fractions: Names of the scores that lie within 0 and 1; reports cut their intervals to that range.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
         draws_data: Whether the trial's seed draws all data, those of the test split included.
+        source: Where its data come from; None if they are generated.
     """
 
     name: ClassVar[str]
@@ -66,6 +68,12 @@ class Declaration(Generic[H]):
     fractions: ClassVar[frozenset[str]] = frozenset()
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     draws_data: ClassVar[bool] = False
+    source: ClassVar[Source | None] = None
+
+    @classmethod
+    def sources(cls, hyperparameters: H) -> list[Source]:
+        """List what a trial with these hyperparameters reads; empty if its data are generated."""
+        return [cls.source] if cls.source else []
 
     @classmethod
     def metrics(cls) -> dict[str, Direction | None]:
