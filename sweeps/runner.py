@@ -1,6 +1,5 @@
 """Runs a sweep, from its spec to its results."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, SEARCH
@@ -236,19 +236,32 @@ def total(
         slots: Number of trials at a time.
         at_most: Whether to count up to the last look, with no trial stopped early.
     """
-    amounts = [(w, w.most, w.most_epochs) if at_most else (w, w.trials, w.epochs) for w in works]
-    trials, epochs = (sum(amount[index] for amount in amounts) for index in (1, 2))
-    if not all(work.program in costs for work, *_ in amounts):
+    amounts = [
+        _Amount(w, w.most, w.most_epochs) if at_most else _Amount(w, w.trials, w.epochs) for w in works
+    ]
+    trials, epochs = sum(each.trials for each in amounts), sum(each.epochs for each in amounts)
+    if any(each.work.program not in costs for each in amounts):
         return Total(trials, epochs, None, None)
-    taken = sum(gradients(work, n, costs[work.program].batches, spec.budget.equal) for work, _, n in amounts)
-    seconds = 0.0
-    for stage in (SEARCH, CONFIRM):
-        own = [
-            (costs[work.program].seconds(work, *amount), amount[0])
-            for work, *amount in amounts
-            if work.stage == stage
-        ]
-        # A stage lasts at least as long as its longest trial.
-        longest = max((each / max(n, 1) for each, n in own), default=0.0)
-        seconds += max(sum(each for each, _ in own) / slots, longest)
-    return Total(trials, epochs, taken, seconds)
+    taken = sum(
+        gradients(each.work, each.epochs, costs[each.work.program].batches, spec.budget.equal)
+        for each in amounts
+    )
+    stages = ([each for each in amounts if each.work.stage == stage] for stage in (SEARCH, CONFIRM))
+    return Total(trials, epochs, taken, sum(_elapsed(own, costs, slots) for own in stages))
+
+
+class _Amount(NamedTuple):
+    """So many trials of one kind of work, with so many epochs together."""
+
+    work: Work
+    trials: float
+    epochs: float
+
+    def seconds(self, costs: Mapping[Program, Cost]) -> float:
+        return costs[self.work.program].seconds(*self)
+
+
+def _elapsed(amounts: Sequence[_Amount], costs: Mapping[Program, Cost], slots: int) -> float:
+    """Return how long trials take side by side: at least as long as the longest of them."""
+    longest = max((each.seconds(costs) / max(each.trials, 1.0) for each in amounts), default=0.0)
+    return max(sum(each.seconds(costs) for each in amounts) / slots, longest)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -73,7 +72,7 @@ def measure(spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
     """
     torch.set_num_threads(max(1, int(spec.resources.cpu)))
     device = "cuda" if spec.resources.gpu else "cpu"
-    idle = psutil.Process().memory_info().rss
+    idle = _peak()
     short = _short(hyperparameters)
     began = time.perf_counter()
     training = build_trainable(spec).start(
