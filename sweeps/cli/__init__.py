@@ -10,29 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from sweeps.cli.job_commands import jobs, logs, stop, submit
-from sweeps.cli.machine_commands import plan
+from sweeps.cli.machine_commands import doctor, plan
 from sweeps.cli.sweep_commands import extend, resume, run, validate
 from sweeps.cli.view_commands import list_, report, schema, status, ui
 from sweeps.errors import SpecError, SweepError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # Help lists the commands in this order.
-for command in (
-    run,
-    resume,
-    extend,
-    plan,
-    validate,
-    schema,
-    list_,
-    status,
-    report,
-    ui,
-    submit,
-    jobs,
-    logs,
-    stop,
-):
+COMMANDS = (
+    *(run, resume, extend, plan, validate, schema, list_, status, report, ui),
+    *(submit, jobs, logs, stop, doctor),
+)
+for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 
 

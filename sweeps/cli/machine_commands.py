@@ -2,8 +2,10 @@
 
 import sys
 
-from sweeps.cli.options import File, Overrides, Profile, Trials, changes_of
-from sweeps.errors import SweepError
+import typer
+
+from sweeps.cli.options import File, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
+from sweeps.errors import SweepError, printable
 
 
 def plan(file: File, profile: Profile = None, overrides: Overrides = None, trials: Trials = None) -> None:
@@ -24,3 +26,19 @@ def plan(file: File, profile: Profile = None, overrides: Overrides = None, trial
         print(line)
     if not found.costs:
         raise SweepError("no time is estimated without the data; get them, or set NOISESWEEP_DATA_DIR")
+
+
+def doctor(storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
+    """Check what this machine can do, and say what to do about what it cannot."""
+    from sweeps.engine.doctor import examine
+
+    can_run = True
+    for check in examine(storage, tracking_uri):
+        remedy = "" if check.ok else f"; {check.remedy}"
+        print(
+            printable(f"{'ok' if check.ok else 'missing':<8} {check.name:<9} {check.found}{remedy}"),
+            flush=True,
+        )
+        can_run = can_run and (check.ok or not check.needed)
+    if not can_run:
+        raise typer.Exit(1)

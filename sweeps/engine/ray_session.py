@@ -42,6 +42,22 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         SweepError: If Ray cannot be reached, or no node has the resources of a trial.
     """
+    with connected(spec.resources, spec.budget.concurrent):
+        check_satisfiable(spec, say)
+        yield
+
+
+@contextmanager
+def connected(resources: Resources, concurrent: int | None) -> Iterator[None]:
+    """Join or start a Ray instance, and disconnect from it at the end, as ``ray_session``.
+
+    Args:
+        resources: The resources of one trial.
+        concurrent: Trials at a time; None for as many as fit.
+
+    Raises:
+        SweepError: If Ray cannot be reached.
+    """
     with ExitStack() as session:
         session.enter_context(ray_private.errors_on_stderr())
         if not ray.is_initialized():
@@ -49,11 +65,10 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
             session.enter_context(signal_handler(signal.SIGTERM))
             session.enter_context(environment())
             try:
-                join_or_start(spec.resources, spec.budget.concurrent, session)
+                join_or_start(resources, concurrent, session)
             except (ConnectionError, RuntimeError) as error:
                 advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
                 raise SweepError(f"Ray cannot be reached ({advice}): {in_a_line(error)}") from None
-        check_satisfiable(spec, say)
         yield
 
 
@@ -74,7 +89,7 @@ def join_or_start(resources: Resources, concurrent: int | None, session: ExitSta
         RuntimeError: If it cannot be started.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if ray_private.is_ray_running():
+    if ray_private.running_address():
         session.callback(_shut_down)
         ray.init(**options)
         return

@@ -4,6 +4,7 @@
 """
 
 import os
+import platform
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ def prepare_data(registered: type | None, spec: Spec) -> tuple[str, str]:
 
     _register(registered)
     return ray.get_runtime_context().get_node_id(), prepare_data(spec)
+
+
+def ping() -> str:
+    """Name this node."""
+    return platform.node()
 
 
 def locate_data(registered: type | None, spec: Spec) -> list[tuple[Source, Path | None]]:
