@@ -34,7 +34,7 @@ def doctor(storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
 
     can_run = True
     for check in examine(storage, tracking_uri):
-        remedy = "" if check.ok else f"; {check.remedy}"
+        remedy = f"; {check.remedy}" if check.remedy and not check.ok else ""
         print(
             printable(f"{'ok' if check.ok else 'missing':<8} {check.name:<9} {check.found}{remedy}"),
             flush=True,

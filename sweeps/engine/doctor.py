@@ -47,7 +47,7 @@ def examine(storage: str | None, tracking_uri: str | None) -> Iterator[Check]:
                 tracking = programs.enter_context(_program("sweeps.tracking.reach", uri))
         yield from machine_checks()
         yield safely("storage", partial(_storage, storage), "pass --storage with a folder or URI to write to")
-        yield safely("ray", _ray, "RAY_ADDRESS=local runs on this machine alone")
+        yield safely("ray", _ray, "export RAY_ADDRESS=local to use this machine alone")
         yield safely("gpu", partial(_gpus, torch), "pip install torch")
         check = partial(_tracking, storage, tracking_uri, tracking)
         yield safely("tracking", check, "start the server, or pass --tracking-uri")
@@ -66,14 +66,14 @@ def _program(module: str, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def _output(program: "subprocess.Popen[str]") -> str:
-    """Return what a program has printed; raise SweepError with the last line of its error."""
+    """Return what a program has printed; raise RuntimeError with the last line of its error."""
     try:
         output, errors = program.communicate(timeout=_PROGRAM_SECONDS)
     except subprocess.TimeoutExpired:
         program.kill()
-        raise SweepError(f"no answer in {_PROGRAM_SECONDS:.0f} s") from None
+        raise RuntimeError(f"no answer in {_PROGRAM_SECONDS:.0f} s") from None
     if program.returncode:
-        raise SweepError((errors.strip().splitlines() or [f"exit status {program.returncode}"])[-1])
+        raise RuntimeError((errors.strip().splitlines() or [f"exit status {program.returncode}"])[-1])
     return output
 
 
@@ -102,7 +102,7 @@ def _ray() -> Check:
     if address and not _answers(address):
         remedy = "start the cluster, or export RAY_ADDRESS=local to use this machine alone"
         return Check("ray", False, f"nothing answers at {address}", remedy)
-    with connected(Resources(), None):
+    with connected(Resources(), tune=False):
         ray.get(ray.remote(tasks.ping).remote(), timeout=_WORKER_SECONDS)
         where = f"joined {address}, {len(nodes())} nodes" if address else "starts here"
         return Check("ray", True, f"{where}: {_amounts(ray.cluster_resources())}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from sweeps.errors import in_a_line
+from sweeps.errors import SweepError, in_a_line
 from trainables import registry
 from trainables.data import DataError
 from trainables.data.cache import cache_dir
@@ -51,6 +51,9 @@ def safely(name: str, check: Callable[[], Check], remedy: str) -> Check:
     """Run a check; whatever it raises is what the user needs to know."""
     try:
         return check()
+    except SweepError as error:
+        # It says what to do.
+        return Check(name, False, str(error))
     except Exception as error:
         return Check(name, False, in_a_line(error) or type(error).__name__, remedy)
 

@@ -9,9 +9,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from sweeps.analysis.costs import Cost, Program, Work, representatives, works_of
-from sweeps.engine.data import located, prepare_data
-from sweeps.engine.ray_session import ray_session
-from sweeps.engine.resources import as_ray_resources, as_task_options, nodes
+from sweeps.engine.data import located
+from sweeps.engine.ray_session import connected
+from sweeps.engine.resources import as_ray_resources, as_task_options, check_satisfiable, nodes
 from sweeps.errors import SweepError, in_a_line
 from sweeps.search.expected import expected_shares
 from sweeps.spec.model import Spec
@@ -54,14 +54,17 @@ def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
     """
     spec = located(spec)
     works = works_of(spec, expected_shares(spec))
-    with ray_session(spec, say):
-        fits = [n for n in map(_fit, [spec] * len(nodes()), nodes()) if n]
+    # Workers that import Tune would slow down what is measured.
+    with connected(spec.resources, spec.budget.concurrent, tune=False):
+        check_satisfiable(spec, say)
+        fits = [n for node in nodes() if (n := _fit(spec, node))]
         # There may be no such node before an autoscaler adds one.
         slots = min(sum(fits) or 1, spec.budget.concurrent or sum(fits) or 1)
         data = _result(spec, _submit(spec, tasks.locate_data, spec))
         costs: dict[Program, Cost] = {}
         if all(path for _, path in data):
-            prepare_data(spec, say)
+            # In a process of its own, whose memory does not count.
+            _result(spec, _submit(spec, tasks.prepare_data, spec))
             costs = dict(_measured(spec, works, slots, say))
     return Plan(works, len(fits), slots, data, costs)
 
