@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from sweeps.analysis.costs import Cost, Program, Work, representatives, works_of
+from sweeps.analysis.descriptions import counted
 from sweeps.engine.data import located
 from sweeps.engine.ray_session import connected
 from sweeps.engine.resources import as_ray_resources, as_task_options, check_satisfiable, nodes
@@ -60,10 +61,9 @@ def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
         fits = [n for node in nodes() if (n := _fit(spec, node))]
         # There may be no such node before an autoscaler adds one.
         slots = min(sum(fits) or 1, spec.budget.concurrent or sum(fits) or 1)
-        data = _result(spec, _submit(spec, tasks.locate_data, spec))
+        data = _result(spec, _submit(spec, tasks.locate_data, spec, alone=False))
         costs: dict[Program, Cost] = {}
         if all(path for _, path in data):
-            # In a process of its own, whose memory does not count.
             _result(spec, _submit(spec, tasks.prepare_data, spec))
             costs = dict(_measured(spec, works, slots, say))
     return Plan(works, len(fits), slots, data, costs)
@@ -80,7 +80,8 @@ def _measured(
 ) -> Iterator[tuple[Program, Cost]]:
     """Measure each program, as many at a time as trials will run, because they slow each other down."""
     programs = representatives(works)
-    say(f"measuring a few steps of {len(programs)} kinds of trials ...")
+    kinds = counted(len(programs), "kind")
+    say(f"measuring a few steps of {kinds} of trials ...")
     waiting, running = [*programs.items()], dict[Any, Program]()
     while waiting or running:
         while waiting and len(running) < slots:
@@ -90,9 +91,9 @@ def _measured(
         yield running.pop(ended), _result(spec, ended)
 
 
-def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any) -> Any:
-    # With a process for each call, the memory of one does not count for the next.
-    remote = ray.remote(max_calls=1, **as_task_options(spec.resources))(task)
+def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any, alone: bool = True) -> Any:
+    # A worker that is alone ends with its call, so that its memory does not count for the next.
+    remote = ray.remote(max_calls=int(alone), **as_task_options(spec.resources))(task)
     return remote.remote(registry.registered(spec.trainable), *arguments)
 
 

@@ -63,12 +63,8 @@ def test_word_vectors_are_a_source_unless_they_are_trained():
         vectors: [source.origin for source in imdb.sources(imdb.Hyperparameters(vectors=vectors))]
         for vectors in ("train", "glove-twitter-25", "mine.txt")
     }
-    reviews = "stanfordnlp/imdb"
-    expected = {
-        "train": [reviews],
-        "glove-twitter-25": [reviews, "glove-twitter-25"],
-        "mine.txt": [reviews, ""],
-    }
+    reviews, set_ = "stanfordnlp/imdb", "glove-twitter-25"
+    expected = {"train": [reviews], set_: [reviews, set_], "mine.txt": [reviews, ""]}
     assert names == expected
 
 
