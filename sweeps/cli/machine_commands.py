@@ -10,12 +10,14 @@ from sweeps.errors import SweepError, printable
 
 def plan(file: File, profile: Profile = None, overrides: Overrides = None, trials: Trials = None) -> None:
     """Say what a sweep will cost: trials, epochs, time and memory, from a few steps measured here."""
+    from sweeps.analysis.advice import check_first_look
     from sweeps.console.costs import data_lines, measurement_line, programs_table, stages_table
     from sweeps.console.tables import wide_console
     from sweeps.engine import probe
     from sweeps.spec.load import load_spec
 
     spec = load_spec(file, changes_of(file, profile, overrides, trials), profile)
+    check_first_look(spec)
     found = probe.plan(spec, lambda text: print(text, file=sys.stderr))
     console = wide_console()
     console.print(stages_table(spec, found.works, found.costs, found.slots))

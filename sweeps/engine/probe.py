@@ -1,6 +1,6 @@
 """Measures what the trials of a sweep cost, in workers such as those that will train them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
         costs: dict[Program, Cost] = {}
         if all(path for _, path in data):
             _result(spec, _submit(spec, tasks.prepare_data, spec))
-            costs = dict(_measured(spec, works, slots, say))
+            costs = _measured(spec, works, slots, say)
     return Plan(works, len(fits), slots, data, costs)
 
 
@@ -75,20 +75,19 @@ def _fit(spec: Spec, node: Mapping[str, float]) -> int:
     return min(int(node.get(name, 0) / amount + 1e-9) for name, amount in needed.items())
 
 
-def _measured(
-    spec: Spec, works: list[Work], slots: int, say: Callable[[str], None]
-) -> Iterator[tuple[Program, Cost]]:
+def _measured(spec: Spec, works: list[Work], slots: int, say: Callable[[str], None]) -> dict[Program, Cost]:
     """Measure each program, as many at a time as trials will run, because they slow each other down."""
     programs = representatives(works)
     kinds = counted(len(programs), "kind")
     say(f"measuring a few steps of {kinds} of trials ...")
-    waiting, running = [*programs.items()], dict[Any, Program]()
+    waiting, running, costs = [*programs.items()], dict[Any, Program](), dict[Program, Cost]()
     while waiting or running:
         while waiting and len(running) < slots:
             program, (hyperparameters, test) = waiting.pop(0)
             running[_submit(spec, tasks.measure, spec, hyperparameters, test)] = program
         (ended,), _ = ray.wait([*running], num_returns=1)
-        yield running.pop(ended), _result(spec, ended)
+        costs[running.pop(ended)] = _result(spec, ended)
+    return {program: costs[program] for program in programs}
 
 
 def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any, alone: bool = True) -> Any:

@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,7 +65,7 @@ def measure(spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
 
     Args:
         spec: The sweep.
-        hyperparameters: Those of the trial; its curvature is measured once.
+        hyperparameters: Those of the trial.
         test: Whether the trial reads the test split.
 
     Raises:
@@ -74,11 +75,14 @@ def measure(spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
     device = "cuda" if spec.resources.gpu else "cpu"
     idle = _peak()
     short = _short(hyperparameters)
-    began = time.perf_counter()
-    training = build_trainable(spec).start(
-        short, seed=spec.seed, device=device, test=test, equal=spec.budget.equal
+    start = partial(
+        build_trainable(spec).start, seed=spec.seed, device=device, test=test, equal=spec.budget.equal
     )
-    start = time.perf_counter() - began
+    # The first start imports libraries, which the other trials of a worker do not.
+    start(short)
+    began = time.perf_counter()
+    training = start(short)
+    seconds = time.perf_counter() - began
     # A trainable may have a loop of its own, of which whole epochs are measured.
     few = FewBatches(training.task) if isinstance(training, Training) else None
     if few:
@@ -86,12 +90,13 @@ def measure(spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
     epochs = list(_epochs(training, few))
     memory = torch.cuda.max_memory_reserved() if spec.resources.gpu else _peak() - idle
     batches = math.ceil(few.n_examples / short.batch_size) if few else 1
-    return _cost(epochs, start=start, batches=batches, memory=max(0, memory))
+    return _cost(epochs, start=seconds, batches=batches, memory=max(0, memory))
 
 
 def _short(hyperparameters: Hyperparameters) -> Hyperparameters:
-    # The scores under weight noise are evaluations, which are counted instead.
-    curvature = "never" if hyperparameters.curvature == "never" else "end"
+    # The first measurement of curvature imports libraries. The scores under weight noise are evaluations,
+    # which are counted instead.
+    curvature = "never" if hyperparameters.curvature == "never" else "epoch"
     return hyperparameters.model_copy(update={"epochs": _EPOCHS, "curvature": curvature, "weight_noise": ()})
 
 
@@ -110,8 +115,8 @@ def _cost(
     """Split the seconds of the epochs; of one that diverged, only the first ones are there."""
     usual, (last, _, at_end) = epochs[:2][-1], epochs[-1]
     seconds, steps, metrics = usual
-    evaluate = seconds - metrics["epoch_seconds"]
-    curvature = at_end.get("curvature_seconds", 0.0)
+    usual_curvature, curvature = (each.get("curvature_seconds", 0.0) for each in (metrics, at_end))
+    evaluate = seconds - metrics["epoch_seconds"] - usual_curvature
     test = last - at_end["epoch_seconds"] - curvature - evaluate
     return Cost(
         start=start,
