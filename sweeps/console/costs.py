@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from sweeps.analysis.costs import Cost, Program, Total, Work, total
+from sweeps.analysis.costs import Cost, Total, total
 from sweeps.analysis.descriptions import counted
+from sweeps.analysis.work import Program, Work
 from sweeps.console.tables import as_is, empty_table
 from sweeps.spec.model import Spec
 from trainables.declarations.sources import Source
@@ -42,10 +43,8 @@ def _time(seconds: float | None) -> str:
 
 def programs_table(costs: Mapping[Program, Cost], *, gpu: bool) -> Table:
     """Return what a trial of each program was measured to take."""
-    numbers = ["start", "training", "validation", "curvature", "test", "peak memory"]
-    table = empty_table(
-        "measured: seconds a trial, an epoch, an epoch, a time, a time", ["trials with"], numbers
-    )
+    numbers = ["start", "training an epoch", "validating it", "curvature", "test split", "peak memory"]
+    table = empty_table("measured, in seconds", ["trials with"], numbers)
     for program, cost in costs.items():
         name = as_is(" ".join(f"{name}={value}" for name, value in program) or "any values")
         seconds = (cost.start, cost.train, cost.evaluate, cost.curvature, cost.test)

@@ -8,8 +8,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from sweeps.analysis.costs import Cost, Program, Work, representatives, works_of
+from sweeps.analysis.costs import Cost
 from sweeps.analysis.descriptions import counted
+from sweeps.analysis.work import Program, Work, representatives, works_of
 from sweeps.engine.data import located
 from sweeps.engine.ray_session import connected
 from sweeps.engine.resources import as_ray_resources, as_task_options, check_satisfiable, nodes

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from sweeps import load_spec
-from sweeps.analysis.costs import Cost, Work, gradients, representatives, total, works_of
+from sweeps.analysis.costs import Cost, gradients, total
+from sweeps.analysis.work import Work, representatives, works_of
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.search.expected import expected_shares

@@ -4,7 +4,8 @@ import math
 from dataclasses import replace
 
 from sweeps import load_spec
-from sweeps.analysis.costs import gradients, works_of
+from sweeps.analysis.costs import gradients
+from sweeps.analysis.work import works_of
 from sweeps.worker import measure as measuring
 from sweeps.worker.measure import FewBatches, measure
 from tests.curves import content
