@@ -1,6 +1,5 @@
 """Measures what a trial costs, by a few steps of three epochs."""
 
-import itertools
 import math
 import resource
 import sys
@@ -114,18 +113,20 @@ def _cost(
 ) -> Cost:
     """Split the seconds of the epochs; of one that diverged, only the first ones are there."""
     usual, (last, _, at_end) = epochs[:2][-1], epochs[-1]
-    seconds, steps, metrics = usual
+    seconds, _, metrics = usual
     usual_curvature, curvature = (each.get("curvature_seconds", 0.0) for each in (metrics, at_end))
     evaluate = seconds - metrics["epoch_seconds"] - usual_curvature
     test = last - at_end["epoch_seconds"] - curvature - evaluate
+    trained = epochs[1:] or epochs
+    steps = sum(n for _, n, _ in trained)
     return Cost(
         start=start,
-        train=metrics["epoch_seconds"] * batches / steps,
+        train=sum(each["epoch_seconds"] for *_, each in trained) * batches / steps,
         evaluate=max(0.0, evaluate),
         curvature=curvature,
         test=max(0.0, test),
         batches=batches,
-        steps=sum(n for _, n, _ in itertools.islice(epochs, 1, None)) or steps,
+        steps=steps,
         memory=memory,
     )
 
