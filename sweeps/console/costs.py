@@ -49,7 +49,7 @@ def programs_table(costs: Mapping[Program, Cost], *, gpu: bool) -> Table:
         name = as_is(" ".join(f"{name}={value}" for name, value in program) or "any values")
         seconds = (cost.start, cost.train, cost.evaluate, cost.curvature, cost.test)
         memory = f"{cost.memory / _MIB:,.0f} MiB{' of the GPU' if gpu else ''}"
-        table.add_row(name, *(f"{each:.3g}" for each in seconds), memory)
+        table.add_row(name, *(f"{each:.3f}" for each in seconds), memory)
     return table
 
 
