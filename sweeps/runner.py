@@ -1,6 +1,5 @@
 """Runs a sweep, from its spec to its results."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
 from sweeps.console.output import Output
-from sweeps.engine.data import prepare_data
+from sweeps.engine.data import located, prepare_data
 from sweeps.engine.drive import drive
 from sweeps.engine.export import ModelExport
 from sweeps.engine.ray_session import ray_session
@@ -65,9 +64,9 @@ def run(
         raise SweepError(
             f"{known[-1].uri or known[-1].path}: the study {spec.name!r} has a sweep; resume it "
             f"({known[-1].resume_command}) or start another (run with --new)"
-            + _differences(changes(known[-1].spec(), _located(spec)))
+            + _differences(changes(known[-1].spec(), located(spec)))
         )
-    spec, say = _located(spec), teller(spec, log)
+    spec, say = located(spec), teller(spec, log)
     if note := _known_seeds_note(sweep_folders(storage, spec.name), spec):
         say(f"note: {note}")
     uri = tracking_uri or default_tracking_uri(storage)
@@ -109,7 +108,7 @@ def resume(
     before, events = folder.spec(), list[Event]()
     spec = before
     if isinstance(sweep, Spec):
-        spec = _located(sweep)
+        spec = located(sweep)
         _check_harmless(folder, changes(before, spec))
         known = [*before.claims, *folder.state().post_hoc]
         if added := new_claims(known, spec):
@@ -208,13 +207,6 @@ def _known_seeds_note(folders: Sequence[SweepFolder], spec: Spec) -> str:
         return ""
     rule = "earlier sweeps of this study have used some of these seeds, so that results may be known"
     return f"{rule}; for seeds of its own, set seed to {max(used) + 1}"
-
-
-def _located(spec: Spec) -> Spec:
-    """Make the data folder absolute: workers run in other folders."""
-    given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
-    data_dir = str(Path(given).expanduser().resolve()) if given else None
-    return spec.model_copy(update={"data_dir": data_dir})
 
 
 def _check_harmless(folder: SweepFolder, found: Sequence[Change]) -> None:

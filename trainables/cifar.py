@@ -8,7 +8,7 @@ from trainables.models.cnn import CNNS
 
 
 class CIFAR10(declared.CIFAR10, ImageTrainable):
-    dataset = ImageDataset("uoft-cs/cifar10", image="img", channels=3)
+    dataset = ImageDataset(declared.CIFAR10.source.origin, image="img", channels=3)
     shape = (3, 32, 32)
     classes = 10
     mean = (125.3, 123.0, 113.9)
@@ -18,7 +18,7 @@ class CIFAR10(declared.CIFAR10, ImageTrainable):
 
 
 class CIFAR100(declared.CIFAR100, CIFAR10):
-    dataset = ImageDataset("uoft-cs/cifar100", image="img", label="fine_label", channels=3)
+    dataset = ImageDataset(declared.CIFAR100.source.origin, image="img", label="fine_label", channels=3)
     classes = 100
     mean = (129.3, 124.1, 112.4)
     std = (68.2, 65.4, 70.4)

@@ -67,7 +67,7 @@ def _sentences(tags: Tensor, lengths: Tensor) -> list[list[str]]:
 class CoNLL2003(declared.CoNLL2003, TextTrainable[TextHyperparameters]):
     # The published words are used as they are: their capitals mark names.
     dataset = TextDataset(
-        "eriktks/conll2003",
+        declared.CoNLL2003.source.origin,
         text="tokens",
         target="ner_tags",
         tagged=True,

@@ -32,7 +32,7 @@ def tokenise(review: str) -> list[str]:
 
 class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
     dataset = TextDataset(
-        "stanfordnlp/imdb",
+        declared.IMDB.source.origin,
         text="text",
         target="label",
         tagged=False,

@@ -6,7 +6,7 @@ from trainables.images import ImageTrainable
 
 
 class MNIST(declared.MNIST, ImageTrainable):
-    dataset = ImageDataset("ylecun/mnist")
+    dataset = ImageDataset(declared.MNIST.source.origin)
     shape = (1, 28, 28)
     classes = 10
     mean = 33.32
@@ -14,6 +14,6 @@ class MNIST(declared.MNIST, ImageTrainable):
 
 
 class FashionMNIST(declared.FashionMNIST, MNIST):
-    dataset = ImageDataset("zalando-datasets/fashion_mnist")
+    dataset = ImageDataset(declared.FashionMNIST.source.origin)
     mean = 72.94
     std = 90.02

@@ -22,8 +22,7 @@ from trainables.declarations.series import SeriesHyperparameters
 from trainables.models.recurrent import RecurrentForecaster
 from trainables.series import Scaled, SeriesTask, boundaries, scale_of
 
-FILE = "daily-min-temperatures/daily-min-temperatures.csv"
-URL = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv"
+FILE, URL = declared.Temperatures.source.path, declared.Temperatures.source.origin
 
 
 class Temperatures(declared.Temperatures, Trainable[SeriesHyperparameters]):

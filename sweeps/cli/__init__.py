@@ -10,6 +10,7 @@ import typer
 
 from sweeps.cli.init_command import init
 from sweeps.cli.job_commands import jobs, logs, stop, submit
+from sweeps.cli.machine_commands import doctor, plan
 from sweeps.cli.sweep_commands import extend, resume, run, validate
 from sweeps.cli.view_commands import compare, list_, report, schema, status, ui
 from sweeps.errors import SpecError, SweepError
@@ -17,9 +18,9 @@ from sweeps.errors import SpecError, SweepError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 # Help lists the commands in this order.
 _COMMANDS = (
-    *(init, validate, run, resume, extend),
+    *(init, validate, plan, run, resume, extend),
     *(status, report, compare, ui, list_, schema),
-    *(submit, jobs, logs, stop),
+    *(submit, jobs, logs, stop, doctor),
 )
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)

@@ -1,6 +1,7 @@
 """Commands that run a sweep or check its YAML."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,7 @@ from sweeps.cli.options import (
 if TYPE_CHECKING:
     from sweeps.console.jsonl import Log
     from sweeps.results import SweepResult
+    from sweeps.spec.model import Spec
 
 _SWEEP = "name of a study, or its YAML to change settings such as resources, or to add claims"
 _LOOKS = "number of seeds at every look, those that have been taken included, such as 13,20,40,80"
@@ -43,8 +45,8 @@ def run(
 ) -> None:
     """Run a sweep; without FILE, list what there is to run."""
     if file is None:
+        from sweeps.console.layout import wide_console
         from sweeps.console.studies import print_studies
-        from sweeps.console.tables import wide_console
 
         print_studies(wide_console())
         # Nothing was run: a script that lost its argument must not take this for success.
@@ -146,8 +148,16 @@ def validate(file: File, profile: Profile = None, overrides: Overrides = None) -
         resolved["scheduler"] = resolved.get("scheduler", "none")
     sys.stdout.write(dump({**resolved, "fixed": fixed}))
     sys.stderr.write(f"{file}: valid; {plan(spec)}\n")
-    for note in notes(spec):
+    for note in (*notes(spec), *_data_notes(spec)):
         sys.stderr.write(f"{file}: {note}\n")
+
+
+def _data_notes(spec: "Spec") -> list[str]:
+    """Note that the data folder is not here; the sweep may run on other machines, which have it."""
+    if not spec.data_dir or Path(spec.data_dir).expanduser().is_dir():
+        return []
+    rule = "no such folder on this machine; correct it, or leave it out and set NOISESWEEP_DATA_DIR"
+    return [f"data_dir {spec.data_dir}: {rule}"]
 
 
 def _exit(result: "SweepResult") -> None:

@@ -1,7 +1,9 @@
-"""Has a worker prepare the data of a sweep."""
+"""Finds the data of a sweep, and has a worker prepare them."""
 
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -15,6 +17,13 @@ from trainables.data import DataError
 
 # The start of a worker that reads prepared data takes less time.
 _NOTICE_SECONDS = 10.0
+
+
+def located(spec: Spec) -> Spec:
+    """Return the spec with an absolute path of its data folder: workers run in other folders."""
+    given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
+    data_dir = str(Path(given).expanduser().resolve()) if given else None
+    return spec.model_copy(update={"data_dir": data_dir})
 
 
 def prepare_data(spec: Spec, say: Callable[[str], None]) -> str:

@@ -17,9 +17,13 @@ from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
 from sweeps.process_state import attributes
 
 
-def is_ray_running() -> bool:
-    """Whether ``ray.init`` would join a Ray instance rather than start one; no public function tells."""
-    return services.canonicalize_bootstrap_address(None) is not None
+def running_address() -> str | None:
+    """Return the address of the Ray instance that ``ray.init`` would join; None if it would start one.
+
+    No public function tells.
+    """
+    address: str | None = services.canonicalize_bootstrap_address(None)
+    return address
 
 
 @contextmanager

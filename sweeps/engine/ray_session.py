@@ -42,6 +42,23 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         SweepError: If Ray cannot be reached, or no node has the resources of a trial.
     """
+    with connected(spec.resources, spec.budget.concurrent):
+        check_satisfiable(spec, say)
+        yield
+
+
+@contextmanager
+def connected(resources: Resources, concurrent: int | None = None, *, tune: bool = True) -> Iterator[None]:
+    """Join or start a Ray instance, and disconnect from it at the end, as ``ray_session``.
+
+    Args:
+        resources: The resources of one trial.
+        concurrent: Trials at a time; None for as many as fit.
+        tune: Whether workers will run trials of Tune.
+
+    Raises:
+        SweepError: If Ray cannot be reached.
+    """
     with ExitStack() as session:
         session.enter_context(ray_private.errors_on_stderr())
         if not ray.is_initialized():
@@ -49,15 +66,16 @@ def ray_session(spec: Spec, say: Callable[[str], None]) -> Iterator[None]:
             session.enter_context(signal_handler(signal.SIGTERM))
             session.enter_context(environment())
             try:
-                join_or_start(spec.resources, spec.budget.concurrent, session)
+                join_or_start(resources, concurrent, session, tune=tune)
             except (ConnectionError, RuntimeError) as error:
                 advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
                 raise SweepError(f"Ray cannot be reached ({advice}): {in_a_line(error)}") from None
-        check_satisfiable(spec, say)
         yield
 
 
-def join_or_start(resources: Resources, concurrent: int | None, session: ExitStack) -> None:
+def join_or_start(
+    resources: Resources, concurrent: int | None, session: ExitStack, *, tune: bool = True
+) -> None:
     """Join the Ray instance that ``RAY_ADDRESS`` names or that ``ray start`` began here, or else start one.
 
     One that is started listens on loopback alone and has no dashboard. On Linux its workers are forks of one
@@ -68,13 +86,14 @@ def join_or_start(resources: Resources, concurrent: int | None, session: ExitSta
         resources: The resources of one trial.
         concurrent: Trials at a time; None for as many as fit.
         session: Disconnects from Ray when it is closed.
+        tune: Whether workers will run trials of Tune.
 
     Raises:
         ConnectionError: If it cannot be joined.
         RuntimeError: If it cannot be started.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if ray_private.is_ray_running():
+    if ray_private.running_address():
         session.callback(_shut_down)
         ray.init(**options)
         return
@@ -82,7 +101,7 @@ def join_or_start(resources: Resources, concurrent: int | None, session: ExitSta
     cores = os.cpu_count() or 1
     fit = int(cores / resources.cpu)
     only_cores = not (resources.gpu or resources.memory or resources.custom)
-    if only_cores and 2 * min(fit, concurrent or fit) >= cores:
+    if tune and only_cores and 2 * min(fit, concurrent or fit) >= cores:
         # One more than trials: the worker that prepares the data also exports the best network at the end.
         options |= ray_private.preloading("sweeps.worker.trial", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})

@@ -50,19 +50,20 @@ def check_satisfiable(spec: Spec, say: Callable[[str], None]) -> None:
         SweepError: If no node has enough, none joins that does, and the autoscaler cannot add one.
     """
     needed = as_ray_resources(spec.resources)
-    if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in _nodes()):
+    if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in nodes()):
         return
     if _others_may_join() and _will_come(needed, say):
         return
     profiles = "".join(f" or --profile {name}" for name in spec.profiles)
-    most = {name: max((node.get(name, 0) for node in _nodes()), default=0) for name in needed}
+    most = {name: max((node.get(name, 0) for node in nodes()), default=0) for name in needed}
     raise SweepError(
         f"resources: a trial asks for {_text(needed)} on one node; nodes have at most {_text(most)} "
         f"(change resources{profiles})"
     )
 
 
-def _nodes() -> list[dict[str, float]]:
+def nodes() -> list[dict[str, float]]:
+    """List what each node of the Ray instance has, by Ray's names of resources."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 

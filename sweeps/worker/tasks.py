@@ -4,13 +4,19 @@
 """
 
 import os
+import platform
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import ray
 
+from sweeps.analysis.costs import Cost
 from sweeps.spec.model import Spec
 from trainables import registry
+from trainables.data.located import locate
+from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.sources import Source
 
 _NICENESS = 5
 
@@ -29,6 +35,29 @@ def prepare_data(registered: type | None, spec: Spec) -> tuple[str, str]:
 
     _register(registered)
     return ray.get_runtime_context().get_node_id(), prepare_data(spec)
+
+
+def ping() -> str:
+    """Name this node."""
+    return platform.node()
+
+
+def locate_data(registered: type | None, spec: Spec) -> list[tuple[Source, Path | None]]:
+    """List what the trials read, and where this node has it: None for what it lacks."""
+    _register(registered)
+    declaration = spec.declaration
+    variants = spec.variants(declaration.data_hyperparameters)
+    sources = dict.fromkeys(source for each in variants for source in declaration.sources(each))
+    data_dir = Path(spec.data_dir) if spec.data_dir else None
+    return [(source, locate(source, data_dir)) for source in sources]
+
+
+def measure(registered: type | None, spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
+    """Measure what a trial costs, as ``sweeps.worker.measure.measure``."""
+    from sweeps.worker.measure import measure
+
+    _register(registered)
+    return measure(spec, hyperparameters, test)
 
 
 def warm_up_export() -> None:

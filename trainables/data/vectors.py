@@ -18,10 +18,10 @@ from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import identity_of, local_file
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
+from trainables.declarations.texts import TRAINED, is_file
 from trainables.errors import reason_of
 
 log = logging.getLogger(__name__)
-TRAINED = "train"
 TRAINED_SIZE = 25
 # Change this when the files written below change.
 _FORMAT = "vectors-1"
@@ -69,7 +69,7 @@ def _file(choice: str, data_dir: Path | None) -> Path | None:
     file = local_file(choice, data_dir)
     if file.is_absolute() and file.is_file():
         return file
-    if "/" in choice or file.suffix in (".txt", ".bin", ".gz", ".vec"):
+    if is_file(choice):
         raise DataError(f"{file}: no such file (a relative path is taken from data_dir)", "vectors")
     return None
 

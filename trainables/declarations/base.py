@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from trainables.declarations.hyperparameters import Hyperparameters
+from trainables.declarations.sources import Source
 
 Direction = Literal["min", "max"]
 EvaluationSplit = Literal["validation", "test"]
@@ -59,6 +60,7 @@ class Declaration(Generic[H]):
         matters: The smallest difference that matters in a score, in its unit, that `init` suggests in claims.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
         draws_data: Whether the trial's seed draws all data, those of the test split included.
+        source: Where its data come from; None if they are generated.
     """
 
     name: ClassVar[str]
@@ -68,6 +70,12 @@ class Declaration(Generic[H]):
     matters: ClassVar[Mapping[str, float]] = {}
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     draws_data: ClassVar[bool] = False
+    source: ClassVar[Source | None] = None
+
+    @classmethod
+    def sources(cls, hyperparameters: H) -> list[Source]:
+        """List what a trial with these hyperparameters reads; empty if its data are generated."""
+        return [cls.source] if cls.source else []
 
     @classmethod
     def metrics(cls) -> dict[str, Direction | None]:

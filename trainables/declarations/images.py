@@ -6,6 +6,7 @@ from pydantic import Field
 
 from trainables.declarations.base import Declaration
 from trainables.declarations.hyperparameters import HeldOutHyperparameters
+from trainables.declarations.sources import Source
 
 
 class ImageHyperparameters(HeldOutHyperparameters):
@@ -38,12 +39,14 @@ class MNIST(ImageDeclaration):
     """MNIST with the three MLPs."""
 
     name = "mnist"
+    source = Source("mnist", "ylecun/mnist", 18)
 
 
 class FashionMNIST(ImageDeclaration):
     """Fashion-MNIST with the three MLPs."""
 
     name = "fmnist"
+    source = Source("fashion_mnist", "zalando-datasets/fashion_mnist", 36)
 
 
 class Digits(ImageDeclaration):
@@ -56,6 +59,7 @@ class CIFAR10(ImageDeclaration):
     """CIFAR-10 with convolutional networks; training images are cropped and flipped at random."""
 
     name = "cifar10"
+    source = Source("cifar10", "uoft-cs/cifar10", 144)
     Hyperparameters = CNNHyperparameters
 
 
@@ -63,4 +67,5 @@ class CIFAR100(ImageDeclaration):
     """CIFAR-100 with convolutional networks; training images are cropped and flipped at random."""
 
     name = "cifar100"
+    source = Source("cifar100", "uoft-cs/cifar100", 142)
     Hyperparameters = CNNHyperparameters

@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from trainables.declarations.base import Declaration
 from trainables.declarations.hyperparameters import Cell, Hyperparameters
+from trainables.declarations.sources import Source
 
 
 class SeriesHyperparameters(Hyperparameters):
@@ -29,3 +31,14 @@ class Temperatures(Declaration[SeriesHyperparameters]):
     scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
     matters: ClassVar = {"rmse": 0.005}
     data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
+    source = Source(
+        "daily-min-temperatures/daily-min-temperatures.csv",
+        "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv",
+        0.1,
+    )
+
+    @override
+    @classmethod
+    def sources(cls, hyperparameters: SeriesHyperparameters) -> list[Source]:
+        """Name the CSV of the hyperparameters, if there is one, in place of the temperatures."""
+        return [Source(hyperparameters.csv)] if hyperparameters.csv else super().sources(hyperparameters)

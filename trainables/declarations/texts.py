@@ -1,12 +1,18 @@
 """Declarations of the text trainables."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from trainables.declarations.base import Declaration
 from trainables.declarations.hyperparameters import Cell, HeldOutHyperparameters, Hyperparameters
+from trainables.declarations.sources import Source
+
+# The value of ``vectors`` that trains them on the training texts.
+TRAINED = "train"
 
 
 class TextHyperparameters(Hyperparameters):
@@ -33,16 +39,31 @@ class IMDBHyperparameters(TextHyperparameters, HeldOutHyperparameters):
 H = TypeVar("H", bound=TextHyperparameters)
 
 
+def is_file(vectors: str) -> bool:
+    """Whether a value of ``vectors`` that is no existing file still is meant to be one."""
+    return "/" in vectors or Path(vectors).suffix in (".txt", ".bin", ".gz", ".vec")
+
+
 class TextDeclaration(Declaration[H]):
     """Networks over word vectors."""
 
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset", "vectors")
+
+    @override
+    @classmethod
+    def sources(cls, hyperparameters: H) -> list[Source]:
+        """Add the word vectors, unless they are trained."""
+        vectors = hyperparameters.vectors
+        if vectors == TRAINED:
+            return super().sources(hyperparameters)
+        return [*super().sources(hyperparameters), Source(vectors, "" if is_file(vectors) else vectors)]
 
 
 class IMDB(TextDeclaration[IMDBHyperparameters]):
     """IMDB sentiment with Transformer encoders and recurrent networks."""
 
     name = "imdb"
+    source = Source("imdb", "stanfordnlp/imdb", 83)
     Hyperparameters = IMDBHyperparameters
     scores: ClassVar = {"accuracy": "max"}
     fractions: ClassVar = frozenset({"accuracy"})
@@ -53,6 +74,7 @@ class CoNLL2003(TextDeclaration[TextHyperparameters]):
     """CoNLL-2003 named entities with a bidirectional recurrent tagger, the study's BiLSTM."""
 
     name = "conll2003"
+    source = Source("conll2003", "eriktks/conll2003", 1)
     Hyperparameters = TextHyperparameters
     scores: ClassVar = {"f1": "max", "token_accuracy": "max"}
     fractions: ClassVar = frozenset({"f1", "token_accuracy"})

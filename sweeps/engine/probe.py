@@ -1,0 +1,108 @@
+"""Measures what the trials of a sweep cost, in workers such as those that will train them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from sweeps.analysis.costs import Cost
+from sweeps.analysis.descriptions import counted
+from sweeps.analysis.work import Program, Work, representatives, works_of
+from sweeps.engine.data import located
+from sweeps.engine.ray_session import connected
+from sweeps.engine.resources import as_ray_resources, as_task_options, check_satisfiable, nodes
+from sweeps.errors import SweepError, in_a_line
+from sweeps.search.expected import expected_shares
+from sweeps.spec.model import Spec
+from sweeps.worker import tasks
+from trainables import registry
+from trainables.data import DataError
+from trainables.declarations.sources import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will cost.
+
+    Attributes:
+        works: Its trials, by stage and program.
+        nodes: Number of nodes that can run a trial now.
+        slots: Number of trials at a time.
+        data: What the trials read, and where a node has it: None for what it lacks.
+        costs: What each program costs; empty if the data are not there.
+    """
+
+    works: list[Work]
+    nodes: int
+    slots: int
+    data: list[tuple[Source, Path | None]]
+    costs: Mapping[Program, Cost]
+
+
+def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
+    """Count what a sweep runs, and measure a few steps of it, on this machine or on a cluster.
+
+    Nothing is downloaded: without the data, nothing is measured.
+
+    Args:
+        spec: The sweep.
+        say: Tells the user what the command waits for.
+
+    Raises:
+        SweepError: If Ray cannot be reached, no node has the resources of a trial, or a trial cannot start.
+    """
+    spec = located(spec)
+    works = works_of(spec, expected_shares(spec))
+    # Workers that import Tune would slow down what is measured.
+    with connected(spec.resources, spec.budget.concurrent, tune=False):
+        check_satisfiable(spec, say)
+        fits = [n for node in nodes() if (n := _fit(spec, node))]
+        # There may be no such node before an autoscaler adds one.
+        slots = min(sum(fits) or 1, spec.budget.concurrent or sum(fits) or 1)
+        data = _result(spec, _submit(spec, tasks.locate_data, spec, alone=False))
+        costs: dict[Program, Cost] = {}
+        if all(path for _, path in data):
+            _result(spec, _submit(spec, tasks.prepare_data, spec))
+            costs = _measured(spec, works, slots, say)
+    return Plan(works, len(fits), slots, data, costs)
+
+
+def _fit(spec: Spec, node: Mapping[str, float]) -> int:
+    """Return how many trials a node runs at a time."""
+    needed = as_ray_resources(spec.resources)
+    return min(int(node.get(name, 0) / amount + 1e-9) for name, amount in needed.items())
+
+
+def _measured(spec: Spec, works: list[Work], slots: int, say: Callable[[str], None]) -> dict[Program, Cost]:
+    """Measure each program, as many at a time as trials will run, because they slow each other down."""
+    programs = representatives(works)
+    kinds = counted(len(programs), "kind")
+    say(f"measuring a few steps of {kinds} of trials ...")
+    waiting, running, costs = [*programs.items()], dict[Any, Program](), dict[Program, Cost]()
+    while waiting or running:
+        while waiting and len(running) < slots:
+            program, (hyperparameters, test) = waiting.pop(0)
+            running[_submit(spec, tasks.measure, spec, hyperparameters, test)] = program
+        (ended,), _ = ray.wait([*running], num_returns=1)
+        costs[running.pop(ended)] = _result(spec, ended)
+    return {program: costs[program] for program in programs}
+
+
+def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any, alone: bool = True) -> Any:
+    # A worker that is alone ends with its call, so that its memory does not count for the next.
+    remote = ray.remote(max_calls=int(alone), **as_task_options(spec.resources))(task)
+    return remote.remote(registry.registered(spec.trainable), *arguments)
+
+
+def _result(spec: Spec, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, DataError):
+            raise spec.error_at(error.cause.hyperparameter, error.cause.message) from None
+        raise SweepError(f"a trial of {spec.trainable} fails: {in_a_line(error.cause)}") from None
+    except RayError as error:
+        raise SweepError(f"a trial of {spec.trainable} cannot be measured: {in_a_line(error)}") from None

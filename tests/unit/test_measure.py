@@ -1,0 +1,63 @@
+"""What a worker measures of a few steps."""
+
+import math
+from dataclasses import replace
+
+from sweeps import load_spec
+from sweeps.analysis.costs import gradients
+from sweeps.analysis.work import works_of
+from sweeps.worker import measure as measuring
+from sweeps.worker.measure import FewBatches, measure
+from tests.curves import content
+from trainables.digits import Digits
+
+SMALL = {"epochs": 9, "batch_size": 64, "train_subset": 640}
+
+
+def measured(test=False, **fixed):
+    spec = load_spec(content(trainable="digits", fixed={**SMALL, **fixed}))
+    return measure(spec, spec.hyperparameters({"noise": "all", "lr": 0.01, "sigma": 0.01}), test)
+
+
+def test_an_epoch_is_scaled_from_the_batches_that_were_trained(monkeypatch):
+    monkeypatch.setattr(measuring, "_SECONDS", 0.0)
+    # Four of ten batches in the second and in the third epoch.
+    cost = measured()
+    assert (cost.batches, cost.steps) == (10, 8)
+    monkeypatch.setattr(measuring, "_FEWEST", 10)
+    assert measured().steps == 20
+
+
+def test_the_split_and_the_curvature_are_measured_only_if_a_trial_needs_them():
+    few = {"curvature_draws": 2, "curvature_examples": 8}
+    plain, full = measured(), measured(test=True, curvature="epoch", **few)
+    assert plain.curvature == 0 < full.curvature
+    for cost in (plain, full):
+        assert all(math.isfinite(each) and each >= 0 for each in (cost.start, cost.epoch, cost.test))
+        assert cost.train > 0
+
+
+def test_the_gradients_of_a_plan_are_those_that_a_trial_takes(monkeypatch):
+    spec = load_spec(content(trainable="digits", fixed={**SMALL, "epochs": 2}, budget={"trials": 1}))
+    for mode in ("none", "mixed"):
+        hyperparameters = spec.hyperparameters({"noise": mode, "lr": 0.01, "sigma": 0.01})
+        training = Digits().start(hyperparameters, seed=0)
+        training.task = few = FewBatches(training.task)
+        compute, taken = few.loss, []
+
+        def loss(batch, compute=compute, taken=taken):
+            taken.append(batch)
+            return compute(batch)
+
+        monkeypatch.setattr(few, "loss", loss)
+        list(training)
+        work = works_of(spec, [1.0])[0]
+        assert few.counts == [10, 10]
+        planned = gradients(replace(work, hyperparameters=hyperparameters), 2, 10, "gradients")
+        assert planned == len(taken)
+
+
+def test_whole_epochs_of_a_loop_of_its_own_are_measured(curves):
+    spec = load_spec(content())
+    cost = measure(spec, spec.hyperparameters({"noise": "none", "lr": 0.01}), test=True)
+    assert (cost.batches, cost.train) == (1, 1.0)
