@@ -31,6 +31,7 @@ from sweeps.tracking.publisher import Publisher
 from sweeps.tracking.remote import fetched
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import connect, mlflow_settings, open_store
+from sweeps.tracking.ui import server_links
 from sweeps.tracking.uris import default_tracking_uri
 from tests.curves import content
 from tests.runs import children, history
@@ -249,6 +250,18 @@ def test_a_sweep_on_a_server_has_its_metrics_and_model_there(ray_session, server
         model = mlflow.pyfunc.load_model(f"runs:/{result.run_id}/best_model")
     assert model.metadata.signature is not None
     assert os.environ.get("MLFLOW_TRACKING_URI") == before
+
+
+def test_links_lead_to_a_sweep_on_a_server_and_to_its_report_here(server, folder):
+    with pytest.raises(SweepError, match=f"^{server.uri}: does not have sweep 001 of 'test-curves'$"):
+        list(server_links(server.uri, folder))
+    parent = publisher(folder, server.uri).parent
+    folder.report.mkdir()
+    (folder.report / "report.html").touch()
+    heading, runs, report = server_links(server.uri, folder)
+    assert (heading, report) == ("test-curves 001", f"  report: {folder.report}/report.html")
+    assert runs.startswith(f"  runs:   {server.uri}/#/experiments/")
+    assert parent in runs
 
 
 def test_a_server_that_is_killed_and_comes_back_gets_everything_once(server, folder):
