@@ -74,6 +74,7 @@ def seeds_table(
     if len(levels) > 1:
         columns["level"] = [row.levels for row in rows]
     table = empty_table("", [spec.compared, "with"], list(columns))
+    table.columns[0].no_wrap = True
     as_text = as_is if limit is None else in_one_line
     words = [(as_is(row.arm.name), as_text(shown_values(spec, row.arm.point))) for row in rows]
     numbers = zip(*columns.values(), strict=True)

@@ -37,7 +37,10 @@ def arms_table(state: SweepState, *, running: bool = False, limit: int | None = 
     present = {trial.status for trial in found}
     counted = ["running"] if running else []
     counted += [status for status in ("stopped", "diverged", "failed") if status in present]
-    table = empty_table(title, [spec.compared], ["trials", *counted, f"best {metric}", "after"])
+    table = empty_table(
+        f"{title}, best {metric} of each", [spec.compared], ["trials", *counted, "best", "after"]
+    )
+    table.columns[0].no_wrap = True
     table.add_column("with")
     as_text = as_is if limit is None else in_one_line
     ranking, first = state.ranked(found, running=running), None
