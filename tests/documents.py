@@ -3,6 +3,7 @@
 CONTRIBUTING says what a page may contain ("Pages that are run").
 """
 
+import json
 import os
 import re
 import signal
@@ -13,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.manager import start_new_kernel
-
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
     r'^( *)```(console|python|yaml|text)(?: title="([^"]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL
@@ -23,6 +22,16 @@ _FILE = re.compile(r"# ([\w./-]+\.(?:py|ya?ml))\n")
 _NUMBER = r"[-+]?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?"
 # They run until they are interrupted.
 _SERVERS = ("noisesweep ui",)
+# Runs blocks of Python that share names, as one script; what they print is between the marks.
+_MARK = "-- end of block --"
+_SCRIPT = f"""
+import json, os, sys
+blocks = os.fdopen(os.dup(0))
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+for line in blocks:
+    exec(compile(json.loads(line), "page", "exec"), globals())
+    print({_MARK!r}, flush=True)
+"""
 # They hold for the commands after them.
 _LASTING = ("export ", "cd ", "source ")
 
@@ -79,6 +88,11 @@ def check_shown(shown: str, printed: str) -> None:
     assert re.fullmatch(pattern(shown), complete), f"the page shows:\n{shown}\nprinted is:\n{printed}"
 
 
+def check_part(shown: str, printed: str) -> None:
+    """Fail unless some lines of what is printed are what the page shows."""
+    check_shown(f"...\n{shown.rstrip()}\n...", printed)
+
+
 def recipe(target: str) -> list[str]:
     """Read what ``make`` runs for a target, in an environment with its commands on the path."""
     lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
@@ -106,7 +120,7 @@ class Page:
         # As a user has it, runs are in the folder.
         self.env.pop("MLFLOW_TRACKING_URI", None)
         self.lasting: list[str] = []
-        self.kernel: Any = None
+        self.script: Any = None
 
     def run(self) -> None:
         printed = ""
@@ -120,12 +134,11 @@ class Page:
                 elif block.language == "python":
                     printed = self.python(block.text)
                 elif block.language == "text" and printed:
-                    check_shown(block.text, printed)
+                    check_part(block.text, printed)
                     printed = ""
         finally:
-            if self.kernel:
-                self.kernel[1].stop_channels()
-                self.kernel[0].shutdown_kernel(now=True)
+            if self.script:
+                self.script.communicate(timeout=60)
 
     def command(self, command: str, shown: str) -> None:
         command = self.rewrite(re.sub(r"\s+# .*", "", command))
@@ -144,11 +157,7 @@ class Page:
             check_shown(shown, printed)
 
     def printed(self, command: str, shown: str = "") -> str:
-        words = ["bash", "-c", "\n".join([*self.lasting, command])]
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        process = subprocess.Popen(
-            words, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, start_new_session=True, **streams
-        )
+        process = self._start("bash", "-c", "\n".join([*self.lasting, command]))
         if command.startswith(_SERVERS):
             return _until(process, len(shown.strip().splitlines()))
         printed, _ = process.communicate(timeout=900)
@@ -156,16 +165,21 @@ class Page:
         return printed
 
     def python(self, code: str) -> str:
-        self.kernel = self.kernel or start_new_kernel(cwd=str(self.folder), env=self.env)
-        printed = []
+        self.script = self.script or self._start(sys.executable, "-u", "-c", _SCRIPT)
+        self.script.stdin.write(f"{json.dumps(code)}\n")
+        self.script.stdin.flush()
+        printed = ""
+        while not printed.endswith(f"{_MARK}\n"):
+            line = self.script.stdout.readline()
+            # At its end, the script has failed.
+            assert line, f"{self.path.name}:\n{code}\n{printed}"
+            printed += line
+        return printed.removesuffix(f"{_MARK}\n")
 
-        def keep(message: dict[str, Any]) -> None:
-            content = message["content"]
-            printed.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
-
-        reply = self.kernel[1].execute_interactive(code, output_hook=keep, timeout=900)["content"]
-        assert reply["status"] == "ok", "\n".join([self.path.name, code, *reply.get("traceback", ())])
-        return "".join(printed)
+    def _start(self, *words: str) -> subprocess.Popen[str]:
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        streams["stderr"] = subprocess.STDOUT
+        return subprocess.Popen(words, cwd=self.folder, env=self.env, start_new_session=True, **streams)
 
 
 def _until(server: subprocess.Popen[str], lines: int) -> str:

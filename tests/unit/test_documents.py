@@ -13,7 +13,7 @@ import yaml
 from sweeps import load_spec
 from sweeps.analysis.advice import check_first_look
 from sweeps.spec.model import Spec
-from tests.documents import ROOT, Block, blocks, check_shown, commands, recipe
+from tests.documents import ROOT, Block, blocks, check_part, check_shown, commands, recipe
 from trainables import registry
 
 PAGE = """
@@ -77,6 +77,12 @@ def test_numbers_and_dots_stand_for_others(shown, printed):
 def test_what_differs_is_found(shown, printed):
     with pytest.raises(AssertionError, match="the page shows"):
         check_shown(shown, printed)
+
+
+def test_a_part_is_enough_for_what_a_script_prints():
+    check_part("b 1\n...\nd", "a\nb 2\nc\nd\ne\n")
+    with pytest.raises(AssertionError, match="the page shows"):
+        check_part("b\nd", "a\nb\nc\nd\n")
 
 
 def test_a_recipe_is_what_make_runs():
