@@ -1216,7 +1216,7 @@ ROWS: list[tuple[str, tuple[str, ...], Any, Any]] = [
     ),
     ("test", ("test=true",), lambda built: built.spec.verdict_metric, "test_accuracy"),
     ("profiles", ("profiles={quick: {}}",), lambda built: built.spec.profiles, {"quick": {}}),
-    ("data_dir", ("data_dir=/data",), lambda built: runner._located(built.spec).data_dir, "/data"),
+    ("data_dir", ("data_dir=/data",), lambda built: runner.located(built.spec).data_dir, "/data"),
 ]
 
 
