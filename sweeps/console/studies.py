@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeps.errors import SweepError
+from sweeps.errors import SweepError, printable
 from sweeps.record.state import SweepState
 from sweeps.spec.model import Spec
 from sweeps.spec.source import STUDIES, YAML, Source, shipped_studies
@@ -52,8 +52,12 @@ def _row(name: str, path: Path) -> list[str]:
         spec = Spec.model_validate(content)
         needs, trainings = _cost(spec)
     except (ValidationError, SweepError):
-        return [escape(name), "has mistakes: see noisesweep validate", "", "", ""]
-    return [escape(name), escape(spec.question), needs, trainings, escape(", ".join(spec.profiles))]
+        return [_safe(name), "has mistakes: see noisesweep validate", "", "", ""]
+    return [_safe(name), _safe(spec.question), needs, trainings, _safe(", ".join(spec.profiles))]
+
+
+def _safe(text: str) -> str:
+    return escape(printable(text))
 
 
 def _cost(spec: Spec) -> tuple[str, str]:

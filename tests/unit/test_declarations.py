@@ -17,7 +17,7 @@ def test_a_trainable_is_its_declaration(name):
     assert declaration is not trainable
     assert issubclass(trainable, declaration)
     assert declaration.name == trainable.name == name
-    for attribute in ("Hyperparameters", "scores", "fractions", "data_hyperparameters"):
+    for attribute in ("Hyperparameters", "scores", "fractions", "matters", "data_hyperparameters"):
         assert getattr(trainable, attribute) == getattr(declaration, attribute)
     assert (trainable.metrics(), trainable.test_metrics()) == (
         declaration.metrics(),

@@ -547,7 +547,7 @@ def test_no_file(tmp_path):
 def test_no_file_and_no_study_of_a_name():
     with pytest.raises(SpecError) as caught:
         load_spec("digit")
-    assert str(caught.value) == "digit: no such file, nor a shipped study (`noisesweep list` names them)"
+    assert str(caught.value) == "digit: no such file, nor a shipped study; did you mean 'digits'?"
 
 
 def test_a_file_comes_before_a_shipped_study_of_its_name(tmp_path, monkeypatch):
