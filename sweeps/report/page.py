@@ -9,7 +9,7 @@ from sweeps.analysis.arms import is_judgeable, points_of
 from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
 from sweeps.errors import SweepError
-from sweeps.record.folder import SweepFolder
+from sweeps.record.folder import SweepFolder, check_known
 from sweeps.record.state import SweepState
 from sweeps.record.trials import SEARCH
 from sweeps.report.arm_tables import effect_tables, tables_at
@@ -31,9 +31,10 @@ def write_report(folder: SweepFolder) -> Path:
     """Write the report of a sweep, complete or not, into its folder, and return its page of HTML.
 
     Raises:
-        SweepError: If no trial has an epoch yet.
+        SweepError: If no trial has an epoch yet, or its trainable or a noise mode is not registered here.
     """
     state = folder.state()
+    check_known(folder, state.spec)
     if not any(trial.epochs for trial in state.trials.values()):
         raise SweepError(f"{folder.path}: nothing to report yet, no trial has finished an epoch")
     effects, charts = effect_figures(state), figures(state)

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.made_data import write_images_parquet as write_parquet
 from trainables.data import DataError
 from trainables.data.cache import cache_dir, cached
-from trainables.data.images import ImageDataset, load_cached_images, read_images, write_images
+from trainables.data.images import ImageDataset, load_fixed_images, read_images, write_images
 
 DATASET = ImageDataset("someone/shapes")
 
@@ -140,7 +140,7 @@ def test_fingerprints_follow_pixels_and_labels(tmp_path):
 
 def test_writes_to_tensors_do_not_reach_the_file():
     def load():
-        return load_cached_images("zeros", lambda: (torch.zeros(4, 1, 2, 2).byte(), torch.zeros(4)))
+        return load_fixed_images("zeros", lambda: (torch.zeros(4, 1, 2, 2).byte(), torch.zeros(4)))
 
     images = load()
     images.pixels.fill_(255)

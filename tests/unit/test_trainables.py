@@ -129,7 +129,7 @@ def test_groups_are_weights_and_biases(mlp_case, model, groups):
 def parts_of(task):
     """Training and validation examples of a task, in order, each as the bytes of its inputs."""
     if isinstance(task, ImageTask):
-        parts = [list(task._pixels[chosen]) for chosen in (task._train, task._validation)]
+        parts = [list(task._inputs[chosen]) for chosen in (task._train, task._validation)]
     else:
         parts = [
             [texts.batch(np.array([i])).inputs for i in range(len(texts))]
@@ -243,7 +243,7 @@ def test_scores_are_those_of_all_images_of_the_split_at_once(split, image_case):
     task = image_case.start().task
     task.model.eval()
     if split == "validation":
-        pixels, labels = task._pixels[task._validation], task._labels[task._validation]
+        pixels, labels = task._inputs[task._validation], task._targets[task._validation]
     else:
         stored = image_case.trainable.load("test")
         pixels, labels = stored.pixels, stored.labels
