@@ -1,14 +1,18 @@
 """Tasks on examples that are stored as arrays: what images and arrays share.
 
-Shapes: B batch, N examples.
+Shapes: B batch, N examples, O outputs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from typing_extensions import override
 
 from trainables.batch import Batch
+from trainables.classifier import ClassifierTask
 from trainables.data.arrays import Examples
 from trainables.data.splits import Split
 from trainables.declarations.base import EvaluationSplit
@@ -103,3 +107,59 @@ class ExamplesTask:
             # Augmentation returns channels last; convolutions and pooling are faster in this layout.
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return Batch(self._normalise(inputs), targets, len(targets))
+
+
+class ClassificationTask(ExamplesTask, ClassifierTask):
+    """A classifier and its examples."""
+
+
+class Rescale(nn.Module):
+    """Multiplies by standard deviations (O,) and adds means (O,): the opposite of ``Normalise``."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: np.ndarray, std: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.get_default_dtype()))
+        self.register_buffer("std", torch.as_tensor(std, dtype=torch.get_default_dtype()))
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Map standardized outputs (B, O) to those in the unit of the targets."""
+        return outputs * self.std + self.mean
+
+
+class RegressionTask(ExamplesTask):
+    """A regression and its examples, whose targets (N, O) are standardized as they are drawn."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        examples: Examples,
+        split: Split,
+        load_test: Callable[[], Examples],
+        normalise: Normalise,
+        device: torch.device,
+        scale: Normalise,
+    ) -> None:
+        super().__init__(model, examples, split, load_test, normalise, device)
+        self._scale = scale.to(device)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean squared error of a batch over examples and outputs, standardized, a scalar."""
+        return F.mse_loss(self.model(batch.inputs), batch.targets)
+
+    @torch.inference_mode()
+    def evaluate(self, split: EvaluationSplit = "validation") -> dict[str, float]:
+        """``loss`` (mean squared error, standardized) and ``rmse`` (unit of the targets) of a split."""
+        squares, n_examples = torch.zeros_like(self._scale.std), 0
+        for batch in self.evaluation_batches(split):
+            squares += (self.model(batch.inputs) - batch.targets).double().square().sum(0)
+            n_examples += len(batch.targets)
+        by_output = torch.stack([squares, squares * self._scale.std.square()]) / n_examples
+        loss, in_unit = by_output.mean(1).tolist()
+        return {"loss": loss, "rmse": in_unit**0.5}
+
+    @override
+    def _batch(self, inputs: Tensor, targets: Tensor) -> Batch:
+        return super()._batch(inputs, self._scale(targets))

@@ -12,17 +12,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from trainables.base import Trainable
-from trainables.classifier import ClassifierTask
 from trainables.data.images import ImageDataset, Images
 from trainables.data.splits import check_subset, seed_of_split, split_examples
 from trainables.declarations.images import ImageDeclaration, ImageHyperparameters
-from trainables.examples import ExamplesTask, Normalise
+from trainables.examples import ClassificationTask, Normalise
 from trainables.models import BuildModel
 from trainables.models.mlp import MLPS
-
-
-class ImageTask(ExamplesTask, ClassifierTask):
-    """A classifier and its images."""
 
 
 class ImageTrainable(ImageDeclaration, Trainable[ImageHyperparameters]):
@@ -74,11 +69,13 @@ class ImageTrainable(ImageDeclaration, Trainable[ImageHyperparameters]):
         return self.architectures[hyperparameters.model](self.shape, self.classes)
 
     @override
-    def task(self, hyperparameters: ImageHyperparameters, device: torch.device, split_seed: int) -> ImageTask:
+    def task(
+        self, hyperparameters: ImageHyperparameters, device: torch.device, split_seed: int
+    ) -> ClassificationTask:
         hp, images, normalise = hyperparameters, self.load("train"), Normalise(self.mean, self.std)
         split = split_examples(len(images.labels), hp.train_subset, seed=seed_of_split(hp, split_seed))
         load_test = partial(self.load, "test")
-        return ImageTask(self.model(hp), images, split, load_test, normalise, device, self.augment)
+        return ClassificationTask(self.model(hp), images, split, load_test, normalise, device, self.augment)
 
     @override
     def serving(self, model: nn.Module, hyperparameters: ImageHyperparameters) -> nn.Module:

@@ -12,7 +12,8 @@ from tests.cases import CASES
 from trainables import Hyperparameters, NoiseInjector
 from trainables.data import DataError
 from trainables.data.splits import split_examples
-from trainables.images import ImageTask, ImageTrainable
+from trainables.examples import ExamplesTask
+from trainables.images import ImageTrainable
 from trainables.loop import Seeds
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN
@@ -128,7 +129,7 @@ def test_groups_are_weights_and_biases(mlp_case, model, groups):
 
 def parts_of(task):
     """Training and validation examples of a task, in order, each as the bytes of its inputs."""
-    if isinstance(task, ImageTask):
+    if isinstance(task, ExamplesTask):
         parts = [list(task._inputs[chosen]) for chosen in (task._train, task._validation)]
     else:
         parts = [
