@@ -119,6 +119,13 @@ class Spec(Model):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.model_dump() == other.model_dump()
 
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        # Not what is cached: the declaration of a trainable from arrays has the arrays.
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name in type(self).model_fields}
+        return {**state, "__dict__": fields}
+
     @property
     def text(self) -> str:
         """The YAML as written; empty for a spec that comes from Python."""

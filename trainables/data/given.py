@@ -112,9 +112,7 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     # Unlike isfinite of every number, this needs no memory.
     if not np.isfinite([array.min(), array.max()]).all():
         row = next(index for index, example in enumerate(array) if not np.isfinite(example).all())
-        raise ValueError(
-            f"{name} has a number that is not finite, first in row {row}; drop or fill such rows"
-        )
+        raise ValueError(f"{name} has NaN or infinity, first in row {row}; drop or fill such rows")
     return array
 
 
@@ -126,7 +124,7 @@ def _inputs(name: str, values: Any) -> np.ndarray:
         return array[:, None]
     if array.ndim == 4 and array.shape[3] in (1, 3, 4) and array.shape[1] not in (1, 3, 4):
         advice = f"if the last axis has the channels, give {name}.transpose(0, 3, 1, 2)"
-        raise ValueError(f"{name} has the shape {array.shape}; images must be (N, K, H, W): {advice}")
+        raise ValueError(f"{name} has the shape {array.shape}; images must be (N, K, H, W); {advice}")
     return array
 
 
