@@ -9,7 +9,8 @@ import torch
 from ray import cloudpickle
 from torch import nn
 
-from trainables import from_arrays
+from sweeps.spec.load import load_spec
+from trainables import from_arrays, registry
 from trainables.data.given import dataset_of
 from trainables.data.scaling import mean_and_std
 from trainables.models.mlp import mlp
@@ -176,6 +177,25 @@ def test_the_class_reaches_another_process_and_its_arrays_are_shared():
     assert not loaded.train.inputs.flags.writeable
     case = TrainableCase(loaded(), loaded.Hyperparameters(epochs=1))
     assert "val_accuracy" in next(iter(case.start()))
+
+
+def test_a_spec_travels_without_the_arrays(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    x = np.tile(X, (50, 1))
+    registry.register(from_arrays("mine", x, np.tile(LABELS, 50)))
+    spec = load_spec(
+        {
+            "name": "study",
+            "trainable": "mine",
+            "mode": "grid",
+            "search": {"lr": {"grid": [0.1]}},
+            "objective": {"metric": "val_accuracy", "mode": "max"},
+        }
+    )
+    assert spec.declaration.train.inputs.nbytes == x.nbytes * 4 / 5
+    pickled = cloudpickle.dumps(spec)
+    assert len(pickled) < x.nbytes / 10
+    assert pickle.loads(pickled) == spec
 
 
 # What is refused
