@@ -46,7 +46,7 @@ def test_the_blocks_print_what_the_page_shows(folder):
 
 def test_the_command_names_what_the_script_has_registered(folder):
     def command(*words):
-        code = "import sys; from sweeps.cli import script; sys.argv[1:] = sys.argv[1:]; script()"
+        code = "from sweeps.cli import script; script()"
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(
             [sys.executable, "-c", code, *words], cwd=folder, env=environment, capture_output=True, text=True

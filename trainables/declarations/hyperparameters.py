@@ -27,7 +27,7 @@ WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 UNKNOWN_MODE = "unknown_mode"
 
 
-def _known(name: str) -> str:
+def _known(name: Any) -> Any:
     # Not a Literal, as scripts and notebooks register modes of their own.
     if name not in registry.names():
         raise PydanticCustomError(UNKNOWN_MODE, "must be the name of a noise mode")
@@ -38,7 +38,7 @@ def _list_modes(schema: dict[str, Any]) -> None:
     schema["enum"] = registry.names()
 
 
-NoiseModeName = Annotated[str, AfterValidator(_known)]
+NoiseModeName = Annotated[str, BeforeValidator(_known)]
 
 
 def each_once(sigmas: Any) -> Any:
