@@ -27,6 +27,7 @@ from sweeps.spec.model import Spec
 from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.uris import check_scheme, default_tracking_uri
+from sweeps.worker.tasks import Registered
 from trainables.settings import onednn_is_requested
 
 
@@ -187,7 +188,8 @@ def _prepared(
                 with ThreadPoolExecutor(1) as importer:
                     importer.submit(import_module, "sweeps.engine.stages")
                     session.enter_context(ray_session(spec, say))
-                    export.warm_up(prepare_data(spec, say))
+                    registered = Registered.of(spec)
+                    export.warm_up(prepare_data(spec, registered, say), registered)
             except SweepError as error:
                 # The upload needs neither Ray nor the data.
                 if to_run:

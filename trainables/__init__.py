@@ -1,12 +1,14 @@
 """Trains one trial: noise injection, the training loop, and one trainable per dataset.
 
-Use ``NoiseInjector`` in a training loop of your own; ``Trainable``, ``Hyperparameters`` and ``register`` to
-add a dataset of your own; ``NoiseMode`` to add a noise mode; ``get`` and ``names`` to look trainables up.
+Use ``NoiseInjector`` in a training loop of your own; ``from_arrays`` to add a dataset and networks of your
+own, or ``Trainable`` and ``Hyperparameters`` if the data are not arrays; ``NoiseMode`` to add a noise mode;
+``register`` to make any of them known; ``get`` and ``names`` to look trainables up.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainables.arrays import from_arrays
     from trainables.base import Trainable
     from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
     from trainables.noise.injector import NoiseInjector
@@ -20,6 +22,7 @@ __all__ = [
     "NoiseInjector",
     "NoiseMode",
     "Trainable",
+    "from_arrays",
     "get",
     "names",
     "register",
@@ -31,6 +34,7 @@ _MODULES = {
     "NoiseInjector": "noise.injector",
     "NoiseMode": "noise.modes.base",
     "Trainable": "base",
+    "from_arrays": "arrays",
     "get": "registry",
     "names": "registry",
     "register": "registry",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from trainables.data.images import Images, load_cached_images
+from trainables.data.images import Images, load_fixed_images
 from trainables.declarations import images as declared
 from trainables.images import ImageTrainable
 
@@ -18,7 +18,7 @@ class Digits(declared.Digits, ImageTrainable):
 
     @override
     def load(self, split: str) -> Images:
-        return load_cached_images(f"digits-{split}", lambda: _digits(split))
+        return load_fixed_images(f"digits-{split}", lambda: _digits(split))
 
 
 def _digits(split: str) -> tuple[Tensor, Tensor]:

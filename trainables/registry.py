@@ -1,9 +1,12 @@
 """The registry of trainables: a YAML can use only these names."""
 
+from collections.abc import Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainables.declarations.base import Declaration
+from trainables.noise import registry as modes
+from trainables.noise.modes.base import NoiseMode
 from trainables.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -24,22 +27,35 @@ BUILT_IN = {
     "temperatures": ("Temperatures", "series", "temperatures"),
 }
 _installed = Plugins("noisesweep.trainables", "trainable", BUILT_IN)
-_registered: dict[str, "type[Trainable[Any]]"] = {}
+_registered: dict[str, Any] = {}
+Added = TypeVar("Added", bound=type)
 
 
-def register(trainable: "type[Trainable[Any]]") -> "type[Trainable[Any]]":
-    """Add a trainable in this process, from a script or notebook; usable as a decorator.
+def register(added: Added) -> Added:
+    """Add a trainable or a noise mode in this process, from a script or notebook; usable as a decorator.
 
-    An installed package adds one for everybody with an entry point in the group ``noisesweep.trainables``.
+    Sweeps that this process runs send it to their workers. An installed package adds one for everybody with
+    an entry point in the group ``noisesweep.trainables`` or ``noisesweep.noise_modes``.
 
     Args:
-        trainable: The class; its ``name`` is its name in a YAML.
+        added: A subclass of ``Trainable`` or ``NoiseMode``; its ``name`` is its name in a YAML. It replaces
+            one of the same name that was registered before.
 
     Returns:
         The class.
+
+    Raises:
+        TypeError: If it is no such class.
+        ValueError: If it is a noise mode without a name, with that of one that is built in, or with a wrong
+            attribute.
     """
-    _registered[trainable.name] = trainable
-    return trainable
+    if isinstance(added, type) and issubclass(added, NoiseMode):
+        modes.register(added)
+    elif isinstance(added, type) and issubclass(added, Declaration):
+        _registered[added.name] = added
+    else:
+        raise TypeError(f"register takes a subclass of Trainable or NoiseMode, got {added!r:.60}")
+    return added
 
 
 def names() -> list[str]:
@@ -47,9 +63,24 @@ def names() -> list[str]:
     return sorted({*BUILT_IN, *_registered, *_installed.names()})
 
 
-def registered(name: str) -> "type[Trainable[Any]] | None":
-    """Look up a trainable that was registered in this process; other processes do not know it."""
-    return _registered.get(name)
+def registered(trainable: str, noise_modes: Iterable[str], *, only_declared: bool = False) -> list[type]:
+    """List those of a trainable and some noise modes that other processes must ``register`` to know them.
+
+    Args:
+        trainable: Name of the trainable.
+        noise_modes: Names of the modes.
+        only_declared: Of the trainable, return its declaration, which needs neither torch nor its data.
+    """
+    found: list[type | None] = [_registered.get(trainable), *map(modes.registered, noise_modes)]
+    if only_declared and found[0]:
+        found[0] = _declared(found[0])
+    return [each for each in found if each]
+
+
+def _declared(trainable: type) -> type:
+    """Copy what a trainable declares, of whatever class it has it."""
+    names = [name for name in Declaration.__annotations__ if hasattr(trainable, name)]
+    return type(trainable.__name__, (Declaration,), {name: getattr(trainable, name) for name in names})
 
 
 def declaration(name: str) -> type[Declaration[Any]]:

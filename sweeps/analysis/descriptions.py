@@ -7,18 +7,17 @@ from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
-from trainables import registry
 
 
 def progress_line(state: SweepState, *, running: bool) -> str:
     """Describe a sweep's progress, such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``.
 
-    How many trials it will have is left out if its trainable is not registered here.
+    How many trials it will have is left out if its trainable or a noise mode is not registered here.
     """
     counts = {status: n for status, n in state.counts().items() if n}
     by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
     ended = sum(n for status, n in counts.items() if status in ENDED)
-    is_known = state.spec.trainable in registry.names()
+    is_known = not state.spec.missing
     n_trials, complete = (state.n_trials, state.complete) if is_known else (None, False)
     total = "" if n_trials is None else f" of {n_trials}"
     stopped = "interrupted" if is_known else "not running"

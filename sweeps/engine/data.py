@@ -12,7 +12,6 @@ from sweeps.engine.resources import as_task_options
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
-from trainables import registry
 from trainables.data import DataError
 
 # The start of a worker that reads prepared data takes less time.
@@ -26,7 +25,7 @@ def located(spec: Spec) -> Spec:
     return spec.model_copy(update={"data_dir": data_dir})
 
 
-def prepare_data(spec: Spec, say: Callable[[str], None]) -> str:
+def prepare_data(spec: Spec, registered: tasks.Registered, say: Callable[[str], None]) -> str:
     """Prepare the data in a worker with the resources of a trial, and pass on its note to the user.
 
     Returns:
@@ -42,7 +41,7 @@ def prepare_data(spec: Spec, say: Callable[[str], None]) -> str:
     )
     timer.start()
     try:
-        node, note = ray.get(task.remote(registry.registered(spec.trainable), spec))
+        node, note = ray.get(task.remote(registered, spec))
     except RayTaskError as error:
         if isinstance(error.cause, DataError):
             raise spec.error_at(error.cause.hyperparameter, error.cause.message) from None

@@ -79,7 +79,7 @@ def drive(
                     mirror.on_lost = lose_lease
                 # After the last trial, only the report and the export are left.
                 with suppress(Stopped):
-                    run_stages(folder, spec, stop, say_after_events)
+                    run_stages(folder, spec, export.registered, stop, say_after_events)
                 if folder.state().complete:
                     with export.exporting(folder, stop, display.say):
                         _write_report(folder, display)

@@ -14,21 +14,27 @@ from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
-from trainables import registry
 
 _POLL_SECONDS = 0.2
 
 
 class ModelExport:
-    """The export of a sweep's best network, by a worker that has imported what it needs while trials ran."""
+    """The export of a sweep's best network, by a worker that has imported what it needs while trials ran.
+
+    Attributes:
+        registered: What the user's script has registered, for workers; None before Ray runs.
+    """
+
+    registered: tasks.Registered | None = None
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._options: dict[str, Any] = {}
         self._warmed_up: Any = None
 
-    def warm_up(self, node: str) -> None:
+    def warm_up(self, node: str, registered: tasks.Registered) -> None:
         """Begin the imports, at a low priority, on the node that has prepared the data."""
+        self.registered = registered
         place = NodeAffinitySchedulingStrategy(node, soft=True)
         # Ray would retry an export that runs out of memory without end.
         self._options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": place}
@@ -51,7 +57,7 @@ class ModelExport:
             return
         folder.journal.append("export", best=best.id)
         task = ray.remote(**self._options)(tasks.export_model).remote(
-            registry.registered(self._spec.trainable),
+            self.registered,
             # Ray waits for this argument, so that the task does not start in another worker.
             self._warmed_up,
             spec=self._spec,

@@ -18,7 +18,6 @@ from sweeps.errors import SweepError, in_a_line
 from sweeps.search.expected import expected_shares
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
-from trainables import registry
 from trainables.data import DataError
 from trainables.declarations.sources import Source
 
@@ -62,11 +61,12 @@ def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
         fits = [n for node in nodes() if (n := _fit(spec, node))]
         # There may be no such node before an autoscaler adds one.
         slots = min(sum(fits) or 1, spec.budget.concurrent or sum(fits) or 1)
-        data = _result(spec, _submit(spec, tasks.locate_data, spec, alone=False))
+        registered = tasks.Registered.of(spec)
+        data = _result(spec, _submit(spec, tasks.locate_data, registered, spec, alone=False))
         costs: dict[Program, Cost] = {}
         if all(path for _, path in data):
-            _result(spec, _submit(spec, tasks.prepare_data, spec))
-            costs = _measured(spec, works, slots, say)
+            _result(spec, _submit(spec, tasks.prepare_data, registered, spec))
+            costs = _measured(spec, registered, works, slots, say)
     return Plan(works, len(fits), slots, data, costs)
 
 
@@ -76,7 +76,9 @@ def _fit(spec: Spec, node: Mapping[str, float]) -> int:
     return min(int(node.get(name, 0) / amount + 1e-9) for name, amount in needed.items())
 
 
-def _measured(spec: Spec, works: list[Work], slots: int, say: Callable[[str], None]) -> dict[Program, Cost]:
+def _measured(
+    spec: Spec, registered: tasks.Registered, works: list[Work], slots: int, say: Callable[[str], None]
+) -> dict[Program, Cost]:
     """Measure each program, as many at a time as trials will run, because they slow each other down."""
     programs = representatives(works)
     kinds = counted(len(programs), "kind")
@@ -85,7 +87,7 @@ def _measured(spec: Spec, works: list[Work], slots: int, say: Callable[[str], No
     while waiting or running:
         while waiting and len(running) < slots:
             program, (hyperparameters, test) = waiting.pop(0)
-            running[_submit(spec, tasks.measure, spec, hyperparameters, test)] = program
+            running[_submit(spec, tasks.measure, registered, spec, hyperparameters, test)] = program
         (ended,), _ = ray.wait([*running], num_returns=1)
         costs[running.pop(ended)] = _result(spec, ended)
     return {program: costs[program] for program in programs}
@@ -94,7 +96,7 @@ def _measured(spec: Spec, works: list[Work], slots: int, say: Callable[[str], No
 def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any, alone: bool = True) -> Any:
     # A worker that is alone ends with its call, so that its memory does not count for the next.
     remote = ray.remote(max_calls=int(alone), **as_task_options(spec.resources))(task)
-    return remote.remote(registry.registered(spec.trainable), *arguments)
+    return remote.remote(*arguments)
 
 
 def _result(spec: Spec, reference: Any) -> Any:

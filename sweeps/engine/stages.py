@@ -22,16 +22,22 @@ from sweeps.search.history import known_trials, listed_trials, not_ended, report
 from sweeps.search.scheduler import build_scheduler, rungs
 from sweeps.search.searcher import build_searcher
 from sweeps.spec.model import Spec
-from sweeps.worker.tasks import run_trial
-from trainables import registry
+from sweeps.worker.tasks import Registered, run_trial
 
 
-def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, say: Callable[[str], None]) -> None:
+def run_stages(
+    folder: SweepFolder,
+    spec: Spec,
+    registered: Registered | None,
+    stop: Stop,
+    say: Callable[[str], None],
+) -> None:
     """Run the rest of a sweep.
 
     Args:
         folder: The sweep.
         spec: Its spec.
+        registered: What the user's script has registered, for workers; None if no trial is left to run.
         stop: Whether the user has asked to stop.
         say: Prints what a look at the results has found.
 
@@ -41,20 +47,27 @@ def run_stages(folder: SweepFolder, spec: Spec, stop: Stop, say: Callable[[str],
     """
     with _quiet_libraries(), patched_tune():
         if not folder.state().searched:
-            _fit(folder, spec, SEARCH, stop)
+            _fit(folder, spec, SEARCH, registered, stop)
             stop.check()
         state = folder.state()
         if spec.confirms and state.searched and state.selected is None:
             folder.journal.append("select", points=state.select())
         if state.looked_stage and state.searched:
-            _take_looks(folder, spec, state.looked_stage, stop, say)
+            _take_looks(folder, spec, state.looked_stage, registered, stop, say)
 
 
-def _take_looks(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, say: Callable[[str], None]) -> None:
+def _take_looks(
+    folder: SweepFolder,
+    spec: Spec,
+    stage: str,
+    registered: Registered | None,
+    stop: Stop,
+    say: Callable[[str], None],
+) -> None:
     """Train what each look needs, until every claim is decided or the last look is taken."""
     while not (state := folder.state()).complete:
         if not state.round_is_complete:
-            _fit(folder, spec, stage, stop)
+            _fit(folder, spec, stage, registered, stop)
             stop.check()
             state = folder.state()
         event = closing_event(state)
@@ -68,14 +81,14 @@ def _take_looks(folder: SweepFolder, spec: Spec, stage: str, stop: Stop, say: Ca
         folder.journal.extend([event])
 
 
-def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
+def _fit(folder: SweepFolder, spec: Spec, stage: str, registered: Registered | None, stop: Stop) -> None:
     """Start Tune afresh from the journal: Tune's own record lacks trials if a driver is killed."""
     filesystem, path = FileSystem.from_uri(folder.tune_root)
     # At first, the folder does not exist.
     with suppress(OSError):
         filesystem.delete_dir(path)
     try:
-        _tuner(folder, spec, stage, stop).fit()
+        _tuner(folder, spec, stage, registered, stop).fit()
     except (SweepError, Stopped):
         raise
     except Exception as error:
@@ -85,7 +98,9 @@ def _fit(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> None:
         raise SweepError(f"Ray Tune failed: {reason}") from None
 
 
-def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tuner:
+def _tuner(
+    folder: SweepFolder, spec: Spec, stage: str, registered: Registered | None, stop: Stop
+) -> tune.Tuner:
     state = folder.state()
     listed = listed_trials(state) if stage == state.looked_stage else []
     history = reports(state, (event for event, _ in folder.journal.read()))
@@ -94,7 +109,7 @@ def _tuner(folder: SweepFolder, spec: Spec, stage: str, stop: Stop) -> tune.Tune
         tune.with_parameters(
             run_trial,
             spec=spec,
-            registered=registry.registered(spec.trainable),
+            registered=registered,
             checkpoints=folder.checkpoint_root,
             test=stage == CONFIRM or spec.test,
             rungs=frozenset() if stage == CONFIRM else rungs(spec),

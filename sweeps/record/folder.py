@@ -29,7 +29,6 @@ from sweeps.record.state import SweepState
 from sweeps.record.storage import command, join_uri, pull, uri_of
 from sweeps.spec.model import NAME, Spec
 from sweeps.spec.source import Source
-from trainables import registry
 
 # Longer than a status check holds the lock.
 _LOCK_SECONDS = 1.0
@@ -199,15 +198,15 @@ def latest_sweep(storage: Path, name: str) -> SweepFolder:
 
 
 def check_known(folder: SweepFolder, spec: Spec) -> None:
-    """Check that a sweep's trainable is registered here.
+    """Check that a sweep's trainable and noise modes are registered here.
 
     Raises:
-        SweepError: If it is not; a script that registers it may call ``sweeps.resume``.
+        SweepError: If one is not; a script that registers it may call ``sweeps.resume``.
     """
-    if spec.trainable not in registry.names():
+    if spec.missing:
         raise SweepError(
-            f"{folder.path}: the trainable {spec.trainable!r} is not registered here; register it in a "
-            f"script that calls sweeps.resume({folder.study!r}), or give its package an entry point"
+            f"{folder.path}: {spec.missing}; register it in a script that calls "
+            f"sweeps.resume({folder.study!r}), or give its package an entry point"
         )
 
 

@@ -11,7 +11,7 @@ from sweeps.analysis.descriptions import progress_line
 from sweeps.analysis.importance import FEWEST_TRIALS
 from sweeps.errors import SweepError
 from sweeps.record.files import REPORT_PAGE
-from sweeps.record.folder import SweepFolder
+from sweeps.record.folder import SweepFolder, check_known
 from sweeps.record.state import SweepState
 from sweeps.record.trials import SEARCH
 from sweeps.report.arm_tables import effect_tables, tables_at
@@ -38,9 +38,10 @@ def write_report(folder: SweepFolder, formats: Collection[str] = ()) -> Path:
         formats: Formats of ``write_paper``, in which to write its figures and tables too.
 
     Raises:
-        SweepError: If no trial has an epoch yet.
+        SweepError: If no trial has an epoch yet, or its trainable or a noise mode is not registered here.
     """
     state = folder.state()
+    check_known(folder, state.spec)
     if not any(trial.epochs for trial in state.trials.values()):
         raise SweepError(f"{folder.path}: nothing to report yet, no trial has finished an epoch")
     effects, charts = effect_figures(state), figures(state)

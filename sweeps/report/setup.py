@@ -9,7 +9,7 @@ from sweeps.analysis.descriptions import plan
 from sweeps.record.state import SweepState
 from sweeps.spec.methods import Sampler
 from sweeps.spec.model import MEASURING, Spec, name_in
-from sweeps.spec.sections import NOISY, Dimension
+from sweeps.spec.sections import Dimension, is_noisy
 from sweeps.spec.space import budget_of
 from sweeps.spec.starting import n_random, n_starting_points
 
@@ -97,7 +97,7 @@ def _range(dimension: Dimension) -> str:
         if values
         else f"{dimension.kind} from {bounds[0]:g} to {bounds[1]:g}"
     )
-    if dimension.when == {"noise": NOISY}:
+    if is_noisy(dimension.when):
         return f"{text} (in every noise mode but none)"
     conditions = [
         f"{name} is {' or '.join(map(shown, allowed))}" for name, allowed in (dimension.when or {}).items()

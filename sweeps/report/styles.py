@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sweeps.spec.model import mode_of
-from trainables.declarations.hyperparameters import NOISE_MODES
+from trainables.noise import registry
 
 GREY, GRID, AXIS = "#8a8a8a", "#e6e6e6", "#999999"
 # Without these factors some symbols would look smaller than a circle of the same nominal size.
@@ -51,7 +51,7 @@ def styles(arms: Sequence[str]) -> dict[str, Style]:
 
 
 def _of_mode(name: str) -> Style | None:
-    if name not in NOISE_MODES:
+    if name not in registry.names():
         return None
     mode = mode_of(name)
     return Style(mode.color, mode.symbol, mode.dash)

@@ -29,7 +29,7 @@ from sweeps.spec.sections import (
 from sweeps.spec.yaml import dump
 from trainables import registry
 from trainables.declarations.base import PREFIXES, Bounds, Declaration, Direction
-from trainables.declarations.hyperparameters import NOISE_MODES, Hyperparameters
+from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.noise import registry as modes
 from trainables.noise.modes.base import NoiseMode
 from trainables.plugins import PluginError
@@ -118,6 +118,13 @@ class Spec(Model):
     @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.model_dump() == other.model_dump()
+
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        # Not what is cached: the declaration of a trainable from arrays has the arrays.
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name in type(self).model_fields}
+        return {**state, "__dict__": fields}
 
     @property
     def text(self) -> str:
@@ -332,8 +339,8 @@ class Spec(Model):
         """Say what it uses that is not known here, such as the trainable of a script; empty for nothing."""
         if self.trainable not in registry.names():
             return f"the trainable {self.trainable} is not registered here"
-        unknown = [mode for mode in self.noise_modes if mode not in NOISE_MODES]
-        return f"no installed package defines the noise mode {unknown[0]}" if unknown else ""
+        unknown = [mode for mode in self.noise_modes if mode not in modes.names()]
+        return f"the noise mode {unknown[0]} is not registered here" if unknown else ""
 
 
 def _first_of(error: ValidationError) -> str:

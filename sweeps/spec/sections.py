@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import shown
 from sweeps.spec.base import Model
 from sweeps.spec.methods import MaybeScheduler, Sampler
-from trainables.declarations.hyperparameters import MOST_SIGMAS, NOISE_MODES, Equal, Sigma, each_once
+from trainables.declarations.hyperparameters import MOST_SIGMAS, Equal, Sigma, each_once
+from trainables.noise import registry as modes
 
 Scalar = bool | int | float | str | None
 MOST_TRIALS = 100_000
@@ -66,15 +67,20 @@ Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 Replicates = Annotated[int, Field(ge=2, le=MOST_TRIALS)]
 Looks = Annotated[list[Replicates], Field(min_length=1), AfterValidator(_ascending)]
 KINDS = ("choice", "grid", "grid_by_arm", "uniform", "log_uniform", "int_uniform")
-NOISY = [mode for mode in NOISE_MODES if mode != "none"]
+
+
+def is_noisy(when: Any) -> bool:
+    """Whether a condition is ``noisy``: every noise mode but none."""
+    return bool(when == _every_noisy_mode("noisy"))
 
 
 def _every_noisy_mode(value: Any) -> Any:
-    return {"noise": NOISY} if value == "noisy" else value
+    # Not a constant, as scripts and notebooks register modes of their own.
+    return {"noise": [mode for mode in modes.names() if mode != "none"]} if value == "noisy" else value
 
 
 def _noisy(when: Any) -> Any:
-    return "noisy" if when == {"noise": NOISY} else when
+    return "noisy" if is_noisy(when) else when
 
 
 When = Annotated[

@@ -91,9 +91,9 @@ class PublisherClient:
 
     def _follow(self) -> None:
         self._safe = self._mirror.offset if self._mirror else math.inf
-        registered = registry.registered(self._folder.spec().trainable)
-        pickled = cloudpickle.dumps(registered) if registered else None
-        request = FollowSweep(self._folder, pickled, self._safe)
+        spec = self._folder.spec()
+        registered = registry.registered(spec.trainable, spec.noise_modes, only_declared=True)
+        request = FollowSweep(self._folder, cloudpickle.dumps(registered), self._safe)
         self.parent = self._request(request, self._remedy).parent
 
     @property

@@ -32,11 +32,12 @@ class SendReport:
 class FollowSweep:
     """Open the sweep's parent run and upload its journal.
 
-    ``registered`` is the pickled class of a trainable that only the driver's process knows.
+    ``registered`` has the pickled classes of noise modes that only the driver's process knows, and the
+    declaration of such a trainable.
     """
 
     folder: "SweepFolder"
-    registered: bytes | None
+    registered: bytes
     safe_offset: float
 
 

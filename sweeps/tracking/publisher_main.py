@@ -81,8 +81,8 @@ def _open(
         store = open_store(store_request.uri, store_request.study)
     driver.send(Opened())
     request: FollowSweep = messages.get()
-    if request.registered:
-        registry.register(cloudpickle.loads(request.registered))
+    for registered in cloudpickle.loads(request.registered):
+        registry.register(registered)
     with _failure_sent(driver):
         publisher = Publisher(request.folder, store, lambda text: driver.send(Say(text)))
     driver.send(Opened(publisher.parent))

@@ -17,7 +17,7 @@ def prepare_data(spec: Spec) -> str:
     """Download and decode the data, once per machine, and check that they suffice for every trial.
 
     Returns:
-        A note for the user on how this machine computes; empty if there is nothing to note.
+        A note for the user on the data and on how this machine computes; empty if there is nothing to note.
 
     Raises:
         DataError: If the data cannot be obtained or are too few.
@@ -25,6 +25,6 @@ def prepare_data(spec: Spec) -> str:
     trainable = build_trainable(spec)
     for hyperparameters in spec.variants(trainable.data_hyperparameters):
         trainable.prepare(hyperparameters, test=spec.reads_test)
-    if spec.resources.gpu:
-        return ""
-    return onednn_note(hyperparameters.precision for hyperparameters in spec.variants(["precision"]))
+    precisions = [hyperparameters.precision for hyperparameters in spec.variants(["precision"])]
+    notes = [trainable.note, "" if spec.resources.gpu else onednn_note(precisions)]
+    return "; ".join(note for note in notes if note)

@@ -1,11 +1,12 @@
 """What the driver has workers call. The driver imports this module, so that it must not import torch.
 
-``registered`` is the sweep's trainable if only the driver's process knows it, else None.
+``registered`` has the classes that only the driver's process knows.
 """
 
 import os
 import platform
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,40 @@ from trainables.declarations.sources import Source
 _NICENESS = 5
 
 
-def run_trial(config: dict[str, Any], registered: type | None, **arguments: Any) -> None:
+@dataclass(frozen=True)
+class Registered:
+    """The sweep's trainable and noise modes from the user's script, once in Ray's object store.
+
+    All trials of a node share one copy of the trainable's arrays. As an argument of trials, Tune would store
+    another copy for each stage, and never free it.
+    """
+
+    classes: "ray.ObjectRef[list[type]]"
+
+    @classmethod
+    def of(cls, spec: Spec) -> "Registered":
+        """Put those of a sweep in the store."""
+        return cls(ray.put(registry.registered(spec.trainable, spec.noise_modes)))
+
+    def register(self) -> None:
+        """Register them in this process."""
+        for each in ray.get(self.classes):
+            registry.register(each)
+
+
+def run_trial(config: dict[str, Any], registered: Registered, **arguments: Any) -> None:
     """Train one configuration, as ``sweeps.worker.trial.run_trial``."""
     from sweeps.worker.trial import run_trial
 
-    _register(registered)
+    registered.register()
     run_trial(config, **arguments)
 
 
-def prepare_data(registered: type | None, spec: Spec) -> tuple[str, str]:
+def prepare_data(registered: Registered, spec: Spec) -> tuple[str, str]:
     """Prepare the data, as ``sweeps.worker.data.prepare_data``; return the ID of this node, and its note."""
     from sweeps.worker.data import prepare_data
 
-    _register(registered)
+    registered.register()
     return ray.get_runtime_context().get_node_id(), prepare_data(spec)
 
 
@@ -42,9 +64,9 @@ def ping() -> str:
     return platform.node()
 
 
-def locate_data(registered: type | None, spec: Spec) -> list[tuple[Source, Path | None]]:
+def locate_data(registered: Registered, spec: Spec) -> list[tuple[Source, Path | None]]:
     """List what the trials read, and where this node has it: None for what it lacks."""
-    _register(registered)
+    registered.register()
     declaration = spec.declaration
     variants = spec.variants(declaration.data_hyperparameters)
     sources = dict.fromkeys(source for each in variants for source in declaration.sources(each))
@@ -52,11 +74,11 @@ def locate_data(registered: type | None, spec: Spec) -> list[tuple[Source, Path 
     return [(source, locate(source, data_dir)) for source in sources]
 
 
-def measure(registered: type | None, spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
+def measure(registered: Registered, spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
     """Measure what a trial costs, as ``sweeps.worker.measure.measure``."""
     from sweeps.worker.measure import measure
 
-    _register(registered)
+    registered.register()
     return measure(spec, hyperparameters, test)
 
 
@@ -71,14 +93,9 @@ def warm_up_export() -> None:
         warm_up_export()
 
 
-def export_model(registered: type | None, warmed_up: None, **arguments: Any) -> None:
+def export_model(registered: Registered, warmed_up: None, **arguments: Any) -> None:
     """Export the best network, as ``sweeps.worker.export.export_model``, after ``warm_up_export``."""
     from sweeps.worker.export import export_model
 
-    _register(registered)
+    registered.register()
     export_model(**arguments)
-
-
-def _register(registered: type | None) -> None:
-    if registered is not None:
-        registry.register(registered)

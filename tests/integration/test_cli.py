@@ -322,7 +322,5 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(changes, noisesw
     assert "its arms are not shown, because the trainable curves is not registered here" in output
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert (
-        "'curves' is not registered here; register it in a script that calls sweeps.resume('mine')" in errors
-    )
+    assert "curves is not registered here; register it in a script that calls sweeps.resume('mine')" in errors
     register(Curves)

@@ -18,22 +18,24 @@ NAMESPACE: dict = {}
 exec(WALKED_THROUGH, NAMESPACE)
 
 
-class TestParity(TrainableContract):
+class TestSmallFashion(TrainableContract):
+    modes = ("after_layer",)
+
     @pytest.fixture
-    def case(self):
-        parity = NAMESPACE["Parity"]
-        hyperparameters = parity.Hyperparameters(epochs=2, batch_size=32, lr=0.05, train_subset=200)
-        return TrainableCase(parity(), hyperparameters)
+    def case(self, data_dir):
+        small = NAMESPACE["SmallFashion"]
+        hyperparameters = small.Hyperparameters(epochs=2, batch_size=8, lr=0.05, train_subset=50)
+        return TrainableCase(small(data_dir), hyperparameters)
 
 
 def test_a_class_defined_in_a_script_reaches_another_process(tmp_path):
     script = {"__name__": "__main__"}
     exec(WALKED_THROUGH, script)
-    (tmp_path / "class").write_bytes(cloudpickle.dumps(script["Parity"]))
+    (tmp_path / "class").write_bytes(cloudpickle.dumps(script["SmallFashion"]))
     load = f"made = pickle.load(open({str(tmp_path / 'class')!r}, 'rb'))"
-    code = f"import pickle; {load}; print(made.name, made.classes)"
+    code = f"import pickle; {load}; print(made.name, made.Hyperparameters().model)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "parity 2\n"
+    assert done.stdout == "small-fashion small\n"
 
 
 def test_the_noise_mode_that_it_walks_through_works_from_an_installed_package(tmp_path):

@@ -15,6 +15,7 @@ from sweeps.console.jsonl import teller
 from sweeps.engine import data
 from sweeps.record.folder import latest_sweep
 from sweeps.tracking.store import connect
+from sweeps.worker.tasks import Registered
 from tests.clusters import free_ports
 from tests.curves import Curves
 from tests.integration.test_cli import noisesweep as noisesweep
@@ -121,7 +122,7 @@ def test_a_message_before_there_is_a_sweep(log, ray_session, tmp_path, monkeypat
         tell(text)
         (tmp_path / "told").touch()
 
-    data.prepare_data(spec, say)
+    data.prepare_data(spec, Registered.of(spec), say)
     (line,) = capsys.readouterr().out.splitlines()
     text = "preparing the data of slow, once per machine ..."
     if log == "json":

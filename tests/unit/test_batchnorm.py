@@ -10,7 +10,7 @@ from torch import nn
 from trainables import NOISE_MODES
 from trainables.batch import Batch
 from trainables.batchnorm import BATCHES, retake_statistics
-from trainables.data.images import load_cached_images
+from trainables.data.images import Images
 from trainables.declarations.images import CNNHyperparameters
 from trainables.digits import Digits
 from trainables.models.cnn import CNNS
@@ -38,7 +38,7 @@ class LargeDigits(Digits):
     def load(self, split):
         digits = Digits().load(split)
         pixels = digits.pixels.repeat_interleave(4, 2).repeat_interleave(4, 3).repeat(1, 3, 1, 1)
-        return load_cached_images(f"large-digits-{split}", lambda: (pixels, digits.labels))
+        return Images.of(pixels, digits.labels)
 
 
 def case_of(**changes):

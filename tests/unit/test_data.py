@@ -14,7 +14,7 @@ from PIL import Image
 from tests.made_data import write_images_parquet as write_parquet
 from trainables.data import DataError
 from trainables.data.cache import cache_dir, cached
-from trainables.data.images import ImageDataset, load_cached_images, read_images, write_images
+from trainables.data.images import ImageDataset, Images, load_fixed_images, read_images, write_images
 
 DATASET = ImageDataset("someone/shapes")
 
@@ -138,9 +138,20 @@ def test_fingerprints_follow_pixels_and_labels(tmp_path):
     assert len(fingerprints) == 3
 
 
+def test_images_in_memory_may_be_numpy_arrays_and_are_never_those_of_before():
+    pixels, labels = pictures(1, 4, 4), np.arange(5, dtype=np.uint8)
+    first = Images.of(pixels, labels)
+    assert first.labels.tolist() == [0, 1, 2, 3, 4]
+    assert first.labels.dtype == torch.int64
+    assert first.fingerprint == Images.of(torch.from_numpy(pixels), torch.arange(5)).fingerprint
+    changed = Images.of(pixels + 1, labels)
+    assert changed.pixels.tolist() == (pixels + 1).tolist()
+    assert changed.fingerprint != first.fingerprint
+
+
 def test_writes_to_tensors_do_not_reach_the_file():
     def load():
-        return load_cached_images("zeros", lambda: (torch.zeros(4, 1, 2, 2).byte(), torch.zeros(4)))
+        return load_fixed_images("zeros", lambda: (torch.zeros(4, 1, 2, 2).byte(), torch.zeros(4)))
 
     images = load()
     images.pixels.fill_(255)

@@ -3,10 +3,11 @@
 import inspect
 from typing import ClassVar, get_args
 
+import cloudpickle
 import pytest
 
 from trainables import registry
-from trainables.declarations.base import UNBOUNDED
+from trainables.declarations.base import UNBOUNDED, Declaration
 from trainables.images import ImageTrainable
 from trainables.imdb import TRANSFORMERS
 
@@ -63,5 +64,24 @@ def test_one_that_is_registered_is_its_own_declaration(monkeypatch):
         name = "mine"
 
     monkeypatch.setitem(registry._registered, "mine", Mine)
-    assert registry.declaration("mine") is registry.get("mine") is registry.registered("mine") is Mine
-    assert registry.registered("digits") is None
+    assert registry.declaration("mine") is registry.get("mine") is Mine
+    assert registry.registered("mine", ["none"]) == [Mine]
+    assert registry.registered("digits", ["none", "sam"]) == []
+
+
+def test_what_a_trainable_declares_can_be_had_without_its_data(monkeypatch):
+    class Mine(registry.get("digits")):
+        name = "mine"
+        data_of_mine = bytes(10**6)
+        draws_data = True
+
+    monkeypatch.setitem(registry._registered, "mine", Mine)
+    (declared,) = registry.registered("mine", [], only_declared=True)
+    assert declared.__mro__[1] is Declaration
+    assert (declared.name, declared.Hyperparameters, declared.metrics()) == (
+        "mine",
+        Mine.Hyperparameters,
+        Mine.metrics(),
+    )
+    assert (declared.draws_data, declared.fractions) == (True, {"accuracy"})
+    assert len(cloudpickle.dumps(declared)) < 10_000

@@ -148,7 +148,7 @@ def test_training_images_change_every_epoch_and_validation_images_never(data_dir
         type(CASES["cifar10"](data_dir).trainable).mean, CASES["cifar10"](data_dir).trainable.std
     )
     sample = torch.cat([batch.inputs for batch in task.sample(10)])
-    assert torch.equal(sample, stored(task._pixels[task._train[:10]]))
+    assert torch.equal(sample, stored(task._inputs[task._train[:10]]))
 
 
 def test_test_images_are_normalised_as_in_training_and_not_augmented(data_dir):

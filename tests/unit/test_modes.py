@@ -1,19 +1,26 @@
 """The registry of noise modes, and what is derived from it."""
 
+from io import StringIO
 from itertools import product
 
 import pytest
+import yaml
+from pydantic import ValidationError
+from rich.console import Console
 
 from sweeps.errors import SpecError
 from sweeps.report.png import _SYMBOLS
 from sweeps.report.styles import Style, styles
+from sweeps.spec.catalogue import print_catalogue
 from sweeps.spec.load import load_spec
+from sweeps.spec.model import Spec
 from tests.cases import CASES
-from trainables import NOISE_MODES
+from trainables import NOISE_MODES, Hyperparameters, register
+from trainables import registry as trainables
 from trainables.noise import registry
 from trainables.noise.modes.base import DASHES, SYMBOLS, NoiseMode
 from trainables.plugins import PluginError
-from trainables.testing import same_weights
+from trainables.testing import numbers, same_weights
 
 GROUP = "noisesweep.noise_modes"
 
@@ -65,10 +72,15 @@ class Mine(All):
 def install(install_package):
     def install(package, code=MINE, name="mine"):
         install_package(package, code, name, group=GROUP)
-        registry.get.cache_clear()
+        clear()
 
     yield install
-    registry.get.cache_clear()
+    clear()
+
+
+def clear():
+    registry.installed_names.cache_clear()
+    registry._provided.cache_clear()
 
 
 def test_a_mode_of_an_installed_package_is_found(install):
@@ -117,6 +129,87 @@ def test_a_study_that_uses_such_a_mode_is_refused_in_a_line(install, study, plac
     content = {"name": "study", "trainable": "digits", "objective": {"metric": "val_loss", "mode": "min"}}
     with pytest.raises(SpecError, match=f"{place}: noise mode 'sam' is defined by several packages"):
         load_spec(content | study)
+
+
+# Modes that a script registers
+
+
+class Uphill(NoiseMode):
+    name = "uphill"
+    formula = "w - eta grad L(w + n)"
+    gradients = 2
+    color, symbol, dash = "#123456", "star", "dot"
+
+    def step(self, step):
+        step.backward()
+        step.take_gradients()
+        with step.at(step.noise()):
+            step.backward()
+
+
+@pytest.fixture
+def uphill(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    return register(Uphill)
+
+
+STUDY = {
+    "name": "study",
+    "trainable": "digits",
+    "compare": {"noise": ["none", "all", "uphill"]},
+    "mode": "grid",
+    "search": {"sigma": {"grid": [0.1], "when": "noisy"}},
+    "objective": {"metric": "val_loss", "mode": "min"},
+}
+
+
+def test_a_registered_mode_is_one_of_the_modes_in_this_process(uphill):
+    assert registry.names()[-1] == "uphill"
+    assert registry.get("uphill") is uphill
+    assert trainables.registered("digits", ["all", "uphill"]) == [uphill]
+    assert Hyperparameters(noise="uphill").noise == "uphill"
+    assert styles(["uphill"])["uphill"] == Style("#123456", "star", "dot")
+    assert "uphill" in Hyperparameters.model_json_schema()["properties"]["noise"]["enum"]
+    spec = load_spec(STUDY)
+    assert "when: noisy" in spec.resolved
+    assert "uphill" in spec.search["sigma"].when["noise"]
+    console = Console(file=StringIO(), width=200)
+    print_catalogue(console)
+    assert "w - eta grad L(w + n)" in console.file.getvalue()
+    with pytest.raises(SpecError, match="'uphil' is not known; did you mean 'uphill'"):
+        load_spec({**STUDY, "compare": {"noise": ["none", "uphil"]}})
+
+
+def test_a_registered_mode_trains(uphill):
+    training = CASES["digits"](None).noisy("uphill", equal="steps")
+    same = CASES["digits"](None).noisy("all", equal="steps")
+    assert numbers(training) == numbers(same)
+
+
+def test_a_mode_that_is_not_registered_is_named(uphill, monkeypatch):
+    resolved = load_spec(STUDY).resolved
+    monkeypatch.setattr(registry, "_registered", {})
+    spec = Spec.model_validate(yaml.safe_load(resolved))
+    assert spec.missing == "the noise mode uphill is not registered here"
+    with pytest.raises(SpecError, match="'uphill' is not known"):
+        load_spec(STUDY)
+    with pytest.raises(ValidationError, match="must be the name of a noise mode"):
+        Hyperparameters(noise="uphill")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"name": ""}, 'Wrong: a noise mode must have a name, such as name = "uphill"'),
+        ({"name": "sam"}, "Wrong: the noise mode 'sam' is built in; give yours another name"),
+        ({"name": "wrong", "dash": "wavy"}, "noise mode 'wrong': dash must be one of solid, "),
+        ({"name": "wrong", "step": NoiseMode.step}, "noise mode 'wrong': must define step"),
+    ],
+)
+def test_a_mode_that_cannot_be_used_is_not_registered(attributes, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        register(type("Wrong", (NoiseMode,), {"step": Uphill.step, **attributes}))
+    assert "wrong" not in registry.names()
 
 
 # Equal gradients

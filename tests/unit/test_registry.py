@@ -48,6 +48,12 @@ def test_a_registered_trainable_is_found(monkeypatch):
     assert "mine" in names()
 
 
+@pytest.mark.parametrize("added", [3, int, Digits()], ids=["number", "type", "instance"])
+def test_only_classes_of_trainables_and_modes_can_be_registered(added):
+    with pytest.raises(TypeError, match="register takes a subclass of Trainable or NoiseMode, got "):
+        register(added)
+
+
 def test_a_trainable_of_an_installed_package_is_found(install):
     assert "mine" not in names()
     install("package-of-mine")

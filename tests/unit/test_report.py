@@ -603,17 +603,17 @@ def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, c
         registry._registered["curves"] = registered
 
 
-def test_a_study_with_a_noise_mode_that_no_package_defines_is_left_out(tmp_path, monkeypatch):
+def test_a_study_with_a_noise_mode_that_is_not_registered_here_is_left_out(tmp_path, monkeypatch):
     made_comparison().write(tmp_path)
     made_comparison(name="packaged").write(tmp_path)
     resolved = tmp_path / "packaged/001/resolved.yaml"
     text = resolved.read_text()
     assert "noise: [none, all" in text
     resolved.write_text(text.replace("noise: [none, all", "noise: [none, uphill"))
-    line = "packaged is left out, as no installed package defines the noise mode uphill."
+    line = "packaged is left out, as the noise mode uphill is not registered here."
     assert line in write_overview(tmp_path).read_text()
     folder = latest_sweep(tmp_path, "packaged")
-    with pytest.raises(SweepError, match="packaged: no installed package defines the noise mode uphill"):
+    with pytest.raises(SweepError, match="packaged: the noise mode uphill is not registered here"):
         folder.spec().hyperparameters({"noise": "uphill"})
 
 

@@ -12,7 +12,8 @@ from tests.cases import CASES
 from trainables import Hyperparameters, NoiseInjector
 from trainables.data import DataError
 from trainables.data.splits import split_examples
-from trainables.images import ImageTask, ImageTrainable
+from trainables.examples import ExamplesTask
+from trainables.images import ImageTrainable
 from trainables.loop import Seeds
 from trainables.models.mlp import HIDDEN
 from trainables.registry import BUILT_IN
@@ -128,8 +129,8 @@ def test_groups_are_weights_and_biases(mlp_case, model, groups):
 
 def parts_of(task):
     """Training and validation examples of a task, in order, each as the bytes of its inputs."""
-    if isinstance(task, ImageTask):
-        parts = [list(task._pixels[chosen]) for chosen in (task._train, task._validation)]
+    if isinstance(task, ExamplesTask):
+        parts = [list(task._inputs[chosen]) for chosen in (task._train, task._validation)]
     else:
         parts = [
             [texts.batch(np.array([i])).inputs for i in range(len(texts))]
@@ -243,7 +244,7 @@ def test_scores_are_those_of_all_images_of_the_split_at_once(split, image_case):
     task = image_case.start().task
     task.model.eval()
     if split == "validation":
-        pixels, labels = task._pixels[task._validation], task._labels[task._validation]
+        pixels, labels = task._inputs[task._validation], task._targets[task._validation]
     else:
         stored = image_case.trainable.load("test")
         pixels, labels = stored.pixels, stored.labels

@@ -1,7 +1,9 @@
 """Memory-mapped arrays: pages are read when used and shared by all processes of a machine."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,28 @@ import torch
 from torch import Tensor
 
 _FINGERPRINT = "fingerprint"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split: inputs (N, ...), targets (N, ...), and a hash of both."""
+
+    inputs: Tensor
+    targets: Tensor
+    fingerprint: str
+
+
+def as_array(values: Tensor | np.ndarray) -> np.ndarray:
+    """Return a tensor as a NumPy array of the same memory, and an array as it is."""
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """Return a tensor over the memory of an array; do not write to it."""
+    with warnings.catch_warnings():
+        # The arrays in Ray's object store cannot be written.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array)
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], also_hashed: bytes = b"") -> None:
@@ -20,11 +44,12 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], also_hashed: by
     (folder / _FINGERPRINT).write_text(digest.hexdigest()[:16])
 
 
-def fingerprint_of(*tensors: Tensor) -> str:
-    """Hash tensors in memory, to 16 hexadecimal digits."""
+def fingerprint_of(*arrays: Tensor | np.ndarray) -> str:
+    """Hash arrays in memory, to 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.cpu().numpy().tobytes())
+    for array in arrays:
+        # This copies an array only if it is not contiguous.
+        digest.update(np.ascontiguousarray(as_array(array)).data)
     return digest.hexdigest()[:16]
 
 

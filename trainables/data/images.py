@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.arrays import read_array, read_fingerprint, write_arrays
+from trainables.data.arrays import (
+    Examples,
+    as_array,
+    as_tensor,
+    fingerprint_of,
+    read_array,
+    read_fingerprint,
+    write_arrays,
+)
 from trainables.data.cache import cached
 from trainables.data.hub import HubDataset
 
@@ -19,13 +28,24 @@ from trainables.data.hub import HubDataset
 _FORMAT = "images-1"
 
 
-@dataclass(frozen=True)
-class Images:
+class Images(Examples):
     """One split: pixels (N, K, H, W) uint8, labels (N,) int64, and a hash of both."""
 
-    pixels: Tensor
-    labels: Tensor
-    fingerprint: str
+    @classmethod
+    def of(cls, pixels: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> "Images":
+        """Take images that are in memory already; labels may be of any whole-number type."""
+        inputs, targets = as_array(pixels), as_array(labels).astype(np.int64)
+        return cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+
+    @property
+    def pixels(self) -> Tensor:
+        """The inputs."""
+        return self.inputs
+
+    @property
+    def labels(self) -> Tensor:
+        """The targets."""
+        return self.targets
 
 
 @dataclass(frozen=True)
@@ -73,8 +93,8 @@ class ImageDataset:
 
 def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
     """Write pixels (N, K, H, W) uint8 and labels (N,) for ``read_images`` to an empty folder."""
-    arrays = {"pixels": pixels.numpy(), "labels": labels.to(torch.int64).numpy()}
-    write_arrays(folder, arrays)
+    images = Images.of(pixels, labels)
+    write_arrays(folder, {"pixels": images.pixels.numpy(), "labels": images.labels.numpy()})
 
 
 def read_images(folder: Path) -> Images:
@@ -82,11 +102,13 @@ def read_images(folder: Path) -> Images:
     return Images(read_array(folder, "pixels"), read_array(folder, "labels"), read_fingerprint(folder))
 
 
-def load_cached_images(key: str, make: Callable[[], tuple[Tensor, Tensor]]) -> Images:
-    """Load a split that a function generates, through the same cache.
+def load_fixed_images(key: str, make: Callable[[], tuple[Tensor, Tensor]]) -> Images:
+    """Load a split that never changes, and that a function generates, through the same cache.
+
+    For images of your own use ``Images.of``: this function would not notice that they have changed.
 
     Args:
-        key: Name in the cache; change it when the data change.
+        key: Name in the cache.
         make: Returns pixels (N, K, H, W) uint8 and labels (N,).
     """
     return read_images(cached(f"{_FORMAT}-{key}", lambda folder: write_images(folder, *make())))

@@ -1,9 +1,10 @@
 """Hyperparameters that a sweep can fix or search in every trainable."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainables.noise import registry
 from trainables.noise.schedule import SigmaSchedule
@@ -13,7 +14,7 @@ from trainables.noise.schedule import SigmaSchedule
 Equal = Literal["gradients", "steps"]
 Precision = Literal["float32", "tf32", "bf16"]
 Cell = Literal["lstm", "gru", "rnn"]
-# All that are registered.
+# All that every process on this machine knows.
 NOISE_MODES: tuple[str, ...] = tuple(registry.names())
 # The name of a checkpoint has five digits for the epoch.
 MOST_EPOCHS = 99_999
@@ -23,10 +24,21 @@ MOST = 10**6
 MOST_SIGMAS, LARGEST_SIGMA = 20, 1000.0
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 
-if TYPE_CHECKING:
-    NoiseModeName = str
-else:
-    NoiseModeName = Literal[NOISE_MODES]
+UNKNOWN_MODE = "unknown_mode"
+
+
+def _known(name: Any) -> Any:
+    # Not a Literal, as scripts and notebooks register modes of their own.
+    if name not in registry.names():
+        raise PydanticCustomError(UNKNOWN_MODE, "must be the name of a noise mode")
+    return name
+
+
+def _list_modes(schema: dict[str, Any]) -> None:
+    schema["enum"] = registry.names()
+
+
+NoiseModeName = Annotated[str, BeforeValidator(_known)]
 
 
 def each_once(sigmas: Any) -> Any:
@@ -71,7 +83,7 @@ class Hyperparameters(BaseModel):
     weight_decay: float | None = Field(
         None, ge=0, description="empty: 5e-4 for sgd, 0 for adam, 0.01 for adamw (decoupled)"
     )
-    noise: NoiseModeName = Field("none", description="noise mode")
+    noise: NoiseModeName = Field("none", description="noise mode", json_schema_extra=_list_modes)
     sigma: float = Field(
         0.0, ge=0, description="strength of the injected noise in the first step, as the mode defines it"
     )

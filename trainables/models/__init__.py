@@ -4,5 +4,6 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-# Builds a module from images (B, K, H, W) to logits (B, C), given (K, H, W) and the number of classes C.
-BuildImageModel = Callable[[Sequence[int], int], nn.Module]
+# Builds a module from inputs (B, *shape) to outputs (B, O), given the shape, such as (K, H, W), and O. The
+# outputs of a classifier are logits, one for each class.
+BuildModel = Callable[[Sequence[int], int], nn.Module]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from trainables.models import BuildImageModel
+from trainables.models import BuildModel
 from trainables.models.resnet import resnet18
 
 
@@ -62,7 +62,7 @@ def _pooled_relu() -> tuple[nn.Module, nn.Module]:
     return nn.MaxPool2d(2), nn.ReLU()
 
 
-CNNS: Mapping[str, BuildImageModel] = {
+CNNS: Mapping[str, BuildModel] = {
     "cnn1": cnn1,
     "cnn2": cnn2,
     "cnn3": cnn3,

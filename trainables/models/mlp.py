@@ -1,6 +1,6 @@
 """Multilayer perceptrons of the published study.
 
-Shapes: B batch, C classes.
+Shapes: B batch, O outputs, of which a classifier has one for each class.
 """
 
 import math
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from trainables.models import BuildImageModel
+from trainables.models import BuildModel
 
 HIDDEN: Mapping[str, Sequence[int]] = {
     "shallow": (500, 500, 500),
@@ -19,12 +19,12 @@ HIDDEN: Mapping[str, Sequence[int]] = {
 }
 
 
-def mlp(hidden: Sequence[int], shape: Sequence[int], classes: int) -> nn.Sequential:
-    """Build a module from (B, *shape) to logits (B, C), with ReLU after every layer but the last."""
+def mlp(hidden: Sequence[int], shape: Sequence[int], outputs: int) -> nn.Sequential:
+    """Build a module from (B, *shape) to outputs (B, O), with ReLU after every layer but the last."""
     layers: list[nn.Module] = [nn.Flatten()]
     for width, next_width in pairwise((math.prod(shape), *hidden)):
         layers += [nn.Linear(width, next_width), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], classes))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], outputs))
 
 
-MLPS: Mapping[str, BuildImageModel] = {name: partial(mlp, hidden) for name, hidden in HIDDEN.items()}
+MLPS: Mapping[str, BuildModel] = {name: partial(mlp, hidden) for name, hidden in HIDDEN.items()}

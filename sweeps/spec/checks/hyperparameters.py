@@ -10,8 +10,9 @@ from sweeps.errors import SweepError, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
 from sweeps.spec.model import mode_of
-from sweeps.spec.sections import KINDS, NOISY, Dimension, is_among, not_one_value, takes_list
-from trainables.declarations.hyperparameters import NOISE_MODES
+from sweeps.spec.sections import KINDS, Dimension, is_among, is_noisy, not_one_value, takes_list
+from trainables.declarations.hyperparameters import UNKNOWN_MODE
+from trainables.noise import registry
 
 
 def check_values(draft: Draft) -> Iterator[Problem]:
@@ -64,6 +65,8 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
         first = error.errors()[0]
         if first["type"] == "literal_error":
             return unknown_message(value, [str(option) for option in get_args(field.annotation)])
+        if first["type"] == UNKNOWN_MODE:
+            return unknown_message(value, registry.names())
         return message_of(("",), dict(first))
     return None
 
@@ -75,7 +78,7 @@ def check_modes(draft: Draft) -> Iterator[Problem]:
     given = [point.get("noise") for point in draft.configurations.values()]
     for mode in dict.fromkeys([*draft.possible_values("noise"), *given]):
         try:
-            if mode in NOISE_MODES:
+            if mode in registry.names():
                 mode_of(mode)
         except SweepError as error:
             yield location, str(error)
@@ -83,7 +86,7 @@ def check_modes(draft: Draft) -> Iterator[Problem]:
 
 def check_conditions(draft: Draft) -> Iterator[Problem]:
     for name, dimension in draft.dimensions.items():
-        if dimension.when == {"noise": NOISY} and "noise" not in draft.broken and not _noisy(draft):
+        if is_noisy(dimension.when) and "noise" not in draft.broken and not _noisy(draft):
             yield ("search", name, "when"), "is never true: noise is none in every trial"
         for parent, values in (dimension.when or {}).items():
             location = ("search", name, "when", parent)
@@ -98,7 +101,7 @@ def check_conditions(draft: Draft) -> Iterator[Problem]:
                 possible = draft.possible_values(parent)
                 for index, value in enumerate(values):
                     # Every noisy mode may be listed, also where only some are compared.
-                    if dimension.when != {"noise": NOISY} and not is_among(value, possible):
+                    if not is_noisy(dimension.when) and not is_among(value, possible):
                         problem = f"is not a value of {parent} in this sweep"
                         yield (*location, index), unknown_message(value, list(map(str, possible)), problem)
 
@@ -127,7 +130,8 @@ def check_lists_by_arm(draft: Draft) -> Iterator[Problem]:
 
 def _noisy(draft: Draft) -> list[Any]:
     """List the noise modes that trials can have, except none."""
-    return [mode for mode in draft.possible_values("noise") if mode in NOISE_MODES and mode != "none"]
+    known = registry.names()
+    return [mode for mode in draft.possible_values("noise") if mode in known and mode != "none"]
 
 
 def check_sigma(draft: Draft) -> Iterator[Problem]:

@@ -1,0 +1,266 @@
+"""Trainables of arrays: what the arrays mean, how they are scaled, and what is refused."""
+
+import pickle
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from ray import cloudpickle
+from torch import nn
+
+from sweeps.spec.load import load_spec
+from trainables import from_arrays, registry
+from trainables.data.given import dataset_of
+from trainables.data.scaling import mean_and_std
+from trainables.models.mlp import mlp
+from trainables.testing import TrainableCase, TrainableContract
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(3.0, 2.0, (260, 5))
+LABELS = (X[:, 0] > 3).astype(int) + (X[:, 1] > 3)
+TARGETS = np.stack([100 * X[:, 0] + 7, X[:, 1] - X[:, 2]], 1)
+PIXELS = RANDOM.integers(0, 256, (60, 3, 8, 8)).astype(np.uint8)
+
+
+def narrow(shape, outputs):
+    return mlp([8], shape, outputs)
+
+
+def linear(shape, outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), outputs))
+
+
+def case_of(y, **changes):
+    trainable = from_arrays("mine", X, y, networks={"narrow": narrow})
+    values = {"epochs": 2, "batch_size": 32, "train_subset": 180, "lr": 0.05} | changes
+    return TrainableCase(trainable(), trainable.Hyperparameters(**values))
+
+
+class TestContract(TrainableContract):
+    modes = ("after_layer", "sam")
+
+    @pytest.fixture(params=["classification", "regression"])
+    def case(self, request):
+        return case_of(LABELS if request.param == "classification" else TARGETS)
+
+
+# What the arrays mean
+
+
+@pytest.mark.parametrize("y", [LABELS, LABELS.astype("u1"), LABELS > 0, torch.from_numpy(LABELS)[:, None]])
+def test_whole_numbers_and_truth_values_are_labels(y):
+    trainable = from_arrays("mine", X, y)
+    assert trainable.metrics()["val_accuracy"] == "max"
+    assert trainable.outputs == len(np.unique(y))
+    assert trainable.train.targets.shape == (208,)
+    assert get_args(trainable.Hyperparameters.model_fields["model"].annotation) == ("shallow", "wide", "deep")
+
+
+@pytest.mark.parametrize("y", [TARGETS[:, 0], TARGETS.astype("f2"), torch.from_numpy(TARGETS).bfloat16()])
+def test_floating_point_numbers_are_targets(y):
+    trainable = from_arrays("mine", X, y)
+    assert trainable.metrics()["val_rmse"] == "min"
+    assert "val_accuracy" not in trainable.metrics()
+    assert trainable.outputs == trainable.train.targets.shape[1] == (1 if y.ndim == 1 else 2)
+
+
+def test_classes_are_the_distinct_labels_in_order():
+    data = dataset_of(X[:20], np.array([7, 3, 5, 3] * 5), (X[:3], np.array([3, 5, 7])))
+    assert data.classes.tolist() == [3, 5, 7]
+    assert data.train.targets[:4].tolist() == [2, 0, 1, 0]
+    assert data.test.targets.tolist() == [0, 1, 2]
+    assert data.note == ""
+
+
+def test_without_a_test_split_a_fifth_is_held_out_and_the_note_says_so():
+    trainable = from_arrays("mine", X, LABELS)
+    parts = [set(map(tuple, part.inputs)) for part in (trainable.train, trainable.test)]
+    assert [len(part) for part in parts] == [208, 52]
+    assert parts[0] | parts[1] == set(map(tuple, X))
+    assert trainable.note == ("mine: no test split was given: 52 of the 260 examples are held out for it")
+    again = from_arrays("mine", X, LABELS)
+    assert np.array_equal(again.test.inputs, trainable.test.inputs)
+    assert again.fingerprint == trainable.fingerprint != from_arrays("mine", X + 1, LABELS).fingerprint
+
+
+def test_arrays_that_need_no_change_are_not_copied():
+    test = X[:9].copy(), LABELS[:9]
+    trainable = from_arrays("mine", X, LABELS, test=test)
+    assert np.shares_memory(trainable.train.inputs, X)
+    task = trainable().task(trainable.Hyperparameters(), torch.device("cpu"), 0)
+    assert np.shares_memory(task._inputs.numpy(), X)
+
+
+# Scaling
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.float32, np.float64])
+def test_mean_and_deviation_are_those_of_each_feature(kind, monkeypatch):
+    monkeypatch.setattr("trainables.data.scaling._CHUNK", 100)
+    values = (100 * RANDOM.random((50, 3, 2))).astype(kind)
+    values[:, 1, 1] = 7
+    mean, std = mean_and_std(values)
+    wide = values.astype(np.longdouble)
+    assert mean == pytest.approx(wide.mean(0).astype(float))
+    expected = wide.std(0).astype(float)
+    # A constant feature must not be divided by zero.
+    expected[1, 1] = 1
+    assert std == pytest.approx(expected)
+
+
+def test_a_constant_that_has_no_exact_mean_is_left_as_it_is():
+    assert mean_and_std(np.full((1_000_003, 1), 0.1))[1].tolist() == [1.0]
+
+
+def test_images_are_scaled_by_channel():
+    mean, std = mean_and_std(PIXELS)
+    assert mean.shape == std.shape == (3, 1, 1)
+    assert mean.ravel() == pytest.approx(PIXELS.mean((0, 2, 3)))
+    assert std.ravel() == pytest.approx(PIXELS.std((0, 2, 3)))
+    grey = from_arrays("mine", PIXELS[:, 0], np.arange(60) % 2)
+    assert grey.train.inputs.shape[1:] == (1, 8, 8)
+
+
+def test_large_numbers_are_scaled_in_double_precision():
+    seconds = 1.7e9 + np.arange(100.0)[:, None]
+    trainable = from_arrays("mine", seconds, np.arange(100) % 2, test=(seconds, np.arange(100) % 2))
+    scaled = trainable().normalise()(torch.from_numpy(seconds))
+    assert scaled.dtype == torch.float32
+    assert scaled.numpy().ravel() == pytest.approx((np.arange(100) - 49.5) / np.arange(100).std(), rel=1e-6)
+
+
+def test_the_scores_of_a_regression_are_in_the_unit_of_the_targets():
+    case = case_of(TARGETS)
+    task = case.start().task
+    task.model.eval()
+    test = case.trainable.test
+    inputs = torch.from_numpy(test.inputs)
+    predicted = case.trainable.serving(task.model, case.hyperparameters)(inputs).detach().numpy()
+    assert predicted.shape == (52, 2)
+    scores = task.evaluate("test")
+    assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - test.targets) ** 2)), rel=1e-4)
+    std = case.trainable.train.targets.std(0)
+    assert scores["loss"] == pytest.approx(np.mean(((predicted - test.targets) / std) ** 2), rel=1e-4)
+
+
+# Networks
+
+
+def test_own_networks_are_the_models():
+    trainable = from_arrays("mine", X, TARGETS, networks={"narrow": narrow, "linear": linear})
+    assert get_args(trainable.Hyperparameters.model_fields["model"].annotation) == ("narrow", "linear")
+    built = trainable().model(trainable.Hyperparameters())
+    assert [tuple(p.shape) for p in built.parameters()] == [(8, 5), (8,), (2, 8), (2,)]
+    assert not trainable.fixed_shapes
+    assert from_arrays("mine", X, TARGETS).fixed_shapes
+
+
+def test_checking_a_network_draws_no_random_number_of_the_user():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    from_arrays("mine", X, TARGETS, networks={"narrow": narrow})
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_class_reaches_another_process_and_its_arrays_are_shared():
+    def own(shape, outputs):
+        return linear(shape, outputs)
+
+    x, y = np.tile(X, (50, 1)), np.tile(LABELS, 50)
+    trainable = from_arrays("mine", x, y, networks={"own": own})
+    buffers = []
+    pickled = cloudpickle.dumps(trainable, protocol=5, buffer_callback=buffers.append)
+    # The arrays lie outside, where Ray shares them.
+    assert len(pickled) < x.nbytes / 10
+    loaded = pickle.loads(pickled, buffers=[memoryview(buffer.raw()).toreadonly() for buffer in buffers])
+    assert not loaded.train.inputs.flags.writeable
+    case = TrainableCase(loaded(), loaded.Hyperparameters(epochs=1))
+    assert "val_accuracy" in next(iter(case.start()))
+
+
+def test_a_spec_travels_without_the_arrays(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    x = np.tile(X, (50, 1))
+    registry.register(from_arrays("mine", x, np.tile(LABELS, 50)))
+    spec = load_spec(
+        {
+            "name": "study",
+            "trainable": "mine",
+            "mode": "grid",
+            "search": {"lr": {"grid": [0.1]}},
+            "objective": {"metric": "val_accuracy", "mode": "max"},
+        }
+    )
+    assert spec.declaration.train.inputs.nbytes == x.nbytes * 4 / 5
+    pickled = cloudpickle.dumps(spec)
+    assert len(pickled) < x.nbytes / 10
+    assert pickle.loads(pickled) == spec
+
+
+# What is refused
+
+ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((X[:9], LABELS), "x has 9 rows and y 260; they need one row each for every example"),
+        ((ROW_3, LABELS), "x has NaN or infinity, first in row 3; drop or fill such rows"),
+        ((X, np.where(LABELS == 0, np.inf, 1.0)), "y has NaN or infinity, first in row"),
+        ((X, LABELS, (ROW_3, LABELS)), "x_test has NaN or infinity"),
+        ((X[:0], LABELS[:0]), r"x is empty: it has the shape \(0, 5\)"),
+        ((X[0, 0], LABELS), r"x is empty: it has the shape \(\)"),
+        (
+            (X.astype(object), LABELS),
+            "x must have numbers, got the type object; turn text and categories into",
+        ),
+        ((X, LABELS.astype(str)), "y must have numbers, got the type <U"),
+        ((X, LABELS - 1), "y has the label -1; number the classes from 0"),
+        ((X, LABELS * 0), "y has one class, 0; a classifier needs two or more"),
+        ((X, np.eye(3, dtype=int)[LABELS]), r"y has the shape \(260, 3\); labels must be \(N,\); of one"),
+        ((X, np.arange(260)), r"y has 260 classes in 260 examples; for a regression .* y.astype\(float\)"),
+        ((X, LABELS, (X, LABELS + 1)), "y_test has the label 3, which y does not have"),
+        (
+            (X, LABELS, (X[:, :2], LABELS)),
+            r"examples of x and x_test have different shapes: \(5,\) and \(2,\)",
+        ),
+        ((X, LABELS, (X.astype("f4"), LABELS)), "x and x_test have different types: float64 and float32"),
+        ((X, LABELS, (X, TARGETS[:, 0])), "examples of y and y_test have different shapes"),
+        ((X, TARGETS[:, :, None]), r"y has the shape \(260, 2, 1\); targets must be"),
+        ((X, TARGETS * 0), "y has the same target in every example"),
+        ((X[:11], LABELS[:11]), "there must be 10 training examples or more, got 9"),
+        (
+            (PIXELS.transpose(0, 2, 3, 1), LABELS[:60]),
+            r"x has the shape .* images must be \(N, K, H, W\); if the last axis",
+        ),
+    ],
+)
+def test_arrays_that_are_no_data_are_refused_at_once(arrays, message):
+    with pytest.raises(ValueError, match=f"^mine: {message}"):
+        from_arrays("mine", *arrays)
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ({}, "networks must have the networks by their names, got {}"),
+        (
+            {"flat": lambda shape, outputs: nn.Linear(5, 1)},
+            r"the network 'flat' maps two .* \(2, 1\); .* \(2, 2\)",
+        ),
+        (
+            {"none": lambda shape, outputs: nn.ReLU()},
+            "the network 'none' must be a torch.nn.Module with parameters",
+        ),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused_at_once(networks, message):
+    with pytest.raises(ValueError, match=f"mine: {message}"):
+        from_arrays("mine", X, TARGETS, networks=networks)
+
+
+def test_a_name_is_text():
+    with pytest.raises(ValueError, match='name must be a text, such as "mine", got 3'):
+        from_arrays(3, X, LABELS)
