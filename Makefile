@@ -35,7 +35,7 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The version of the wheel names the commit, as in 0.1.0+gabc1234, which `noisesweep --version` shows.
+# The version of the wheel names the commit, as in 0.2.0+gabc1234, which `noisesweep --version` shows.
 wheel: .venv/installed
 	rm -rf build dist
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \

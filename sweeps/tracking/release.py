@@ -12,7 +12,7 @@ _SHORT = 7
 
 
 def release() -> str:
-    """Return the version with its commit if that is known, such as ``0.1.0 (commit abc1234 + changes)``."""
+    """Return the version with its commit if that is known, such as ``0.2.0 (commit abc1234 + changes)``."""
     version, _, built_from = distribution("noisesweep").version.partition("+g")
     commit = _of_checkout() or _of_git_install() or built_from
     return f"{version} (commit {commit})" if commit else version
