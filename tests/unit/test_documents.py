@@ -185,4 +185,3 @@ def test_the_citation_has_the_version_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
-    assert f"version = {{{project['version']}}}" in (ROOT / "docs" / "citation.md").read_text()

@@ -879,7 +879,7 @@ class Built:
         sweep = create_sweep(folder, spec)
         sweep.journal.append("select", points=spec.tuned)
         names = (SEARCH, CONFIRM)[: 1 + spec.confirms]
-        started = [stages._tuner(sweep, spec, stage, Stop()) for stage in names]
+        started = [stages._tuner(sweep, spec, stage, None, Stop()) for stage in names]
         tuner = started[0]._local_tuner
         self.tune: Any = tuner._tune_config
         self.run: Any = tuner.get_run_config()
