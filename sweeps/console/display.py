@@ -95,7 +95,7 @@ class Display(Follower):
         if in_ray_job():
             # The log is read on another machine, where that command would find nothing.
             return
-        arguments = ["ui"]
+        arguments = ["ui", self._folder.study]
         if not is_default_store(tracking_uri, self._folder.storage):
             arguments += ["--tracking-uri", tracking_uri]
-        self.say(f"See the runs with: {command(*arguments, storage=self._folder.storage)}")
+        self.say(f"See the runs and the report with: {command(*arguments, storage=self._folder.storage)}")

@@ -37,7 +37,7 @@ def test_a_study_from_run_to_report(installed, noisesweep, tmp_path):
     )
     assert "\ncomplete, 8 of 8 trials ended: 8 finished\n" in output
     assert f"tracking store: sqlite:///{tmp_path}/runs/mlflow.db" in output
-    assert re.search(r"\nSee the runs with: \S*noisesweep ui\n$", output)
+    assert re.search(r"\nSee the runs and the report with: \S*noisesweep ui sparse-regression\n$", output)
     code, status, _ = noisesweep("status", "sparse-regression")
     assert code == 0
     assert "complete, 8 of 8 trials ended: 8 finished" in status
