@@ -22,7 +22,7 @@ bench: .venv/installed
 
 # The site of docs/; a broken link is an error. CI builds it in a test.
 docs: .venv/installed
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(or $(SITE),site)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --site-dir $(or $(SITE),site)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

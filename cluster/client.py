@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from sweeps.process_state import environment, log_level
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
 _TOKEN = "put it into RAY_AUTH_TOKEN, the file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
+_TIMEOUT = 10.0  # seconds
 _LOGGERS = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 
 
@@ -74,7 +76,7 @@ def _client(url: str) -> JobSubmissionClient:
         return JobSubmissionClient(url)
     except AuthenticationError as error:
         token = "" if _is_refusal(error) else _token()
-        if not token:
+        if not (token and _asks_for_token(url)):
             raise
     return JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
 
@@ -82,6 +84,13 @@ def _client(url: str) -> JobSubmissionClient:
 def _is_refusal(error: AuthenticationError) -> bool:
     """Whether the server forbade the request (status 403), and did not ask for a token (status 401)."""
     return "invalid" in str(error).lower()
+
+
+def _asks_for_token(url: str) -> bool:
+    """Whether the server itself asks, as Ray's does: not one that it redirects to, nor a proxy for a password."""
+    answer = requests.get(f"{url}/api/version", allow_redirects=False, timeout=_TIMEOUT)
+    scheme = answer.headers.get("WWW-Authenticate", "Bearer")
+    return answer.status_code == HTTPStatus.UNAUTHORIZED and scheme.startswith("Bearer")
 
 
 def _token() -> str:

@@ -41,7 +41,7 @@ def in_one_line(text: str) -> Text:
 def add_rows(
     table: Table, rows: Sequence[Sequence[str | Text]], limit: int | None = None, bold: int | None = None
 ) -> None:
-    """Add rows to a table; beyond a limit, the last row says how many more there are.
+    """Add rows to a table, texts ``as_is``; beyond a limit, the last row says how many more there are.
 
     Args:
         table: The table.
@@ -51,6 +51,7 @@ def add_rows(
     """
     n = len(rows) if limit is None or len(rows) <= limit else max(0, limit - 1)
     for index, cells in enumerate(rows[:n]):
-        table.add_row(*cells, style="bold" if index == bold else None)
+        texts = [as_is(cell) if isinstance(cell, str) else cell for cell in cells]
+        table.add_row(*texts, style="bold" if index == bold else None)
     if n < len(rows):
         table.add_row(f"and {len(rows) - n} more")

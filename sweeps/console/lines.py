@@ -46,7 +46,8 @@ class Lines:
     def _about_end(self, trial: TrialRecord, now: int) -> Iterator[str]:
         if self._verbose or trial.status in ("diverged", "failed"):
             yield self._with_count(self._ending(trial), now, trial.status)
-        is_last = n_ended(self._state) == self._total
+        # A search with a budget in epochs has no known number of trials.
+        is_last = n_ended(self._state) == self._total if self._total else self._state.complete
         yield from self._progress_line(now, due=1 if is_last else trials_per_line(self._total))
 
     def _progress_line(self, now: int, due: int) -> Iterator[str]:

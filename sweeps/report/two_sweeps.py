@@ -13,6 +13,7 @@ from sweeps.report.cells import Table
 from sweeps.report.labels import interval, name_of, number
 from sweeps.report.summary import judged_claims
 from sweeps.spec.changes import changes
+from sweeps.spec.model import Spec
 
 # Keys in which any two studies differ.
 _NAMES = ("name", "question", "data_dir")
@@ -30,9 +31,19 @@ def comparison_tables(first: SweepState, second: SweepState) -> list[Table]:
 
 
 def _keys_table(first: SweepState, second: SweepState) -> Table:
-    found = [change for change in changes(first.spec, second.spec) if change.key not in _NAMES]
-    rows = [[each.key, *(_written(value) for value in (each.before, each.after))] for each in found]
+    found = changes(*map(_with_defaults, (first.spec, second.spec)))
+    rows = [[each.key, *map(_written, each[1:])] for each in found if each.key not in _NAMES]
     return Table("keys", "What differs in their YAML", ["key", "A", "B"], rows, words=3)
+
+
+def _with_defaults(spec: Spec) -> Spec:
+    """Fix what the spec leaves to defaults, which another one may write out."""
+    defaults = {
+        name: field.default
+        for name, field in spec.declaration.Hyperparameters.model_fields.items()
+        if name not in spec.varied and field.default is not None
+    }
+    return spec.model_copy(update={"fixed": {**defaults, **spec.fixed}})
 
 
 def _written(value: object) -> str:

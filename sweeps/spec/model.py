@@ -322,7 +322,8 @@ class Spec(Model):
         try:
             hyperparameters: Hyperparameters = self.declaration.Hyperparameters(**values)
         except ValidationError as error:
-            raise SweepError(f"{self.name}: {self.missing or _first_of(error)}") from None
+            missing = self.missing and f"{self.missing}; register it first, with trainables.register"
+            raise SweepError(f"{self.name}: {missing or _first_of(error)}") from None
         return hyperparameters
 
     @property

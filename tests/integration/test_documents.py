@@ -130,7 +130,7 @@ def texts(cell):
 
 def test_the_site_is_built_without_a_warning(tmp_path):
     # The configuration is strict: a broken link or anchor is an error.
-    words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", tmp_path / "site"]
+    words = [sys.executable, "-m", "mkdocs", "build", "--site-dir", tmp_path / "site"]
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     )

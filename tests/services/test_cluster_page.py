@@ -5,10 +5,11 @@ from tests.documents import ROOT, Page
 
 
 def test_the_page_can_be_followed(tmp_path):
-    (tmp_path / "folder").mkdir()
+    for folder in ("folder", ".ray"):
+        (tmp_path / folder).mkdir()
     with LocalCluster(head_cpus=2, env={"NOISESWEEP_STORAGE": str(tmp_path / "storage")}) as cluster:
-        # A reader has the token in a file; the page itself sets RAY_AUTH_MODE.
-        env = {"RAY_AUTH_TOKEN": cluster.token, "RAY_ADDRESS": "local"}
+        (tmp_path / ".ray" / "auth_token").write_text(cluster.token)
+        env = {"HOME": str(tmp_path), "RAY_ADDRESS": "local"}
         page = Page(
             ROOT / "docs" / "tutorial" / "cluster.md",
             tmp_path / "folder",

@@ -324,12 +324,18 @@ class JobServer(BaseHTTPRequestHandler):
     """Answers as Ray's job server does, and records which token each request had."""
 
     required, seen = "", list[str | None]()
+    # The scheme that is asked for, and where requests are redirected to; empty for neither.
+    scheme = elsewhere = ""
 
     def do_GET(self):
         token = self.headers["Authorization"]
         self.seen.append(token)
         is_let_in = not self.required or token == f"Bearer {self.required}"
-        self.send_response(200 if is_let_in else 403 if token else 401)
+        self.send_response(302 if self.elsewhere else 200 if is_let_in else 403 if token else 401)
+        if self.scheme:
+            self.send_header("WWW-Authenticate", self.scheme)
+        if self.elsewhere:
+            self.send_header("Location", f"{self.elsewhere}{self.path}")
         self.end_headers()
         self.wfile.write(json.dumps({"ray_version": ray.__version__}).encode())
 
@@ -360,7 +366,8 @@ def test_a_token_goes_only_to_a_server_that_asks_for_one(asked, tmp_path, monkey
     (tmp_path / ".ray/auth_token").write_text("of-file\n")
     (tmp_path / "other").write_text("of-path\n")
     assert set(asked("")) == {None}
-    assert asked("of-file")[:2] == [None, "Bearer of-file"]
+    assert asked("of-file")[0] is None
+    assert JobServer.seen[-1] == "Bearer of-file"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
     assert asked("of-path")[-1] == "Bearer of-path"
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of-variable")
@@ -370,6 +377,28 @@ def test_a_token_goes_only_to_a_server_that_asks_for_one(asked, tmp_path, monkey
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(SweepError, match=": requires a token; "):
         asked("of-variable")
+
+
+def test_no_token_goes_to_a_server_that_asks_for_a_password_or_redirects(asked, tmp_path, monkeypatch):
+    touch(tmp_path, ".ray/auth_token")
+    (tmp_path / ".ray/auth_token").write_text("of-file\n")
+    monkeypatch.setattr(JobServer, "scheme", "Basic")
+    with pytest.raises(SweepError, match=": requires a token; "):
+        asked("of-file")
+    assert set(JobServer.seen) == {None}
+
+    class Another(JobServer):
+        scheme = ""
+
+    monkeypatch.setattr(JobServer, "scheme", "")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Another) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(Another, "elsewhere", "", raising=False)
+        monkeypatch.setattr(JobServer, "elsewhere", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(SweepError, match=": requires a token; "):
+            asked("of-file")
+        server.shutdown()
+    assert set(JobServer.seen) == {None}
 
 
 class Clients:

@@ -97,7 +97,7 @@ def test_the_summary_says_how_to_resume(shown, folder):
     assert "interrupted, 0 of 4 trials ended: 1 interrupted" in text
     assert f"Resume with: noisesweep resume test-curves --storage {folder.storage}" in text
     assert f"not in MLflow yet: 2 events, which are kept in {folder.journal.path}; upload them with:" in text
-    assert "noisesweep ui --tracking-uri sqlite:///elsewhere.db" in text
+    assert "noisesweep ui test-curves --tracking-uri sqlite:///elsewhere.db" in text
 
 
 def test_a_resumed_sweep_prints_only_new_events(shown, folder):
