@@ -87,7 +87,7 @@ def _is_refusal(error: AuthenticationError) -> bool:
 
 
 def _asks_for_token(url: str) -> bool:
-    """Whether the server itself asks, as Ray's does: not one that it redirects to, nor a proxy for a password."""
+    """Whether the server itself asks as Ray's does: no redirection, and no proxy that wants a password."""
     answer = requests.get(f"{url}/api/version", allow_redirects=False, timeout=_TIMEOUT)
     scheme = answer.headers.get("WWW-Authenticate", "Bearer")
     return answer.status_code == HTTPStatus.UNAUTHORIZED and scheme.startswith("Bearer")

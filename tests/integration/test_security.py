@@ -29,7 +29,7 @@ from sweeps.console.tables import arms_table
 from sweeps.errors import SpecError, SweepError, refuse_credentials
 from sweeps.record.checkpoints import Checkpoints
 from sweeps.record.folder import create_sweep
-from sweeps.report.figures import _slug
+from sweeps.report.labels import slug_at
 from sweeps.report.page import write_report
 from sweeps.spec.load import load_spec
 from sweeps.tracking.remote import fetched
@@ -405,7 +405,7 @@ def test_words_are_words_in_the_report(tmp_path, monkeypatch):
 
 def test_a_figure_named_after_a_value_stays_in_the_folder(tmp_path):
     for value in ("../../x", "/etc/<b>", "..", "x\n"):
-        name = _slug("scores", f"vectors {value}")
+        name = slug_at("scores", f"vectors {value}")
         assert Path(tmp_path, f"{name}.png").resolve().parent == tmp_path
         assert re.fullmatch(r"scores-vectors[\w.-]*", name)
 
