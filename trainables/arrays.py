@@ -82,12 +82,13 @@ class ArrayTrainable(Trainable[ImageHyperparameters]):
     Attributes:
         train: The examples for training and validation.
         test: The test split.
-        fingerprint: Hash of ``train``.
+        fingerprint: Hash of both, and of the classes.
         scale: Mean and standard deviation of the features or channels of ``train``.
         outputs: Number of outputs, for a classifier C.
         architectures: Builders by name, called with the shape of an example and ``outputs``.
     """
 
+    fixed_data = True
     train: ClassVar[Part]
     test: ClassVar[Part]
     fingerprint: ClassVar[str]
@@ -173,7 +174,7 @@ def _class_of(name: str, data: Given, architectures: Mapping[str, BuildModel]) -
         "note": data.note and f"{name}: {data.note}",
         "train": train,
         "test": test,
-        "fingerprint": train.fingerprint,
+        "fingerprint": data.fingerprint,
         "scale": mean_and_std(train.inputs),
         "architectures": architectures,
         "Hyperparameters": _hyperparameters_of(architectures),

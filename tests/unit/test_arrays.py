@@ -81,7 +81,22 @@ def test_without_a_test_split_a_fifth_is_held_out_and_the_note_says_so():
     assert trainable.note == ("mine: no test split was given: 52 of the 260 examples are held out for it")
     again = from_arrays("mine", X, LABELS)
     assert np.array_equal(again.test.inputs, trainable.test.inputs)
-    assert again.fingerprint == trainable.fingerprint != from_arrays("mine", X + 1, LABELS).fingerprint
+    assert again.fingerprint == trainable.fingerprint
+
+
+def test_the_fingerprint_has_shapes_types_the_test_split_and_the_classes():
+    test = X[:9], LABELS[:9]
+    given = [
+        (X, LABELS, test),
+        (X + 1, LABELS, test),
+        (X[:, None], LABELS, (X[:9, None], LABELS[:9])),
+        (X, LABELS + 5, (X[:9], LABELS[:9] + 5)),
+        (X, 2 - LABELS, (X[:9], 2 - LABELS[:9])),
+        (X, LABELS, (X[1:10], LABELS[1:10])),
+        (X.view("i8"), LABELS, (X[:9].view("i8"), LABELS[:9])),
+    ]
+    assert len({dataset_of(*arrays).fingerprint for arrays in given}) == len(given)
+    assert dataset_of(*given[0]).fingerprint == dataset_of(X.copy(), LABELS.copy(), test).fingerprint
 
 
 def test_arrays_that_need_no_change_are_not_copied():

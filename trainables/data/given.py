@@ -33,11 +33,6 @@ class Part:
         """Copy the examples with these indices."""
         return Part(self.inputs[chosen], self.targets[chosen])
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of both, which takes a second for a gigabyte."""
-        return fingerprint_of(self.inputs, self.targets)
-
 
 @dataclass(frozen=True)
 class Given:
@@ -54,6 +49,14 @@ class Given:
     test: Part
     classes: np.ndarray | None
     note: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all arrays, their shapes and types; it takes a second for a gigabyte."""
+        arrays = [self.train.inputs, self.train.targets, self.test.inputs, self.test.targets]
+        arrays += [] if self.classes is None else [self.classes]
+        forms = [(array.dtype.str, array.shape) for array in arrays]
+        return fingerprint_of(np.frombuffer(repr(forms).encode(), np.uint8), *arrays)
 
 
 def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
