@@ -32,7 +32,7 @@ def test_other_labels_stop_a_resumed_sweep(ray_session, tmp_path, monkeypatch):
     folder.journal.path.write_text("".join(lines[: first_end + 1]))
     folder.bookmark.unlink()
     register(from_arrays("own", X, 1 - LABELS))
-    with pytest.raises(SweepError, match="the data have changed since the sweep began: .* --new.*resume"):
+    with pytest.raises(SweepError, match=r"the data have changed since the sweep began: .* --new.*resume"):
         resume("own-data", storage=tmp_path)
     stopped = folder.state()
     assert stopped.counts()["finished"] == 1

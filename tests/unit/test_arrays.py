@@ -226,6 +226,9 @@ ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
         ((X, np.where(LABELS == 0, np.inf, 1.0)), "y has NaN or infinity, first in row"),
         ((X, LABELS, (ROW_3, LABELS)), "x_test has NaN or infinity"),
         ((X[:0], LABELS[:0]), r"x is empty: it has the shape \(0, 5\)"),
+        ((X, LABELS, X), r"test must have the inputs and .* test=\(x_test, y_test\), got ndarray"),
+        ((X, LABELS, (X, LABELS, LABELS)), "test must have the inputs and the targets, .* got 3 of them"),
+        ((torch.from_numpy(X).to_sparse(), LABELS), r"x cannot be read .*TypeError.*; give .*x.to_dense\(\)"),
         ((X[0, 0], LABELS), r"x is empty: it has the shape \(\)"),
         (
             (X.astype(object), LABELS),
@@ -269,6 +272,16 @@ def test_arrays_that_are_no_data_are_refused_at_once(arrays, message):
             {"none": lambda shape, outputs: nn.ReLU()},
             "the network 'none' must be a torch.nn.Module with parameters",
         ),
+        (
+            {"size": lambda shape, outputs: nn.Linear(7, 2)},
+            r"the network 'size' fails \(RuntimeError: .*\); it must take inputs of the shape \(2, 5\)",
+        ),
+        (
+            {"one": lambda shape: nn.Linear(5, 2)},
+            r"the network 'one' cannot be built \(TypeError: .*\); it is called with .*, \(5,\), and .*, 2",
+        ),
+        ({"made": nn.Linear(5, 2)}, "the network 'made' is a module that exists already; give a function or"),
+        (nn.Linear(5, 2), "networks must have the networks by their names, got Linear"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused_at_once(networks, message):
