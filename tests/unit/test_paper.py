@@ -2,9 +2,6 @@
 
 import csv
 import re
-import shutil
-import subprocess
-import unicodedata
 
 import plotly.graph_objects as go
 import pytest
@@ -14,7 +11,6 @@ from sweeps.analysis.arms import arms_of
 from sweeps.analysis.effects import difference_from
 from sweeps.analysis.levels import summary_of
 from sweeps.record.folder import SweepFolder
-from sweeps.report import latex_characters
 from sweeps.report.cells import Cell, Table
 from sweeps.report.figures import all_figures
 from sweeps.report.latex import to_latex
@@ -25,9 +21,6 @@ from sweeps.report.stated_levels import with_levels
 from tests.made_sweeps import TRUTH, MadeSweep, comparison, made_comparison, search, take_looks
 
 CLAIM = {"name": "layer wins", "metric": "test_accuracy", "better": "layer", "worse": "none"}
-PDFLATEX = shutil.which("pdflatex")
-SMALL = "ALPHA BETA GAMMA DELTA EPSILON ZETA ETA THETA IOTA KAPPA LAMDA MU NU XI PI RHO SIGMA TAU UPSILON PHI"
-GREEK = [(size, name) for name in [*SMALL.split(), "CHI", "PSI", "OMEGA"] for size in ("SMALL", "CAPITAL")]
 
 
 def rows_of(path):
@@ -144,19 +137,6 @@ def test_latex_has_what_pdflatex_does_not_know_as_mathematics_or_code():
     body = to_latex(Table("t", "T", ["ε"], [[CHARACTERS]])).replace(r" \\ ", " ")
     assert r"$\varepsilon$ \\" in body
     assert AS_LATEX in body
-
-
-@pytest.mark.skipif(PDFLATEX is None, reason="needs pdflatex")
-def test_pdflatex_sets_every_character(tmp_path):
-    names = {*latex_characters._SIGNS, *(f"GREEK {size} LETTER {name}" for size, name in GREEK)}
-    characters = {*map(unicodedata.lookup, names), *latex_characters._KNOWN, "\u4e2d", "\u0391", "\u03bf"}
-    table = to_latex(Table("t", "T", ["ε"], [[f"{each} {CHARACTERS}"] for each in sorted(characters)]))
-    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
-    (tmp_path / "t.tex").write_text(rf"{head}{table}\end{{document}}")
-    command = [PDFLATEX, "-halt-on-error", "-interaction=nonstopmode", "-draftmode", "t.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
-    assert "Missing character" not in (tmp_path / "t.log").read_text(errors="replace")
 
 
 def test_the_level_of_intervals_is_stated_where_there_are_looks(tmp_path):
