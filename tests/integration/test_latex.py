@@ -19,7 +19,7 @@ GREEK = [(size, name) for name in [*SMALL.split(), "CHI", "PSI", "OMEGA"] for si
 def test_pdflatex_sets_every_character(tmp_path):
     names = {*latex_characters._SIGNS, *(f"GREEK {size} LETTER {name}" for size, name in GREEK)}
     characters = {*map(unicodedata.lookup, names), *latex_characters._KNOWN, "\u4e2d", "\u0391", "\u03bf"}
-    table = to_latex(Table("t", "T", ["a"], [[f"{each}"] for each in sorted(characters)]))
+    table = to_latex(Table("t", "T", ["a"], [[each] for each in sorted(characters)]))
     head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
     (tmp_path / "t.tex").write_text(rf"{head}{table}\end{{document}}")
     command = [PDFLATEX, "-halt-on-error", "-interaction=nonstopmode", "-draftmode", "t.tex"]
