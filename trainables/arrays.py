@@ -4,7 +4,8 @@ Shapes: N examples, B batch, C classes, O outputs; features have any shape.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from trainables.data.given import Given, Part, dataset_of
 from trainables.data.scaling import mean_and_std
 from trainables.data.splits import Split, check_subset, seed_of_split, split_examples
 from trainables.declarations.images import ImageHyperparameters, MLPHyperparameters
+from trainables.errors import reason_of
 from trainables.examples import ClassificationTask, Normalise, RegressionTask, Rescale
 from trainables.loop import Task
 from trainables.models import BuildModel
@@ -71,7 +73,8 @@ def from_arrays(
         for network in networks or ():
             _check_network(trainable, network)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        # Its cause may lie in the user's network.
+        raise ValueError(f"{name}: {error}") from error.__cause__
     trainable.fixed_shapes = networks is None
     return trainable
 
@@ -82,12 +85,13 @@ class ArrayTrainable(Trainable[ImageHyperparameters]):
     Attributes:
         train: The examples for training and validation.
         test: The test split.
-        fingerprint: Hash of ``train``.
+        fingerprint: Hash of both, and of the classes.
         scale: Mean and standard deviation of the features or channels of ``train``.
         outputs: Number of outputs, for a classifier C.
         architectures: Builders by name, called with the shape of an example and ``outputs``.
     """
 
+    fixed_data = True
     train: ClassVar[Part]
     test: ClassVar[Part]
     fingerprint: ClassVar[str]
@@ -173,7 +177,7 @@ def _class_of(name: str, data: Given, architectures: Mapping[str, BuildModel]) -
         "note": data.note and f"{name}: {data.note}",
         "train": train,
         "test": test,
-        "fingerprint": train.fingerprint,
+        "fingerprint": data.fingerprint,
         "scale": mean_and_std(train.inputs),
         "architectures": architectures,
         "Hyperparameters": _hyperparameters_of(architectures),
@@ -187,7 +191,7 @@ def _class_of(name: str, data: Given, architectures: Mapping[str, BuildModel]) -
 def _hyperparameters_of(architectures: Mapping[str, BuildModel]) -> type[ImageHyperparameters]:
     if architectures is MLPS:
         return MLPHyperparameters
-    names = tuple(architectures)
+    names = tuple(architectures) if isinstance(architectures, Mapping) else ()
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"networks must have the networks by their names, got {architectures!r:.60}")
     # A name that is no attribute of this module, so that the class travels to workers.
@@ -198,13 +202,33 @@ def _hyperparameters_of(architectures: Mapping[str, BuildModel]) -> type[ImageHy
 def _check_network(trainable: type[ArrayTrainable], name: str) -> None:
     """Build a network, and check its outputs for two examples."""
     made, hyperparameters = trainable(), trainable.Hyperparameters(model=name)
+    shape = tuple(made.train.inputs.shape[1:])
+    if isinstance(made.architectures[name], nn.Module):
+        advice = "give a function or class that builds one for each trial"
+        raise ValueError(f"the network {name!r} is a module that exists already; {advice}")
     # The user's own random numbers must not change.
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        network = made.model(hyperparameters)
+        rule = (
+            f"it is called with the shape of one example, {shape}, and the number of outputs, {made.outputs}"
+        )
+        with _named(f"the network {name!r} cannot be built", rule):
+            network = made.model(hyperparameters)
         if not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
             raise ValueError(f"the network {name!r} must be a torch.nn.Module with parameters")
-        outputs = network.eval()(made.normalise()(made.example_input(hyperparameters)))
+        inputs = made.normalise()(made.example_input(hyperparameters))
+        rule = f"it must take inputs of the shape {tuple(inputs.shape)}, two examples"
+        with _named(f"the network {name!r} fails", rule):
+            outputs = network.eval()(inputs)
     if not isinstance(outputs, Tensor) or outputs.shape != (2, made.outputs):
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         rule = f"it must be (2, {made.outputs}), a number for each class or column of y"
         raise ValueError(f"the network {name!r} maps two examples to {got}; {rule}")
+
+
+@contextmanager
+def _named(what: str, rule: str) -> Iterator[None]:
+    """Tell an error of the user's code with its cause."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what} ({reason_of(error)}); {rule}") from error

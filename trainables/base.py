@@ -17,7 +17,7 @@ class Trainable(Declaration[H], ABC):
     """One dataset and its architectures. A subclass sets the attributes and builds the task.
 
     The attributes that a YAML depends on are those of ``Declaration``: ``name``, ``Hyperparameters``,
-    ``scores``, ``fractions`` and ``data_hyperparameters``.
+    ``scores``, ``fractions``, ``data_hyperparameters`` and ``fixed_data``.
 
     Attributes:
         fixed_shapes: Whether a GPU may replay a training step as a CUDA graph. It may if all full batches

@@ -46,16 +46,25 @@ def register(added: Added) -> Added:
 
     Raises:
         TypeError: If it is no such class.
-        ValueError: If it is a noise mode without a name, with that of one that is built in, or with a wrong
+        ValueError: If it has no name, or that of one that is built in; or if it is a noise mode with a wrong
             attribute.
     """
     if isinstance(added, type) and issubclass(added, NoiseMode):
         modes.register(added)
     elif isinstance(added, type) and issubclass(added, Declaration):
-        _registered[added.name] = added
+        _registered[_name_of(added)] = added
     else:
         raise TypeError(f"register takes a subclass of Trainable or NoiseMode, got {added!r:.60}")
     return added
+
+
+def _name_of(trainable: type) -> str:
+    name = getattr(trainable, "name", None)
+    if not isinstance(name, str) or not name:
+        raise ValueError(f'{trainable.__name__}: a trainable must have a name, such as name = "mine"')
+    if name in BUILT_IN:
+        raise ValueError(f"{trainable.__name__}: the trainable {name!r} is built in; give yours another name")
+    return name
 
 
 def names() -> list[str]:

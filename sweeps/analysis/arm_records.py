@@ -27,13 +27,16 @@ def arm_records(state: SweepState) -> str:
     its ``metrics`` by epoch. For a metric NAME these are the mean over the seeds that finished (``NAME``),
     its interval (``interval/NAME_low`` and ``_high``) and the paired difference from the reference, such as
     ``minus_none/NAME``, with ``_low`` and ``_high``. ``verdicts`` has the verdict of each claim, ``metrics``
-    the metrics to show first. They are empty before configurations have several seeds.
+    the metrics to show first, of which the first is the objective, and ``mode`` its better direction. The
+    others are empty before configurations have several seeds.
     """
     several = is_judgeable(state)
     judged = judge_claims(state) if several else []
     records = list(_records(state, _verdicts_by_identity(state, judged))) if several else []
-    first = dict.fromkeys([state.spec.objective.metric, state.spec.verdict_metric])
-    return json.dumps({"arms": records, "verdicts": _verdicts(judged), "metrics": list(first)})
+    objective = state.spec.objective
+    first = list(dict.fromkeys([objective.metric, state.spec.verdict_metric]))
+    content = {"verdicts": _verdicts(judged), "metrics": first, "mode": objective.mode}
+    return json.dumps({"arms": records, **content})
 
 
 def _verdicts(judged: Sequence[JudgedClaim]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from sweeps.engine.networks import Networks
+from sweeps.engine.same_data import SameData
 from sweeps.engine.stopping import Stop
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder
@@ -28,7 +29,7 @@ class SweepCallback(Callback):
     """Writes what Tune reports to the journal, each fact once, and deletes checkpoints that are not needed.
 
     A trial that continues from its checkpoint reports earlier epochs again; those are already in the journal
-    and not written a second time.
+    and not written a second time. What a trial on other data reports is not written at all.
     """
 
     def __init__(self, folder: SweepFolder, stage: str, stop: Stop) -> None:
@@ -37,6 +38,9 @@ class SweepCallback(Callback):
         self._journal = folder.journal
         self.state = folder.state()
         self._networks = Networks(folder, self.state)
+        self._data = SameData(self.state)
+        # The trials on other data.
+        self._refused: set[str] = set()
         self._journal_failed = False
 
     @override
@@ -71,6 +75,10 @@ class SweepCallback(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         record = self._record(trial)
+        if mistake := self._data.mistake(record, result["data_fingerprint"], result["hostname"]):
+            self._refused.add(record.id)
+            self._stop.fail(SweepError(mistake))
+            return
         tags = {"host": result["hostname"], "data_fingerprint": result["data_fingerprint"]}
         events: list[Event] = [
             {
@@ -90,6 +98,10 @@ class SweepCallback(Callback):
     @override
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         record = self._record(trial)
+        if record.id in self._refused:
+            # It is trained anew when the sweep is resumed.
+            self._end(record, "interrupted", "other data")
+            return
         if trial.last_result.get("diverged"):
             status = "diverged"
         elif len(record.epochs) < record.hyperparameters["epochs"]:

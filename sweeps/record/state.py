@@ -84,7 +84,8 @@ class SweepState:
             trial = self.trials[event["trial"]]
             trial.epochs[event["epoch"]] = event["metrics"]
             trial.correct = event.get("correct")
-            self.fingerprints.add(event["tags"]["data_fingerprint"])
+            trial.fingerprint = event["tags"].get("data_fingerprint", "")
+            self.fingerprints |= {trial.fingerprint} - {""}
             self.hosts.add(event["tags"]["host"])
         elif kind == "remark":
             self.trials[event["trial"]].remarks.append(event["text"])

@@ -23,6 +23,7 @@ class TrialRecord:
         reason: Why it failed or was interrupted.
         epochs: Metrics by epoch, from 1.
         remarks: Problems that did not affect its results.
+        fingerprint: Hash of its data; empty before its first epoch.
         correct: Which test examples its network has right, as ``sweeps.record.correctness`` packs them. None
             if it read no test split, is not a classifier, or was recorded by an earlier version.
     """
@@ -39,6 +40,7 @@ class TrialRecord:
     reason: str = ""
     epochs: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
     remarks: list[str] = field(default_factory=list)
+    fingerprint: str = ""
     correct: dict[str, Any] | None = field(default=None, repr=False)
 
     @property

@@ -7,6 +7,9 @@ from typing import Any, Self
 from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.report.labels import interval, number, slug_at, typical
 
+# What the column of an interval's confidence level ends with, in a CSV.
+LEVEL = "_level"
+
 
 class Cell(str):
     """The text of a cell.
@@ -76,10 +79,10 @@ def number_cell(name: str, value: float | None) -> Cell:
 def mean_cell(name: str, summary: Summary, *below: str) -> Cell:
     """Return a mean with its interval, and texts to stand below it."""
     ends = {name: summary.mean, f"{name}_low": summary.low, f"{name}_high": summary.high}
-    return Cell("\n".join([interval(summary), *below]), ends)
+    return Cell("\n".join([interval(summary), *below]), {**ends, f"{name}{LEVEL}": 1 - summary.error})
 
 
 def typical_cell(name: str, pair: PairedDifference, *below: str) -> Cell:
     """Return a typical difference with its interval, and texts to stand below it."""
     ends = {name: pair.typical, f"{name}_low": pair.typical_low, f"{name}_high": pair.typical_high}
-    return Cell("\n".join([typical(pair), *below]), ends)
+    return Cell("\n".join([typical(pair), *below]), {**ends, f"{name}{LEVEL}": 1 - pair.error})

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Sequence
 
 from sweeps.report.cells import Table
+from sweeps.report.latex_characters import settable
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",
@@ -94,4 +95,5 @@ def _mathematics(number: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_ESCAPED.get(character, character) for character in text)
+    # Formulas are made last, as their own characters must not be escaped.
+    return settable("".join(_ESCAPED.get(character, character) for character in text))

@@ -8,6 +8,7 @@ from sweeps.report.cells import Table
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.latex import to_latex
 from sweeps.report.png import save_for_paper
+from sweeps.report.stated_levels import with_levels
 
 FIGURES, TABLES = ("pdf", "svg"), ("csv", "latex")
 
@@ -32,4 +33,4 @@ def _write_table(path: Path, table: Table, kind: str) -> None:
     if kind == "csv":
         write_csv(path.with_name(f"{path.name}.csv"), table.records, table.fields)
     else:
-        path.with_name(f"{path.name}.tex").write_text(to_latex(table), encoding="utf-8")
+        path.with_name(f"{path.name}.tex").write_text(to_latex(with_levels(table)), encoding="utf-8")

@@ -1,9 +1,10 @@
 """The MLflow runs of a sweep's arms, beside those of its trials: means over the seeds, with intervals."""
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
@@ -34,16 +35,17 @@ class ArmRuns:
             return
         content = json.loads(self._folder.arms.read_text())
         condition = f"tags.{MLFLOW_PARENT_RUN_ID} = '{self._parent}' and tags.kind = 'arm'"
+        names = verdict_tags(content["verdicts"])
         known = {run.data.tags[_CONTENT]: run for run in all_runs(self._store, condition)}
         wanted = {_hash(record): record for record in content["arms"]}
         for key, record in wanted.items():
             run = known.get(key) or self._create(record, key)
             if run.info.lifecycle_stage == LifecycleStage.ACTIVE:
-                self._fill(run, record)
+                self._fill(run, record, {names[claim]: each for claim, each in record["verdicts"].items()})
         for key, run in known.items():
             if key not in wanted and run.info.lifecycle_stage == LifecycleStage.ACTIVE:
                 self._client.delete_run(run.info.run_id)
-        self._tag(self._parent, _verdict_tags(content["verdicts"]))
+        self._tag(self._parent, {names[claim]: each for claim, each in content["verdicts"].items()})
         if wanted:
             view = arms_view(self._parent, content)
             self._client.set_experiment_tag(self._store.experiment, view_tag(self._parent), view)
@@ -60,15 +62,14 @@ class ArmRuns:
         tags = {**self._tags, **tags}
         return self._client.create_run(self._store.experiment, record["started"], tags, name)
 
-    def _fill(self, run: Run, record: Mapping[str, Any]) -> None:
+    def _fill(self, run: Run, record: Mapping[str, Any], verdicts: Mapping[str, str]) -> None:
         run_id = run.info.run_id
         if run.info.status == "RUNNING":
             params = [Param(name, str(value)) for name, value in record["hyperparameters"].items()]
             self._client.log_batch(run_id, params=params)
             log_metrics(self._client, run_id, list(_metrics(record)))
             self._client.set_terminated(run_id, "FINISHED", record["ended"])
-        tags = _verdict_tags(record["verdicts"])
-        self._tag(run_id, {name: tag for name, tag in tags.items() if run.data.tags.get(name) != tag})
+        self._tag(run_id, {name: tag for name, tag in verdicts.items() if run.data.tags.get(name) != tag})
 
     def _tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         items = [RunTag(name, value) for name, value in tags.items()]
@@ -88,6 +89,14 @@ def _metrics(record: Mapping[str, Any]) -> Iterator[Metric]:
             yield Metric(name, value, record["ended"], int(epoch))
 
 
-def _verdict_tags(verdicts: Mapping[str, str]) -> dict[str, str]:
-    """Return a tag for each claim, such as ``claim.layer beats none``; MLflow permits few characters."""
-    return {"claim." + re.sub(r"[^\w. :-]", "_", name)[:200]: verdict for name, verdict in verdicts.items()}
+def verdict_tags(claims: Iterable[str]) -> dict[str, str]:
+    """Name a tag for each claim, such as ``claim.layer beats none``; MLflow permits few characters.
+
+    Among names that differ in other characters only, those after the first get a number.
+    """
+    tags: dict[str, str] = {}
+    for claim in claims:
+        name = "claim." + re.sub(r"[^\w. :-]", "_", claim)[:200]
+        numbered = (f"{name} {number}" for number in itertools.count(2))
+        tags[claim] = next(tag for tag in itertools.chain([name], numbered) if tag not in tags.values())
+    return tags

@@ -47,9 +47,9 @@ def arms_view(parent: str, content: Mapping[str, Any]) -> str:
     prefixes = sorted({name.split("/")[0] for name in curves if "/" in name} - {"interval"})
     state = {
         "searchFilter": " and ".join(_conditions(parent, arms)),
-        # About the order of the spec, in which trials start.
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": True,
+        # The best arm comes first. In the order of starting, the UI adds the parent run to those it finds.
+        "orderByKey": f"metrics.`{content['metrics'][0]}`",
+        "orderByAsc": content.get("mode") == "min",
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "arm"}]},
         # A group has a single run, which need not be listed below it.
         "groupsExpanded": {f"tag.arm.{record['arm']}": False for record in arms},

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,9 +67,12 @@ class _TrialRun:
         self._waiting: list[EpochReport] = []
 
     def restore(self) -> None:
-        """Continue from the latest checkpoint, and report its epochs again: a killed driver may lack some."""
+        """Continue from the latest checkpoint, and report its epochs again: a killed driver may lack some.
+
+        A checkpoint of other data is not used; if these data are the wrong ones, the driver ends the sweep.
+        """
         content = self._checkpoints.load(from_bytes)
-        if content is None:
+        if content is None or self._is_of_other_data(content["reported"]):
             return
         self._training.load_state_dict(content["training"])
         self._reported = content["reported"]
@@ -79,6 +82,10 @@ class _TrialRun:
             if epoch["epoch"] in self._rungs or epoch is self._reported[-1]:
                 _report(reported)
                 reported = []
+
+    def _is_of_other_data(self, reported: Sequence[EpochReport]) -> bool:
+        fingerprint = self._training.data_fingerprint
+        return self._spec.declaration.fixed_data and reported[-1]["data_fingerprint"] != fingerprint
 
     def train(self, last_epoch: int) -> None:
         """Train to the end; epochs before a failure are reported too."""

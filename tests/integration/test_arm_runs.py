@@ -18,6 +18,7 @@ from tests.made_sweeps import MODES, TRUTH, MadeSweep, comparison, search, take_
 
 CLAIMS = [
     {"name": "layer, not none", "metric": "test_accuracy", "better": "layer", "worse": "none"},
+    {"name": "layer; not none", "metric": "test_accuracy", "better": "none", "worse": "after_all"},
     {"name": "after_all beats none", "metric": "test_accuracy", "better": "after_all", "worse": "none"},
 ]
 STAGES = {"search": {"trials_per_arm": 2}, "confirm": {"looks": [9, 13]}}
@@ -113,8 +114,15 @@ def test_every_arm_has_a_run_with_its_curves_configuration_and_tags(first_look):
     parent = first_look.store.client.get_run(first_look.publisher.parent).data.tags
     assert parent["kind"] == "sweep"
     verdicts = {name: verdict for name, verdict in parent.items() if name.startswith("claim.")}
-    assert verdicts == {"claim.layer_ not none": "undecided", "claim.after_all beats none": "reversed"}
+    # Names that differ in characters that MLflow does not permit have tags of their own.
+    assert verdicts == {
+        "claim.layer_ not none": "undecided",
+        "claim.layer_ not none 2": "supported",
+        "claim.after_all beats none": "reversed",
+    }
     assert {name for name in layer.tags if name.startswith("claim")} == {"claim.layer_ not none"}
+    other = {name for name in runs["after_all"].data.tags if name.startswith("claim")}
+    assert other == {"claim.layer_ not none 2", "claim.after_all beats none"}
 
 
 def test_uploading_again_changes_nothing(first_look):

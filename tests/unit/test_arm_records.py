@@ -158,6 +158,8 @@ def test_the_view_has_one_run_for_each_arm_and_charts_of_what_is_judged(sweep):
     view = json.loads(zlib.decompress(base64.b64decode(text)))
     conditions = ["tags.kind = 'arm'", "tags.at = 'chosen'", "tags.`mlflow.parentRunId` = 'parent'"]
     assert view["searchFilter"] == " and ".join(conditions)
+    # The UI adds the parent run to runs in the order of starting.
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`val_accuracy`", False)
     assert [key["groupByData"] for key in view["groupBy"]["groupByKeys"]] == ["arm"]
     assert {(chart["type"], chart["metricKey"]) for chart in view["compareRunCharts"]} == {
         ("LINE", "val_accuracy"),

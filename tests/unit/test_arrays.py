@@ -81,7 +81,22 @@ def test_without_a_test_split_a_fifth_is_held_out_and_the_note_says_so():
     assert trainable.note == ("mine: no test split was given: 52 of the 260 examples are held out for it")
     again = from_arrays("mine", X, LABELS)
     assert np.array_equal(again.test.inputs, trainable.test.inputs)
-    assert again.fingerprint == trainable.fingerprint != from_arrays("mine", X + 1, LABELS).fingerprint
+    assert again.fingerprint == trainable.fingerprint
+
+
+def test_the_fingerprint_has_shapes_types_the_test_split_and_the_classes():
+    test = X[:9], LABELS[:9]
+    given = [
+        (X, LABELS, test),
+        (X + 1, LABELS, test),
+        (X[:, None], LABELS, (X[:9, None], LABELS[:9])),
+        (X, LABELS + 5, (X[:9], LABELS[:9] + 5)),
+        (X, 2 - LABELS, (X[:9], 2 - LABELS[:9])),
+        (X, LABELS, (X[1:10], LABELS[1:10])),
+        (X.view("i8"), LABELS, (X[:9].view("i8"), LABELS[:9])),
+    ]
+    assert len({dataset_of(*arrays).fingerprint for arrays in given}) == len(given)
+    assert dataset_of(*given[0]).fingerprint == dataset_of(X.copy(), LABELS.copy(), test).fingerprint
 
 
 def test_arrays_that_need_no_change_are_not_copied():
@@ -211,6 +226,9 @@ ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
         ((X, np.where(LABELS == 0, np.inf, 1.0)), "y has NaN or infinity, first in row"),
         ((X, LABELS, (ROW_3, LABELS)), "x_test has NaN or infinity"),
         ((X[:0], LABELS[:0]), r"x is empty: it has the shape \(0, 5\)"),
+        ((X, LABELS, X), r"test must have the inputs and .* test=\(x_test, y_test\), got ndarray"),
+        ((X, LABELS, (X, LABELS, LABELS)), "test must have the inputs and the targets, .* got 3 of them"),
+        ((torch.from_numpy(X).to_sparse(), LABELS), r"x cannot be read .*TypeError.*; give .*x.to_dense\(\)"),
         ((X[0, 0], LABELS), r"x is empty: it has the shape \(\)"),
         (
             (X.astype(object), LABELS),
@@ -254,6 +272,16 @@ def test_arrays_that_are_no_data_are_refused_at_once(arrays, message):
             {"none": lambda shape, outputs: nn.ReLU()},
             "the network 'none' must be a torch.nn.Module with parameters",
         ),
+        (
+            {"size": lambda shape, outputs: nn.Linear(7, 2)},
+            r"the network 'size' fails \(RuntimeError: .*\); it must take inputs of the shape \(2, 5\)",
+        ),
+        (
+            {"one": lambda shape: nn.Linear(5, 2)},
+            r"the network 'one' cannot be built \(TypeError: .*\); it is called with .*, \(5,\), and .*, 2",
+        ),
+        ({"made": nn.Linear(5, 2)}, "the network 'made' is a module that exists already; give a function or"),
+        (nn.Linear(5, 2), "networks must have the networks by their names, got Linear"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused_at_once(networks, message):

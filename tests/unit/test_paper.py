@@ -17,7 +17,8 @@ from sweeps.report.latex import to_latex
 from sweeps.report.overview import write_overview
 from sweeps.report.page import write_report
 from sweeps.report.png import save_for_paper
-from tests.made_sweeps import made_comparison
+from sweeps.report.stated_levels import with_levels
+from tests.made_sweeps import TRUTH, MadeSweep, comparison, made_comparison, search, take_looks
 
 CLAIM = {"name": "layer wins", "metric": "test_accuracy", "better": "layer", "worse": "none"}
 
@@ -126,6 +127,44 @@ def test_latex_escapes_what_it_would_interpret():
     )
     assert body[6] == (r"{}* & \begin{tabular}[t]{@{}r@{}}$-0.5$ \\ {\footnotesize of \$2}\end{tabular} \\")
     assert body[7] == r" & $0.5\;[-\infty, \infty]$ \\"
+
+
+CHARACTERS = "λ≥0.1, °C ± ½ – “é” ŁÅ 𝜎₂ ✓ ą _"  # noqa: RUF001
+AS_LATEX = r"$\lambda$$\geq$0.1, °C ± ½ – “é” ŁÅ $\sigma$2 U+2713 U+0105 \_"  # noqa: RUF001
+
+
+def test_latex_has_what_pdflatex_does_not_know_as_mathematics_or_code():
+    body = to_latex(Table("t", "T", ["ε"], [[CHARACTERS]])).replace(r" \\ ", " ")
+    assert r"$\varepsilon$ \\" in body
+    assert AS_LATEX in body
+
+
+def test_the_level_of_intervals_is_stated_where_there_are_looks(tmp_path):
+    stages = {"search": {"trials_per_arm": 2}, "confirm": {"looks": [9, 13]}}
+    sweep = MadeSweep(comparison(CLAIM, stages=stages))
+    search(sweep, TRUTH)
+    sweep.select()
+    take_looks(sweep, TRUTH, looks=1)
+    folder = sweep.write(tmp_path)
+    write_report(folder, ["csv", "latex"])
+    level = 1 - sweep.state.looks[0].error
+    for row in rows_of(folder.paper / "arms.csv"):
+        assert float(row["mean_level"]) == pytest.approx(level)
+        assert row["noise"] == "none" or float(row["typical_level"]) == pytest.approx(level)
+    (claim,) = rows_of(folder.paper / "claims.csv")
+    assert float(claim["advantage_level"]) == pytest.approx(level)
+    for name in ("arms", "claims"):
+        head = (folder.paper / f"{name}.tex").read_text().split(r"\midrule")[0].replace(r" \\ ", " ")
+        assert head.count(rf"[{100 * level:.4g}\% interval]") >= 2, head
+
+
+def test_levels_that_differ_stand_in_the_cells():
+    cells = [Cell(f"{n} [0, 9]", {"mean": n, "mean_level": level}) for n, level in ((1, 0.95), (2, 0.98))]
+    differ = with_levels(Table("t", "T", ["arm", "m [interval]"], [["a", cells[0]], ["b", cells[1]]]))
+    assert differ.columns == ["arm", "m [interval]"]
+    assert differ.rows == [["a", "1 [0, 9]\n95% interval"], ["b", "2 [0, 9]\n98% interval"]]
+    same = with_levels(Table("t", "T", ["arm", "m"], [["a", cells[0]], ["b", cells[0]]]))
+    assert same.columns == ["arm", "m [95% interval]"]
 
 
 def test_the_columns_of_a_csv_are_in_the_order_of_the_cells():

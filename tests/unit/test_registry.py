@@ -5,7 +5,7 @@ import pytest
 from sweeps.errors import SpecError, SweepError
 from sweeps.spec.load import load_spec
 from sweeps.spec.schema import json_schema
-from trainables import get, names, register
+from trainables import Trainable, get, names, register, registry
 from trainables.digits import Digits
 from trainables.plugins import PluginError
 from trainables.registry import BUILT_IN, _registered
@@ -52,6 +52,20 @@ def test_a_registered_trainable_is_found(monkeypatch):
 def test_only_classes_of_trainables_and_modes_can_be_registered(added):
     with pytest.raises(TypeError, match="register takes a subclass of Trainable or NoiseMode, got "):
         register(added)
+
+
+def test_a_trainable_needs_a_name_of_its_own(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    with pytest.raises(
+        ValueError, match="Again: the trainable 'digits' is built in; give yours another name"
+    ):
+        register(type("Again", (Digits,), {}))
+    with pytest.raises(ValueError, match="Nameless: a trainable must have a name, such as"):
+        register(type("Nameless", (Trainable,), {}))
+    # A notebook executes its cells again.
+    for _ in range(2):
+        again = register(type("Again", (Digits,), {"name": "mine"}))
+    assert get("mine") is again
 
 
 def test_a_trainable_of_an_installed_package_is_found(install):

@@ -5,6 +5,7 @@ import pytest
 from sweeps.record.correctness import unpacked
 from sweeps.spec.load import load_spec
 from sweeps.worker import trial
+from trainables.loop import Training
 
 STUDY = {
     "name": "test-worker",
@@ -37,6 +38,16 @@ def test_the_last_epoch_tells_which_test_examples_are_right_also_after_a_resume(
     assert len(unpacked(last["correct"])) == 450
     # A trial that is resumed after its end trains nothing, and reports what its checkpoint has.
     assert reported(test=True) == [first, last]
+
+
+def test_a_checkpoint_of_other_data_is_not_used(reported, monkeypatch):
+    losses = [epoch["metrics"]["train_loss"] for epoch in reported()]
+    monkeypatch.setattr(Training, "data_fingerprint", "other")
+    assert [epoch["data_fingerprint"] for epoch in reported()] == ["other", "other"]
+    monkeypatch.undo()
+    again = reported()
+    assert [epoch["metrics"]["train_loss"] for epoch in again] == losses
+    assert "other" not in [epoch["data_fingerprint"] for epoch in again]
 
 
 def test_a_trial_that_reads_no_test_split_has_none(reported):

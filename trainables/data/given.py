@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.arrays import Examples, as_array, as_tensor, fingerprint_of
+from trainables.errors import reason_of
 
 # The types that torch computes with; other numbers become float64.
 _KEPT = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
@@ -33,11 +34,6 @@ class Part:
         """Copy the examples with these indices."""
         return Part(self.inputs[chosen], self.targets[chosen])
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of both, which takes a second for a gigabyte."""
-        return fingerprint_of(self.inputs, self.targets)
-
 
 @dataclass(frozen=True)
 class Given:
@@ -55,6 +51,14 @@ class Given:
     classes: np.ndarray | None
     note: str
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all arrays, their shapes and types; it takes a second for a gigabyte."""
+        arrays = [self.train.inputs, self.train.targets, self.test.inputs, self.test.targets]
+        arrays += [] if self.classes is None else [self.classes]
+        forms = [(array.dtype.str, array.shape) for array in arrays]
+        return fingerprint_of(np.frombuffer(repr(forms).encode(), np.uint8), *arrays)
+
 
 def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
     """Check arrays, and divide them.
@@ -63,7 +67,7 @@ def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
         ValueError: If they are no data to train on; the text says what to do.
     """
     train, classes = _part("x", x, "y", y), None
-    tested = _part("x_test", test[0], "y_test", test[1]) if test else None
+    tested = None if test is None else _part("x_test", _pair(test)[0], "y_test", _pair(test)[1])
     if tested:
         _check_alike(train, tested)
     if train.targets.dtype.kind != "f":
@@ -79,6 +83,13 @@ def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
     if len(train.inputs) < _FEWEST:
         raise ValueError(f"there must be {_FEWEST} training examples or more, got {len(train.inputs)}")
     return Given(train, tested, classes, note)
+
+
+def _pair(test: Any) -> Any:
+    if not isinstance(test, tuple | list) or len(test) != 2:
+        got = f"{len(test)} of them" if isinstance(test, tuple | list) else type(test).__name__
+        raise ValueError(f"test must have the inputs and the targets, as test=(x_test, y_test), got {got}")
+    return test
 
 
 def _part(x_name: str, x: Any, y_name: str, y: Any) -> Part:
@@ -101,9 +112,17 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     """Return an array of one of the types kept, in one block of memory, whose numbers are finite."""
     if isinstance(values, Tensor) and values.dtype == torch.bfloat16:
         values = values.float()
-    array = as_array(values)
+    try:
+        array = as_array(values)
+    # Torch raises many types for a tensor without an array of its own, such as a sparse one.
+    except Exception as error:
+        advice = f"give an array or a dense tensor, such as {name}.to_dense() of a sparse one"
+        raise ValueError(f"{name} cannot be read as an array ({reason_of(error)}); {advice}") from error
     if array.dtype.kind not in "biuf":
-        advice = "turn text and categories into numbers, such as with np.unique(..., return_inverse=True)[1]"
+        advice = (
+            "turn text and categories into numbers, such as with np.unique(..., return_inverse=True)[1], and "
+            "a sparse matrix into an array with toarray()"
+        )
         raise ValueError(f"{name} must have numbers, got the type {array.dtype}; {advice}")
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"{name} is empty: it has the shape {array.shape}")

@@ -60,6 +60,8 @@ class Declaration(Generic[H]):
         matters: The smallest difference that matters in a score, in its unit, that `init` suggests in claims.
         data_hyperparameters: The hyperparameters that ``Trainable.prepare`` depends on.
         draws_data: Whether the trial's seed draws all data, those of the test split included.
+        fixed_data: Whether the task's ``data_fingerprint`` depends on nothing but the data as stored and on
+            ``data_hyperparameters``, on every machine; a sweep then refuses to go on with other data.
         source: Where its data come from; None if they are generated.
     """
 
@@ -70,6 +72,7 @@ class Declaration(Generic[H]):
     matters: ClassVar[Mapping[str, float]] = {}
     data_hyperparameters: ClassVar[Sequence[str]] = ("train_subset",)
     draws_data: ClassVar[bool] = False
+    fixed_data: ClassVar[bool] = False
     source: ClassVar[Source | None] = None
 
     @classmethod

@@ -33,6 +33,7 @@ class ImageDeclaration(Declaration[ImageHyperparameters]):
     Hyperparameters: type[ImageHyperparameters] = MLPHyperparameters
     scores: ClassVar = {"accuracy": "max"}
     fractions: ClassVar = frozenset({"accuracy"})
+    fixed_data = True
 
 
 class MNIST(ImageDeclaration):

@@ -31,6 +31,7 @@ class Temperatures(Declaration[SeriesHyperparameters]):
     scores: ClassVar = {"rmse": "min", "rmse_last_value": None}
     matters: ClassVar = {"rmse": 0.005}
     data_hyperparameters: ClassVar = ("train_subset", "csv", "window")
+    fixed_data = True
     source = Source(
         "daily-min-temperatures/daily-min-temperatures.csv",
         "https://raw.githubusercontent.com/jbrownlee/Datasets/master/daily-min-temperatures.csv",
