@@ -108,6 +108,8 @@ def compare(
     for found_table in found:
         columns, words = list(found_table.columns), found_table.words
         table = empty_table(found_table.title, columns[:words], columns[words:])
+        # The name of an arm stays whole; keys and claims can be long, and are wrapped.
+        table.columns[0].no_wrap = found_table.slug == "arms"
         for row in found_table.rows:
             table.add_row(*map(as_is, row))
         console.print()

@@ -36,6 +36,13 @@ def test_with_the_same_seeds_it_is_that_of_the_paired_differences():
     assert difference_of_means(first, second, error=0.05)[1:] == pytest.approx([*expected])
 
 
+def test_with_the_same_values_it_is_exactly_zero():
+    first = {seed: 1e3 + value for seed, value in sample(range(11), 0).items()}
+    # The order in which trials finished does not matter.
+    second = dict(reversed(first.items()))
+    assert difference_of_means(first, second, error=0.05) == (0.0, 0.0, 0.0)
+
+
 def test_with_some_shared_seeds_it_covers_the_truth_as_often_as_it_says():
     rng, covered, n = np.random.default_rng(5), 0, 2000
     for _ in range(n):
