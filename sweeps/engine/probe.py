@@ -103,9 +103,9 @@ def _side_by_side(
 ) -> dict[int, Cost]:
     """Measure trials at the same time, each in a worker of its own; return the costs by their index.
 
-    Nothing is measured before all workers have trained an epoch: a worker that starts has priority over
-    those that train, which Ray runs at a low one. Trials for which a shared cluster has no place now are
-    left out.
+    Nothing is measured before all workers have trained an epoch: one that starts would take the processors
+    from those that train, which Ray runs at a low priority. Trials for which a shared cluster has no place
+    now are left out.
     """
     actor = ray.remote(max_restarts=0, **as_task_options(spec.resources))(tasks.Measurement)
     workers = [actor.remote(registered, spec, *each) for each in chosen]
