@@ -39,7 +39,8 @@ def test_plan_counts_a_sweep_and_measures_its_steps(noisesweep, file, tmp_path):
     assert row[1:4] == ["4", "12", "24"]
     found = re.search(r"estimated from (\d+) steps, with 1 trial at a time on this machine", output)
     # Five epochs of two batches at least, and forty at most.
-    assert found and 10 <= int(found[1]) <= 80
+    assert found
+    assert 10 <= int(found[1]) <= 80
     assert output.splitlines()[-1] == "data: generated, nothing to download"
     assert errors.splitlines() == ["measuring a few steps of 1 kind of trials ..."]
     assert not (tmp_path / "runs").exists()
