@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.declarations.base import under_noise
+from trainables.declarations.hyperparameters import WEIGHT_NOISE_DRAWS
 from trainables.torch_private import foreach_add_, foreach_copy_
 
 # Every measurement uses the same draws, so that sigmas and trials differ only in their weights.
 _SEED = 0
-_DRAWS = 10
 
 
 @torch.no_grad()
@@ -47,11 +47,12 @@ def scores_under_noise(
         for sigma in sigmas:
             generator = torch.Generator(weights[0].device).manual_seed(_SEED)
             drawn = []
-            for _ in range(_DRAWS):
+            for _ in range(WEIGHT_NOISE_DRAWS):
                 perturb(parameters, weights, sigma, generator)
                 drawn.append(evaluate())
             found |= {
-                under_noise(name, sigma): sum(scores[name] for scores in drawn) / _DRAWS for name in drawn[0]
+                under_noise(name, sigma): sum(scores[name] for scores in drawn) / WEIGHT_NOISE_DRAWS
+                for name in drawn[0]
             }
     return found
 

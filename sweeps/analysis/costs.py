@@ -7,10 +7,11 @@ from typing import NamedTuple
 from sweeps.analysis.work import Program, Work
 from sweeps.record.trials import CONFIRM, SEARCH
 from sweeps.spec.model import Spec, mode_of
-from trainables.declarations.hyperparameters import Equal
+from trainables.declarations.hyperparameters import WEIGHT_NOISE_DRAWS, Equal
 
-# A sigma of ``weight_noise`` is scored as the mean of so many evaluations (``trainables.weight_noise``).
-_DRAWS = 10
+# Seconds between two trials, in which a worker waits for the driver: twice those of each of 512 trials that
+# do nothing, two at a time (``make bench BENCH=control_plane``).
+BETWEEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Cost:
         hp = work.hyperparameters
         measured = {"never": 0.0, "end": trials, "epoch": epochs}[hp.curvature]
         read = self.test if work.test else self.evaluate if hp.weight_noise else 0.0
-        ends = read * (work.test + _DRAWS * len(hp.weight_noise))
+        ends = read * (work.test + WEIGHT_NOISE_DRAWS * len(hp.weight_noise))
         return trials * (self.start + ends) + epochs * self.epoch + measured * self.curvature
 
 
@@ -108,7 +109,7 @@ class _Amount(NamedTuple):
     epochs: float
 
     def seconds(self, costs: Mapping[Program, Cost]) -> float:
-        return costs[self.work.program].seconds(*self)
+        return costs[self.work.program].seconds(*self) + self.trials * BETWEEN
 
 
 def _elapsed(amounts: Sequence[_Amount], costs: Mapping[Program, Cost], slots: int) -> float:

@@ -25,9 +25,10 @@ def difference_of_means(
 
     where c is the covariance over the n12 shared seeds, r s1 s2 with their correlation r. With g degrees of
     freedom after Welch (1947) and u = n1 + n2 - 2 n12 seeds that are not shared, t has
-    n12 - 1 + (g - n12 + 1) u / (n1 + n2) degrees of freedom. Without shared seeds this is Welch's interval,
-    and with the same seeds in both that of Student for the paired differences. With fewer than two shared
-    seeds c is 0.
+    n12 - 1 + (g - n12 + 1) u / (n1 + n2) degrees of freedom. Without shared seeds this is Welch's interval.
+    With the same seeds in both it is that of Student for the paired differences, and is computed from them,
+    as s1^2 + s2^2 - 2 c would lose all digits where they are nearly equal. With fewer than two shared seeds
+    c is 0.
 
     Args:
         first: The values of the first sweep by seed; all are finite.
@@ -37,6 +38,8 @@ def difference_of_means(
     Returns:
         The difference and the ends of its interval; what the seeds are too few for is NaN.
     """
+    if first.keys() == second.keys():
+        return _paired(np.array([second[seed] - value for seed, value in first.items()], float), error)
     a, b = np.array([*first.values()], float), np.array([*second.values()], float)
     if not len(a) or not len(b):
         return _NAN, _NAN, _NAN
@@ -53,6 +56,18 @@ def difference_of_means(
     alone = (len(a) + len(b) - 2 * shared) / (len(a) + len(b))
     freedom = shared - 1 + (welch - shared + 1) * alone
     half = -float(stdtrit(freedom, error / 2)) * float(variance) ** 0.5
+    return mean, mean - half, mean + half
+
+
+def _paired(differences: np.ndarray, error: float) -> tuple[float, float, float]:
+    """Estimate the mean of differences by seed, (N,), as ``difference_of_means``."""
+    n = len(differences)
+    if not n:
+        return _NAN, _NAN, _NAN
+    mean = float(differences.mean())
+    if n < 2:
+        return mean, _NAN, _NAN
+    half = -float(stdtrit(n - 1, error / 2)) * float(differences.std(ddof=1)) / n**0.5
     return mean, mean - half, mean + half
 
 

@@ -94,7 +94,8 @@ def compare(
     storage: Storage = None,
 ) -> None:
     """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
-    from sweeps.console.layout import as_is, empty_table, wide_console
+    from sweeps.console.layout import wide_console
+    from sweeps.console.tables import report_table
     from sweeps.record.folder import check_known, latest_sweep
     from sweeps.record.storage import open_storage
     from sweeps.report.two_sweeps import comparison_tables
@@ -106,12 +107,8 @@ def compare(
     for letter, folder in zip("AB", folders, strict=True):
         console.print(f"{letter}: {folder.study}, sweep {folder.path.name}", highlight=False)
     for found_table in found:
-        columns, words = list(found_table.columns), found_table.words
-        table = empty_table(found_table.title, columns[:words], columns[words:])
-        for row in found_table.rows:
-            table.add_row(*map(as_is, row))
         console.print()
-        console.print(table)
+        console.print(report_table(found_table))
 
 
 def ui(

@@ -12,6 +12,7 @@ from sweeps.console.layout import add_rows, as_is, empty_table, in_one_line
 from sweeps.console.seeds import arm_rows, seeds_table
 from sweeps.record.state import SweepState
 from sweeps.record.trials import SEARCH
+from sweeps.report.cells import Table as ReportTable
 
 
 def tables(state: SweepState, *, running: bool = False) -> list[RenderableType]:
@@ -57,4 +58,14 @@ def arms_table(state: SweepState, *, running: bool = False, limit: int | None = 
         about = as_text(describe(spec, best) if best else "")
         rows.append([name, str(len(trials)), *map(str, counts), score, after, about])
     add_rows(table, rows, limit, bold=first)
+    return table
+
+
+def report_table(found: ReportTable) -> Table:
+    """Return a table of a report for the terminal."""
+    columns, words = list(found.columns), found.words
+    table = empty_table(found.title, columns[:words], columns[words:])
+    # The name of an arm stays whole; keys and claims can be long, and are wrapped.
+    table.columns[0].no_wrap = found.slug == "arms"
+    add_rows(table, [[*map(as_is, row)] for row in found.rows])
     return table

@@ -1,7 +1,8 @@
 """Measures what the trials of a sweep cost, in workers such as those that will train them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from sweeps.search.expected import expected_shares
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
 from trainables.data import DataError
+from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.declarations.sources import Source
+
+# How long a worker may take to start; on a cluster that others use, it may have to wait for resources.
+_PLACE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -83,14 +88,45 @@ def _measured(
     programs = representatives(works)
     kinds = counted(len(programs), "kind")
     say(f"measuring a few steps of {kinds} of trials ...")
-    waiting, running, costs = [*programs.items()], dict[Any, Program](), dict[Program, Cost]()
-    while waiting or running:
-        while waiting and len(running) < slots:
-            program, (hyperparameters, test) = waiting.pop(0)
-            running[_submit(spec, tasks.measure, registered, spec, hyperparameters, test)] = program
-        (ended,), _ = ray.wait([*running], num_returns=1)
-        costs[running.pop(ended)] = _result(spec, ended)
+    costs: dict[Program, Cost] = {}
+    while missing := [program for program in programs if program not in costs]:
+        # Every slot has a trial, as in the sweep.
+        chosen = [*islice(chain(missing, cycle(programs)), slots)]
+        measured = _side_by_side(spec, registered, [programs[program] for program in chosen])
+        for index, cost in measured.items():
+            costs.setdefault(chosen[index], cost)
     return {program: costs[program] for program in programs}
+
+
+def _side_by_side(
+    spec: Spec, registered: tasks.Registered, chosen: Sequence[tuple[Hyperparameters, bool]]
+) -> dict[int, Cost]:
+    """Measure trials at the same time, each in a worker of its own; return the costs by their index.
+
+    Nothing is measured before all workers have trained an epoch: one that starts would take the processors
+    from those that train, which Ray runs at a low priority. Trials for which a shared cluster has no place
+    now are left out.
+    """
+    actor = ray.remote(max_restarts=0, **as_task_options(spec.resources))(tasks.Measurement)
+    workers = [actor.remote(registered, spec, *each) for each in chosen]
+    try:
+        placed = _placed(workers)
+        for reference in [workers[index].warm_up.remote() for index in placed]:
+            _result(spec, reference)
+        measured = {index: workers[index].measure.remote() for index in placed}
+        return {index: _result(spec, reference) for index, reference in measured.items()}
+    finally:
+        for worker in workers:
+            ray.kill(worker)
+
+
+def _placed(workers: Sequence[Any]) -> list[int]:
+    """Wait for workers, and return the indices of those that have a place: at least one."""
+    starting = {worker.ready.remote(): index for index, worker in enumerate(workers)}
+    ready, _ = ray.wait([*starting], num_returns=len(starting), timeout=_PLACE_SECONDS)
+    if not ready:
+        ready, _ = ray.wait([*starting], num_returns=1)
+    return sorted(starting[reference] for reference in ready)
 
 
 def _submit(spec: Spec, task: Callable[..., Any], *arguments: Any, alone: bool = True) -> Any:

@@ -1,12 +1,12 @@
-"""Measures what a trial costs, by a few steps of three epochs."""
+"""Measures what a trial costs, by the median over several short epochs."""
 
 import math
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,13 +19,31 @@ from trainables.declarations.base import EvaluationSplit
 from trainables.declarations.hyperparameters import Hyperparameters
 from trainables.loop import Task, Training
 
-# The first epoch warms up, the second is a usual one, and the third does what a trial does at its end.
-_EPOCHS = 3
-_SECONDS, _FEWEST = 1.0, 4
+# Another process can hold up a single epoch for many times as long as it takes, so that the median of at
+# least five counts. Ones shorter than their limit are repeated until they take two seconds.
+_EPOCH_SECONDS, _SECONDS = 0.4, 2.0
+_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 40
+_FEWEST_BATCHES = 4
+# An epoch of a loop of the trainable's own cannot be shortened.
+_FEWEST_WHOLE_EPOCHS = 2
+
+
+class _Epoch(NamedTuple):
+    """An epoch that was measured: its seconds with all that it does, its batches, and its metrics."""
+
+    seconds: float
+    batches: int
+    metrics: dict[str, Any]
+
+    @property
+    def rest(self) -> float:
+        """Seconds of what is neither training nor curvature."""
+        measuring = self.metrics.get("curvature_seconds", 0.0)
+        return max(0.0, self.seconds - self.metrics["epoch_seconds"] - measuring)
 
 
 class FewBatches:
-    """A task whose epochs end after a second, or after four batches if these take longer.
+    """A task whose epochs end after 0.4 seconds, or after four batches if these take longer.
 
     Attributes:
         counts: The number of batches of each pass over the training data.
@@ -41,7 +59,7 @@ class FewBatches:
         began, index = time.perf_counter(), len(self.counts)
         self.counts.append(0)
         for batch in self._task.batches(batch_size, order):
-            if self.counts[index] >= _FEWEST and time.perf_counter() - began > _SECONDS:
+            if self.counts[index] >= _FEWEST_BATCHES and time.perf_counter() - began > _EPOCH_SECONDS:
                 return
             self.counts[index] += 1
             yield batch
@@ -59,74 +77,85 @@ class FewBatches:
         return self._task.evaluate(split)
 
 
-def measure(spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
-    """Train a few steps as a trial does, and measure them.
+class Measurement:
+    """Trains a few steps as a trial does, and measures them, in a worker that has done nothing before."""
 
-    Args:
-        spec: The sweep.
-        hyperparameters: Those of the trial.
-        test: Whether the trial reads the test split.
+    def __init__(self, spec: Spec, hyperparameters: Hyperparameters, test: bool) -> None:
+        """Prepare to measure.
 
-    Raises:
-        DataError: If the data cannot be obtained or are too few.
-    """
-    torch.set_num_threads(max(1, int(spec.resources.cpu)))
-    device = "cuda" if spec.resources.gpu else "cpu"
-    idle = _peak()
-    short = _short(hyperparameters)
-    start = partial(
-        build_trainable(spec).start, seed=spec.seed, device=device, test=test, equal=spec.budget.equal
-    )
-    # The first start imports libraries, which the other trials of a worker do not.
-    start(short)
-    began = time.perf_counter()
-    training = start(short)
-    seconds = time.perf_counter() - began
-    # A trainable may have a loop of its own, of which whole epochs are measured.
-    few = FewBatches(training.task) if isinstance(training, Training) else None
-    if few:
-        training.task = few
-    epochs = list(_epochs(training, few))
-    memory = torch.cuda.max_memory_reserved() if spec.resources.gpu else _peak() - idle
-    batches = math.ceil(few.n_examples / short.batch_size) if few else 1
-    return _cost(epochs, start=seconds, batches=batches, memory=max(0, memory))
+        Args:
+            spec: The sweep.
+            hyperparameters: Those of the trial.
+            test: Whether the trial reads the test split.
+        """
+        # The scores under weight noise are evaluations, which are counted instead.
+        self._hp = hyperparameters.model_copy(update={"weight_noise": ()})
+        self._spec, self._test = spec, test
+        self._idle, self._epochs = 0, _FEWEST_EPOCHS
+
+    def warm_up(self) -> None:
+        """Train an epoch: the first one imports libraries and allocates, which later trials do not.
+
+        Raises:
+            DataError: If the data cannot be obtained or are too few.
+        """
+        torch.set_num_threads(max(1, int(self._spec.resources.cpu)))
+        self._idle = _peak()
+        training, few = self._start(1)
+        (epoch,) = _epochs(training, few)
+        fewest = _FEWEST_EPOCHS if few else _FEWEST_WHOLE_EPOCHS
+        wanted = math.ceil(_SECONDS / max(epoch.metrics["epoch_seconds"] + epoch.rest, 1e-9))
+        self._epochs = min(max(fewest, wanted), _MOST_EPOCHS)
+
+    def measure(self) -> Cost:
+        """Measure what the next trial of this worker costs."""
+        began = time.perf_counter()
+        training, few = self._start(self._epochs)
+        start = time.perf_counter() - began
+        epochs = list(_epochs(training, few))
+        gpu = self._spec.resources.gpu
+        memory = torch.cuda.max_memory_reserved() if gpu else _peak() - self._idle
+        batches = math.ceil(few.n_examples / self._hp.batch_size) if few else 1
+        return _cost(epochs, start=start, batches=batches, memory=max(0, memory))
+
+    def _start(self, epochs: int) -> tuple[Training, FewBatches | None]:
+        curvature = "never" if self._hp.curvature == "never" else "end"
+        spec, device = self._spec, "cuda" if self._spec.resources.gpu else "cpu"
+        training = build_trainable(spec).start(
+            self._hp.model_copy(update={"epochs": epochs, "curvature": curvature}),
+            seed=spec.seed,
+            device=device,
+            test=self._test,
+            equal=spec.budget.equal,
+        )
+        # A trainable may have a loop of its own, of which whole epochs are measured.
+        few = FewBatches(training.task) if isinstance(training, Training) else None
+        if few:
+            training.task = few
+        return training, few
 
 
-def _short(hyperparameters: Hyperparameters) -> Hyperparameters:
-    # The first measurement of curvature imports libraries. The scores under weight noise are evaluations,
-    # which are counted instead.
-    curvature = "never" if hyperparameters.curvature == "never" else "epoch"
-    return hyperparameters.model_copy(update={"epochs": _EPOCHS, "curvature": curvature, "weight_noise": ()})
-
-
-def _epochs(training: Training, few: FewBatches | None) -> Iterator[tuple[float, int, dict[str, Any]]]:
-    """Yield the seconds of each epoch, the number of its batches, and its metrics."""
+def _epochs(training: Training, few: FewBatches | None) -> Iterator[_Epoch]:
+    """Train, and yield each epoch."""
     began, passes = time.perf_counter(), 0
     for metrics in training:
-        now = time.perf_counter()
-        yield now - began, few.counts[passes] if few else 1, metrics
+        seconds = time.perf_counter() - began
+        yield _Epoch(seconds, few.counts[passes] if few else 1, metrics)
         began, passes = time.perf_counter(), len(few.counts) if few else 0
 
 
-def _cost(
-    epochs: Sequence[tuple[float, int, dict[str, Any]]], *, start: float, batches: int, memory: int
-) -> Cost:
-    """Split the seconds of the epochs; of one that diverged, only the first ones are there."""
-    usual, (last, _, at_end) = epochs[:2][-1], epochs[-1]
-    seconds, _, metrics = usual
-    usual_curvature, curvature = (each.get("curvature_seconds", 0.0) for each in (metrics, at_end))
-    evaluate = seconds - metrics["epoch_seconds"] - usual_curvature
-    test = last - at_end["epoch_seconds"] - curvature - evaluate
-    trained = epochs[1:] or epochs
-    steps = sum(n for _, n, _ in trained)
+def _cost(epochs: Sequence[_Epoch], *, start: float, batches: int, memory: int) -> Cost:
+    """Split the seconds of the epochs, of which the last one also does what a trial does at its end."""
+    usual, last = epochs[:-1] or epochs, epochs[-1]
+    evaluate = statistics.median(each.rest for each in usual)
     return Cost(
         start=start,
-        train=sum(each["epoch_seconds"] for *_, each in trained) * batches / steps,
-        evaluate=max(0.0, evaluate),
-        curvature=curvature,
-        test=max(0.0, test),
+        train=statistics.median(each.metrics["epoch_seconds"] / each.batches for each in epochs) * batches,
+        evaluate=evaluate,
+        curvature=last.metrics.get("curvature_seconds", 0.0),
+        test=max(0.0, last.rest - evaluate),
         batches=batches,
-        steps=steps,
+        steps=sum(each.batches for each in epochs),
         memory=memory,
     )
 

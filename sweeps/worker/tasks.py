@@ -74,12 +74,28 @@ def locate_data(registered: Registered, spec: Spec) -> list[tuple[Source, Path |
     return [(source, locate(source, data_dir)) for source in sources]
 
 
-def measure(registered: Registered, spec: Spec, hyperparameters: Hyperparameters, test: bool) -> Cost:
-    """Measure what a trial costs, as ``sweeps.worker.measure.measure``."""
-    from sweeps.worker.measure import measure
+class Measurement:
+    """An actor that measures what a trial costs, as ``sweeps.worker.measure.Measurement``."""
 
-    registered.register()
-    return measure(spec, hyperparameters, test)
+    def __init__(
+        self, registered: Registered, spec: Spec, hyperparameters: Hyperparameters, test: bool
+    ) -> None:
+        """Import what a trial needs; the arguments are those of ``sweeps.worker.measure.Measurement``."""
+        from sweeps.worker.measure import Measurement
+
+        registered.register()
+        self._measurement = Measurement(spec, hyperparameters, test)
+
+    def ready(self) -> None:
+        """Return at once: the worker has started."""
+
+    def warm_up(self) -> None:
+        """Train an epoch."""
+        self._measurement.warm_up()
+
+    def measure(self) -> Cost:
+        """Measure."""
+        return self._measurement.measure()
 
 
 def warm_up_export() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sweeps import load_spec
-from sweeps.analysis.costs import Cost, gradients, total
+from sweeps.analysis.costs import BETWEEN, Cost, gradients, total
 from sweeps.analysis.work import Work, representatives, works_of
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, SEARCH
@@ -134,10 +134,11 @@ def test_gradient_evaluations(noise, equal, batches, expected):
 def test_trials_side_by_side_take_a_share_of_their_time_but_as_long_as_the_longest():
     spec = load_spec(comparison())
     works = [work_of(trials=4, epochs=12), work_of(trials=1, epochs=9, stage=SEARCH)]
-    confirmed, searched = 4 * (1 + 7) + 12 * 5, 1 * (1 + 7) + 9 * 5
+    trial = 1 + 7 + BETWEEN
+    confirmed, searched = 4 * trial + 12 * 5, trial + 9 * 5
     costs = {work.program: COST for work in works}
-    assert total(spec, works, costs, 2, at_most=False).seconds == confirmed / 2 + searched
-    assert total(spec, works, costs, 99, at_most=True).seconds == confirmed / 4 + searched
+    assert total(spec, works, costs, 2, at_most=False).seconds == pytest.approx(confirmed / 2 + searched)
+    assert total(spec, works, costs, 99, at_most=True).seconds == pytest.approx(confirmed / 4 + searched)
     assert total(spec, works, costs, 2, at_most=True).gradients == 21 * 10
     unknown = total(spec, works, {}, 2, at_most=True)
     assert (unknown.trials, unknown.gradients, unknown.seconds) == (5, None, None)

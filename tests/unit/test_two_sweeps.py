@@ -1,11 +1,16 @@
 """Two sweeps side by side, and the interval of the difference of their differences."""
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from sweeps.analysis.overlapping import difference_of_means
 from sweeps.analysis.two_sweeps import compare_sweeps
+from sweeps.console.tables import report_table
 from sweeps.errors import SweepError
 from sweeps.report.two_sweeps import comparison_tables
 from tests.made_sweeps import TRUTH, made_comparison, made_grid
@@ -34,6 +39,13 @@ def test_with_the_same_seeds_it_is_that_of_the_paired_differences():
     }
     expected = stats.ttest_rel([*second.values()], [*first.values()]).confidence_interval(0.95)
     assert difference_of_means(first, second, error=0.05)[1:] == pytest.approx([*expected])
+
+
+def test_with_the_same_values_it_is_exactly_zero():
+    first = {seed: 1e3 + value for seed, value in sample(range(11), 0).items()}
+    # The order in which trials finished does not matter.
+    second = dict(reversed(first.items()))
+    assert difference_of_means(first, second, error=0.05) == (0.0, 0.0, 0.0)
 
 
 def test_with_some_shared_seeds_it_covers_the_truth_as_often_as_it_says():
@@ -80,6 +92,15 @@ def test_the_tables_name_what_differs_and_both_verdicts(states):
     assert arms.rows[0][-3:] == ["", "", ""]
     ((name, first, _, second, _),) = claims.rows
     assert (name, first, second) == ("layer wins", "supported", "supported")
+
+
+def test_names_of_arms_are_whole_in_160_columns(states):
+    _, arms, _ = comparison_tables(*states)
+    rows = [[row[0], "sigma 0.05, sigma_schedule constant", *row[2:]] for row in arms.rows]
+    console = Console(width=160, file=io.StringIO())
+    console.print(report_table(replace(arms, rows=rows)))
+    shown = console.file.getvalue().split()
+    assert {*TRUTH} <= {*shown}
 
 
 def test_arms_of_grids_are_compared_at_shared_points():

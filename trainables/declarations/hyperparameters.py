@@ -20,7 +20,9 @@ NOISE_MODES: tuple[str, ...] = tuple(registry.names())
 MOST_EPOCHS = 99_999
 # A larger batch or sample would run out of memory: it is taken for a typing error.
 MOST = 10**6
-# Each sigma of ``weight_noise`` costs ten evaluations. MLflow refuses the + in the name of one above 1e6.
+# Each sigma of ``weight_noise`` is scored as the mean of so many evaluations.
+WEIGHT_NOISE_DRAWS = 10
+# MLflow refuses the + in the name of a sigma above 1e6.
 MOST_SIGMAS, LARGEST_SIGMA = 20, 1000.0
 WEIGHT_DECAY = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.01}
 
