@@ -185,3 +185,12 @@ def test_the_citation_has_the_version_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+def test_the_picture_of_the_rooms_has_the_layers_of_the_contract_in_their_order():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [room for layer in layers for room in re.split(r" \| ", layer)]
+    drawn = re.findall(r'class="name"[^>]*>([^<]*)<', (ROOT / "docs/explanation/rooms.svg").read_text())
+    shown = [room for text in drawn for room in text.split(", ")]
+    assert shown[: len(rooms)] == rooms
