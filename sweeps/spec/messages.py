@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from sweeps.errors import Location, shown, unknown_message
 from sweeps.spec.model import Spec
+from trainables.declarations.hyperparameters import Hyperparameters
 
 
 def message_of(location: Location, item: dict[str, Any]) -> str:
@@ -18,6 +19,8 @@ def message_of(location: Location, item: dict[str, Any]) -> str:
     description = field.description if field else None
     got = f", got {shown(item['input'])}"
     match item["type"]:
+        case "extra_forbidden" if not above and name in Hyperparameters.model_fields:
+            return f"{shown(name)} is a hyperparameter; write fixed.{name}, or search.{name} to search it"
         case "extra_forbidden":
             return unknown_message(name, list(fields))
         case "missing":

@@ -141,6 +141,7 @@ def changed(old: str, new: str, text: str = BASE) -> str:
 # A line appended to BASE, and its message.
 TOP = [
     ("bugdet: {}", f"bugdet: 'bugdet' is not known; did you mean 'budget'? it can be {KEYS}"),
+    ("epochs: 4", "epochs: 'epochs' is a hyperparameter; write fixed.epochs, or search.epochs to search it"),
     ("zzz: 1", f"zzz: 'zzz' is not known; it can be {KEYS}"),
     # pydantic names a member of a union by the same word.
     ("int: 1", f"int: 'int' is not known; it can be {KEYS}"),
