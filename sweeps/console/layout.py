@@ -1,5 +1,6 @@
 """Consoles, and tables for them."""
 
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,7 +12,9 @@ from sweeps.errors import printable
 
 def wide_console() -> Console:
     """Return a console on standard output: plain text also in notebooks, 160 columns without a terminal."""
-    console = Console(force_jupyter=False)
+    # The output of a notebook says that it is a terminal, but keeps every frame of a live display.
+    in_notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    console = Console(force_jupyter=False, force_terminal=False if in_notebook else None)
     if not console.is_terminal:
         console.width = 160
     return console
