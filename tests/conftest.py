@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from sweeps.engine.ray_private import loopback_only, without_services
@@ -15,6 +16,10 @@ from tests.curves import Curves
 from tests.made_data import write_made_data
 from tests.strict import strict_json
 from trainables import register, registry
+
+# No test depends on the speed of the machine: before its first draw, Hypothesis reads every module's source.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 # The hub's client reads this when it is imported; spawned processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
