@@ -131,7 +131,7 @@ def _change(
     first: Spec, second: Spec, metric: str, arms: tuple[Arm, Arm], bases: tuple[Arm, Arm]
 ) -> tuple[float, float, float]:
     differences = [_by_seed(arm, base, metric) for arm, base in zip(arms, bases, strict=True)]
-    # Of two levels, the stricter one.
+    # Where the levels differ, use the stricter one.
     error = min(error_of(spec, len(each)) for spec, each in zip((first, second), differences, strict=True))
     return difference_of_means(differences[0], differences[1], error=error)
 

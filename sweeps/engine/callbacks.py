@@ -99,7 +99,7 @@ class SweepCallback(Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         record = self._record(trial)
         if record.id in self._refused:
-            # It is trained anew when the sweep is resumed.
+            # The next driver trains it again.
             self._end(record, "interrupted", "other data")
             return
         if trial.last_result.get("diverged"):

@@ -9,7 +9,7 @@ JOURNAL = "journal.jsonl"
 SWEEP, RESOLVED = "sweep.yaml", "resolved.yaml"
 # The bookmark: how much of the journal is in MLflow.
 BOOKMARK = "tracking.json"
-# What is known of each arm: written by the driver, for MLflow.
+# The statistics of each arm, which the driver writes for the MLflow publisher.
 ARMS = "arms.json"
 # The page of the report, in its folder.
 REPORT_PAGE = "report.html"

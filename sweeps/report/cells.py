@@ -7,7 +7,7 @@ from typing import Any, Self
 from sweeps.analysis.stats import PairedDifference, Summary
 from sweeps.report.labels import interval, number, slug_at, typical
 
-# What the column of an interval's confidence level ends with, in a CSV.
+# The suffix of a CSV column with the confidence level of an interval.
 LEVEL = "_level"
 
 

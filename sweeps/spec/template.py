@@ -43,10 +43,10 @@ stages:
   confirm:
 {confirm_stage}
 
-# What the search optimizes. Reports compare the arms by the same metric on the test split.
+# The metric that the search optimizes. Reports compare the arms by the same metric on the test split.
 objective: {{metric: {validated}, mode: {mode}}}
 
-# What you expect, before you look. The report judges it: supported, refuted, reversed or undecided.
+# Your expectations, stated before you see results. Each ends as supported, refuted, reversed or undecided.
 claims:
 {claim}
 
