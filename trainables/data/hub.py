@@ -6,15 +6,18 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from trainables.data import DataError
 from trainables.data.cache import cached
+from trainables.data.forms import LocalForm
 from trainables.errors import reason_of
+
+Content = TypeVar("Content")
 
 
 @contextmanager
@@ -78,16 +81,20 @@ def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
 
 
 @dataclass(frozen=True)
-class HubDataset:
-    """Source of a dataset.
+class HubDataset(Generic[Content]):
+    """Source of a dataset: the data folder, or else the hub.
 
     Attributes:
         hub_id: Its id on the hub; a local copy is a folder named as the part after the slash.
         columns: Columns that it must have.
+        decode: Makes the content of a split from its ``datasets.Dataset``.
+        forms: Other forms to look for in the data folder, which come before that folder.
     """
 
     hub_id: str
     columns: tuple[str, ...]
+    decode: Callable[[Any], Content]
+    forms: Sequence[LocalForm[Content]] = ()
 
     @property
     def name(self) -> str:
@@ -95,43 +102,68 @@ class HubDataset:
         return self.hub_id.split("/")[-1]
 
     def cached(
-        self, split: str, data_dir: Path | None, made: Sequence[Any], make: Callable[[Any, Path], None]
+        self, split: str, data_dir: Path | None, made: Sequence[Any], write: Callable[[Content, Path], None]
     ) -> Path:
-        """Return the cache folder of a split, built from its rows if necessary.
+        """Return the cache folder of a split, built from its content if necessary.
 
         Args:
             split: Such as ``train``.
-            data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
+            data_dir: Folder that may hold the dataset; ``NOISESWEEP_DATA_DIR`` when None.
             made: Everything else that determines the result; another value gets another folder.
-            make: Fills an empty folder from the ``datasets.Dataset`` of the split.
+            write: Fills an empty folder from the content.
 
         Raises:
             DataError: If the split cannot be read from the folder or the hub.
         """
-        source = self._source(data_dir)
+        root = data_root(data_dir)
+        for form in self.forms:
+            if root and (found := form.find(root)):
+                return self._from_form(form, found, root, split, made, write)
+        return self._from_hub(root, split, made, write)
+
+    def _from_form(
+        self,
+        form: LocalForm[Content],
+        found: Mapping[str, Sequence[Path]],
+        root: Path,
+        split: str,
+        made: Sequence[Any],
+        write: Callable[[Content, Path], None],
+    ) -> Path:
+        if split not in found:
+            has = ", ".join(str(file) for files in found.values() for file in files)
+            raise DataError(f"{root}: has no files of the split {split!r} of {self.name}, only {has}")
+        files = found[split]
+        key = self._key(split, [form.name, *map(str, files), *made, *map(identity_of, files)])
         try:
-            return cached(
-                self._key(source, split, made), lambda folder: self._read(source, split, folder, make)
-            )
+            return cached(key, lambda folder: write(form.read(split, files), folder))
+        except DataError:
+            raise
+        except Exception as error:
+            # The readers of other libraries raise many types.
+            raise DataError(f"{files[0]}: cannot be read ({reason_of(error)})") from error
+
+    def _from_hub(
+        self, root: Path | None, split: str, made: Sequence[Any], write: Callable[[Content, Path], None]
+    ) -> Path:
+        local = root / self.name if root else None
+        source = local.resolve() if local and local.is_dir() else self.hub_id
+        files = (
+            sorted(path for path in source.rglob("*") if path.is_file()) if isinstance(source, Path) else []
+        )
+        key = self._key(split, [str(source), *self.columns, *made, *map(identity_of, files)])
+        try:
+            return cached(key, lambda folder: write(self._read(source, split, folder), folder))
         except DataError:
             raise
         except Exception as error:
             # datasets raises many types.
-            raise DataError(self._failure(source, split, data_root(data_dir), error)) from error
+            raise DataError(self._failure(source, split, root, error)) from error
 
-    def _source(self, data_dir: Path | None) -> Path | str:
-        root = data_root(data_dir)
-        folder = root / self.name if root else None
-        return folder.resolve() if folder and folder.is_dir() else self.hub_id
-
-    def _key(self, source: Path | str, split: str, made: Sequence[Any]) -> str:
-        files = (
-            sorted(path for path in source.rglob("*") if path.is_file()) if isinstance(source, Path) else []
-        )
-        identity = [str(source), *self.columns, *made, *map(identity_of, files)]
+    def _key(self, split: str, identity: Sequence[Any]) -> str:
         return f"{self.name}-{split}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
 
-    def _read(self, source: Path | str, split: str, folder: Path, make: Callable[[Any, Path], None]) -> None:
+    def _read(self, source: Path | str, split: str, folder: Path) -> Content:
         with _quiet_client(), tempfile.TemporaryDirectory(dir=folder) as scratch:
             # Bypass datasets' own cache for local files: it would keep a second copy, and it does not notice
             # a changed file of the same path and time.
@@ -140,7 +172,7 @@ class HubDataset:
             missing = [column for column in self.columns if column not in rows.column_names]
             if missing:
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
-            make(rows, folder)
+            return self.decode(rows)
 
     def _failure(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
         if isinstance(source, Path):

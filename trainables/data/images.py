@@ -3,7 +3,7 @@
 Shapes: N examples, K channels, H height, W width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from trainables.data.arrays import (
     write_arrays,
 )
 from trainables.data.cache import cached
+from trainables.data.forms import LocalForm
 from trainables.data.hub import HubDataset
 
 # Change this when the files written below change.
@@ -57,12 +58,15 @@ class ImageDataset:
         image: Column of the images.
         label: Column of the class indices.
         channels: K, 1 for grey or 3 for RGB.
+        forms: Other forms to look for in the data folder, whose content is pixels (N, K, H, W) uint8 and
+            labels (N,).
     """
 
     hub_id: str
     image: str = "image"
     label: str = "label"
     channels: int = 1
+    forms: Sequence[LocalForm[tuple[Tensor, Tensor]]] = ()
 
     def load(self, split: str, data_dir: Path | None) -> Images:
         """Load a split, such as ``train``, from the machine's cache, decoding it first if necessary.
@@ -73,10 +77,10 @@ class ImageDataset:
             split: Name of the split.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
         """
-        source = HubDataset(self.hub_id, (self.image, self.label))
-        return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], self._decode))
+        source = HubDataset(self.hub_id, (self.image, self.label), self._decode, self.forms)
+        return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], _write))
 
-    def _decode(self, rows: Any, folder: Path) -> None:
+    def _decode(self, rows: Any) -> tuple[Tensor, Tensor]:
         # Each import takes a second, and neither is needed for images in the cache.
         import datasets
         from torchvision.io import ImageReadMode, decode_image
@@ -88,13 +92,17 @@ class ImageDataset:
             for batch in rows.iter(1000)
             for image in batch[self.image]
         ]
-        write_images(folder, torch.stack(images), torch.tensor(rows[self.label][:]))
+        return torch.stack(images), torch.tensor(rows[self.label][:])
 
 
 def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
     """Write pixels (N, K, H, W) uint8 and labels (N,) for ``read_images`` to an empty folder."""
     images = Images.of(pixels, labels)
     write_arrays(folder, {"pixels": images.pixels.numpy(), "labels": images.labels.numpy()})
+
+
+def _write(content: tuple[Tensor, Tensor], folder: Path) -> None:
+    write_images(folder, *content)
 
 
 def read_images(folder: Path) -> Images:

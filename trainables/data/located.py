@@ -18,10 +18,11 @@ def locate(source: Source, data_dir: Path | None) -> Path | None:
     Raises:
         DataError: If the data folder does not exist.
     """
-    local = local_file(source.path, data_dir)
-    # Without a data folder, a relative path would be taken from the working directory.
-    if local.is_absolute() and local.exists():
-        return local
+    for path in (source.path, *source.also):
+        local = local_file(path, data_dir)
+        # Without a data folder, a relative path would be taken from the working directory.
+        if local.is_absolute() and local.exists():
+            return local
     return next((path for path in _downloads(source) if path.exists()), None) if source.origin else None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from trainables.data.arrays import read_array, read_fingerprint, write_arrays
+from trainables.data.forms import LocalForm
 from trainables.data.hub import HubDataset
 from trainables.data.splits import split_examples
 
@@ -22,6 +23,8 @@ VOCABULARY_FILE = "vocabulary.txt"
 PADDING = "<padding>"
 UNKNOWN = ("<number>", "<UPPER>", "<Title>", "<other>")
 N_SPECIAL = 1 + len(UNKNOWN)
+# The texts of a split as published, and their targets.
+Content = tuple[Sequence[Any], Sequence[Any]]
 
 
 def unknown(word: str) -> str:
@@ -75,6 +78,8 @@ class TextDataset:
         tokenise: Splits one text into words.
         min_count: A word that is rarer in the training texts is unknown.
         held_out: Whether validation is held out from the training split; otherwise it is a published split.
+        forms: Other forms to look for in the data folder, whose content is the texts, and the class of each
+            text or the list of classes of its words.
     """
 
     hub_id: str
@@ -84,6 +89,7 @@ class TextDataset:
     tokenise: Callable[[Any], Sequence[str]]
     min_count: int
     held_out: bool
+    forms: Sequence[LocalForm[Content]] = ()
 
     def load(self, split: str, data_dir: Path | None) -> Texts:
         """Load a split, such as ``train``, from the machine's cache, tokenizing it first if necessary.
@@ -95,31 +101,34 @@ class TextDataset:
             split: Name of the split.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
         """
-        source = HubDataset(self.hub_id, (self.text, self.target))
+        source = HubDataset(self.hub_id, (self.text, self.target), self._decode, self.forms)
         made = [_FORMAT, self.min_count]
         train = source.cached("train", data_dir, made, self._write_training)
         if split == "train":
             return read_texts(train, self.tagged)
 
-        def make(rows: Any, folder: Path) -> None:
-            self._write(rows, self._tokenised(rows), read_vocabulary(train / VOCABULARY_FILE), folder)
+        def write(content: Content, folder: Path) -> None:
+            self._write(*self._tokenised(content), read_vocabulary(train / VOCABULARY_FILE), folder)
 
-        return read_texts(source.cached(split, data_dir, [*made, train.name], make), self.tagged)
+        return read_texts(source.cached(split, data_dir, [*made, train.name], write), self.tagged)
 
-    def _write_training(self, rows: Any, folder: Path) -> None:
-        texts = self._tokenised(rows)
+    def _decode(self, rows: Any) -> Content:
+        return rows[self.text][:], rows[self.target][:]
+
+    def _write_training(self, content: Content, folder: Path) -> None:
+        texts, targets = self._tokenised(content)
         seen = split_examples(len(texts), None).train.tolist() if self.held_out else range(len(texts))
         counts = Counter(word for index in seen for word in texts[index])
         known = [word for word, count in counts.most_common() if count >= self.min_count]
-        self._write(rows, texts, [PADDING, *UNKNOWN, *known], folder)
+        self._write(texts, targets, [PADDING, *UNKNOWN, *known], folder)
 
-    def _tokenised(self, rows: Any) -> list[Sequence[str]]:
-        return [self.tokenise(text) for text in rows[self.text]]
+    def _tokenised(self, content: Content) -> Content:
+        texts, targets = content
+        return [self.tokenise(text) for text in texts], targets
 
     def _write(
-        self, rows: Any, texts: Sequence[Sequence[str]], vocabulary: Sequence[str], folder: Path
+        self, texts: Sequence[Sequence[str]], targets: Sequence[Any], vocabulary: Sequence[str], folder: Path
     ) -> None:
-        targets = rows[self.target][:]
         if self.tagged:
             targets = [target for text in targets for target in text]
         write_texts(folder, texts, targets, vocabulary, tagged=self.tagged)
