@@ -3,6 +3,7 @@
 Shapes: N days, B batch, T window.
 """
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.batch import Batch
+from trainables.data import DataError
 from trainables.data.series import fingerprint_of
 from trainables.declarations.base import EvaluationSplit
 
@@ -21,15 +23,20 @@ _SAMPLE_BATCH = 256
 
 
 class Scaled(nn.Module):
-    """A forecaster in the units of the data: it scales the windows, and scales the forecasts back."""
+    """A forecaster in the units of the data: it scales the windows, and scales the forecasts back.
+
+    It scales in float64, as values far from zero would lose their digits in float32.
+    """
 
     def __init__(self, forecaster: nn.Module, mean: float, std: float) -> None:
         super().__init__()
         self.forecaster, self.mean, self.std = forecaster, mean, std
+        self._dtype = torch.get_default_dtype()
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Forecast the next values (B,) of windows (B, T)."""
-        return self.forecaster((windows - self.mean) / self.std) * self.std + self.mean
+        """Forecast the next values (B,) of windows (B, T), in float64."""
+        scaled = ((windows.double() - self.mean) / self.std).to(self._dtype)
+        return self.forecaster(scaled).double() * self.std + self.mean
 
 
 class SeriesTask:
@@ -41,8 +48,10 @@ class SeriesTask:
         self.model = model.to(device)
         self.data_fingerprint = fingerprint_of(series)
         self.mean, self.std = scale_of(series)
-        values = torch.tensor(series.to_numpy(), dtype=torch.get_default_dtype(), device=device)
-        scaled = (values - self.mean) / self.std
+        # In float64: values far from zero lose their digits in float32.
+        scaled = torch.tensor(
+            ((series - self.mean) / self.std).to_numpy(), dtype=torch.get_default_dtype(), device=device
+        )
         # Window i holds the days i to i + T - 1; its target is day i + T.
         self._windows, self._targets = scaled.unfold(0, window, 1)[:-1], scaled[window:]
         begin, end = (boundary - window for boundary in boundaries(len(series)))
@@ -94,6 +103,14 @@ def boundaries(n_days: int) -> tuple[int, int]:
 
 
 def scale_of(series: pd.Series) -> tuple[float, float]:
-    """Mean and standard deviation of the training days of a whole series; 1 for a deviation of 0."""
+    """Mean and standard deviation of the training days of a whole series.
+
+    Raises:
+        DataError: If the values do not vary, or too much for float64.
+    """
     training = series.iloc[: boundaries(len(series))[0]]
-    return float(training.mean()), float(training.std(ddof=0)) or 1.0
+    mean, std = float(training.mean()), float(training.std(ddof=0))
+    if not 0 < std < math.inf:
+        got = f"from {training.min():g} to {training.max():g}"
+        raise DataError(f"the values of the training days must vary, and less than 1e154, got {got}")
+    return mean, std

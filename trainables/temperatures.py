@@ -43,12 +43,14 @@ class Temperatures(declared.Temperatures, Trainable[SeriesHyperparameters]):
 
     @override
     def prepare(self, hyperparameters: SeriesHyperparameters, *, test: bool = False) -> None:
-        n_days = len(self.load(hyperparameters.csv))
+        series = self.load(hyperparameters.csv)
+        n_days = len(series)
         begin, end = boundaries(n_days)
         if not hyperparameters.window < begin < end < n_days:
             rule = f"must be below the {begin} training days of {n_days}"
             raise DataError(f"{rule}, got {hyperparameters.window}", "window")
         check_subset(hyperparameters, begin - hyperparameters.window)
+        scale_of(series)
 
     @override
     def model(self, hyperparameters: SeriesHyperparameters) -> nn.Module:
@@ -71,8 +73,8 @@ class Temperatures(declared.Temperatures, Trainable[SeriesHyperparameters]):
 
     @override
     def example_input(self, hyperparameters: SeriesHyperparameters) -> Tensor:
-        """Two windows of zeros, (2, T)."""
-        return torch.zeros(2, hyperparameters.window)
+        """Two windows of zeros, (2, T), in float64."""
+        return torch.zeros(2, hyperparameters.window, dtype=torch.float64)
 
     def _downloaded(self) -> Path:
         def download(folder: Path) -> None:

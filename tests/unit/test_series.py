@@ -112,6 +112,37 @@ def test_errors_are_in_the_unit_of_the_data_beside_the_last_value(split, ramp):
     assert scores["loss"] == pytest.approx((expected / task.std) ** 2, rel=1e-4)
 
 
+@pytest.mark.parametrize(("offset", "factor"), [(1e9, 1.0), (-1e12, 1.0), (0.0, 1e39), (1e45, 1e40)])
+def test_values_far_from_zero_keep_their_digits(offset, factor, ramp):
+    trainable = Temperatures()
+    near = task_of(ramp)
+    inputs, targets, _ = near._batch(near._evaluated["test"])
+    ramped = pd.read_csv(ramp)
+    ramped["value"] = ramped["value"] * factor + offset
+    ramped.to_csv(ramp, index=False)
+    far = task_of(ramp)
+    assert far.evaluate()["rmse_last_value"] == pytest.approx(factor, rel=1e-3)
+    assert far.evaluate()["loss"] == pytest.approx(near.evaluate()["loss"], rel=1e-3)
+    far_inputs, far_targets, _ = far._batch(far._evaluated["test"])
+    torch.testing.assert_close((far_inputs, far_targets), (inputs, targets), rtol=1e-3, atol=1e-3)
+    served = trainable.serving(far.model, trainable.Hyperparameters(csv=str(ramp), window=5, hidden=4))
+    windows = inputs.double() * far.std + far.mean
+    torch.testing.assert_close(
+        (served(windows) - far.mean) / far.std, far.model(far_inputs).double(), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "got"), [([3.0] * 100, "from 3 to 3"), ([1e200, -1e200] * 50, "from -1e")]
+)
+def test_training_days_must_vary_within_what_can_be_scaled(values, got, ramp):
+    table = pd.read_csv(ramp)
+    table["value"] = values
+    table.to_csv(ramp, index=False)
+    with pytest.raises(DataError, match=f"^the values of the training days must vary.*, got {got}"):
+        Temperatures().prepare(Temperatures.Hyperparameters(csv=str(ramp), window=5))
+
+
 def test_the_forecaster_reads_the_last_layers_last_state():
     hyperparameters = Temperatures.Hyperparameters(layers=2, hidden=6)
     model = Temperatures().model(hyperparameters)
@@ -142,7 +173,7 @@ def test_the_saved_network_forecasts_in_the_unit_of_the_data(ramp):
     )
     windows = torch.tensor([[10.0, 11, 12, 13, 14]])
     expected = task.model((windows - task.mean) / task.std) * task.std + task.mean
-    assert torch.allclose(trainable.serving(task.model, hyperparameters)(windows), expected)
+    torch.testing.assert_close(trainable.serving(task.model, hyperparameters)(windows), expected.double())
 
 
 # Files
@@ -163,28 +194,85 @@ def test_days_are_put_in_order_and_columns_found_by_what_they_hold(tmp_path):
 
 
 DATES = "must have, separated by commas, one column of dates such as 1981-01-01"
+NUMBERS = "must have one column of numbers besides the dates"
+DAYS = "".join(f"2020-01-0{day},{day}.5\n" for day in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"day,load\n{DAYS}",
+        DAYS,
+        f"\n\n{DAYS}\n",
+        f"\ufeffday,load\n{DAYS}",
+        f"day, load\n{DAYS.replace(',', ', ')}",
+        f"day,load\n{DAYS}".replace("\n", "\r\n"),
+        "".join(f'"{line[:10]}","{line[11:]}"\n' for line in DAYS.splitlines()),
+    ],
+    ids=["header", "no-header", "blank-lines", "bom", "blanks", "crlf", "quotes"],
+)
+def test_no_row_of_a_csv_is_lost(text, tmp_path):
+    path = tmp_path / "a ?b#.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    series = read_series(path)
+    assert series.tolist() == [day + 0.5 for day in range(1, 10)]
+    assert [day.day for day in series.index] == [*range(1, 10)]
+
+
+def test_hours_across_a_clock_change_are_ordered_by_their_offsets(tmp_path):
+    path = tmp_path / "a.csv"
+    hours = ["2020-10-25T02:30+02:00", "2020-10-25T02:30+01:00", "2020-10-25T01:30+02:00"]
+    path.write_text("hour,load\n" + "".join(f"{hour},{row}\n" for row, hour in enumerate(hours)))
+    assert read_series(path).tolist() == [2.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"cannot be read \(EmptyDataError"),
-        ("a,b\n1,2\n", f"{DATES}, has none of a, b$"),
-        ("a,b\nx,1\n", f"{DATES}, has none of a, b$"),
-        ("a;b\n2020-01-01;1\n", f"{DATES}, has none of a;b$"),
-        ("a,b\n2020-01-01,2020-01-01\n", f"{DATES}, has a, b of a, b$"),
-        ("a,b\n2020-01-01,1\n2020-01-02,n/k\n", "row 3: 'n/k' is not a number"),
-        ("a,b,c\n2020-01-01,1,2\n", "must have one column of numbers besides the dates, has b, c of a, b, c"),
-        ("a,b,c\n2020-01-01,x,y\n", "must have one column of numbers besides the dates, has none of a, b, c"),
-        ("a,b\n2020-01-01,1\n2020-01-02,\n", "row 3 has no value"),
-        ("a,b\n2020-01-01,1\n2020-01-01,2\n", "the date 2020-01-01 appears twice"),
-        ("a,b\n2020-01-01,1\n,2\n", "row 3 has no date"),
+        ("", "is empty$"),
+        ("a,b\n1,2\n", f"{DATES}, has none of a, b; row 2 is '1,2'$"),
+        ("a,b\nx,1\n", f"{DATES}, has none of a, b; row 2 is 'x,1'$"),
+        ("a,b\n01/02/1981,1\n", f"{DATES}, has none of a, b; row 2 is '01/02/1981,1'$"),
+        ("a,b\n", f"{DATES}, has none of a, b; it has no rows$"),
+        ("a;b\n2020-01-01;1\n", f"{DATES}, has none of a;b; row 2 is '2020-01-01;1'$"),
+        ("a,b\n2020-01-01,2020-01-01\n", f"{DATES}, has a, b of a, b; row 2"),
+        ("a,b\n2020-01-01,1\n2020-01-02,n/k\n", "row 3: 'n/k' is not a number$"),
+        (f"a,b\n{DAYS}2020-01-10,?0.2\n", r"row 11: '\?0.2' is not a number$"),
+        (f"a,b\n{DAYS}2020-01-10,1e400\n", "row 11: '1e400' is not a number$"),
+        (f"a,b\n{DAYS}2020-02-30,1\n", "row 11: '2020-02-30' is not a date such as 1981-01-01$"),
+        (f"a,b\n{DAYS}Sum,40.5\n", "row 11: 'Sum' is not a date such as 1981-01-01$"),
+        (
+            f"a,b\n{DAYS}Source: a station\n",
+            "row 11 must have 2 values, as row 1 has, got 1: 'Source: a station'; sep",
+        ),
+        (
+            "a,b\n2020-01-01,20,7\n",
+            "row 2 must have 2 values, as row 1 has, got 3: '2020-01-01,20,7'; separate values by",
+        ),
+        ('a,b\n2020-01-01,"20,7"\n', f"{NUMBERS}, has none of a, b; row 2 is '2020-01-01,20,7'$"),
+        ("a,a\n2020-01-01,1\n", "row 1 names two columns alike: a, a$"),
+        ("a,b,c\n2020-01-01,1,2\n", f"{NUMBERS}, has b, c of a, b, c; row 2"),
+        ("a,b,c\n2020-01-01,x,y\n", f"{NUMBERS}, has none of a, b, c; row 2"),
+        ("a,b\n2020-01-01,1\n2020-01-02,\n", "row 3 has no value$"),
+        ("a,b\n2020-01-01,1\n2020-01-01,2\n", "row 3: the date '2020-01-01' appears twice, first in row 2$"),
+        ("a,b\n2020-01-01,1\n,2\n", "row 3 has no date$"),
+        (
+            "a,b\n2020-01-01T00:00Z,1\n2020-01-01T01:00,2\n",
+            "row 3: '2020-01-01T01:00' has no offset from UTC, unlike '2020-01-01T00:00Z' in row 2$",
+        ),
     ],
 )
 def test_a_csv_that_does_not_serve_says_why(text, message, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=f"^{path}: {message}"):
+        read_series(path)
+
+
+def test_a_csv_must_be_in_utf_8(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"day,load\n{DAYS}", encoding="utf-16")
+    with pytest.raises(DataError, match=f"^{path}: is not text in UTF-8; save it as a CSV in UTF-8$"):
         read_series(path)
 
 

@@ -1,7 +1,8 @@
 """Time series from a CSV with a column of dates and a column of numbers."""
 
+import csv
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,58 +11,37 @@ import pandas as pd
 from trainables.data import DataError
 from trainables.errors import reason_of
 
+_OFFSET = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
+
 
 def read_series(source: Path | str) -> pd.Series:
     """Read a CSV into values by date, in chronological order.
 
     Args:
         source: A file or a URL. It must have exactly one column of numbers and one of dates (ISO 8601, such
-            as 1981-01-01); the rows may be in any order.
+            as 1981-01-01); the rows may be in any order, below a header or not. Dates with offsets from UTC
+            become dates in UTC.
 
     Raises:
         DataError: If it cannot be read, does not have one column of each kind, lacks a value or repeats a
-            date.
+            date. A row is named by its line in the file.
     """
-    table = _read_table(source)
-    dates = {name: parsed for name, column in table.items() if (parsed := _dates(column)) is not None}
+    table = _table(source, _rows(source))
+    numbers = {name: column for name, column in table.items() if _most(_as_numbers(column))}
+    dates = {
+        name: column for name, column in table.items() if name not in numbers and _most(_as_dates(column))
+    }
     if len(dates) != 1:
         rule = "must have, separated by commas, one column of dates such as 1981-01-01"
-        raise DataError(f"{source}: {rule}, has {_listed(dates)} of {_listed(table)}")
-    series = _numbers(source, table, table.drop(columns=list(dates)))
-    series.index = pd.Index(next(iter(dates.values())))
-    for part, missing in (("date", series.index.isna()), ("value", ~np.isfinite(series.to_numpy()))):
-        if missing.any():
-            raise DataError(f"{source}: row {missing.argmax() + 2} has no {part}")
-    if series.index.has_duplicates:
-        twice = series.index[series.index.duplicated()][0]
-        raise DataError(f"{source}: the date {twice:%Y-%m-%d} appears twice")
-    return series.sort_index()
-
-
-def _read_table(source: Path | str) -> pd.DataFrame:
-    if Path(source).is_dir():
-        raise DataError(f"{source}: is a folder; name the file in it")
-    try:
-        return pd.read_csv(source)
-    except Exception as error:
-        # pandas and urllib raise many types.
-        raise DataError(f"{source}: cannot be read ({reason_of(error)})") from error
-
-
-def _numbers(source: Path | str, table: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
-    """The one column of numbers among those without dates."""
-    values = others.select_dtypes("number")
-    if len(others.columns) == 1 and values.empty:
-        wrong = int(pd.to_numeric(others.iloc[:, 0], errors="coerce").isna().to_numpy().argmax())
-        raise DataError(f"{source}: row {wrong + 2}: {others.iloc[wrong, 0]!r} is not a number")
-    if len(values.columns) != 1:
+        raise DataError(f"{source}: {rule}, has {_listed(dates)} of {_listed(table)}; {_example(table)}")
+    if len(numbers) != 1:
         rule = "must have one column of numbers besides the dates"
-        raise DataError(f"{source}: {rule}, has {_listed(values)} of {_listed(table)}")
-    return values.iloc[:, 0].astype("float64")
-
-
-def _listed(columns: Iterable[Hashable]) -> str:
-    return ", ".join(map(str, columns)) or "none"
+        raise DataError(f"{source}: {rule}, has {_listed(numbers)} of {_listed(table)}; {_example(table)}")
+    (when,), (value,) = dates.values(), numbers.values()
+    index = _parsed(source, when, _as_dates(when), "date", "a date such as 1981-01-01")
+    _check_dates(source, when, index)
+    values = _parsed(source, value, _as_numbers(value), "value", "a number")
+    return pd.Series(values.to_numpy(), pd.Index(index), name=value.name).sort_index()
 
 
 def fingerprint_of(series: pd.Series) -> str:
@@ -69,11 +49,103 @@ def fingerprint_of(series: pd.Series) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(series).to_numpy().tobytes()).hexdigest()[:16]
 
 
-def _dates(column: pd.Series) -> pd.Series | None:
-    # pandas would read numbers as nanoseconds.
-    if pd.api.types.is_numeric_dtype(column):
-        return None
+def _rows(source: Path | str) -> dict[int, list[str]]:
+    """Return the cells of each row that is not blank, by the line in which the row ends."""
+    # gensim depends on smart_open, which opens URLs and .gz as well.
+    from smart_open import open as open_any
+
+    if Path(source).is_dir():
+        raise DataError(f"{source}: is a folder; name the file in it")
     try:
-        return pd.to_datetime(column, format="ISO8601")
-    except (ValueError, TypeError):
-        return None
+        with open_any(str(source), encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except UnicodeDecodeError:
+        raise DataError(f"{source}: is not text in UTF-8; save it as a CSV in UTF-8") from None
+    except Exception as error:
+        # smart_open raises many types for a URL.
+        raise DataError(f"{source}: cannot be read ({reason_of(error)})") from error
+    filled = {line: cells for line, cells in rows if any(cells)}
+    if not filled:
+        raise DataError(f"{source}: is empty")
+    return filled
+
+
+def _table(source: Path | str, rows: Mapping[int, list[str]]) -> pd.DataFrame:
+    """Return the cells by line and by name of the column."""
+    first, header = next(iter(rows.items()))
+    for line, cells in rows.items():
+        if len(cells) != len(header):
+            rule = f"row {line} must have {len(header)} values, as row {first} has, got {len(cells)}"
+            advice = "separate values by commas, and decimals by a point"
+            raise DataError(f"{source}: {rule}: {','.join(cells)[:60]!r}; {advice}")
+    if _is_data(header):
+        names = [f"column {number}" for number in range(1, len(header) + 1)]
+        return pd.DataFrame([*rows.values()], index=[*rows], columns=names)
+    if len(set(header)) < len(header):
+        raise DataError(f"{source}: row {first} names two columns alike: {_listed(header)}")
+    rows = {line: cells for line, cells in rows.items() if line != first}
+    return pd.DataFrame([*rows.values()], index=[*rows], columns=header)
+
+
+def _is_data(cells: Sequence[str]) -> bool:
+    """Whether the first row has a date and a number, and so names no columns."""
+    row = pd.Series(cells)
+    is_number = _as_numbers(row).notna()
+    return bool(is_number.any() and (_as_dates(row).notna() & ~is_number).any())
+
+
+def _as_numbers(cells: pd.Series) -> pd.Series:
+    """Return finite numbers; NaN for all other cells."""
+    return pd.to_numeric(cells, errors="coerce").astype("float64").replace([np.inf, -np.inf], np.nan)
+
+
+def _as_dates(cells: pd.Series) -> pd.Series:
+    """Return dates in UTC, without a time zone; NaT for all other cells."""
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+
+
+def _most(parsed: pd.Series) -> bool:
+    """Whether at least half of a column's cells could be parsed."""
+    n_parsed = int(parsed.notna().sum())
+    return n_parsed > 0 and 2 * n_parsed >= len(parsed)
+
+
+def _parsed(source: Path | str, cells: pd.Series, parsed: pd.Series, name: str, rule: str) -> pd.Series:
+    """Check that all cells of a column could be parsed; name the first that could not."""
+    missing = parsed.isna()
+    if missing.any():
+        line = _first(missing)
+        cell = cells[line]
+        problem = f": {cell[:60]!r} is not {rule}" if cell else f" has no {name}"
+        raise DataError(f"{source}: row {line}{problem}")
+    return parsed
+
+
+def _first(is_it: pd.Series) -> int:
+    """Return the line of the first row where a truth value holds."""
+    return int(is_it.index[int(is_it.to_numpy().argmax())])
+
+
+def _check_dates(source: Path | str, cells: pd.Series, dates: pd.Series) -> None:
+    """Refuse a date that appears twice, and dates of which only some have an offset from UTC."""
+    has_offset = cells.str.contains(_OFFSET) & cells.str.contains(":")
+    if has_offset.any() and not has_offset.all():
+        line, other = _first(~has_offset), _first(has_offset)
+        rule = f"has no offset from UTC, unlike {cells[other]!r} in row {other}"
+        raise DataError(f"{source}: row {line}: {cells[line]!r} {rule}")
+    if dates.duplicated().any():
+        line = _first(dates.duplicated())
+        before = _first(dates == dates[line])
+        raise DataError(
+            f"{source}: row {line}: the date {cells[line]!r} appears twice, first in row {before}"
+        )
+
+
+def _example(table: pd.DataFrame) -> str:
+    """Quote the first row."""
+    return f"row {table.index[0]} is {','.join(table.iloc[0])[:60]!r}" if len(table) else "it has no rows"
+
+
+def _listed(columns: Iterable[object]) -> str:
+    return ", ".join(map(str, columns)) or "none"
