@@ -6,6 +6,7 @@ Shapes: N days, B batch, T window.
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -109,7 +110,8 @@ def scale_of(series: pd.Series) -> tuple[float, float]:
         DataError: If the values do not vary, or too much for float64.
     """
     training = series.iloc[: boundaries(len(series))[0]]
-    mean, std = float(training.mean()), float(training.std(ddof=0))
+    with np.errstate(over="ignore"):
+        mean, std = float(training.mean()), float(training.std(ddof=0))
     if not 0 < std < math.inf:
         got = f"from {training.min():g} to {training.max():g}"
         raise DataError(f"the values of the training days must vary, and less than 1e154, got {got}")
