@@ -121,11 +121,12 @@ class Rescale(nn.Module):
 
     def __init__(self, mean: np.ndarray, std: np.ndarray) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.get_default_dtype()))
-        self.register_buffer("std", torch.as_tensor(std, dtype=torch.get_default_dtype()))
+        # In 32 bits, targets far from zero would lose their digits.
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float64))
+        self.register_buffer("std", torch.as_tensor(std, dtype=torch.float64))
 
     def forward(self, outputs: Tensor) -> Tensor:
-        """Map standardized outputs (B, O) to those in the unit of the targets."""
+        """Map standardized outputs (B, O) to those in the unit of the targets, float64."""
         return outputs * self.std + self.mean
 
 

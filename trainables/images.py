@@ -3,7 +3,8 @@
 Shapes: B batch, K channels, H height, W width, C classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from trainables.base import Trainable
+from trainables.data import ContentError, DataError
 from trainables.data.images import ImageDataset, Images
 from trainables.data.splits import check_subset, seed_of_split, split_examples
 from trainables.declarations.images import ImageDeclaration, ImageHyperparameters
@@ -55,13 +57,30 @@ class ImageTrainable(ImageDeclaration, Trainable[ImageHyperparameters]):
 
     def load(self, split: str) -> Images:
         """Load ``train`` or ``test`` from the machine's cache; override it for images from elsewhere."""
-        return self.dataset.load(split, self.data_dir)
+        return self.dataset.load(split, self.data_dir, self.shape, self.classes)
 
     @override
     def prepare(self, hyperparameters: ImageHyperparameters, *, test: bool = False) -> None:
-        check_subset(hyperparameters, len(split_examples(len(self.load("train").labels), None).train))
+        with self._named("train"):
+            images = self._checked("train")
+            check_subset(hyperparameters, len(split_examples(len(images.labels), None).train))
         if test:
-            self.load("test")
+            with self._named("test"):
+                self._checked("test")
+
+    def _checked(self, split: str) -> Images:
+        images = self.load(split)
+        if not isinstance(images, Images):
+            raise ContentError(f"load must return Images.of(pixels, labels), got {type(images).__name__}")
+        images.check(self.shape, self.classes)
+        return images
+
+    @contextmanager
+    def _named(self, split: str) -> Iterator[None]:
+        try:
+            yield
+        except ContentError as error:
+            raise DataError(f"{self.name}: split {split!r}: {error}") from error
 
     @override
     def model(self, hyperparameters: ImageHyperparameters) -> nn.Module:

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from trainables.data.arrays import Examples, as_array, as_tensor, fingerprint_of
-from trainables.errors import reason_of
+from trainables.data.arrays import Examples, as_tensor, fingerprint_of
+from trainables.data.numbers import inputs_of, targets_of
 
-# The types that torch computes with; other numbers become float64.
-_KEPT = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 _FEWEST = 10
 _TEST_FRACTION = 5
 
@@ -43,7 +39,7 @@ class Given:
         train: The examples for training and validation.
         test: The test split.
         classes: The distinct labels in ascending order; None for a regression.
-        note: What the user must know of the test split; empty if it was given.
+        note: What the user must know of the labels and of the test split; empty for nothing.
     """
 
     train: Part
@@ -76,13 +72,13 @@ def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
         tested = tested and Part(tested.inputs, _indices("y_test", tested.targets, classes))
     elif (train.targets == train.targets[0]).all():
         raise ValueError("y has the same target in every example")
-    note, n = "", len(train.inputs)
+    notes, n = [_note_on(train.targets, classes)], len(train.inputs)
     if not tested:
         train, tested = _held_out(train)
-        note = f"no test split was given: {len(tested.inputs)} of the {n} examples are held out for it"
+        notes.append(f"no test split was given: {len(tested.inputs)} of the {n} examples are held out for it")
     if len(train.inputs) < _FEWEST:
         raise ValueError(f"there must be {_FEWEST} training examples or more, got {len(train.inputs)}")
-    return Given(train, tested, classes, note)
+    return Given(train, tested, classes, "; ".join(note for note in notes if note))
 
 
 def _pair(test: Any) -> Any:
@@ -93,58 +89,11 @@ def _pair(test: Any) -> Any:
 
 
 def _part(x_name: str, x: Any, y_name: str, y: Any) -> Part:
-    inputs, targets = _inputs(x_name, x), _numbers(y_name, y)
+    inputs, targets = inputs_of(x_name, x), targets_of(y_name, y)
     if len(inputs) != len(targets):
         rule = "they need one row each for every example"
         raise ValueError(f"{x_name} has {len(inputs)} rows and {y_name} {len(targets)}; {rule}")
-    if targets.dtype.kind == "f":
-        targets = targets[:, None] if targets.ndim == 1 else targets
-        wrong, rule = targets.ndim != 2, "targets must be (N,) or (N, outputs)"
-    else:
-        targets = targets[:, 0] if targets.shape[1:] == (1,) else targets
-        wrong, rule = targets.ndim != 1, "labels must be (N,); of one-hot labels take y.argmax(1)"
-    if wrong:
-        raise ValueError(f"{y_name} has the shape {targets.shape}; {rule}")
     return Part(inputs, targets)
-
-
-def _numbers(name: str, values: Any) -> np.ndarray:
-    """Return an array of one of the types kept, in one block of memory, whose numbers are finite."""
-    if isinstance(values, Tensor) and values.dtype == torch.bfloat16:
-        values = values.float()
-    try:
-        array = as_array(values)
-    # Torch raises many types for a tensor without an array of its own, such as a sparse one.
-    except Exception as error:
-        advice = f"give an array or a dense tensor, such as {name}.to_dense() of a sparse one"
-        raise ValueError(f"{name} cannot be read as an array ({reason_of(error)}); {advice}") from error
-    if array.dtype.kind not in "biuf":
-        advice = (
-            "turn text and categories into numbers, such as with np.unique(..., return_inverse=True)[1], and "
-            "a sparse matrix into an array with toarray()"
-        )
-        raise ValueError(f"{name} must have numbers, got the type {array.dtype}; {advice}")
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"{name} is empty: it has the shape {array.shape}")
-    kind = "uint8" if array.dtype.kind == "b" else array.dtype
-    array = np.ascontiguousarray(array, kind if kind in _KEPT else np.float64)
-    # Unlike isfinite of every number, this needs no memory.
-    if not np.isfinite([array.min(), array.max()]).all():
-        row = next(index for index, example in enumerate(array) if not np.isfinite(example).all())
-        raise ValueError(f"{name} has NaN or infinity, first in row {row}; drop or fill such rows")
-    return array
-
-
-def _inputs(name: str, values: Any) -> np.ndarray:
-    array = _numbers(name, values)
-    if array.ndim == 1:
-        return array[:, None]
-    if array.ndim == 3 and array.dtype == np.uint8:
-        return array[:, None]
-    if array.ndim == 4 and array.shape[3] in (1, 3, 4) and array.shape[1] not in (1, 3, 4):
-        advice = f"if the last axis has the channels, give {name}.transpose(0, 3, 1, 2)"
-        raise ValueError(f"{name} has the shape {array.shape}; images must be (N, K, H, W); {advice}")
-    return array
 
 
 def _check_alike(train: Part, test: Part) -> None:
@@ -161,9 +110,8 @@ def _check_alike(train: Part, test: Part) -> None:
 def _classes(labels: np.ndarray) -> np.ndarray:
     classes = np.unique(labels)
     if classes[0] < 0:
-        raise ValueError(f"y has the label {classes[0]}; number the classes from 0")
-    if len(classes) == 1:
-        raise ValueError(f"y has one class, {classes[0]}; a classifier needs two or more")
+        advice = "number the classes from 0, such as with np.unique(y, return_inverse=True)[1]"
+        raise ValueError(f"y has the label {classes[0]}; drop rows without a label, and {advice}")
     if 2 * len(classes) > len(labels):
         advice = "for a regression give floating-point numbers, such as y.astype(float)"
         raise ValueError(f"y has {len(classes)} classes in {len(labels)} examples; {advice}")
@@ -174,7 +122,41 @@ def _indices(name: str, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(f"{name} has the label {unknown[0]}, which y does not have")
+    if (labels == labels[0]).all():
+        raise ValueError(f"{name} has one class, {labels[0]}; a classifier needs two or more")
     return np.searchsorted(classes, labels)
+
+
+def _note_on(targets: np.ndarray, classes: np.ndarray | None) -> str:
+    """Say what labels became, and that targets look like labels."""
+    if classes is not None:
+        if np.array_equal(classes, np.arange(len(classes))):
+            return ""
+        return f"the labels {_listed(classes)} of y are the classes 0 to {len(classes) - 1}"
+    made = "y has floating-point numbers, so that this is a regression; for a classifier"
+    if _are_one_hot(targets):
+        return f"{made} of its one-hot labels give y.argmax(1)"
+    values = np.unique(targets)
+    if targets.shape[1] == 1 and 2 * len(values) <= len(targets) and _are_labels(values):
+        return f"{made} of its {len(values)} values give whole numbers from 0"
+    return ""
+
+
+def _are_one_hot(targets: np.ndarray) -> bool:
+    return targets.shape[1] > 1 and bool(
+        (targets.max(1) == 1).all() and (np.count_nonzero(targets, axis=1) == 1).all()
+    )
+
+
+def _are_labels(values: np.ndarray) -> bool:
+    """Whether distinct numbers count from 0 or 1 without a gap, or are -1 and 1."""
+    counted = values[0] in (0, 1) and np.array_equal(values, values[0] + np.arange(len(values)))
+    return counted or values.tolist() == [-1, 1]
+
+
+def _listed(labels: np.ndarray) -> str:
+    shown = [str(label) for label in labels]
+    return ", ".join(shown if len(shown) <= 5 else [*shown[:3], "...", shown[-1]])
 
 
 def _held_out(given: Part) -> tuple[Part, Part]:

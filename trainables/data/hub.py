@@ -8,11 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from trainables.data import DataError
+from trainables.data import ContentError, DataError
 from trainables.data.cache import cached
 from trainables.data.forms import LocalForm
 from trainables.errors import reason_of
@@ -89,12 +89,14 @@ class HubDataset(Generic[Content]):
         columns: Columns that it must have.
         decode: Makes the content of a split from its ``datasets.Dataset``.
         forms: Other forms to look for in the data folder, which come before that folder.
+        of_image_folder: Its columns by the names that they have if the data are a folder of image files.
     """
 
     hub_id: str
     columns: tuple[str, ...]
     decode: Callable[[Any], Content]
     forms: Sequence[LocalForm[Content]] = ()
+    of_image_folder: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -139,6 +141,9 @@ class HubDataset(Generic[Content]):
             return cached(key, lambda folder: write(form.read(split, files), folder))
         except DataError:
             raise
+        except ContentError as error:
+            source = files[0] if len(files) == 1 else files[0].parent
+            raise DataError(f"{source}: split {split!r}: {error}") from error
         except Exception as error:
             # The readers of other libraries raise many types.
             raise DataError(f"{files[0]}: cannot be read ({reason_of(error)})") from error
@@ -156,6 +161,8 @@ class HubDataset(Generic[Content]):
             return cached(key, lambda folder: write(self._read(source, split, folder), folder))
         except DataError:
             raise
+        except ContentError as error:
+            raise DataError(f"{source}: split {split!r}: {error}") from error
         except Exception as error:
             # datasets raises many types.
             raise DataError(self._failure(source, split, root, error)) from error
@@ -169,6 +176,9 @@ class HubDataset(Generic[Content]):
             # a changed file of the same path and time.
             arrow = scratch if isinstance(source, Path) else None
             rows = _load(source, split, arrow)
+            if rows.info.builder_name == "imagefolder":
+                names = self.of_image_folder
+                rows = rows.rename_columns({old: names[old] for old in names if old in rows.column_names})
             missing = [column for column in self.columns if column not in rows.column_names]
             if missing:
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")

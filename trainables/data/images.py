@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from trainables.data import ContentError
 from trainables.data.arrays import (
     Examples,
     as_array,
@@ -22,8 +22,10 @@ from trainables.data.arrays import (
     write_arrays,
 )
 from trainables.data.cache import cached
+from trainables.data.decoding import decode_rows
 from trainables.data.forms import LocalForm
 from trainables.data.hub import HubDataset
+from trainables.data.labels import as_labels
 
 # Change this when the files written below change.
 _FORMAT = "images-1"
@@ -34,9 +36,31 @@ class Images(Examples):
 
     @classmethod
     def of(cls, pixels: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> "Images":
-        """Take images that are in memory already; labels may be of any whole-number type."""
-        inputs, targets = as_array(pixels), as_array(labels).astype(np.int64)
+        """Take images that are in memory already.
+
+        Args:
+            pixels: Whole numbers from 0 to 255 of any type, (N, K, H, W) or (N, H, W).
+            labels: Whole numbers from 0 of any type, (N,).
+
+        Raises:
+            ContentError: If pixels or labels are anything else.
+        """
+        inputs, targets = _as_pixels(pixels), as_labels(labels)
+        if len(inputs) != len(targets):
+            raise ContentError(f"has {len(inputs)} images and {len(targets)} labels; each image needs one")
         return cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+
+    def check(self, shape: tuple[int, int, int] | None, classes: int | None) -> None:
+        """Check the shape of the images, (K, H, W), and the labels against the number of classes, if known.
+
+        Raises:
+            ContentError: If they do not fit, or all labels are the same.
+        """
+        if shape and (got := tuple(self.pixels.shape[1:])) != tuple(shape):
+            raise ContentError(f"the images must have the shape (K, H, W) = {tuple(shape)}, got {got}")
+        labels = as_labels(self.labels, classes)
+        if classes and (labels == labels[0]).all():
+            raise ContentError(f"all labels are {labels[0]}; a classifier needs two classes or more")
 
     @property
     def pixels(self) -> Tensor:
@@ -47,6 +71,17 @@ class Images(Examples):
     def labels(self) -> Tensor:
         """The targets."""
         return self.targets
+
+
+def _as_pixels(values: Any) -> np.ndarray:
+    pixels = as_array(values)
+    pixels = pixels[:, None] if pixels.ndim == 3 else pixels
+    if pixels.dtype.kind not in "iu" or pixels.ndim != 4 or not pixels.size:
+        got = f"{pixels.dtype} of the shape {pixels.shape}"
+        raise ContentError(f"pixels must be whole numbers of the shape (N, K, H, W), got {got}")
+    if pixels.dtype != np.uint8 and not 0 <= pixels.min() <= pixels.max() <= 255:
+        raise ContentError(f"pixels must be from 0 to 255, got {pixels.min()} to {pixels.max()}")
+    return pixels.astype(np.uint8, copy=False)
 
 
 @dataclass(frozen=True)
@@ -68,7 +103,13 @@ class ImageDataset:
     channels: int = 1
     forms: Sequence[LocalForm[tuple[Tensor, Tensor]]] = ()
 
-    def load(self, split: str, data_dir: Path | None) -> Images:
+    def load(
+        self,
+        split: str,
+        data_dir: Path | None,
+        shape: tuple[int, int, int] | None = None,
+        classes: int | None = None,
+    ) -> Images:
         """Load a split, such as ``train``, from the machine's cache, decoding it first if necessary.
 
         The tensors are over memory-mapped files; writes to them do not reach the files.
@@ -76,33 +117,29 @@ class ImageDataset:
         Args:
             split: Name of the split.
             data_dir: Folder that may hold the dataset's folder; ``NOISESWEEP_DATA_DIR`` when None.
+            shape: (K, H, W) that the images must have, if it is known.
+            classes: C, if it is known.
+
+        Raises:
+            DataError: If there are no such data, or they cannot be used; it names file and row.
         """
-        source = HubDataset(self.hub_id, (self.image, self.label), self._decode, self.forms)
-        return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], _write))
 
-    def _decode(self, rows: Any) -> tuple[Tensor, Tensor]:
-        # Each import takes a second, and neither is needed for images in the cache.
-        import datasets
-        from torchvision.io import ImageReadMode, decode_image
+        def decode(rows: Any) -> tuple[Tensor, Tensor]:
+            return decode_rows(rows, self.image, self.label, self.channels, classes)
 
-        rows = rows.cast_column(self.image, datasets.Image(decode=False))
-        mode = ImageReadMode.GRAY if self.channels == 1 else ImageReadMode.RGB
-        images = [
-            decode_image(torch.frombuffer(bytearray(image["bytes"]), dtype=torch.uint8), mode)
-            for batch in rows.iter(1000)
-            for image in batch[self.image]
-        ]
-        return torch.stack(images), torch.tensor(rows[self.label][:])
+        def write(content: tuple[Tensor, Tensor], folder: Path) -> None:
+            Images.of(*content).check(shape, classes)
+            write_images(folder, *content)
+
+        columns = {"image": self.image, "label": self.label}
+        source = HubDataset(self.hub_id, (self.image, self.label), decode, self.forms, columns)
+        return read_images(source.cached(split, data_dir, [_FORMAT, self.channels], write))
 
 
 def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
     """Write pixels (N, K, H, W) uint8 and labels (N,) for ``read_images`` to an empty folder."""
     images = Images.of(pixels, labels)
     write_arrays(folder, {"pixels": images.pixels.numpy(), "labels": images.labels.numpy()})
-
-
-def _write(content: tuple[Tensor, Tensor], folder: Path) -> None:
-    write_images(folder, *content)
 
 
 def read_images(folder: Path) -> Images:

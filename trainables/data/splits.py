@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainables.data import DataError
+from trainables.data import ContentError, DataError
 from trainables.declarations.hyperparameters import HeldOutHyperparameters, Hyperparameters
 
 VALIDATION_FRACTION = 0.1
@@ -34,9 +34,14 @@ def split_examples(
         train_subset: Number of training examples to keep; None keeps all. It does not change validation.
         seed: Determines the order of the examples, and so the split.
         validation_fraction: Fraction of the examples to hold out.
+
+    Raises:
+        ContentError: If none is left for validation.
     """
     order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(seed))
     n_validation = round(n_examples * validation_fraction)
+    if validation_fraction and not n_validation:
+        raise ContentError(f"{n_examples} examples are too few to hold out a tenth for validation")
     return Split(order[n_validation:][:train_subset], order[:n_validation])
 
 
