@@ -1,11 +1,16 @@
 """Trainables of arrays: what the arrays mean, how they are scaled, and what is refused."""
 
 import pickle
+import re
 from typing import get_args
 
+import datasets
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 import torch
+from PIL import Image
 from ray import cloudpickle
 from torch import nn
 
@@ -13,6 +18,7 @@ from sweeps.spec.load import load_spec
 from trainables import from_arrays, registry
 from trainables.data.given import dataset_of
 from trainables.data.scaling import mean_and_std
+from trainables.examples import Rescale
 from trainables.models.mlp import mlp
 from trainables.testing import TrainableCase, TrainableContract
 
@@ -48,7 +54,18 @@ class TestContract(TrainableContract):
 # What the arrays mean
 
 
-@pytest.mark.parametrize("y", [LABELS, LABELS.astype("u1"), LABELS > 0, torch.from_numpy(LABELS)[:, None]])
+@pytest.mark.parametrize(
+    "y",
+    [
+        LABELS,
+        *(LABELS.astype(kind) for kind in ("u1", "u2", "u4", "u8", object)),
+        LABELS > 0,
+        torch.from_numpy(LABELS)[:, None],
+        LABELS.tolist(),
+        pd.Series(LABELS, dtype="Int64"),
+        pd.DataFrame({"y": LABELS}),
+    ],
+)
 def test_whole_numbers_and_truth_values_are_labels(y):
     trainable = from_arrays("mine", X, y)
     assert trainable.metrics()["val_accuracy"] == "max"
@@ -70,7 +87,59 @@ def test_classes_are_the_distinct_labels_in_order():
     assert data.classes.tolist() == [3, 5, 7]
     assert data.train.targets[:4].tolist() == [2, 0, 1, 0]
     assert data.test.targets.tolist() == [0, 1, 2]
-    assert data.note == ""
+    assert data.note == "the labels 3, 5, 7 of y are the classes 0 to 2"
+
+
+@pytest.mark.parametrize(
+    ("y", "note"),
+    [
+        (LABELS, ""),
+        (LABELS > 0, ""),
+        (1 + np.arange(260) % 100, "the labels 1, 2, 3, ..., 100 of y are the classes 0 to 99"),
+        (
+            LABELS.astype(float),
+            "y has .* a regression; for a classifier of its 3 values give whole numbers from 0",
+        ),
+        (LABELS + 1.0, "y has .* of its 3 values give .*"),
+        (np.where(LABELS, 1.0, -1.0), "y has .* of its 2 values give .*"),
+        (
+            np.eye(3)[LABELS],
+            r"y has .* a regression; for a classifier of its one-hot labels give y.argmax\(1\)",
+        ),
+        (np.eye(3)[LABELS][:, :2], ""),
+        (LABELS / 2, ""),
+        (np.arange(260.0), ""),
+        (TARGETS, ""),
+    ],
+)
+def test_labels_that_are_renumbered_or_are_targets_are_noted(y, note):
+    assert re.fullmatch(note, dataset_of(X, y, (X, y)).note)
+
+
+# What people have as arrays
+
+PEOPLE = RANDOM.integers(0, 256, (30, 8, 8)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (X.tolist(), X),
+        (X.astype(object), X),
+        (pd.DataFrame(X), X),
+        (pd.DataFrame(X).assign(more=LABELS > 0), np.column_stack([X, LABELS > 0])),
+        (pd.Series(X.tolist()), X),
+        ([torch.from_numpy(row) for row in X], X),
+        (datasets.Dataset.from_dict({"x": X.tolist()})["x"], X),
+        ([Image.fromarray(pixels) for pixels in PEOPLE], PEOPLE[:, None]),
+        (np.array([[2**70, 1], [3, 4]] * 10, dtype=object), np.array([[2.0**70, 1], [3, 4]] * 10)),
+    ],
+)
+def test_numbers_in_other_containers_are_arrays(x, expected):
+    y = np.arange(len(x)) % 2
+    inputs = dataset_of(x, y, (x, y)).train.inputs
+    assert inputs.dtype == expected.dtype
+    assert np.array_equal(inputs, expected)
 
 
 def test_without_a_test_split_a_fifth_is_held_out_and_the_note_says_so():
@@ -159,6 +228,11 @@ def test_the_scores_of_a_regression_are_in_the_unit_of_the_targets():
     assert scores["loss"] == pytest.approx(np.mean(((predicted - test.targets) / std) ** 2), rel=1e-4)
 
 
+def test_the_saved_network_keeps_the_digits_of_targets_far_from_zero():
+    rescale = Rescale(np.array([1e9]), np.array([4.0]))
+    assert rescale(torch.tensor([[0.5], [0.25]])).tolist() == [[1e9 + 2], [1e9 + 1]]
+
+
 # Networks
 
 
@@ -231,11 +305,23 @@ ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
         ((torch.from_numpy(X).to_sparse(), LABELS), r"x cannot be read .*TypeError.*; give .*x.to_dense\(\)"),
         ((X[0, 0], LABELS), r"x is empty: it has the shape \(\)"),
         (
-            (X.astype(object), LABELS),
-            "x must have numbers, got the type object; turn text and categories into",
+            (pd.DataFrame(X).assign(sex="m"), LABELS),
+            "x must have numbers, got 'm' in row 0, column 'sex'; turn text and categories into",
         ),
-        ((X, LABELS.astype(str)), "y must have numbers, got the type <U"),
-        ((X, LABELS - 1), "y has the label -1; number the classes from 0"),
+        ((X, LABELS.astype(str)), r"y must have numbers, got np.str_\('[012]'\) in row 0; turn text"),
+        ((X, [None, *LABELS[1:]]), "y has NaN or infinity, first in row 0; drop or fill such rows"),
+        ((X, None), "y must have numbers, got NoneType; turn text"),
+        ((scipy.sparse.csr_matrix(X), LABELS), r"x must have numbers, got csr_matrix; .* with toarray\(\)"),
+        (
+            ([*X[:3].tolist(), [1.0, 2.0]], LABELS[:4]),
+            "x has examples of different shapes: row 0 .*5.* row 3 .*2",
+        ),
+        ((np.ma.masked_less(X, 0), LABELS), r"x is a masked array; drop .* such as with x.filled\(0\)"),
+        (
+            (X, LABELS - 1),
+            r"y has the label -1; drop rows without a label, and number .* return_inverse=True",
+        ),
+        ((X, LABELS, (X, LABELS * 0)), "y_test has one class, 0; a classifier needs two or more"),
         ((X, LABELS * 0), "y has one class, 0; a classifier needs two or more"),
         ((X, np.eye(3, dtype=int)[LABELS]), r"y has the shape \(260, 3\); labels must be \(N,\); of one"),
         ((X, np.arange(260)), r"y has 260 classes in 260 examples; for a regression .* y.astype\(float\)"),
@@ -251,7 +337,11 @@ ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
         ((X[:11], LABELS[:11]), "there must be 10 training examples or more, got 9"),
         (
             (PIXELS.transpose(0, 2, 3, 1), LABELS[:60]),
-            r"x has the shape .* images must be \(N, K, H, W\); if the last axis",
+            r"x has the shape .* if the last axis has the channels, give np.transpose\(x, \(0, 3, 1, 2\)\)",
+        ),
+        (
+            (torch.from_numpy(PIXELS).permute(0, 2, 3, 1), LABELS[:60]),
+            r"x has the shape .* if the last axis has the channels, give x.permute\(0, 3, 1, 2\)",
         ),
     ],
 )

@@ -58,7 +58,7 @@ def _labels(rows: Any, image: str, label: str, classes: int | None) -> Any:
 
 
 def _check_classes(feature: Any, label: str, classes: int | None) -> None:
-    """Check the number of classes that the data declare; made from a folder of images, it has one for each."""
+    """Check the number of classes that the data declare; a folder of images has one for each subfolder."""
     names = getattr(feature, "names", None)
     if names and classes and len(names) < classes:
         shown = ", ".join(names[:3])
