@@ -181,7 +181,8 @@ class HubDataset(Generic[Content]):
                 rows = rows.rename_columns({old: names[old] for old in names if old in rows.column_names})
             missing = [column for column in self.columns if column not in rows.column_names]
             if missing:
-                raise DataError(f"{source}: no column {missing[0]!r}; it has {', '.join(rows.column_names)}")
+                has = ", ".join(rows.column_names[:10])
+                raise DataError(f"{source}: no column {missing[0]!r}; it has {has}")
             return self.decode(rows)
 
     def _failure(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
