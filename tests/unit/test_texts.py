@@ -68,10 +68,10 @@ def test_unknown_words_keep_their_spelling(word, kind):
 
 
 def test_the_vocabulary_is_that_of_the_training_texts_alone(tmp_path):
-    sentences = [[("known", "O"), ("rare", "O")], [("known", "O"), ("Rare", "O")]]
+    sentences = [[("known", "O"), ("rare", "B-PER")], [("known", "O"), ("Rare", "O")]]
     write_conll_parquet(tmp_path / "conll2003", "train", sentences)
     write_conll_parquet(
-        tmp_path / "conll2003", "validation", [[("unseen", "O"), ("unseen", "O"), ("known", "O")]]
+        tmp_path / "conll2003", "validation", [[("unseen", "B-PER"), ("unseen", "O"), ("known", "O")]]
     )
     trainable = CoNLL2003(tmp_path)
     train, validation = trainable.load("train"), trainable.load("validation")
@@ -398,7 +398,14 @@ def test_a_set_that_cannot_be_had_says_what_to_do(small_texts, tmp_path, monkeyp
         vectors_of(small_texts, "glove-twitter-25")
 
 
-@pytest.mark.parametrize("choice", ["none.txt", "folder/none"])
+def test_a_zip_archive_is_to_be_unpacked(small_texts, tmp_path):
+    (tmp_path / "v.zip").write_bytes(b"PK")
+    advice = r"unpack it \(unzip v\.zip\), and give one of its files"
+    with pytest.raises(DataError, match=rf"^vectors: {tmp_path}/v\.zip: {advice}$"):
+        vectors_of(small_texts, "v.zip", tmp_path)
+
+
+@pytest.mark.parametrize("choice", ["none.txt", "none.zip", "folder/none"])
 def test_a_missing_file_is_named(choice, small_texts, tmp_path):
     with pytest.raises(DataError, match=f"^vectors: {tmp_path}/{choice}: no such file"):
         vectors_of(small_texts, choice, tmp_path)
@@ -406,7 +413,10 @@ def test_a_missing_file_is_named(choice, small_texts, tmp_path):
 
 def test_a_file_of_another_kind_is_named(small_texts, tmp_path):
     (tmp_path / "v.txt").write_text("cat one two\n")
-    with pytest.raises(DataError, match=r"^vectors: .*v\.txt is not in word2vec's or GloVe's format \("):
+    reason = r"\(line 1 has no numbers after the word\)"
+    with pytest.raises(
+        DataError, match=rf"^vectors: .*v\.txt is not in word2vec's or GloVe's format {reason}$"
+    ):
         vectors_of(small_texts, "v.txt", tmp_path)
     glove(tmp_path / "v.txt", {"other": (1.0, 2.0)})
     with pytest.raises(DataError, match="has none of the words of the training texts"):

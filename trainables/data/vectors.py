@@ -6,18 +6,19 @@ Shapes: V vocabulary, E embedding.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from trainables.data import DataError
+from trainables.data import ContentError, DataError
 from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import identity_of, local_file
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
+from trainables.data.vector_files import read_vectors
 from trainables.declarations.texts import TRAINED, is_file
 from trainables.errors import reason_of
 
@@ -112,9 +113,10 @@ class _Sentences:
 
 
 def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
-    published = _read_vectors(file)
+    words = vocabulary[N_SPECIAL:]
+    published = _read(file, {spelling for word in words for spelling in (word, word.lower())})
     found = {}
-    for word in vocabulary[N_SPECIAL:]:
+    for word in words:
         for spelling in (word, word.lower()):
             if spelling in published:
                 found[word] = published[spelling]
@@ -123,40 +125,21 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{file} has none of the words of the training texts", "vectors")
     if wrong := [word for word, vector in found.items() if not np.isfinite(vector).all()]:
         raise DataError(f"{file}: the vector of {wrong[0]!r} is not finite", "vectors")
-    known = len(vocabulary) - N_SPECIAL
-    log.warning("vectors: %s has %d of the %d words of the training texts", file, len(found), known)
+    log.warning("vectors: %s has %d of the %d words of the training texts", file, len(found), len(words))
     return found
 
 
-def _read_vectors(file: Path) -> Any:
-    from gensim.models import KeyedVectors
-
+def _read(file: Path, wanted: Set[str]) -> Any:
     if not file.stat().st_size:
         raise DataError(f"{file} is empty", "vectors")
+    if file.suffix == ".zip":
+        raise DataError(f"{file}: unpack it (unzip {file.name}), and give one of its files", "vectors")
     try:
-        return KeyedVectors.load_word2vec_format(str(file), unicode_errors="replace", **_format_of(file))
+        return read_vectors(file, wanted)
     except Exception as error:
-        # gensim raises many types.
-        raise DataError(
-            f"{file} is not in word2vec's or GloVe's format ({reason_of(error)})", "vectors"
-        ) from error
-
-
-def _format_of(file: Path) -> dict[str, Any]:
-    # gensim depends on smart_open, which also opens .gz.
-    from smart_open import open as open_any
-
-    with open_any(str(file), "rb") as opened:
-        first = opened.readline().split()
-        # A file in word2vec's format starts with the numbers of words and dimensions.
-        if len(first) != 2:
-            return {"no_header": True}
-        sample = opened.read(4096)
-    try:
-        sample[: sample.rfind(b" ")].decode()
-    except UnicodeDecodeError:
-        return {"binary": True}
-    return {}
+        # gensim and smart_open raise many types.
+        reason = str(error) if isinstance(error, ContentError) else reason_of(error)
+        raise DataError(f"{file} is not in word2vec's or GloVe's format ({reason})", "vectors") from error
 
 
 def _complete(found: dict[str, np.ndarray], vocabulary: Sequence[str]) -> np.ndarray:

@@ -41,7 +41,7 @@ H = TypeVar("H", bound=TextHyperparameters)
 
 def is_file(vectors: str) -> bool:
     """Whether a value of ``vectors`` that is no existing file still is meant to be one."""
-    return "/" in vectors or Path(vectors).suffix in (".txt", ".bin", ".gz", ".vec")
+    return "/" in vectors or Path(vectors).suffix in (".txt", ".bin", ".gz", ".vec", ".zip")
 
 
 class TextDeclaration(Declaration[H]):
@@ -63,7 +63,7 @@ class IMDB(TextDeclaration[IMDBHyperparameters]):
     """IMDB sentiment with Transformer encoders and recurrent networks."""
 
     name = "imdb"
-    source = Source("imdb", "stanfordnlp/imdb", 83)
+    source = Source("imdb", "stanfordnlp/imdb", 83, also=("aclImdb", "IMDB Dataset.csv"))
     Hyperparameters = IMDBHyperparameters
     scores: ClassVar = {"accuracy": "max"}
     fractions: ClassVar = frozenset({"accuracy"})
