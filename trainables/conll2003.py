@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
+from trainables.data.classes import Classes
 from trainables.data.padding import IGNORED
 from trainables.data.text import TextDataset
 from trainables.declarations import texts as declared
@@ -71,6 +72,7 @@ class CoNLL2003(declared.CoNLL2003, TextTrainable[TextHyperparameters]):
         text="tokens",
         target="ner_tags",
         tagged=True,
+        classes=Classes(TAGS),
         tokenise=list,
         min_count=2,
         held_out=False,

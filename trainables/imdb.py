@@ -7,6 +7,7 @@ from torch import nn
 from typing_extensions import override
 
 from trainables.data import DataError
+from trainables.data.classes import Classes
 from trainables.data.text import TextDataset
 from trainables.declarations import texts as declared
 from trainables.declarations.texts import IMDBHyperparameters
@@ -16,7 +17,7 @@ from trainables.texts import TextTrainable
 
 _BREAK = re.compile(r"<br\s*/?>")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
-CLASSES = 2
+CLASSES = Classes(("neg", "pos"), also={"negative": "neg", "positive": "pos"})
 HEADS = 5
 # Encoder layers and feed-forward width of each.
 TRANSFORMERS: Mapping[str, tuple[int, int]] = {"trans1": (3, 64), "trans2": (1, 64), "trans3": (6, 128)}
@@ -36,6 +37,7 @@ class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
         text="text",
         target="label",
         tagged=False,
+        classes=CLASSES,
         tokenise=tokenise,
         min_count=5,
         held_out=True,
@@ -57,7 +59,7 @@ class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
                 hidden=hp.hidden,
                 layers=hp.layers,
                 dropout=hp.dropout,
-                classes=CLASSES,
+                classes=len(CLASSES.names),
             )
         size = embedding.embedding_dim
         if size % HEADS:
@@ -65,7 +67,12 @@ class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
             raise DataError(message, "vectors")
         layers, width = TRANSFORMERS[hp.model]
         return TransformerClassifier(
-            embedding, layers=layers, heads=HEADS, feedforward=width, dropout=hp.dropout, classes=CLASSES
+            embedding,
+            layers=layers,
+            heads=HEADS,
+            feedforward=width,
+            dropout=hp.dropout,
+            classes=len(CLASSES.names),
         )
 
     @override

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from trainables.data import ContentError, DataError
 from trainables.data.cache import cached
 from trainables.data.forms import LocalForm
+from trainables.data.hub_files import check_names, files_of, why_unreadable
 from trainables.errors import reason_of
 
 Content = TypeVar("Content")
@@ -22,19 +23,24 @@ Content = TypeVar("Content")
 
 @contextmanager
 def _quiet_client() -> Iterator[None]:
-    """Let the hub's client log no retries and, in a log file, show no progress bars; undo that at the end."""
+    """Let the hub's client log no errors, which are raised too, and, in a log file, show no progress bars.
+
+    At the end, both are undone.
+    """
     # This import takes a second; only the first process of a machine needs it.
     import datasets
 
-    logger = logging.getLogger("huggingface_hub")
-    level, had_bars = logger.level, not datasets.are_progress_bars_disabled()
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
+    levels, had_bars = [logger.level for logger in loggers], not datasets.are_progress_bars_disabled()
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if had_bars:
             datasets.enable_progress_bars()
 
@@ -63,7 +69,8 @@ def local_file(name: str, data_dir: Path | None) -> Path:
 
 def identity_of(file: Path) -> list[Any]:
     """Name, size and time of modification: they change when the file does."""
-    return [file.name, file.stat().st_size, file.stat().st_mtime_ns]
+    stat = file.stat()
+    return [file.name, stat.st_size, stat.st_mtime_ns]
 
 
 def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
@@ -78,6 +85,12 @@ def _load(source: Path | str, split: str, cache_dir: str | None) -> Any:
         return datasets.load_dataset(
             str(source), split=split, cache_dir=cache_dir, revision="refs/convert/parquet"
         )
+
+
+def _place(source: Path | str, split: str) -> str:
+    """The file of a split if it is one; else the folder, or the id on the hub, with the split."""
+    files = files_of(source, split) if isinstance(source, Path) else []
+    return str(files[0]) if len(files) == 1 else f"{source}: split {split!r}"
 
 
 @dataclass(frozen=True)
@@ -133,8 +146,8 @@ class HubDataset(Generic[Content]):
         write: Callable[[Content, Path], None],
     ) -> Path:
         if split not in found:
-            has = ", ".join(str(file) for files in found.values() for file in files)
-            raise DataError(f"{root}: has no files of the split {split!r} of {self.name}, only {has}")
+            has = ", ".join(found)
+            raise DataError(f"{root}: has no files of the split {split!r} of {self.name}, only of {has}")
         files = found[split]
         key = self._key(split, [form.name, *map(str, files), *made, *map(identity_of, files)])
         try:
@@ -142,8 +155,8 @@ class HubDataset(Generic[Content]):
         except DataError:
             raise
         except ContentError as error:
-            source = files[0] if len(files) == 1 else files[0].parent
-            raise DataError(f"{source}: split {split!r}: {error}") from error
+            place = files[0] if len(files) == 1 else f"{files[0].parent}: split {split!r}"
+            raise DataError(f"{place}: {error}") from error
         except Exception as error:
             # The readers of other libraries raise many types.
             raise DataError(f"{files[0]}: cannot be read ({reason_of(error)})") from error
@@ -162,7 +175,7 @@ class HubDataset(Generic[Content]):
         except DataError:
             raise
         except ContentError as error:
-            raise DataError(f"{source}: split {split!r}: {error}") from error
+            raise DataError(f"{_place(source, split)}: {error}") from error
         except Exception as error:
             # datasets raises many types.
             raise DataError(self._failure(source, split, root, error)) from error
@@ -183,11 +196,14 @@ class HubDataset(Generic[Content]):
             if missing:
                 has = ", ".join(rows.column_names[:10])
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {has}")
+            if isinstance(source, Path):
+                check_names(source, self.columns, rows.features)
             return self.decode(rows)
 
     def _failure(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:
         if isinstance(source, Path):
-            return f"{source}: split {split!r} cannot be read ({reason_of(error)})"
+            with _quiet_client():
+                return why_unreadable(source, split, error)
         advice = (
             f"put {self.name}/ into {root}, which does not hold it"
             if root

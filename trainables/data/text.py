@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from trainables.data import ContentError
 from trainables.data.arrays import read_array, read_fingerprint, write_arrays
+from trainables.data.classes import Classes, with_names
 from trainables.data.forms import LocalForm
 from trainables.data.hub import HubDataset
 from trainables.data.splits import split_examples
+from trainables.data.text_content import Content, checked_sentences, checked_texts
 
 # Change this when the files written below change.
-_FORMAT = "texts-1"
+_FORMAT = "texts-2"
 VOCABULARY_FILE = "vocabulary.txt"
 PADDING = "<padding>"
 UNKNOWN = ("<number>", "<UPPER>", "<Title>", "<other>")
 N_SPECIAL = 1 + len(UNKNOWN)
-# The texts of a split as published, and their targets.
-Content = tuple[Sequence[Any], Sequence[Any]]
 
 
 def unknown(word: str) -> str:
@@ -75,6 +76,7 @@ class TextDataset:
         text: Column of the texts.
         target: Column of the class of each text, or of the list of classes of its words.
         tagged: Whether it holds classes of words.
+        classes: The classes; those of words are tags in the form IOB2.
         tokenise: Splits one text into words.
         min_count: A word that is rarer in the training texts is unknown.
         held_out: Whether validation is held out from the training split; otherwise it is a published split.
@@ -86,6 +88,7 @@ class TextDataset:
     text: str
     target: str
     tagged: bool
+    classes: Classes
     tokenise: Callable[[Any], Sequence[str]]
     min_count: int
     held_out: bool
@@ -113,17 +116,28 @@ class TextDataset:
         return read_texts(source.cached(split, data_dir, [*made, train.name], write), self.tagged)
 
     def _decode(self, rows: Any) -> Content:
-        return rows[self.text][:], rows[self.target][:]
+        return rows[self.text][:], with_names(rows[self.target][:], rows.features[self.target])
 
     def _write_training(self, content: Content, folder: Path) -> None:
         texts, targets = self._tokenised(content)
-        seen = split_examples(len(texts), None).train.tolist() if self.held_out else range(len(texts))
+        seen = self._seen(len(texts))
         counts = Counter(word for index in seen for word in texts[index])
         known = [word for word, count in counts.most_common() if count >= self.min_count]
         self._write(texts, targets, [PADDING, *UNKNOWN, *known], folder)
 
+    def _seen(self, n_texts: int) -> Sequence[int]:
+        if not self.held_out:
+            return range(n_texts)
+        split = split_examples(n_texts, None)
+        if not len(split.validation):
+            raise ContentError(
+                f"{n_texts} texts are too few to hold out one of ten for validation; give 6 or more"
+            )
+        training: list[int] = split.train.tolist()
+        return training
+
     def _tokenised(self, content: Content) -> Content:
-        texts, targets = content
+        texts, targets = (checked_sentences if self.tagged else checked_texts)(content, self.classes)
         return [self.tokenise(text) for text in texts], targets
 
     def _write(
