@@ -24,10 +24,11 @@ class Trainable(Declaration[H], ABC):
             have one shape, and the loss always runs the same tensor operations and reads no tensor back.
             Dropout must be a module of the model, because a step with two gradients is not replayed with it.
         note: What the user should know of the data, which a sweep says when it starts; empty for nothing.
+            ``prepare`` may set it.
     """
 
     fixed_shapes: ClassVar[bool] = False
-    note: ClassVar[str] = ""
+    note: str = ""
 
     def __init__(self, data_dir: Path | None = None) -> None:
         """Take local copies of datasets from ``data_dir``, or from ``NOISESWEEP_DATA_DIR`` if it is None."""

@@ -11,6 +11,7 @@ from typing_extensions import override
 from trainables.data.classes import Classes
 from trainables.data.padding import IGNORED
 from trainables.data.text import TextDataset
+from trainables.data.text_files import ConllFiles
 from trainables.declarations import texts as declared
 from trainables.declarations.base import EvaluationSplit
 from trainables.declarations.texts import TextHyperparameters
@@ -76,6 +77,7 @@ class CoNLL2003(declared.CoNLL2003, TextTrainable[TextHyperparameters]):
         tokenise=list,
         min_count=2,
         held_out=False,
+        forms=(ConllFiles(),),
     )
     vector_epochs = 20
     Task = TaggingTask

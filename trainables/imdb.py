@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from trainables.data import DataError
 from trainables.data.classes import Classes
+from trainables.data.hub import data_root
 from trainables.data.text import TextDataset
+from trainables.data.text_files import KaggleReviews, StanfordReviews
 from trainables.declarations import texts as declared
 from trainables.declarations.texts import IMDBHyperparameters
 from trainables.models.recurrent import RecurrentClassifier
@@ -41,8 +43,16 @@ class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
         tokenise=tokenise,
         min_count=5,
         held_out=True,
+        forms=(StanfordReviews(), KaggleReviews()),
     )
     vector_epochs = 5
+
+    @override
+    def prepare(self, hyperparameters: IMDBHyperparameters, *, test: bool = False) -> None:
+        super().prepare(hyperparameters, test=test)
+        root = data_root(self.data_dir)
+        form = next((form for form in self.dataset.forms if root and form.find(root)), None)
+        self.note = form.note if isinstance(form, KaggleReviews) else ""
 
     @override
     def network(self, hyperparameters: IMDBHyperparameters, embedding: nn.Embedding) -> nn.Module:
