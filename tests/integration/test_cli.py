@@ -11,6 +11,7 @@ import yaml
 from sweeps import SweepError, cli, load_spec, runner
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
+from sweeps.spec.model import REGISTER
 from tests.curves import Curves, content
 from tests.made_sweeps import made_comparison
 from trainables import register, registry
@@ -319,8 +320,10 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(changes, noisesw
     registry._registered.pop("curves")
     code, output, _ = noisesweep("status", "mine")
     assert code == 0
-    assert "its arms are not shown, because the trainable curves is not registered here" in output
+    assert (
+        f"its arms are not shown, because the trainable curves is not registered here; {REGISTER}" in output
+    )
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert "curves is not registered here; register it in a script that calls sweeps.resume('mine')" in errors
+    assert f"{REGISTER}, register it in a script that calls sweeps.resume('mine')" in errors
     register(Curves)

@@ -107,10 +107,8 @@ class NoiseInjector:
             RuntimeError: If ``compute`` changes gradients, or weights that have noise.
         """
         if not callable(compute):
-            form = "noise.backward(lambda: loss_fn(model(x), y))"
-            raise TypeError(
-                f"compute must be a function that returns the loss, such as {form}, got {type(compute).__name__}"
-            )
+            form, kind = "noise.backward(lambda: loss_fn(model(x), y))", type(compute).__name__
+            raise TypeError(f"compute must be a function that returns the loss, such as {form}, got {kind}")
         self._step.begin(self.next_groups(), compute, self.mode.gradients)
         self.steps += 1
         self.mode.step(self._step)

@@ -48,9 +48,13 @@ def _refuse_step(optimizer: Optimizer, *_: Any) -> None:
 
 
 def checked_loss(compute: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Tensor:
-    """Compute a loss; raise TypeError if it is no tensor, and RuntimeError if this changed gradients.
+    """Compute a loss.
 
     Only the gradients of the first and the last parameter are looked at, as all would take too long.
+
+    Raises:
+        TypeError: If it is no tensor.
+        RuntimeError: If computing it has changed gradients.
     """
     first, last = parameters[0], parameters[-1]
     gradients = first.grad, last.grad
