@@ -115,7 +115,9 @@ def _print_from(cluster: Cluster, job: str, ending: str) -> None:
 
 def _resume_command(entrypoint: str) -> list[str]:
     _, _, file, *options = shlex.split(entrypoint)
-    return ["submit", file, "--resume", *(option for option in options if option != "--new")]
+    # The journal has which trials are retried.
+    once = ("--new", "--retry-failed")
+    return ["submit", file, "--resume", *(option for option in options if option not in once)]
 
 
 def _ending(name: str, job: JobDetails) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.analysis.best import Best, best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.analysis.failures import failures
 from sweeps.record.folder import SweepFolder, latest_sweep
 from sweeps.record.rows import epoch_rows, trial_rows
 from sweeps.record.state import SweepState
@@ -55,6 +56,11 @@ class SweepResult:
     def complete(self) -> bool:
         """Whether every trial of every stage has ended."""
         return self.state.complete
+
+    @property
+    def failures(self) -> list[str]:
+        """What has no result: stages in which no trial finished, and arms in which every trial failed."""
+        return failures(self.state)
 
     @property
     def frame(self) -> "pd.DataFrame":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.advice import check_first_look
+from sweeps.analysis.descriptions import counted
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
 from sweeps.console.output import Output
@@ -18,6 +19,7 @@ from sweeps.engine.ray_session import ray_session
 from sweeps.errors import SweepError
 from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Event
+from sweeps.record.retries import retry_event
 from sweeps.record.state import SweepState
 from sweeps.record.storage import open_storage
 from sweeps.results import SweepResult, read_result
@@ -81,6 +83,7 @@ def run(
 def resume(
     sweep: str | Spec,
     *,
+    retry_failed: bool = False,
     storage: str | Path | None = None,
     tracking_uri: str | None = None,
     log: Log = "text",
@@ -92,6 +95,8 @@ def resume(
         sweep: The study's name; or its spec, which may differ from the sweep's in ``resources``,
             ``budget.concurrent``, ``max_failures``, ``data_dir`` and ``question``. Claims that are new in it
             are judged post hoc.
+        retry_failed: Run failed trials again, from their last epoch. Once the search has chosen, those of
+            the search only in arms for which it has chosen nothing.
         storage: The folder or URI of all sweeps, as for ``run``.
         tracking_uri: The tracking store. Default: the one that the sweep was started with.
         log: The form of the output, as for ``run``.
@@ -117,6 +122,8 @@ def resume(
         for claim in missing_claims(known, spec):
             teller(spec, log)(f"note: the claim {claim.name!r} stays, as the sweep has made it")
         spec = spec.model_copy(update={"claims": before.claims})
+    if retry_failed:
+        events += _retries(folder, teller(spec, log))
     return _resume(folder, spec, events, tracking_uri, Output(log, verbose))
 
 
@@ -148,14 +155,30 @@ def extend(
         SweepError: As ``resume``, or if the extension is not permitted (``sweeps.analysis.extension``).
     """
     folder = latest_sweep(open_storage(storage), study)
-    check_known(folder, folder.spec())
-    if folder.is_running():
-        raise SweepError(f"{folder.path}: this sweep is running already")
+    _check_idle(folder)
     extended = extension(folder.state(), looks, trials_per_arm)
     say = teller(extended.spec, log)
     for sentence in extended.cost:
         say(f"extended: {sentence}")
     return _resume(folder, extended.spec, extended.events, tracking_uri, Output(log, verbose))
+
+
+def _retries(folder: SweepFolder, say: Callable[[str], None]) -> list[Event]:
+    """Return the event that lets failed trials run again, if there are any, and say which."""
+    _check_idle(folder)
+    event = retry_event(folder.state())
+    if event is None:
+        say("note: no failed trial can be retried")
+        return []
+    say(f"retrying {counted(len(event['trials']), 'failed trial')}: {', '.join(event['trials'])}")
+    return [event]
+
+
+def _check_idle(folder: SweepFolder) -> None:
+    """Raise SweepError if what the sweep uses is not known here, or if it is running."""
+    check_known(folder, folder.spec())
+    if folder.is_running():
+        raise SweepError(f"{folder.path}: this sweep is running already")
 
 
 def _resume(

@@ -3,7 +3,7 @@
 All of them work in torch 2.11 and 2.15. ``tests/unit/test_torch_private.py`` fails if a version changes one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import unwrap
 from types import MethodType
 from typing import TypeVar
@@ -24,6 +24,7 @@ __all__ = [
     "in_functorch_transform",
     "is_read_of_a_number",
     "onednn_product",
+    "versions",
     "without_compiler",
 ]
 
@@ -32,6 +33,14 @@ Built = TypeVar("Built", bound=Optimizer)
 foreach_add_ = torch._foreach_add_
 foreach_copy_ = torch._foreach_copy_
 foreach_norm = torch._foreach_norm
+
+
+def versions(tensors: Iterable[Tensor]) -> list[int]:
+    """Count how often each tensor was changed in place; comparing values would wait for the device.
+
+    Changes of ``tensor.data`` and those by fused optimizers do not count.
+    """
+    return [tensor._version for tensor in tensors]
 
 
 def is_read_of_a_number(operator: object) -> bool:

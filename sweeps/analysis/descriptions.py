@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sweeps.analysis.failures import failures
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
@@ -21,7 +22,8 @@ def progress_line(state: SweepState, *, running: bool) -> str:
     n_trials, complete = (state.n_trials, state.complete) if is_known else (None, False)
     total = "" if n_trials is None else f" of {n_trials}"
     stopped = "interrupted" if is_known else "not running"
-    sweep_status = "complete" if complete else "running" if running else stopped
+    ended_as = "failed" if complete and failures(state) else "complete"
+    sweep_status = ended_as if complete else "running" if running else stopped
     return f"{sweep_status}, {ended}{total} trials ended: {by_status or 'none yet'}"
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sweeps.cli.completion import trainables
+from sweeps.cli.options import Imports
 from sweeps.errors import SweepError
 
 _FILE = "the YAML to write; default: TRAINABLE-COMPARED.yaml"
@@ -20,6 +21,7 @@ def init(
     ],
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help=_FILE)] = None,
     compare: Annotated[str, typer.Option(metavar="HYPERPARAMETER", help=_COMPARED)] = "noise",
+    _imports: Imports = None,
 ) -> None:
     """Write a study of a trainable: a YAML with a comment for every key, ready to run."""
     from sweeps.record.storage import command, open_storage

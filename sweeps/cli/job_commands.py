@@ -10,10 +10,12 @@ from sweeps.cli.options import (
     Address,
     File,
     Follow,
+    Imports,
     Job,
     New,
     Overrides,
     Profile,
+    RetryFailed,
     Trials,
     Verbose,
     changes_of,
@@ -35,12 +37,14 @@ def submit(
     trials: Trials = None,
     new: New = False,
     resume: Annotated[bool, typer.Option("--resume", help="resume the study's latest sweep")] = False,
+    retry_failed: RetryFailed = False,
     storage: Annotated[str | None, typer.Option(help=_STORAGE)] = None,
     tracking_uri: Annotated[str | None, typer.Option(help=_TRACKING)] = None,
     wait: Annotated[bool, typer.Option("--wait", help=_WAIT)] = False,
     follow: Follow = False,
     verbose: Verbose = False,
     address: Address = None,
+    imports: Imports = None,
 ) -> None:
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
     from sweeps.analysis.advice import check_first_look
@@ -49,6 +53,8 @@ def submit(
 
     if resume and new:
         raise typer.BadParameter("give either --resume for the latest sweep or --new for another one")
+    if retry_failed and not resume:
+        raise typer.BadParameter("--retry-failed is about a sweep that exists: give --resume too")
     changes = changes_of(file, profile, overrides, trials)
     spec = load_spec(file, changes, profile)
     if not resume:
@@ -60,8 +66,11 @@ def submit(
     options = [f"--set={change}" for change in changes]
     if profile:
         options.append(f"--profile={profile}")
+    options += _import_options(imports or [])
     if new:
         options.append("--new")
+    if retry_failed:
+        options.append("--retry-failed")
     if verbose:
         options.append("--verbose")
     options += _place_options(storage, tracking_uri)
@@ -117,6 +126,20 @@ def _folders_left_out(file: Path, spec: "Spec") -> list[Path]:
         )
     data = filter(None, (spec.data_dir, os.environ.get("NOISESWEEP_DATA_DIR")))
     return [DEFAULT_STORAGE, *(Path(folder).expanduser() for folder in data)]
+
+
+def _import_options(imports: list[str]) -> list[str]:
+    """Return a job's options for the user's modules, files by their paths in the folder that is uploaded."""
+    options = []
+    for module in imports:
+        name = os.path.relpath(module) if module.endswith(".py") else module
+        if ".." in Path(name).parts:
+            raise SweepError(
+                f"--import {module}: must be in the folder that is uploaded; submit from its folder, not "
+                f"from: {Path.cwd()}"
+            )
+        options.append(f"--import={name}")
+    return options
 
 
 def _place_options(storage: str | None, tracking_uri: str | None) -> list[str]:

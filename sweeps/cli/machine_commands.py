@@ -4,11 +4,17 @@ import sys
 
 import typer
 
-from sweeps.cli.options import File, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
+from sweeps.cli.options import File, Imports, Overrides, Profile, Storage, TrackingUri, Trials, changes_of
 from sweeps.errors import SweepError, printable
 
 
-def plan(file: File, profile: Profile = None, overrides: Overrides = None, trials: Trials = None) -> None:
+def plan(
+    file: File,
+    profile: Profile = None,
+    overrides: Overrides = None,
+    trials: Trials = None,
+    _imports: Imports = None,
+) -> None:
     """Say what a sweep will cost: trials, epochs, time and memory, from a few steps measured here."""
     from sweeps.analysis.advice import check_first_look
     from sweeps.console.costs import data_lines, measurement_line, programs_table, stages_table

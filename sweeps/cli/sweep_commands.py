@@ -10,11 +10,13 @@ from sweeps.cli.completion import names_and_files
 from sweeps.cli.options import (
     File,
     FileOrNone,
+    Imports,
     Json,
     Name,
     New,
     Overrides,
     Profile,
+    RetryFailed,
     Storage,
     TrackingUri,
     Trials,
@@ -42,6 +44,7 @@ def run(
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
     verbose: Verbose = False,
+    _imports: Imports = None,
 ) -> None:
     """Run a sweep; without FILE, list what there is to run."""
     if file is None:
@@ -68,10 +71,12 @@ def resume(
     sweep: Annotated[str, typer.Argument(metavar="NAME|FILE", help=_SWEEP, autocompletion=names_and_files)],
     profile: Profile = None,
     overrides: Overrides = None,
+    retry_failed: RetryFailed = False,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
     verbose: Verbose = False,
+    _imports: Imports = None,
 ) -> None:
     """Resume a study's latest sweep, or upload what MLflow is still missing."""
     is_file = sweep.endswith((".yaml", ".yml")) or "/" in sweep
@@ -90,7 +95,8 @@ def resume(
         from sweeps.runner import resume
 
         log: Log = "json" if json_lines else "text"
-        _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, log=log, verbose=verbose))
+        options: dict[str, Any] = {"log": log, "verbose": verbose, "retry_failed": retry_failed}
+        _exit(resume(spec or sweep, storage=storage, tracking_uri=tracking_uri, **options))
 
 
 def extend(
@@ -101,6 +107,7 @@ def extend(
     tracking_uri: TrackingUri = None,
     json_lines: Json = False,
     verbose: Verbose = False,
+    _imports: Imports = None,
 ) -> None:
     """Resume a study's latest sweep with more looks, as far as its level permits, or with a larger search."""
     seeds = None
@@ -123,7 +130,9 @@ def extend(
         _exit(extend(name, looks=seeds, trials_per_arm=trials_per_arm, **options))
 
 
-def validate(file: File, profile: Profile = None, overrides: Overrides = None) -> None:
+def validate(
+    file: File, profile: Profile = None, overrides: Overrides = None, _imports: Imports = None
+) -> None:
     """Check a sweep's YAML: print all its mistakes, or the sweep with every default."""
     from sweeps.analysis.advice import check_first_look, notes
     from sweeps.analysis.descriptions import plan
@@ -164,5 +173,5 @@ def _exit(result: "SweepResult") -> None:
     if not result.complete:
         # A shell has the same status after Ctrl-C.
         raise typer.Exit(130)
-    if result.undelivered or result.best is None:
+    if result.undelivered or result.best is None or result.failures:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeps.cli.completion import names
-from sweeps.cli.options import Name, NameOrNone, Storage, TrackingUri
+from sweeps.cli.options import Imports, Name, NameOrNone, Storage, TrackingUri
 from sweeps.errors import printable, refuse_credentials, unknown_message
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _FORMAT = "also write figures as pdf or svg, and tables as csv or latex, into report/paper"
 
 
-def schema() -> None:
+def schema(_imports: Imports = None) -> None:
     """Print the JSON schema of a sweep's YAML, for use in editors."""
     from sweeps.spec.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def list_() -> None:
+def list_(_imports: Imports = None) -> None:
     """List trainables with their models, metrics and hyperparameters, and the shipped studies."""
     from sweeps.console.layout import wide_console
     from sweeps.spec.catalogue import print_catalogue
@@ -31,7 +31,9 @@ def list_() -> None:
     print_catalogue(wide_console())
 
 
-def status(name: Name, storage: Storage = None, tracking_uri: TrackingUri = None) -> None:
+def status(
+    name: Name, storage: Storage = None, tracking_uri: TrackingUri = None, _imports: Imports = None
+) -> None:
     """Show the progress of a study's latest sweep, from its storage or (with --tracking-uri) from MLflow."""
     from sweeps.record.folder import latest_sweep
     from sweeps.record.storage import open_storage
@@ -51,6 +53,7 @@ def report(
     all_: Annotated[bool, typer.Option("--all", help="one table of all studies in the storage")] = False,
     format_: Annotated[str, typer.Option("--format", metavar="F,F,...", help=_FORMAT)] = "",
     storage: Storage = None,
+    _imports: Imports = None,
 ) -> None:
     """Write the report of a study's latest sweep and log it to MLflow, or one table of all studies."""
     if all_ == (name is not None):
@@ -92,6 +95,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="name of a study", autocompletion=names)],
     second: Annotated[str, typer.Argument(metavar="B", help="name of another study", autocompletion=names)],
     storage: Storage = None,
+    _imports: Imports = None,
 ) -> None:
     """Compare the latest sweeps of two studies: their YAML, their arms, and claims of the same name."""
     from sweeps.console.layout import wide_console
@@ -148,6 +152,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     from sweeps.record.time_left import TimeLeft
     from sweeps.record.trials import trial_name
     from sweeps.report.summary import summary_lines
+    from sweeps.spec.model import REGISTER
 
     spec, time_left, console = folder.spec(), TimeLeft(), wide_console()
     state = SweepState(spec)
@@ -167,7 +172,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
             console.print(table)
         lines = summary_lines(folder)
     else:
-        lines = [f"its arms are not shown, because {missing}"]
+        lines = [f"its arms are not shown, because {missing}; {REGISTER}"]
     for trial in state.trials.values():
         label = trial_name(trial.number, trial.arm)
         if trial.reason:

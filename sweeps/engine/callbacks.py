@@ -124,8 +124,8 @@ class SweepCallback(Callback):
             # Every other trial there would fail too. Tune would turn an error raised here into text.
             self._stop.fail(SweepError(f"trial {record.id} cannot read or write: {reason}"))
             return
+        # Its checkpoints stay: it may be retried, from its last epoch.
         self._end(record, "failed", reason)
-        self._folder.checkpoints(record.id).drop()
 
     def _record(self, trial: Trial) -> TrialRecord:
         return self.state.trials[split_config(trial.config)[0]]

@@ -58,6 +58,7 @@ def to_export(folder: SweepFolder) -> TrialRecord | None:
 
 
 def drop_all_but(folder: SweepFolder, best: TrialRecord) -> None:
-    """Delete the checkpoints of all trials but the one whose network is exported."""
-    for name in folder.saved_trials() - {best.id}:
+    """Delete the checkpoints of all trials but failed ones and the one whose network is exported."""
+    failed = {trial.id for trial in folder.state().trials.values() if trial.status == "failed"}
+    for name in folder.saved_trials() - failed - {best.id}:
         folder.checkpoints(name).drop()

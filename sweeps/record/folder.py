@@ -27,7 +27,7 @@ from sweeps.record.lease import Lease
 from sweeps.record.mirror import Mirror
 from sweeps.record.state import SweepState
 from sweeps.record.storage import command, join_uri, pull, uri_of
-from sweeps.spec.model import NAME, Spec
+from sweeps.spec.model import NAME, REGISTER, Spec
 from sweeps.spec.source import Source
 
 # Longer than a status check holds the lock.
@@ -104,6 +104,10 @@ class SweepFolder:
     @property
     def resume_command(self) -> str:
         return command("resume", self.study, storage=self.storage)
+
+    @property
+    def retry_command(self) -> str:
+        return command("resume", self.study, "--retry-failed", storage=self.storage)
 
     @property
     def report_command(self) -> str:
@@ -205,7 +209,7 @@ def check_known(folder: SweepFolder, spec: Spec) -> None:
     """
     if spec.missing:
         raise SweepError(
-            f"{folder.path}: {spec.missing}; register it in a script that calls "
+            f"{folder.path}: {spec.missing}; {REGISTER}, register it in a script that calls "
             f"sweeps.resume({folder.study!r}), or give its package an entry point"
         )
 

@@ -38,6 +38,7 @@ class SweepState:
             differ between trials, with the arm. None until the search is complete.
         post_hoc: Claims that were made after the sweep had begun.
         extensions: The events that extended the sweep.
+        retries: The events that let failed trials run again.
     """
 
     def __init__(self, spec: Spec, events: Iterable[Event] = ()) -> None:
@@ -48,6 +49,7 @@ class SweepState:
         self.selected: list[dict[str, Any]] | None = None
         self.post_hoc: list[Claim] = []
         self.extensions: list[Event] = []
+        self.retries: list[Event] = []
         # The looks that the driver has closed, and the configurations that it let go on after each.
         self._closed: list[Look] = []
         self._going_on: list[list[dict[str, Any]]] = []
@@ -72,6 +74,8 @@ class SweepState:
             self._begun = None
         elif kind == "extend":
             self._extend(event)
+        elif kind == "retry":
+            self._retry(event)
         elif kind == "claims":
             self.post_hoc += [Claim.model_validate(claim) for claim in event["claims"]]
         elif kind == "export":
@@ -109,12 +113,24 @@ class SweepState:
         self.extensions.append(event)
         self._begun, self._known = None, event["known"]
         if event["search"]:
-            # A larger search chooses again, and what it chooses is looked at from the first look on.
-            self.selected, self._closed, self._going_on, self._known = None, [], [], 0
+            self._search_again()
+
+    def _retry(self, event: Event) -> None:
+        self.retries.append(event)
+        for name in event["trials"]:
+            self.trials[name].status = "interrupted"
+        self._begun = None
+        if event["search"]:
+            self._search_again()
+        del self._closed[event["looks"] :], self._going_on[event["looks"] :]
+
+    def _search_again(self) -> None:
+        """Let the search choose again; what it chooses is looked at from the first look on."""
+        self.selected, self._closed, self._going_on, self._known = None, [], [], 0
 
     def _start(self, event: Event) -> None:
         if known := self.trials.get(event["trial"]):
-            known.status = "running"
+            known.status, known.reason = "running", ""
             return
         self.trials[event["trial"]] = TrialRecord(
             id=event["trial"],

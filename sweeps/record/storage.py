@@ -19,6 +19,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from sweeps.errors import SweepError, in_a_line, refuse_credentials
 from sweeps.record.files import OWN_FILES
+from trainables.imports import imported
 
 DEFAULT_STORAGE = Path("runs")
 LOST = "would be lost with the job's copy of the working directory"
@@ -131,12 +132,15 @@ def store_errors(uri: str, problem: str) -> Iterator[None]:
 def command(*words: str, storage: Path) -> str:
     """Write a ``noisesweep`` command line to paste into the user's shell.
 
-    It has ``--storage`` unless that is the default; a job's default is not that of the user's shell.
+    It imports the user's modules that this process has imported, and has ``--storage`` unless that is the
+    default; a job's default is not that of the user's shell.
     """
     called = Path(sys.argv[0])
     outside_path = called.name == "noisesweep" and shutil.which("noisesweep") is None
     program = os.path.relpath(called) if outside_path else "noisesweep"
     arguments = [program, *words]
+    if words[0] != "ui":
+        arguments += [f"--import={module}" for module in imported()]
     if in_ray_job() or storage.resolve() != open_storage().resolve():
         arguments += ["--storage", uri_of(storage) or str(storage)]
     return shlex.join(arguments)

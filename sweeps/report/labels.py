@@ -252,13 +252,29 @@ def look_lines(state: SweepState, judged: Sequence[JudgedClaim], going_on: int) 
     return [line, *(line for claim in found for line in verdict_lines(claim))]
 
 
-def extension_line(event: Mapping[str, Any]) -> str:
-    """Say how a sweep was extended and when, from the event in its journal."""
-    time = datetime.fromtimestamp(event["time"] / 1000, UTC)
+def change_lines(state: SweepState) -> list[str]:
+    """Say how a sweep was extended and which trials were retried, in the order of time."""
+    events = sorted([*state.extensions, *state.retries], key=lambda event: event["time"])
+    return [_retry_line(event) if event["event"] == "retry" else _extension_line(event) for event in events]
+
+
+def _extension_line(event: Mapping[str, Any]) -> str:
     changes = "; ".join(f"{key}: {before} to {after}" for key, before, after in event["changes"])
     after = f"after {counted(event['looks_taken'], 'look')}"
-    level = f"; the level of {ALPHA} is that of the looks since then alone" if event["search"] else ""
-    return f"Extended on {time:%Y-%m-%d %H:%M} UTC, {after}: {changes}{level}"
+    return f"Extended on {_minute(event)}, {after}: {changes}{_new_level(event)}"
+
+
+def _retry_line(event: Mapping[str, Any]) -> str:
+    trials = counted(len(event["trials"]), "failed trial")
+    return f"Retried on {_minute(event)}: {trials} ({', '.join(event['trials'])}){_new_level(event)}"
+
+
+def _minute(event: Mapping[str, Any]) -> str:
+    return f"{datetime.fromtimestamp(event['time'] / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _new_level(event: Mapping[str, Any]) -> str:
+    return f"; the level of {ALPHA} is that of the looks since then alone" if event["search"] else ""
 
 
 def best_line(spec: Spec, best: Best) -> str:

@@ -16,7 +16,7 @@ from sweeps.report.labels import name_of, what_is_left
 from sweeps.report.paper import write_paper
 from sweeps.report.render import write_pages
 from sweeps.spec.looks import ALPHA
-from sweeps.spec.model import Spec
+from sweeps.spec.model import REGISTER, Spec
 
 _BETTER, _WORSE = "(+)", "(-)"
 
@@ -56,7 +56,7 @@ def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
 def _left_out(name: str, folders: Sequence[SweepFolder]) -> str:
     """Say that a study is left out as what all its sweeps use is not known here; empty if it is not."""
     missing = [folder.spec().missing for folder in folders]
-    return f"{name} is left out, as {missing[-1]}" if missing and all(missing) else ""
+    return f"{name} is left out, as {missing[-1]}; {REGISTER}" if missing and all(missing) else ""
 
 
 def overview_table(states: Sequence[SweepState]) -> Table:

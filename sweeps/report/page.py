@@ -18,7 +18,7 @@ from sweeps.report.arm_tables import effect_tables, tables_at
 from sweeps.report.charts import Chart, Panels
 from sweeps.report.figures import effect_figures, figures
 from sweeps.report.html import plotly_script, to_html
-from sweeps.report.labels import extension_line, headline, label_of, name_of, trainings
+from sweeps.report.labels import change_lines, headline, label_of, name_of, trainings
 from sweeps.report.paper import write_paper
 from sweeps.report.png import save
 from sweeps.report.render import render, write_pages
@@ -88,7 +88,7 @@ def _content(state: SweepState, folder: SweepFolder, charts: Sequence[Chart | Pa
         "headline": " ".join(filter(None, sentences)),
         "gradients": gradients_note(spec),
         "search_remarks": search_remarks(state),
-        "extensions": [extension_line(event) for event in state.extensions],
+        "changes": change_lines(state),
         "claims": claims_table(judged) if judged else None,
         "looks": looks_table(state, judged) if judged else None,
         "remarks": [f"{name_of(claim)}: {claim.remark}" for claim in judged if claim.remark],

@@ -5,18 +5,21 @@ import socket
 from sweeps.analysis.arms import is_judgeable
 from sweeps.analysis.best import best_of
 from sweeps.analysis.claims import JudgedClaim, judge_claims
+from sweeps.analysis.descriptions import counted
+from sweeps.analysis.failures import failures
 from sweeps.record.files import REPORT_PAGE
 from sweeps.record.folder import SweepFolder
+from sweeps.record.retries import retryable
 from sweeps.record.state import SweepState
 from sweeps.record.storage import in_ray_job, join_uri
-from sweeps.report.labels import best_line, extension_line, trainings, verdict_lines
+from sweeps.report.labels import best_line, change_lines, trainings, verdict_lines
 from sweeps.tracking.bookmark import Bookmark
 
 
 def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return a line for the best configuration, those of each claim that is judged, and the report's."""
+    """Return lines for failures, changes and the best configuration, those of judged claims, the report's."""
     state = folder.state()
-    lines = [extension_line(event) for event in state.extensions]
+    lines = [*_failure_lines(folder, state), *change_lines(state)]
     lines += [best_line(state.spec, best)] if (best := best_of(state)) else []
     judged = judged_claims(state)
     lines += [line for claim in judged for line in verdict_lines(claim)]
@@ -25,6 +28,17 @@ def summary_lines(folder: SweepFolder) -> list[str]:
     page = folder.report / REPORT_PAGE
     if page.exists():
         lines.append(f"Report: {_place(folder) if in_ray_job() else page}")
+    return lines
+
+
+def _failure_lines(folder: SweepFolder, state: SweepState) -> list[str]:
+    """Say what has no result and which command retries it, once the sweep is complete."""
+    if not state.complete:
+        return []
+    lines, failed = failures(state), retryable(state)
+    if failed:
+        trials = counted(len(failed), "failed trial")
+        lines.append(f"fix the cause, then retry {trials} with: {folder.retry_command}")
     return lines
 
 

@@ -63,6 +63,7 @@ def listed_trials(state: SweepState) -> list[dict[str, Any]]:
             # The place in the list decides, so that a sweep that is resumed has the numbers of one that was
             # not.
             number = trial.number if trial else next(n for n in itertools.count(number + 1) if n not in used)
+            used.add(number)
             listed.append({**each.points[name], **measuring, "seed": seed, TRIAL: trial_id(number)})
     return listed
 

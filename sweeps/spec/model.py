@@ -44,6 +44,7 @@ CURVATURE: Mapping[str, Direction] = {
 # These hyperparameters only say what is measured. ``stages.confirm`` sets them for confirmed trials.
 MEASURING = ("curvature", "weight_noise")
 LAST_SEED = 2**32 - 1
+REGISTER = "add --import MODULE with the module that registers it"
 
 
 def declaration_of(name: str) -> type[Declaration[Any]]:
@@ -51,7 +52,7 @@ def declaration_of(name: str) -> type[Declaration[Any]]:
     try:
         return registry.declaration(name)
     except KeyError:
-        remedy = "register it in a script, or give its package an entry point"
+        remedy = f"{REGISTER}, register it in a script, or give its package an entry point"
         raise SweepError(f"the trainable {name!r} is not registered here; {remedy}") from None
     except PluginError as error:
         raise SweepError(str(error)) from None
@@ -322,7 +323,7 @@ class Spec(Model):
         try:
             hyperparameters: Hyperparameters = self.declaration.Hyperparameters(**values)
         except ValidationError as error:
-            missing = self.missing and f"{self.missing}; register it first, with trainables.register"
+            missing = self.missing and f"{self.missing}; {REGISTER}, or call trainables.register first"
             raise SweepError(f"{self.name}: {missing or _first_of(error)}") from None
         return hyperparameters
 

@@ -25,7 +25,7 @@ from sweeps.record.state import SweepState
 from sweeps.record.trials import TrialRecord
 from sweeps.tracking.arm_runs import ArmRuns
 from sweeps.tracking.provenance import provenance
-from sweeps.tracking.runs import SweepRuns
+from sweeps.tracking.runs import RUN_STATUS, SweepRuns
 from sweeps.tracking.store import MAX_METRICS, Store, connect, log_metrics
 from sweeps.tracking.uris import check_database
 
@@ -89,7 +89,8 @@ class Publisher(Follower):
                 values = event["metrics"].items()
                 metrics += [Metric(name, value, event["time"], event["epoch"]) for name, value in values]
                 tags |= event["tags"]
-        if trial.reason:
+        if trial.reason or any(trial.id in event["trials"] for event in self._state.retries):
+            # Of a failed trial that was retried, the run has the reason still.
             tags["reason"] = trial.reason
         if trial.remarks:
             tags["remark"] = trial.remarks[-1]
@@ -175,8 +176,7 @@ class Publisher(Follower):
             tags |= {f"best.{key}": str(value) for key, value in best["hyperparameters"].items()}
         metrics = [Metric(key, value, event["time"], 0) for key, value in summary.items()]
         self._log(self.parent, metrics, tags, [])
-        status = "FINISHED" if event["status"] == "finished" else "KILLED"
-        self._client.set_terminated(self.parent, status, event["time"])
+        self._client.set_terminated(self.parent, RUN_STATUS[event["status"]], event["time"])
         self._finished = True
 
     def _log_model(self, trial: str) -> None:

@@ -16,7 +16,7 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.store import Store, all_runs
 
 _SWEEP_ID = "sweep_id"
-_RUN_STATUS = {
+RUN_STATUS = {
     "finished": "FINISHED",
     "stopped": "FINISHED",
     "diverged": "FINISHED",
@@ -103,8 +103,8 @@ class SweepRuns:
 
     def set_status(self, trial: TrialRecord, run: str) -> None:
         """Give a trial's run the trial's status."""
-        if trial.status in _RUN_STATUS:
-            self._client.set_terminated(run, _RUN_STATUS[trial.status], trial.ended)
+        if trial.status in RUN_STATUS:
+            self._client.set_terminated(run, RUN_STATUS[trial.status], trial.ended)
             self._running.discard(trial.id)
         elif trial.id not in self._running:
             self._client.update_run(run, status="RUNNING")

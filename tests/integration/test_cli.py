@@ -8,12 +8,16 @@ import sys
 import pytest
 import yaml
 
+from cluster import jobs as cluster_jobs
 from sweeps import SweepError, cli, load_spec, runner
+from sweeps.cli import job_commands
 from sweeps.record.folder import create_sweep
 from sweeps.spec.catalogue import STUDIES
+from sweeps.spec.model import REGISTER
 from tests.curves import Curves, content
-from tests.made_sweeps import made_comparison
-from trainables import register, registry
+from tests.made_sweeps import TRUTH, MadeSweep, comparison, made_comparison, train_round
+from tests.made_sweeps import search as made_search
+from trainables import imports, register, registry
 
 WHERE = "data_dir {}/nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
 
@@ -319,8 +323,98 @@ def test_a_sweep_of_a_trainable_not_known_here_can_be_looked_at(changes, noisesw
     registry._registered.pop("curves")
     code, output, _ = noisesweep("status", "mine")
     assert code == 0
-    assert "its arms are not shown, because the trainable curves is not registered here" in output
+    assert (
+        f"its arms are not shown, because the trainable curves is not registered here; {REGISTER}" in output
+    )
     code, _, errors = noisesweep("resume", "mine")
     assert code == 1
-    assert "curves is not registered here; register it in a script that calls sweeps.resume('mine')" in errors
+    assert f"{REGISTER}, register it in a script that calls sweeps.resume('mine')" in errors
     register(Curves)
+
+
+OWN = """
+import trainables
+from tests.curves import Curves
+
+
+@trainables.register
+class Own(Curves):
+    name = "own"
+"""
+UNREGISTERED = "own is not registered here; add --import MODULE with the module that registers it"
+COMMANDS = [
+    ("status mine", UNREGISTERED, "6 of"),
+    ("report mine", UNREGISTERED, "report.html"),
+    ("report --all", UNREGISTERED, "overview.html"),
+    ("compare mine mine", UNREGISTERED, "B minus A"),
+    ("validate mine.yaml", "trainable: 'own' is not known", "mine.yaml: valid"),
+    ("init own new.yaml", "own", "new.yaml is written"),
+    ("list", "imdb", "\nown  "),
+    ("schema", '"imdb"', '"own"'),
+]
+
+
+@pytest.mark.parametrize(("line", "without", "imported"), COMMANDS)
+def test_commands_import_what_a_script_registers(line, without, imported, noisesweep, tmp_path, monkeypatch):
+    """Without the option, each names what is not registered, or lacks it."""
+    (tmp_path / "own_module.py").write_text(OWN)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(imports, "_imported", [])
+    monkeypatch.delitem(sys.modules, "own_module", raising=False)
+    study = comparison(name="mine", trainable="own", compare={"noise": ["none", "all"]}, seeds=3)
+    try:
+        registry.register(type("Own", (Curves,), {"name": "own"}))
+        sweep = MadeSweep(study)
+        made_search(sweep, TRUTH)
+        sweep.select()
+        train_round(sweep, TRUTH)
+        sweep.write(tmp_path / "runs")
+        registry._registered.pop("own")
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+        _, output, errors = noisesweep(*line.split())
+        assert without in output + errors
+        assert imported not in output + errors
+        code, output, errors = noisesweep(*line.split(), "--import", "own_module")
+        assert code == 0
+        assert "not registered" not in output + errors
+        assert imported in output + errors
+    finally:
+        registry._registered.pop("own", None)
+
+
+def test_a_module_that_cannot_be_imported_is_one_line(noisesweep):
+    code, output, errors = noisesweep("list", "--import", "nowhere_at_all")
+    text = (
+        "--import nowhere_at_all: cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"
+    )
+    assert (code, output, errors) == (1, "", f"noisesweep: {text}")
+
+
+def test_a_job_retries_what_failed_only_when_it_resumes(noisesweep, curves, file):
+    code, _, errors = noisesweep("submit", file, "--retry-failed")
+    assert code == 2
+    # The message is in a frame, where lines break.
+    assert "--retry-failed is about a sweep that exists" in " ".join(errors.split())
+
+
+def test_a_job_imports_modules_of_the_folder_that_is_uploaded(
+    noisesweep, curves, file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(imports, "_imported", [])
+    outside = tmp_path.parent / f"{tmp_path.name}_outside.py"
+    outside.write_text("")
+    code, _, errors = noisesweep("submit", file, "--import", outside)
+    assert code == 1
+    rule = "must be in the folder that is uploaded; submit from its folder, not from:"
+    assert errors == f"noisesweep: --import {outside}: {rule} {tmp_path}"
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/inside.py").write_text("")
+    given = ["some_module", str(tmp_path / "lib/inside.py")]
+    assert job_commands._import_options(given) == ["--import=some_module", "--import=lib/inside.py"]
+
+
+def test_a_job_that_was_stopped_is_resumed_without_a_second_retry():
+    entrypoint = "noisesweep resume mine.yaml --import=my_module --retry-failed --verbose"
+    words = ["submit", "mine.yaml", "--resume", "--import=my_module", "--verbose"]
+    assert cluster_jobs._resume_command(entrypoint) == words

@@ -215,6 +215,20 @@ def test_selection_and_confirm_follow_the_larger_search(score, is_better):
     assert {trial.stage for trial in after.state.trials.values()} == {SEARCH, CONFIRM}
 
 
+def test_an_arm_with_another_choice_has_trials_of_its_own_beside_those_that_are_kept():
+    sweep = after_looks(1)
+    after = extended(sweep, trials_per_arm=6)
+    for arm, score in (("none", 0.1), ("all", 0.99), ("layer", 0.1)):
+        after.trial({"noise": arm, "lr": 0.01}, 0, curve(score), name=f"{900 + len(arm):04d}")
+    kept = {trial.id for trial in sweep.state.of_stage(CONFIRM) if trial.arm != "all"}
+    after.select()
+    ids = [configuration["trial"] for configuration in listed_trials(after.state)]
+    assert len(ids) == len(set(ids)) == 27
+    assert len({*ids} & kept) == 18
+    take_looks(after, TRUTH)
+    assert after.state.complete
+
+
 def test_a_larger_search_of_a_sweep_that_searches_still():
     sweep = MadeSweep(comparison(AHEAD, compare=ARMS))
     search(sweep, TRUTH)

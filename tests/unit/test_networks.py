@@ -91,6 +91,15 @@ def test_of_every_configuration_the_best_seed_is_kept_until_the_mean_is_known(co
     assert confirming.kept == {last}
 
 
+def test_a_failed_trial_keeps_its_checkpoints_for_a_retry(confirming):
+    failed = confirming.sweep.trial({"noise": "all"}, 1, curve(0.9)[:3], stage=CONFIRM, status="failed")
+    confirming.folder.checkpoints(failed).save(3, b"weights")
+    confirming.record()
+    best = confirm(confirming, "none", 1, 0.8)
+    drop_all_but(confirming.folder, confirming.state.trials[best])
+    assert confirming.kept == {best, failed}
+
+
 def test_a_network_that_has_been_exported_is_not_exported_again(confirming):
     ids = [confirm(confirming, arm, seed, 0.8) for seed in (1, 2, 3) for arm in ("none", "all")]
     best = to_export(confirming.folder)

@@ -16,6 +16,7 @@ from sweeps.record.trials import CONFIRM
 from sweeps.report.labels import interval
 from sweeps.report.overview import overview_table, verdicts_table, write_overview
 from sweeps.report.page import write_report
+from sweeps.spec.model import REGISTER
 from tests.made_sweeps import (
     MODES,
     TRUTH,
@@ -596,7 +597,7 @@ def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, c
     try:
         page = write_overview(tmp_path)
         assert [row[2] for row in Page(page.read_text()).rows] == ["study", "made-comparison"]
-        line = "scripted is left out, as the trainable curves is not registered here."
+        line = f"scripted is left out, as the trainable curves is not registered here; {REGISTER}."
         assert line in page.read_text()
         assert line in page.with_suffix(".md").read_text()
     finally:
@@ -610,7 +611,7 @@ def test_a_study_with_a_noise_mode_that_is_not_registered_here_is_left_out(tmp_p
     text = resolved.read_text()
     assert "noise: [none, all" in text
     resolved.write_text(text.replace("noise: [none, all", "noise: [none, uphill"))
-    line = "packaged is left out, as the noise mode uphill is not registered here."
+    line = f"packaged is left out, as the noise mode uphill is not registered here; {REGISTER}."
     assert line in write_overview(tmp_path).read_text()
     folder = latest_sweep(tmp_path, "packaged")
     with pytest.raises(SweepError, match="packaged: the noise mode uphill is not registered here"):

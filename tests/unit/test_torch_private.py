@@ -17,6 +17,7 @@ from trainables.torch_private import (
     in_functorch_transform,
     is_read_of_a_number,
     onednn_product,
+    versions,
     without_compiler,
 )
 
@@ -30,6 +31,17 @@ def test_foreach_functions_do_to_a_list_what_torch_does_to_each_tensor():
     assert torch.equal(tensors[1], torch.arange(1.0, 5.0))
     foreach_copy_(tensors, others)
     assert all(map(torch.equal, tensors, others))
+
+
+def test_a_change_in_place_has_a_version_of_its_own():
+    weights = [nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))]
+    before = versions(weights)
+    # Other storage is no change in place: a step with noise may swap it.
+    weights[0].data = torch.zeros(2)
+    assert versions(weights) == before
+    with torch.no_grad():
+        weights[1].add_(1)
+    assert [after - old for after, old in zip(versions(weights), before, strict=True)] == [0, 1]
 
 
 def test_a_read_inside_an_operator_is_seen():

@@ -12,7 +12,7 @@ from sweeps.analysis.tested_claim import JudgedClaim
 from sweeps.analysis.verdicts import Judgement, Verdict
 from sweeps.record.correctness import packed
 from sweeps.report.labels import (
-    extension_line,
+    change_lines,
     headline,
     look_lines,
     number,
@@ -106,12 +106,13 @@ def test_an_extension_is_told(tmp_path):
     sweep = after(1)
     plan = extension(sweep.state, [9, 30], None)
     sweep.add(*plan.events)
-    (event,) = sweep.state.extensions
-    line = extension_line(event)
+    (line,) = change_lines(sweep.state)
     assert line.startswith("Extended on 2026-")
     assert line.endswith("UTC, after 1 look: looks: [9, 14, 20] to [9, 30]")
     assert line in summary_lines(sweep.write(tmp_path))
-    assert extension_line({**event, "search": True}).endswith("is that of the looks since then alone")
+    larger = after(1)
+    larger.add({**plan.events[-1], "search": True})
+    assert change_lines(larger.state)[0].endswith("is that of the looks since then alone")
 
 
 @pytest.mark.parametrize(

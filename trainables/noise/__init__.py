@@ -13,5 +13,8 @@ In a training loop of your own::
         noise.backward(lambda: loss_fn(model(x), y))
         optimizer.step()
 
-Only ``injector`` and ``step`` import torch.
+The function computes the loss and changes nothing: a step of the optimizer in it would be undone, and is
+refused.
+
+Only ``injector``, ``misuse`` and ``step`` import torch.
 """

@@ -97,11 +97,18 @@ class NoiseInjector:
 
         Args:
             compute: Runs the model on the step's batch and returns its loss, a scalar. It is called once for
-                each gradient that the mode takes.
+                each gradient that the mode takes, and must change neither weights nor gradients.
 
         Returns:
             The loss where the gradient was taken, without its graph.
+
+        Raises:
+            TypeError: If ``compute`` is no function, or returns no tensor.
+            RuntimeError: If ``compute`` changes gradients, or weights that have noise.
         """
+        if not callable(compute):
+            form, kind = "noise.backward(lambda: loss_fn(model(x), y))", type(compute).__name__
+            raise TypeError(f"compute must be a function that returns the loss, such as {form}, got {kind}")
         self._step.begin(self.next_groups(), compute, self.mode.gradients)
         self.steps += 1
         self.mode.step(self._step)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from trainables.noise.misuse import changes_refused, check_arrived, checked_loss
 from trainables.torch_private import foreach_add_, foreach_copy_, foreach_norm
 
 
@@ -72,27 +74,33 @@ class Step:
 
     @contextmanager
     def at(self, n: list[Tensor]) -> Iterator[None]:
-        """Let the weights be w + n inside, and w again after, bit for bit. This overwrites ``n``."""
+        """Let the weights be w + n inside, and w again after, bit for bit. This overwrites ``n``.
+
+        Raises:
+            RuntimeError: If the weights change inside, which would be undone.
+        """
         weights = self.weights
         if not weights:
             yield
-        elif self._may_swap:
-            with torch.no_grad():
-                foreach_add_(n, weights)
-            own = [weight.data for weight in weights]
-            _replace(weights, n)
-            try:
+            return
+        put_back = self._add(weights, n)
+        try:
+            with changes_refused(weights):
                 yield
-            finally:
-                _replace(weights, own)
-        else:
-            saved = self._save(weights)
+        finally:
+            put_back()
+
+    @torch.no_grad()
+    def _add(self, weights: list[Tensor], n: list[Tensor]) -> Callable[[], None]:
+        """Let the weights be w + n, and return what puts w back."""
+        if not self._may_swap:
+            put_back = partial(_copy, weights, self._save(weights))
             self.move(n)
-            try:
-                yield
-            finally:
-                with torch.no_grad():
-                    foreach_copy_(weights, saved)
+            return put_back
+        foreach_add_(n, weights)
+        own = [weight.data for weight in weights]
+        _replace(weights, n)
+        return partial(_replace, weights, own)
 
     @torch.no_grad()
     def move(self, n: list[Tensor]) -> None:
@@ -104,12 +112,17 @@ class Step:
         """Add ``share`` times the gradient of the loss at the present weights to the gradient of the step.
 
         All gradients of a step see the same batch, and dropout has the same masks in all of them.
+
+        Raises:
+            TypeError: If ``compute`` returns no tensor.
+            RuntimeError: If ``compute`` changes gradients, or its loss does not depend on the weights.
         """
         self._gradients_left -= 1
         with self._rewound() if self._gradients_left else nullcontext():
-            loss = self._compute()
+            loss = checked_loss(self._compute, self._parameters)
             loss = loss if share == 1 else share * loss
             loss.backward()
+        check_arrived(self._parameters)
         self._loss = loss.detach() if self._loss is None else self._loss + loss.detach()
 
     def take_gradients(self) -> list[Tensor]:
@@ -149,6 +162,11 @@ class Step:
     def _views(self, flat: Tensor) -> list[Tensor]:
         sizes = [parameter.numel() for parameter in self._parameters]
         return [part.view_as(p) for part, p in zip(flat.split(sizes), self._parameters, strict=True)]
+
+
+@torch.no_grad()
+def _copy(weights: list[Tensor], saved: list[Tensor]) -> None:
+    foreach_copy_(weights, saved)
 
 
 def _replace(weights: Sequence[Tensor], storage: Sequence[Tensor]) -> None:
