@@ -13,6 +13,7 @@ import ray
 
 from sweeps.engine import forked_worker, ray_private
 from sweeps.engine.fork_server import fork_server
+from sweeps.engine.ray_address import ALONE, address_to_join
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
 from sweeps.process_state import environment, log_level, signal_handler
@@ -68,8 +69,7 @@ def connected(resources: Resources, concurrent: int | None = None, *, tune: bool
             try:
                 join_or_start(resources, concurrent, session, tune=tune)
             except (ConnectionError, RuntimeError) as error:
-                advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
-                raise SweepError(f"Ray cannot be reached ({advice}): {in_a_line(error)}") from None
+                raise SweepError(f"Ray cannot be reached: {in_a_line(error)}; {ALONE}") from None
         yield
 
 
@@ -93,7 +93,7 @@ def join_or_start(
         RuntimeError: If it cannot be started.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if ray_private.running_address():
+    if address_to_join():
         session.callback(_shut_down)
         ray.init(**options)
         return
