@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from sweeps.errors import SweepError, refuse_credentials
 from sweeps.record.storage import LOST, in_ray_job, uri_of
 
 SQLITE = "sqlite:///"
+# SQLAlchemy reads these in a URI as something else than a character of the path.
+_QUOTED = "%?"
 SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -27,12 +30,19 @@ def is_default_store(uri: str, storage: Path) -> bool:
 
 def own_store(storage: Path) -> str:
     """Return the URI of the SQLite file in a storage."""
-    return f"{SQLITE}{storage.resolve() / 'mlflow.db'}"
+    return sqlite_uri(storage.resolve() / "mlflow.db")
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the URI of an SQLite store; characters that a URI can have are as in the path."""
+    return SQLITE + "".join(
+        quote(character) if character in _QUOTED else character for character in str(file)
+    )
 
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the file of an SQLite store, None for a server."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    return Path(unquote(uri.removeprefix(SQLITE).partition("?")[0])) if uri.startswith(SQLITE) else None
 
 
 def check_scheme(uri: str) -> None:
