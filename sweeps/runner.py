@@ -11,7 +11,7 @@ from sweeps.analysis.advice import check_first_look
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
 from sweeps.console.output import Output
-from sweeps.engine.data import located, prepare_data
+from sweeps.engine.data import check_data_dir, located, prepare_data
 from sweeps.engine.drive import drive
 from sweeps.engine.export import ModelExport
 from sweeps.engine.ray_session import ray_session
@@ -188,6 +188,7 @@ def _prepared(
         if to_run or to_export:
             _check_settings()
             try:
+                check_data_dir(spec)
                 with ThreadPoolExecutor(1) as importer:
                     importer.submit(import_module, "sweeps.engine.stages")
                     session.enter_context(ray_session(spec, say))

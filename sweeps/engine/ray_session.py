@@ -92,7 +92,7 @@ def join_or_start(
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address_to_join():
         session.callback(_shut_down)
-        with _told("cannot be reached", lambda error: ALONE):
+        with _told("Ray cannot be reached", lambda error: ALONE):
             ray.init(**options)
         return
     # Ray starts a worker for each core.
@@ -104,7 +104,7 @@ def join_or_start(
         options |= ray_private.preloading("sweeps.worker.trial", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})
     # A closed terminal sends SIGHUP to Ray as well, which the driver still needs to stop cleanly.
-    with _told("cannot start", remedy), ignored(signal.SIGHUP):
+    with _told("Ray cannot start", remedy), ignored(signal.SIGHUP):
         # Ray keeps a token there; without a home folder, it would log a traceback as well.
         Path.home()
         program = None
@@ -126,7 +126,7 @@ def _told(problem: str, remedy_of: Callable[[Exception], str]) -> Iterator[None]
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise SweepError(f"Ray {problem}: {in_a_line(error).removesuffix('.')}; {remedy_of(error)}") from None
+        raise SweepError(f"{problem}: {in_a_line(error).removesuffix('.')}; {remedy_of(error)}") from None
 
 
 def remedy(error: Exception) -> str:

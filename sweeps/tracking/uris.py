@@ -1,6 +1,7 @@
 """URIs of tracking stores: the default one, and checks of a given one."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -8,8 +9,8 @@ from sweeps.errors import SweepError, refuse_credentials
 from sweeps.record.storage import LOST, in_ray_job, uri_of
 
 SQLITE = "sqlite:///"
-# SQLAlchemy reads these in a URI as something else than a character of the path.
-_QUOTED = "%?"
+# The query of a URI, and what SQLAlchemy takes for a quoted character.
+_QUOTED = r"\?|%(?=[0-9A-Fa-f]{2})"
 SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -34,10 +35,11 @@ def own_store(storage: Path) -> str:
 
 
 def sqlite_uri(file: Path) -> str:
-    """Return the URI of an SQLite store; characters that a URI can have are as in the path."""
-    return SQLITE + "".join(
-        quote(character) if character in _QUOTED else character for character in str(file)
-    )
+    """Return the URI of an SQLite store, in which only what is no path to SQLAlchemy is quoted.
+
+    MLflow creates the folder that the quoted path names as well, and leaves it empty.
+    """
+    return SQLITE + re.sub(_QUOTED, lambda found: quote(found[0]), str(file))
 
 
 def sqlite_file(uri: str) -> Path | None:
