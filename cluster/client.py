@@ -72,11 +72,15 @@ def connect(address: str | None = None) -> Cluster:
 
 def _client(url: str) -> JobSubmissionClient:
     """Connect to a server, and send it the user's token only if it asks for one."""
+    # Ray's client has no time limit.
+    answer = requests.get(f"{url}/api/version", allow_redirects=False, timeout=_TIMEOUT)
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        raise SweepError(f"{url}: is not the dashboard of a Ray cluster; check --address")
     try:
         return JobSubmissionClient(url)
     except AuthenticationError as error:
         token = "" if _is_refusal(error) else _token()
-        if not (token and _asks_for_token(url)):
+        if not (token and _asks_for_token(answer)):
             raise
     return JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
 
@@ -86,9 +90,8 @@ def _is_refusal(error: AuthenticationError) -> bool:
     return "invalid" in str(error).lower()
 
 
-def _asks_for_token(url: str) -> bool:
+def _asks_for_token(answer: requests.Response) -> bool:
     """Whether the server itself asks as Ray's does: no redirection, and no proxy that wants a password."""
-    answer = requests.get(f"{url}/api/version", allow_redirects=False, timeout=_TIMEOUT)
     scheme = answer.headers.get("WWW-Authenticate", "Bearer")
     return answer.status_code == HTTPStatus.UNAUTHORIZED and scheme.startswith("Bearer")
 

@@ -3,9 +3,11 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,43 @@ def signal_handler(number: signal.Signals) -> Iterator[None]:
         # None stands for a handler that was not set from Python.
         if before is not None:
             signal.signal(number, before)
+
+
+@contextmanager
+def ignored(number: signal.Signals) -> Iterator[None]:
+    """Ignore a signal, as processes that are started meanwhile will; only the main thread can."""
+    with signal_handler(number):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, signal.SIG_IGN)
+        yield
+
+
+class _Lasting:
+    """A text stream of which a failed write is no error, such as that of a terminal that is gone."""
+
+    def __init__(self, stream: TextIOWrapper) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Let nothing fail because standard output or error cannot be written; a notebook's stay as they are."""
+    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
+    lasting = {name: _Lasting(each) for name, each in streams.items() if isinstance(each, TextIOWrapper)}
+    with attributes(sys, **lasting):
+        yield
 
 
 @contextmanager

@@ -12,16 +12,17 @@ from sweeps.analysis.descriptions import counted
 from sweeps.analysis.extension import extension
 from sweeps.console.jsonl import Log, teller
 from sweeps.console.output import Output
-from sweeps.engine.data import located, prepare_data
+from sweeps.engine.data import check_data_dir, located, prepare_data
 from sweeps.engine.drive import drive
 from sweeps.engine.export import ModelExport
 from sweeps.engine.ray_session import ray_session
 from sweeps.errors import SweepError
+from sweeps.process_state import lasting_output
 from sweeps.record.folder import SweepFolder, check_known, create_sweep, latest_sweep, sweep_folders
 from sweeps.record.journal import Event
 from sweeps.record.retries import retry_event
 from sweeps.record.state import SweepState
-from sweeps.record.storage import open_storage
+from sweeps.record.storage import check_writable, open_storage
 from sweeps.results import SweepResult, read_result
 from sweeps.spec.changes import Change, changes, missing_claims, new_claims
 from sweeps.spec.load import load_spec
@@ -69,6 +70,7 @@ def run(
             f"({known[-1].resume_command}) or start another (run with --new)"
             + _differences(changes(known[-1].spec(), located(spec)))
         )
+    check_writable(storage)
     spec, say = located(spec), teller(spec, log)
     if note := _known_seeds_note(sweep_folders(storage, spec.name), spec):
         say(f"note: {note}")
@@ -204,10 +206,12 @@ def _prepared(
     """Do in parallel what takes seconds: the publisher's imports, Tune's imports and Ray's start."""
     delivery, export = PublisherClient(uri, spec.name), ModelExport(spec)
     with ExitStack() as session:
+        session.enter_context(lasting_output())
         session.callback(delivery.abandon)
         if to_run or to_export:
             _check_settings()
             try:
+                check_data_dir(spec)
                 with ThreadPoolExecutor(1) as importer:
                     importer.submit(import_module, "sweeps.engine.stages")
                     session.enter_context(ray_session(spec, say))

@@ -61,11 +61,12 @@ def script() -> None:
         main()
     except SystemExit as ended:
         code = ended.code
-    if isinstance(code, str):
-        sys.stderr.write(f"{code}\n")
-        code = 1
+    # Writing fails if the terminal or the reader of a pipe has gone.
+    with suppress(OSError):
+        if isinstance(code, str):
+            sys.stderr.write(f"{code}\n")
+    code = 1 if isinstance(code, str) else code
     atexit._run_exitfuncs()
-    # Flushing fails if the reader of a pipe has gone.
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,11 +8,13 @@ from pathlib import Path
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from sweeps.engine.ray_address import address_to_join
 from sweeps.engine.resources import as_task_options
 from sweeps.errors import SweepError, in_a_line
 from sweeps.spec.model import Spec
 from sweeps.worker import tasks
 from trainables.data import DataError
+from trainables.data.hub import data_root
 
 # The start of a worker that reads prepared data takes less time.
 _NOTICE_SECONDS = 10.0
@@ -23,6 +25,20 @@ def located(spec: Spec) -> Spec:
     given = spec.data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
     data_dir = str(Path(given).expanduser().resolve()) if given else None
     return spec.model_copy(update={"data_dir": data_dir})
+
+
+def check_data_dir(spec: Spec) -> None:
+    """Raise SweepError if a sweep needs a data folder that does not exist, and runs on this machine alone."""
+    if ray.is_initialized() or address_to_join() or not spec.data_dir:
+        # A cluster's nodes may have it.
+        return
+    declaration = spec.declaration
+    variants = spec.variants(declaration.data_hyperparameters)
+    if any(declaration.sources(each) for each in variants):
+        try:
+            data_root(Path(spec.data_dir))
+        except DataError as error:
+            raise SweepError(error.message) from None
 
 
 def prepare_data(spec: Spec, registered: tasks.Registered, say: Callable[[str], None]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,8 @@ import ray
 from filelock import FileLock, Timeout
 from pyarrow.fs import FileSystem
 
-from sweeps.engine import ray_private
 from sweeps.engine.machine import Check, existing, machine_checks, safely
+from sweeps.engine.ray_address import ALONE, address_to_join
 from sweeps.engine.ray_session import connected
 from sweeps.engine.resources import nodes
 from sweeps.errors import SweepError
@@ -26,7 +25,6 @@ from sweeps.tracking.uris import check_scheme, default_tracking_uri, sqlite_file
 from sweeps.worker import tasks
 
 _GIB = 2**30
-_CONNECT_SECONDS = 3.0
 _PROGRAM_SECONDS = _WORKER_SECONDS = 60.0
 
 
@@ -47,7 +45,7 @@ def examine(storage: str | None, tracking_uri: str | None) -> Iterator[Check]:
                 tracking = programs.enter_context(_program("sweeps.tracking.reach", uri))
         yield from machine_checks()
         yield safely("storage", partial(_storage, storage), "pass --storage with a folder or URI to write to")
-        yield safely("ray", _ray, "export RAY_ADDRESS=local to use this machine alone")
+        yield safely("ray", _ray, ALONE)
         yield safely("gpu", partial(_gpus, torch), "pip install torch")
         check = partial(_tracking, storage, tracking_uri, tracking)
         yield safely("tracking", check, "start the server, or pass --tracking-uri")
@@ -98,23 +96,11 @@ def _storage(storage: str | None) -> Check:
 
 def _ray() -> Check:
     """Join or start Ray as a sweep does, and have a worker answer."""
-    address = ray_private.running_address()
-    if address and not _answers(address):
-        remedy = "start the cluster, or export RAY_ADDRESS=local to use this machine alone"
-        return Check("ray", False, f"nothing answers at {address}", remedy)
+    address = address_to_join()
     with connected(Resources(), tune=False):
         ray.get(ray.remote(tasks.ping).remote(), timeout=_WORKER_SECONDS)
         where = f"joined {address}, {len(nodes())} nodes" if address else "starts here"
         return Check("ray", True, f"{where}: {_amounts(ray.cluster_resources())}")
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
-    except OSError:
-        return False
-    return True
 
 
 def _amounts(resources: dict[str, float]) -> str:

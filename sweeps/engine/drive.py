@@ -173,6 +173,8 @@ def _write_report(folder: SweepFolder, display: Display | JsonLog) -> None:
         from sweeps.report.page import write_report
 
         write_report(folder)
+    except SweepError as error:
+        display.say(f"there is no report: {error}")
     except Exception as error:
         logging.getLogger(__name__).exception("the report failed")
         display.say(f"the report failed ({error}); the results are kept; retry with: {folder.report_command}")

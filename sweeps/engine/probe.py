@@ -12,7 +12,7 @@ from ray.exceptions import RayError, RayTaskError
 from sweeps.analysis.costs import Cost
 from sweeps.analysis.descriptions import counted
 from sweeps.analysis.work import Program, Work, representatives, works_of
-from sweeps.engine.data import located
+from sweeps.engine.data import check_data_dir, located
 from sweeps.engine.ray_session import connected
 from sweeps.engine.resources import as_ray_resources, as_task_options, check_satisfiable, nodes
 from sweeps.errors import SweepError, in_a_line
@@ -59,6 +59,7 @@ def plan(spec: Spec, say: Callable[[str], None]) -> Plan:
         SweepError: If Ray cannot be reached, no node has the resources of a trial, or a trial cannot start.
     """
     spec = located(spec)
+    check_data_dir(spec)
     works = works_of(spec, expected_shares(spec))
     # Workers that import Tune would slow down what is measured.
     with connected(spec.resources, spec.budget.concurrent, tune=False):

@@ -10,9 +10,12 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, services, worker
+from ray._private.grpc_utils import init_grpc_channel
 from ray._private.node import Node
 from ray.core.generated.autoscaler_pb2 import GangResourceRequest as GangResourceRequest
 from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
+from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
+from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
 from sweeps.process_state import attributes
 
@@ -24,6 +27,17 @@ def running_address() -> str | None:
     """
     address: str | None = services.canonicalize_bootstrap_address(None)
     return address
+
+
+def ask_head(address: str, seconds: float) -> None:
+    """Ask Ray's head for its cluster's ID, as ``ray.init`` does at first; raise ``grpc.RpcError`` in time.
+
+    ``ray.init`` waits for minutes, or forever, and its client, ``GcsClient``, has no time limit. Upstream: no
+    issue.
+    """
+    # Ray itself uses no proxy either.
+    with init_grpc_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        NodeInfoGcsServiceStub(channel).GetClusterId(GetClusterIdRequest(), timeout=seconds)
 
 
 @contextmanager

@@ -7,15 +7,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 
 from sweeps.engine import forked_worker, ray_private
 from sweeps.engine.fork_server import fork_server
+from sweeps.engine.ray_address import ALONE, address_to_join
 from sweeps.engine.resources import check_satisfiable
 from sweeps.errors import SweepError, in_a_line
-from sweeps.process_state import environment, log_level, signal_handler
+from sweeps.process_state import environment, ignored, log_level, signal_handler
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Resources
 
@@ -65,11 +67,7 @@ def connected(resources: Resources, concurrent: int | None = None, *, tune: bool
             session.enter_context(log_level("ray", logging.ERROR))
             session.enter_context(signal_handler(signal.SIGTERM))
             session.enter_context(environment())
-            try:
-                join_or_start(resources, concurrent, session, tune=tune)
-            except (ConnectionError, RuntimeError) as error:
-                advice = "RAY_ADDRESS names a cluster; RAY_ADDRESS=local runs on this machine alone"
-                raise SweepError(f"Ray cannot be reached ({advice}): {in_a_line(error)}") from None
+            join_or_start(resources, concurrent, session, tune=tune)
         yield
 
 
@@ -89,13 +87,13 @@ def join_or_start(
         tune: Whether workers will run trials of Tune.
 
     Raises:
-        ConnectionError: If it cannot be joined.
-        RuntimeError: If it cannot be started.
+        SweepError: If it cannot be joined or started.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if ray_private.running_address():
+    if address_to_join():
         session.callback(_shut_down)
-        ray.init(**options)
+        with _told("Ray cannot be reached", lambda error: ALONE):
+            ray.init(**options)
         return
     # Ray starts a worker for each core.
     cores = os.cpu_count() or 1
@@ -105,13 +103,39 @@ def join_or_start(
         # One more than trials: the worker that prepares the data also exports the best network at the end.
         options |= ray_private.preloading("sweeps.worker.trial", workers=cores + 1)
     os.environ.update({**ALLOCATOR, **os.environ})
-    program = None
-    if not resources.gpu and sys.platform == "linux":
-        session.enter_context(fork_server(threads=max(1, int(resources.cpu))))
-        program = forked_worker.__file__
-    session.callback(_shut_down)
-    with ray_private.loopback_only(), ray_private.without_services(), ray_private.workers_started_by(program):
-        ray.init(include_dashboard=False, **options)
+    # A closed terminal sends SIGHUP to Ray as well, which the driver still needs to stop cleanly.
+    with _told("Ray cannot start", remedy), ignored(signal.SIGHUP):
+        # Ray keeps a token there; without a home folder, it would log a traceback as well.
+        Path.home()
+        program = None
+        if not resources.gpu and sys.platform == "linux":
+            session.enter_context(fork_server(threads=max(1, int(resources.cpu))))
+            program = forked_worker.__file__
+        session.callback(_shut_down)
+        with (
+            ray_private.loopback_only(),
+            ray_private.without_services(),
+            ray_private.workers_started_by(program),
+        ):
+            ray.init(include_dashboard=False, **options)
+
+
+@contextmanager
+def _told(problem: str, remedy_of: Callable[[Exception], str]) -> Iterator[None]:
+    """Raise what Ray raises as a SweepError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise SweepError(f"{problem}: {in_a_line(error).removesuffix('.')}; {remedy_of(error)}") from None
+
+
+def remedy(error: Exception) -> str:
+    """Say what to set so that Ray starts, after it has failed with this error."""
+    if "AF_UNIX" in str(error):
+        return "export RAY_TMPDIR=/tmp, or another short path"
+    if getattr(error, "filename", None) or "home directory" in str(error):
+        return "HOME and RAY_TMPDIR, or else TMPDIR, must be folders that can be written"
+    return "its logs are in ray/session_latest/logs of RAY_TMPDIR, or else of TMPDIR or /tmp"
 
 
 def _shut_down() -> None:

@@ -1,4 +1,4 @@
-"""Stops a sweep cleanly on Ctrl-C, or on the SIGTERM that a stopped job or a batch system sends."""
+"""Stops a sweep cleanly on Ctrl-C, or on the signal of a stopped job, a batch system or a closed terminal."""
 
 import signal
 import threading
@@ -46,7 +46,9 @@ class Stop:
 
 @contextmanager
 def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one has its usual effect.
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into a request to stop; a second one has its usual effect.
+
+    A SIGHUP that is ignored, as under ``nohup``, stays so.
 
     Args:
         when_stuck: Called from a thread if the sweep does not stop in time: after a SIGTERM to every process
@@ -61,7 +63,9 @@ def stopping(when_stuck: Callable[[], None]) -> Iterator[Stop]:
         return
     patience = threading.Timer(_PATIENCE_SECONDS, when_stuck)
     patience.daemon = True
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] == signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def restore() -> None:
         for number, handler in before.items():

@@ -144,7 +144,13 @@ class SweepFolder:
             lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout:
             raise SweepError(f"{self.path}: this sweep is running already") from None
+        except OSError as error:
+            raise self._lock_error(error) from None
         return lock
+
+    def _lock_error(self, error: OSError) -> SweepError:
+        remedy = "a sweep is resumed by its owner, in a storage on a file system with locks"
+        return SweepError(f"{self.path / LOCK}: cannot be locked ({error.strerror}); {remedy}")
 
     def claim(self) -> None:
         """Claim the sweep in its object store, if it has one, and pull its journal; ``lock`` must be held."""
@@ -169,6 +175,8 @@ class SweepFolder:
             return False
         except BlockingIOError:
             return True
+        except OSError as error:
+            raise self._lock_error(error) from None
         return False
 
 

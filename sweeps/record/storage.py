@@ -42,16 +42,28 @@ def open_storage(where: str | Path | None = None) -> Path:
         SweepError: The storage cannot be read, is a file, or is relative to a job's working directory.
     """
     if where is None:
-        return Path.home() / "noisesweep" if in_ray_job() else DEFAULT_STORAGE
+        where = Path.home() / "noisesweep" if in_ray_job() else DEFAULT_STORAGE
+        return _checked(where)
     refuse_credentials("storage", str(where))
     if "://" in str(where) and not str(where).startswith("file://"):
         return _working_copy(str(where))
     path = Path(str(where).removeprefix("file://"))
     if in_ray_job() and not path.is_absolute():
         raise SweepError(f"storage {path}: {LOST}; give an absolute path or a URI")
-    if path.exists() and not path.is_dir():
-        raise SweepError(f"storage {path}: is a file; give a folder or a URI")
-    return path
+    return _checked(path)
+
+
+def _checked(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise SweepError(f"storage {folder}: is a file; give a folder or a URI")
+    return folder
+
+
+def check_writable(storage: Path) -> None:
+    """Raise SweepError if no sweep can be created in a folder, before anything is started for it."""
+    place = next(each for each in (storage.absolute(), *storage.absolute().parents) if each.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise SweepError(f"storage {storage}: {place} cannot be written; give another with --storage")
 
 
 def in_ray_job() -> bool:

@@ -1,7 +1,7 @@
 """The program of the publisher process, which uploads one sweep, or its report, for its driver.
 
-It ignores Ctrl-C and SIGTERM, which the driver handles, and exits when the driver does. It imports almost
-nothing at the top: the driver starts it before its own large imports, so that both import at once.
+It ignores Ctrl-C, SIGTERM and SIGHUP, which the driver handles, and exits when the driver does. It imports
+almost nothing at the top: the driver starts it before its own large imports, so that both import at once.
 """
 
 import os
@@ -26,7 +26,7 @@ _NICENESS = 5
 
 def main(descriptor: int) -> None:
     """Upload one sweep, or its report, for the driver at the other end of a connection."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     driver: Connection[Any, Any] = Connection(descriptor)
     messages: SimpleQueue[Any] = SimpleQueue()

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from sweeps.errors import SweepError, in_a_line
 from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
-from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file
+from sweeps.tracking.uris import check_scheme, sqlite_file, sqlite_uri
 
 # MLflow takes at most 1,000 items per request, 100 params and 100 tags among them.
 MAX_METRICS, MAX_TAGS = 800, 100
@@ -125,5 +125,5 @@ def _create_database(database: Path) -> None:
     """Create the database in memory and copy it: MLflow waits for the disk after each of its many tables."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
         scratch = Path(folder, "new.db")
-        MlflowClient(f"{SQLITE}{scratch}").search_experiments(max_results=1)
+        MlflowClient(sqlite_uri(scratch)).search_experiments(max_results=1)
         write_whole(database, scratch.read_bytes())

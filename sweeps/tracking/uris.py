@@ -1,12 +1,16 @@
 """URIs of tracking stores: the default one, and checks of a given one."""
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from sweeps.errors import SweepError, refuse_credentials
 from sweeps.record.storage import LOST, in_ray_job, uri_of
 
 SQLITE = "sqlite:///"
+# The query of a URI, and what SQLAlchemy takes for a quoted character.
+_QUOTED = r"\?|%(?=[0-9A-Fa-f]{2})"
 SCHEMES = (SQLITE, "http://", "https://", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -27,12 +31,20 @@ def is_default_store(uri: str, storage: Path) -> bool:
 
 def own_store(storage: Path) -> str:
     """Return the URI of the SQLite file in a storage."""
-    return f"{SQLITE}{storage.resolve() / 'mlflow.db'}"
+    return sqlite_uri(storage.resolve() / "mlflow.db")
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the URI of an SQLite store, in which only what is no path to SQLAlchemy is quoted.
+
+    MLflow creates the folder that the quoted path names as well, and leaves it empty.
+    """
+    return SQLITE + re.sub(_QUOTED, lambda found: quote(found[0]), str(file))
 
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the file of an SQLite store, None for a server."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    return Path(unquote(uri.removeprefix(SQLITE).partition("?")[0])) if uri.startswith(SQLITE) else None
 
 
 def check_scheme(uri: str) -> None:

@@ -76,6 +76,7 @@ def test_it_ignores_signals_and_modules_in_the_working_directory(folder, uri, tm
     child = psutil.Process(client._process._process.pid)
     child.send_signal(2)
     child.send_signal(15)
+    child.send_signal(1)
     epochs(folder, 1, 1, 3)
     end(folder, 1)
     client.close()

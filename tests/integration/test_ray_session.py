@@ -1,5 +1,6 @@
 """The Ray of one machine that a sweep starts."""
 
+import json
 import os
 import subprocess
 import sys
@@ -88,6 +89,41 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+REFUSED = """
+import json
+import os
+import sys
+
+from sweeps.engine.data import check_data_dir
+from sweeps.engine.ray_session import connected
+from sweeps.errors import SweepError
+from sweeps.process_state import environment
+from sweeps.spec.load import load_spec
+from sweeps.spec.sections import Resources
+
+def start():
+    with connected(Resources(), tune=False):
+        print("Ray has started")
+
+def check():
+    # The trainable that generates its data needs no folder.
+    spec = {"search": {"lr": {"grid": [0.1]}}, "objective": {"metric": "val_loss", "mode": "min"}}
+    for trainable in ("digits", "mnist"):
+        check_data_dir(load_spec({"name": "a", "trainable": trainable, "data_dir": "/nowhere", **spec}))
+
+for call, settings in ((start, setting) for setting in json.loads(sys.argv[1])):
+    with environment(**settings):
+        try:
+            call()
+        except SweepError as error:
+            print(error)
+try:
+    check()
+except SweepError as error:
+    print(error)
+"""
+
+
 def environment_of_its_own():
     """The environment of a process that starts its own Ray, with the modules of this one."""
     names = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "RAY_"))}
@@ -119,6 +155,27 @@ def test_trials_take_the_workers_that_import_ahead_and_no_service_is_started():
     }
     assert "raylet" in processes
     assert not [name for name in ("dashboard.py", "log_monitor.py", "autoscaler") if name in processes]
+
+
+def test_what_ray_needs_and_does_not_have_is_one_line(tmp_path):
+    file, long = tmp_path / "file", tmp_path / ("long" * 20)
+    file.touch()
+    long.mkdir()
+    settings = [{"HOME": str(file)}, {"RAY_TMPDIR": str(long)}, {"RAY_TMPDIR": str(file)}]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, json.dumps(settings)],
+        env=environment_of_its_own(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    no_home, too_long, no_folder, no_data = done.stdout.splitlines()
+    assert too_long.startswith("Ray cannot start: ")
+    assert too_long.endswith("; export RAY_TMPDIR=/tmp, or another short path")
+    needed = "HOME and RAY_TMPDIR, or else TMPDIR, must be folders that can be written"
+    assert no_folder == f"Ray cannot start: [Errno 20] Not a directory: '{file}/ray'; {needed}"
+    assert no_home == f"Ray cannot start: [Errno 20] Not a directory: '{file}/.ray'; {needed}"
+    assert no_data == "data_dir /nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
 
 
 def test_workers_start_without_the_fork_server_too():

@@ -1,16 +1,22 @@
 """Storages of sweeps, and which driver may work on one."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from filelock import FileLock
 
 from sweeps import SweepError
 from sweeps.record.folder import create_sweep, latest_sweep, sweep_folders
+from sweeps.record.storage import check_writable, open_storage
 from sweeps.spec.load import load_spec
 from sweeps.tracking.bookmark import Bookmark
-from sweeps.tracking.uris import check_database, default_tracking_uri
+from sweeps.tracking.uris import check_database, default_tracking_uri, own_store, sqlite_file
 from tests.disks import fill, small_disk
 from tests.unit.test_spec import BASE, read
 
@@ -93,6 +99,55 @@ def test_unwritable_storage(file, spec, tmp_path):
         create_sweep(storage, spec)
     reason = f"[Errno 20] Not a directory: '{storage / 'study' / '001'}'"
     assert str(caught.value) == f"{storage}: cannot be written: {reason}"
+
+
+def test_a_storage_that_cannot_be_written_or_is_a_file_is_named_at_once(spec, tmp_path, monkeypatch):
+    storage = tmp_path / "disk"
+    with small_disk(storage, "1m"):
+        check_writable(storage / "new" / "runs")
+        subprocess.run(["mount", "-o", "remount,ro", storage], check=True)
+        with pytest.raises(SweepError) as caught:
+            check_writable(storage / "new" / "runs")
+        rule = f"{storage} cannot be written; give another with --storage"
+        assert str(caught.value) == f"storage {storage / 'new' / 'runs'}: {rule}"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").touch()
+    with pytest.raises(SweepError, match=r"^storage runs: is a file; give a folder or a URI$"):
+        open_storage()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EACCES])
+def test_a_lock_that_cannot_be_had_is_one_error(number, spec, storage, monkeypatch):
+    folder = create_sweep(storage, spec)
+    folder.lock().release()
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    # As a network file system without a lock server, or a file of another user.
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for ask in (folder.lock, folder.is_running):
+        with pytest.raises(SweepError) as caught:
+            ask()
+        assert str(caught.value) == (
+            f"{folder.path}/.lock: cannot be locked ({os.strerror(number)}); "
+            "a sweep is resumed by its owner, in a storage on a file system with locks"
+        )
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b", "100%", "a#b", "a b", "été", 'it\'s "it"', "a;b&c+d:e=f"])
+def test_the_database_is_in_the_storage_whatever_its_name(name, tmp_path):
+    file = tmp_path / name / "mlflow.db"
+    uri = own_store(tmp_path / name)
+    assert sqlite_file(uri) == file
+    assert sqlalchemy.make_url(uri).database == str(file)
+    # Only what would be misread is quoted, so that URIs in bookmarks are as before.
+    assert (uri == f"sqlite:///{file}") == (name not in ("what?", "a%20b"))
+
+
+def test_options_in_a_uri_are_not_part_of_the_file():
+    assert sqlite_file("sqlite:////data/a%20b/mlflow.db?timeout=30") == Path("/data/a b/mlflow.db")
 
 
 HOLD = """

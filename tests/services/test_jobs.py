@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ import requests
 from mlflow import MlflowClient
 from ray._private.runtime_env.packaging import create_package
 
+import cluster.client
 from cluster.jobs import _resume_command
 from cluster.submission import submit
 from cluster.upload import LIMIT, check_size, find_files, formatted_size, pack
@@ -222,6 +223,22 @@ def refused(monkeypatch, capsys, tmp_path):
 def test_a_cluster_out_of_reach_is_one_line(refused, words):
     said = refused(*words)
     assert re.fullmatch(r"noisesweep: http://127\.0\.0\.1:\d+: no Ray job server answers .*right", said)
+
+
+def test_a_server_that_never_answers_is_one_line(refused, monkeypatch):
+    monkeypatch.setattr(cluster.client, "_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = refused("jobs", "--address", f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert "no Ray job server answers (ReadTimeout); check that" in said
+
+
+def test_a_server_of_another_kind_is_one_line(refused):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        said = refused("jobs", "--address", url)
+        server.shutdown()
+    assert said.endswith(f"noisesweep: {url}: is not the dashboard of a Ray cluster; check --address")
 
 
 def test_an_address_that_is_no_url_is_one_line(refused):

@@ -3,6 +3,7 @@
 import html
 import math
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats as scipy_stats
 
 from sweeps.analysis.importance import importances
 from sweeps.analysis.stats import summarise
+from sweeps.engine import drive
 from sweeps.errors import SweepError
 from sweeps.record.folder import latest_sweep
 from sweeps.record.trials import CONFIRM
@@ -212,6 +214,18 @@ def test_without_an_epoch_there_is_no_report(tmp_path):
     sweep = MadeSweep(comparison(AHEAD))
     with pytest.raises(SweepError, match="nothing to report yet, no trial has finished an epoch"):
         write_report(sweep.write(tmp_path))
+
+
+def test_at_the_end_of_a_sweep_without_an_epoch_a_sentence_says_so(tmp_path, caplog):
+    class Display:
+        said: ClassVar[list[str]] = []
+        say = said.append
+
+    folder = MadeSweep(comparison(AHEAD)).write(tmp_path)
+    drive._write_report(folder, Display)
+    rule = "nothing to report yet, no trial has finished an epoch"
+    assert Display.said == [f"there is no report: {folder.path}: {rule}"]
+    assert not caplog.records
 
 
 def test_a_report_is_written_over_and_leaves_no_old_figure(tmp_path):
