@@ -84,7 +84,7 @@ class Publisher(Follower):
         for event in events:
             if event["event"] == "start":
                 # Set these at every start: the server may have gone away right after it created the run.
-                params = [Param(key, str(value)) for key, value in event["hyperparameters"].items()]
+                params = [Param(key, str(value)) for key, value in trial.logged.items()]
             elif event["event"] == "epoch":
                 values = event["metrics"].items()
                 metrics += [Metric(name, value, event["time"], event["epoch"]) for name, value in values]

@@ -80,7 +80,7 @@ claims:
 ISSUE = """\
 name: fmnist-shallow
 trainable: fmnist
-fixed: {model: shallow, epochs: 20, batch_size: 128, optimizer: sgd, lr: 0.01}
+fixed: {model: shallow, epochs: 20, batch_size: 128, optimizer: sgd}
 search:
   noise: [none, all, layer, after_all, after_layer]
   sigma: {log_uniform: [1.0e-4, 0.3], when: {noise: [all, layer, after_all, after_layer]}}
@@ -647,7 +647,7 @@ def test_anchors_and_merge_keys(tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", ["{asha: {grace_epochs: 2, reduction_factor: 3}}", "none"])
-def test_a_spec_that_fixes_and_searches_a_hyperparameter(scheduler, tmp_path):
+def test_a_search_without_stages(scheduler, tmp_path):
     text = ISSUE.replace("{asha: {grace_epochs: 2, reduction_factor: 3}}", scheduler)
     spec = read(tmp_path, text)
     assert n_trials(spec) == 50
