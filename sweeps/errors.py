@@ -94,7 +94,7 @@ def _as_yaml_reads(name: object, names: Sequence[str]) -> str:
     """Say which words YAML does not read as text, and what to write; empty for text and numbers."""
     if not isinstance(name, bool | None):
         return ""
-    words = {True: ("yes", "on"), False: ("no", "off"), None: ("~", "nothing")}[name]
+    words = {True: ("yes", "on"), False: ("no", "off"), None: ("~", "an empty value")}[name]
     if quoted := [word for word in words if word in names]:
         remedy = f"write '{quoted[0]}' in quotes"
     else:

@@ -1,25 +1,32 @@
 """Hyperparameters that may be empty: an empty value that is searched, compared or in a grid stays empty."""
 
+import json
 from types import NoneType
 from typing import get_args
 
 import optuna
 import pytest
+from pydantic import model_validator
 
 from sweeps.analysis.arms import all_points_of, arms_of
 from sweeps.record.rows import trial_rows
+from sweeps.record.state import SweepState
 from sweeps.record.trials import SEARCH
 from sweeps.report.page import write_report
 from sweeps.search.history import known_trials, listed_trials, not_ended
 from sweeps.spec.load import load_spec
 from sweeps.spec.model import declaration_of
-from sweeps.spec.sections import is_among
+from sweeps.spec.sections import Dimension, is_among
+from sweeps.spec.space import grid_points
 from tests.made_sweeps import MadeSweep, curve
 from tests.simulated import SimulatedDriver
 from trainables import registry
+from trainables.declarations.base import Declaration
+from trainables.declarations.hyperparameters import Hyperparameters
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 VALUES = {float: [None, 0.0, 0.001], int: [None, 2, 3], str: [None, "a.csv", "b.csv"]}
+WHEN_EMPTY = {"grid": [0.0, 0.9], "when": {"weight_decay": [None]}}
 BUILT_IN = sorted(registry.BUILT_IN)
 
 
@@ -81,8 +88,9 @@ def given(trainable, name, values):
 
 
 def loss(values, epoch):
-    """The empty value is best in the search, so that it is confirmed; 0.0 is worst."""
-    return 1 / epoch + values.lr + values.momentum
+    """The default of the optimizer is best, so that an empty weight_decay is confirmed."""
+    best = values.default_weight_decay[values.optimizer]
+    return 1 / epoch + values.lr + values.momentum + 1000 * abs(values.weight_decay - best)
 
 
 def run(spec):
@@ -135,8 +143,61 @@ def test_an_empty_value_stays_empty_through_every_stage_and_a_resume(form, train
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", optional("digits"))
-def test_empty_values_are_in_the_report(form, name, tmp_path):
-    sweep = run(form("digits", name, optional("digits")[name]))
-    page = write_report(sweep.write(tmp_path))
-    assert "None" in page.with_suffix(".md").read_text()
+def test_empty_values_are_in_the_report(form, tmp_path):
+    sweep = run(form("digits", "weight_decay", [None, 0.0, 0.001]))
+    text = write_report(sweep.write(tmp_path)).with_suffix(".md").read_text()
+    row = {searched: "| sgd | lr=", compared: "| None | lr=", grid: "| sgd | weight_decay=None |"}[form]
+    assert row in text
+    assert ("weight_decay=None" in text) == (form is not compared)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_an_earlier_version_recorded_for_an_empty_value_is_undone(form):
+    spec = form("digits", "weight_decay", [None, 0.1, 0.001])
+    events = json.loads(json.dumps(run(spec).events))
+    earlier = [_as_recorded_earlier(spec, event) for event in events]
+    assert earlier != events
+    now, then = SweepState(spec, events), SweepState(spec, earlier)
+    assert then.trials == now.trials
+    assert then.selected == now.selected
+    assert not not_ended(then, listed_trials(then))
+    assert then.complete
+
+
+def _as_recorded_earlier(spec, event):
+    """What is used was in place of the empty value, in the arm and in what is confirmed too."""
+    if event["event"] == "start":
+        values = event["hyperparameters"] | event["used"]
+        without = {name: value for name, value in event.items() if name != "used"}
+        return without | {"hyperparameters": values, "arm": str(values[spec.compared])}
+    if event["event"] == "select":
+        return event | {"points": [{**point, **spec.used(point)} for point in event["points"]]}
+    return event
+
+
+def test_a_condition_on_an_empty_value_holds():
+    spec = study("digits", search={"weight_decay": {"grid": [None, 0.1]}, "momentum": WHEN_EMPTY})
+    assert grid_points(spec) == [
+        {"weight_decay": None, "momentum": 0.0},
+        {"weight_decay": None, "momentum": 0.9},
+        {"weight_decay": 0.1},
+    ]
+
+
+def test_a_value_that_its_trainable_replaces_is_kept_too():
+    class Doubling(Hyperparameters):
+        width: int = 1
+
+        @model_validator(mode="before")
+        @classmethod
+        def _even(cls, values):
+            return {**values, "width": values["width"] * 2} if "width" in values else values
+
+    class Declared(Declaration):
+        name, Hyperparameters, scores = "doubling", Doubling, {"accuracy": "max"}
+
+    spec = study("digits", mode="grid", search={"lr": [0.1]}).model_copy(
+        update={"search": {"width": Dimension(grid=[1, 3])}}
+    )
+    spec.__dict__["declaration"] = Declared
+    assert (spec.values({"width": 3})["width"], spec.used({"width": 3})) == (3, {"width": 6})

@@ -40,7 +40,7 @@ def _searched_too(draft: Draft, name: str, value: Any) -> str | None:
     dimension = draft.dimensions.get(name)
     if dimension is None or dimension.when or dimension.grid_by_arm:
         return None
-    only = f"search.{name}: [{shown(value)}]"
+    only = f"search.{name}: [{'null' if value is None else shown(value)}]"
     return f"is searched too; keep one of them, such as {only}, or give search.{name} a when"
 
 
