@@ -57,8 +57,8 @@ def printable(text: str) -> str:
 
 
 def in_a_line(error: Exception) -> str:
-    """Shorten another library's message to one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
+    """Shorten another library's message to one line of at most 200 characters, without a query in SQL."""
+    return " ".join(str(error).partition("[SQL:")[0].split())[:200]
 
 
 def dotted(location: Location) -> str:
@@ -86,14 +86,31 @@ def shown(value: object) -> str:
 
 def unknown_message(name: object, names: Sequence[str], problem: str = "is not known") -> str:
     """Write the message that a name is none of ``names``, with the nearest one as a hint."""
-    near = did_you_mean(name, names)
+    near = _as_yaml_reads(name, names) or did_you_mean(name, names)
     return f"{shown(name)} {problem}; {near}{' ' if near else ''}it can be {one_of(sorted(names))}"
+
+
+def _as_yaml_reads(name: object, names: Sequence[str]) -> str:
+    """Say which words YAML does not read as text, and what to write; empty for text and numbers."""
+    if not isinstance(name, bool | None):
+        return ""
+    words = {True: ("yes", "on"), False: ("no", "off"), None: ("~", "an empty value")}[name]
+    if quoted := [word for word in words if word in names]:
+        remedy = f"write '{quoted[0]}' in quotes"
+    else:
+        remedy = "write none" if "none" in names and not name else "write text in quotes"
+    return f"YAML reads {' and '.join(words)} as {'null' if name is None else shown(name)}: {remedy};"
 
 
 def did_you_mean(name: object, names: Sequence[str], before: str = "") -> str:
     """Ask for the nearest of ``names``, with ``before`` in front; empty if none is near."""
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    return f"{before}did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, names)
+    return f"{before}did you mean {near!r}?" if near else ""
+
+
+def nearest(name: object, names: Sequence[str]) -> str:
+    """Return the nearest of ``names``; empty if none is near."""
+    return next(iter(get_close_matches(str(name), names, n=1, cutoff=0.5)), "")
 
 
 def refuse_credentials(what: str, uri: str) -> None:

@@ -120,9 +120,10 @@ class MadeSweep:
         """Add a trial with its metrics by epoch; one that is ``running`` has not ended."""
         self._trials += 1
         name = name or trial_id(self._trials)
-        values = hyperparameters or self.spec.hyperparameters(searched).model_dump()
+        values = hyperparameters or self.spec.values(searched)
         about = {"stage": stage, "arm": str(values[self.spec.compared]), "seed": seed}
-        self._write("start", trial=name, number=int(name), hyperparameters=values, **about)
+        used = self.spec.used(searched)
+        self._write("start", trial=name, number=int(name), hyperparameters=values, used=used, **about)
         for index, metrics in enumerate(epochs):
             tags = {"host": "made", "data_fingerprint": "made"}
             self._write("epoch", trial=name, epoch=index + 1, metrics=dict(metrics), tags=tags)

@@ -49,9 +49,9 @@ class SimulatedDriver:
         name, point, seed = split_config(config)
         known = [event for event in self.events if event.get("trial") == name]
         if not known:
-            values = self.spec.hyperparameters(point).model_dump(mode="json")
+            values, used = self.spec.values(point), self.spec.used(point)
             about = {"stage": SEARCH, "arm": str(values[self.spec.compared]), "seed": seed}
-            self._write("start", name, number=int(name), hyperparameters=values, **about)
+            self._write("start", name, number=int(name), hyperparameters=values, used=used, **about)
         self.running[trial] = sum(event["event"] == "epoch" for event in known)
         return True
 

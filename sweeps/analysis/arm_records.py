@@ -71,18 +71,17 @@ def _record(
     spec: Spec, arm: Arm, reference: Arm | None, point: str, verdicts: Mapping[str, str]
 ) -> dict[str, Any]:
     ended = [trial for trial in arm.trials if trial.status in ENDED]
-    hyperparameters = ended[0].hyperparameters
     return {
         "arm": arm.name,
         "point": point,
         "confirmed": spec.confirms,
-        "at": listed_point(spec, hyperparameters),
+        "at": listed_point(spec, ended[0].hyperparameters),
         "seeds": len(ended),
         "diverged": arm.diverged,
         "failed": arm.failed,
         "started": min(trial.started for trial in ended),
         "ended": max(trial.ended or 0 for trial in ended),
-        "hyperparameters": hyperparameters,
+        "hyperparameters": ended[0].logged,
         "verdicts": dict(verdicts),
         "metrics": _curves(spec, arm, reference if reference is not arm else None),
     }

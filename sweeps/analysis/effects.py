@@ -87,7 +87,8 @@ def _effects_at(
     reference = find_reference(spec, arms)
     effects = []
     for arm in arms:
-        at = {name: getattr(spec.hyperparameters(arm.point), name) for name in listed}
+        values = spec.values(arm.point)
+        at = {name: values[name] for name in listed}
         if reference and arm is not reference and applicable(spec, {"sigma": 1.0}, arm.point) and at["sigma"]:
             difference = difference_from(spec, arm, reference, spec.verdict_metric)
             finished = difference_from(spec, arm, reference, spec.verdict_metric, finished=True)

@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,10 @@ def noisesweep(
 
 def main() -> None:
     """Run the command line. A user's mistake ends it with a message and exit status 1, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not end a sweep.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SpecError as error:

@@ -34,6 +34,8 @@ def init(
             created.write(text)
     except FileExistsError:
         raise SweepError(f"{path}: exists already, and is left as it is; give another FILE") from None
+    except FileNotFoundError:
+        raise SweepError(f"{path}: there is no folder {path.parent}; create it first") from None
     except OSError as error:
         raise SweepError(f"{path}: cannot be written: {error.strerror}") from None
     typer.echo(f"{path} is written: change what you like, then")

@@ -49,14 +49,15 @@ def submit(
     """Run or resume a sweep as a job of a Ray cluster, with a copy of the current folder."""
     from sweeps.analysis.advice import check_first_look
     from sweeps.spec.load import load_spec
-    from sweeps.spec.source import shipped_study
+    from sweeps.spec.source import read, shipped_study
 
     if resume and new:
         raise typer.BadParameter("give either --resume for the latest sweep or --new for another one")
     if retry_failed and not resume:
         raise typer.BadParameter("--retry-failed is about a sweep that exists: give --resume too")
-    changes = changes_of(file, profile, overrides, trials)
-    spec = load_spec(file, changes, profile)
+    written = read(file)
+    changes = changes_of(written, profile, overrides, trials)
+    spec = load_spec(written, changes, profile)
     if not resume:
         check_first_look(spec)
     left_out = _folders_left_out(file, spec)

@@ -21,8 +21,10 @@ def plan(
     from sweeps.console.layout import wide_console
     from sweeps.engine import probe
     from sweeps.spec.load import load_spec
+    from sweeps.spec.source import read
 
-    spec = load_spec(file, changes_of(file, profile, overrides, trials), profile)
+    written = read(file)
+    spec = load_spec(written, changes_of(written, profile, overrides, trials), profile)
     check_first_look(spec)
     found = probe.plan(spec, lambda text: print(text, file=sys.stderr))
     console = wide_console()

@@ -1,12 +1,15 @@
 """The arguments and options that commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Context, Option
 
 from sweeps.cli.completion import files, names, profiles
 from sweeps.errors import SweepError
+
+if TYPE_CHECKING:
+    from sweeps.spec.source import Written
 
 _STORAGE = "folder or URI (such as s3://bucket/sweeps) of sweeps; default: runs, or ~/noisesweep in a Ray job"
 _TRACKING = "tracking store; default: MLFLOW_TRACKING_URI, or else an SQLite file in the storage"
@@ -52,12 +55,14 @@ Job = Annotated[str, Argument(metavar="ID", help="ID of a job, as printed by sub
 Address = Annotated[str | None, Option(metavar="URL", help=_DASHBOARD)]
 
 
-def changes_of(file: Path, profile: str | None, overrides: list[str] | None, trials: int | None) -> list[str]:
+def changes_of(
+    written: "Written", profile: str | None, overrides: list[str] | None, trials: int | None
+) -> list[str]:
     """Return the values of ``--set``, with ``--trials`` as a change of the key that the sweep has for it."""
     from sweeps.spec.source import Source
 
     changes = overrides or []
     if trials is None:
         return changes
-    staged = "stages" in Source(file, changes, profile).content
+    staged = "stages" in Source(written, changes, profile).content
     return [*changes, f"{'stages.search.trials_per_arm' if staged else 'budget.trials'}={trials}"]

@@ -58,8 +58,10 @@ def run(
 
     with started_ahead():
         from sweeps.spec.load import load_spec
+        from sweeps.spec.source import read
 
-        spec = load_spec(file, changes_of(file, profile, overrides, trials), profile)
+        written = read(file)
+        spec = load_spec(written, changes_of(written, profile, overrides, trials), profile)
         from sweeps.runner import run
 
         log: Log = "json" if json_lines else "text"
@@ -138,16 +140,18 @@ def validate(
     from sweeps.analysis.descriptions import plan
     from sweeps.spec.load import load_spec
     from sweeps.spec.model import MEASURING
+    from sweeps.spec.source import read
     from sweeps.spec.yaml import dump
 
-    spec = load_spec(file, overrides or [], profile)
-    for each in (spec, *(load_spec(file, overrides or [], other) for other in spec.profiles)):
+    text = read(file)
+    spec = load_spec(text, overrides or [], profile)
+    for each in (spec, *(load_spec(text, overrides or [], other) for other in spec.profiles)):
         check_first_look(each)
     defaults = spec.hyperparameters({}).model_dump()
     # These have their values elsewhere in the YAML.
     elsewhere = {*spec.varied, *(MEASURING if spec.confirm else [])} - spec.fixed.keys()
     fixed = {name: value for name, value in defaults.items() if name not in elsewhere}
-    if "optimizer" in spec.search and "weight_decay" not in spec.fixed:
+    if "optimizer" in spec.varied and spec.fixed.get("weight_decay") is None:
         # Each optimizer has a default of its own.
         fixed["weight_decay"] = None
     is_joint = not spec.stages and not spec.is_grid

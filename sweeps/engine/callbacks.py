@@ -53,8 +53,7 @@ class SweepCallback(Callback):
     @override
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         name, searched, seed = split_config(trial.config)
-        # The journal is JSON, which has lists in place of tuples.
-        hyperparameters = self.state.spec.hyperparameters(searched).model_dump(mode="json")
+        hyperparameters = self.state.spec.values(searched)
         known = self.state.trials.get(name)
         if known and known.status == "running":
             return
@@ -67,6 +66,7 @@ class SweepCallback(Callback):
                 "arm": str(hyperparameters[self.state.spec.compared]),
                 "seed": seed,
                 "hyperparameters": hyperparameters,
+                "used": self.state.spec.used(searched),
             }
         )
 

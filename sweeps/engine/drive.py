@@ -158,12 +158,11 @@ def _best_fields(state: SweepState) -> dict[str, Any] | None:
     best = best_of(state)
     if best is None:
         return None
-    configuration = best.trial.hyperparameters
     return {
         "trial": best.trial.id,
         "winner": best.winner,
         "mean": best.mean,
-        "hyperparameters": configuration,
+        "hyperparameters": best.trial.logged,
     }
 
 

@@ -51,7 +51,9 @@ def epoch_rows(state: SweepState) -> list[dict[str, Any]]:
 
 
 def _varied(state: SweepState, trial: TrialRecord) -> dict[str, Any]:
-    return {name: trial.hyperparameters[name] for name in state.spec.varied}
+    """Return what differs between trials, and beside it what training used in its place."""
+    used = {f"{name}_used": value for name, value in trial.used.items()}
+    return {name: trial.hyperparameters[name] for name in state.spec.varied} | used
 
 
 def _metrics(state: SweepState, metrics: Mapping[str, float]) -> dict[str, float]:

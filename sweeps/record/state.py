@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sweeps.record.earlier import EarlierEvents
 from sweeps.record.journal import Event
 from sweeps.record.rounds import Round, rounds_of
 from sweeps.record.trials import CONFIRM, ENDED, SEARCH, STATUSES, TrialRecord, charged_epochs
@@ -57,12 +58,14 @@ class SweepState:
         self._known = 0
         self._begun: list[Round] | None = None
         self._identities: dict[str, str] = {}
+        self._earlier = EarlierEvents(spec)
         self.exporting = self.exported = ""
         for event in events:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
         """Update the state with the journal's next event."""
+        event = self._earlier.read(event)
         kind = event["event"]
         if kind == "begin":
             self._begin(event)
@@ -140,6 +143,7 @@ class SweepState:
             hyperparameters=event["hyperparameters"],
             started=event["time"],
             stage=event.get("stage", SEARCH),
+            used=event["used"],
         )
 
     def by_number(self) -> list[TrialRecord]:

@@ -15,7 +15,9 @@ class TrialRecord:
     Attributes:
         number: Its place in the order of starting, from 1.
         arm: Its noise mode, or the compared hyperparameter's value.
-        hyperparameters: All of them, including fixed ones and defaults.
+        hyperparameters: All of them, including fixed ones and defaults; those that differ between trials are
+            as the YAML lists them.
+        used: What training uses in place of some of these, such as the default for an empty ``weight_decay``.
         started: Time in ms since 1970, as is ``ended``.
         stage: ``search`` (also of a grid) or ``confirm``.
         status: ``running``; ``finished`` all epochs; ``stopped`` early; ``diverged``: a loss was not
@@ -42,6 +44,13 @@ class TrialRecord:
     remarks: list[str] = field(default_factory=list)
     fingerprint: str = ""
     correct: dict[str, Any] | None = field(default=None, repr=False)
+    used: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        """All hyperparameters as training uses them, and as ``NAME_listed`` what the YAML lists instead."""
+        listed = {f"{name}_listed": self.hyperparameters[name] for name in self.used}
+        return {**self.hyperparameters, **self.used, **listed}
 
     @property
     def last(self) -> dict[str, float]:

@@ -10,16 +10,19 @@ from sweeps.errors import SpecError
 from sweeps.spec.checks import check
 from sweeps.spec.messages import message_of
 from sweeps.spec.model import Spec
-from sweeps.spec.source import Source
+from sweeps.spec.source import Source, Written
 
 
 def load_spec(
-    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), profile: str | None = None
+    source: str | Path | Written | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    profile: str | None = None,
 ) -> Spec:
     """Read and check a sweep.
 
     Args:
-        source: A YAML file, the name of a shipped study, or a mapping of the same form.
+        source: A YAML file, the name of a shipped study, either of them as ``read`` returns it, or a mapping
+            of the same form.
         overrides: ``key=value`` with a dotted key and a YAML value, such as ``fixed.epochs=3``.
         profile: One of its ``profiles``, applied before the overrides; the sweep is then called NAME-PROFILE.
 

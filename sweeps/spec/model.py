@@ -296,11 +296,11 @@ class Spec(Model):
         """
         variants: list[dict[str, Any]] = [{}]
         for name in names:
-            if options := self._options(name):
+            if options := self.options(name):
                 variants = [variant | option for variant in variants for option in options]
         return [self.hyperparameters(variant) for variant in variants]
 
-    def _options(self, name: str) -> list[dict[str, Any]]:
+    def options(self, name: str) -> list[dict[str, Any]]:
         """List what trials can have for a hyperparameter; an empty option stands for its fixed value."""
         options: list[dict[str, Any]] = []
         if dimension := self.space.get(name):
@@ -326,6 +326,23 @@ class Spec(Model):
             missing = self.missing and f"{self.missing}; {REGISTER}, or call trainables.register first"
             raise SweepError(f"{self.name}: {missing or _first_of(error)}") from None
         return hyperparameters
+
+    def values(self, searched: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete the searched hyperparameters as ``hyperparameters`` does, for the journal, which is JSON.
+
+        What differs between trials stays as the YAML lists it, also where training uses another value, such
+        as the default that replaces an empty ``weight_decay``.
+        """
+        listed = {**self.fixed, **searched}
+        trained = self.hyperparameters(searched).model_dump(mode="json")
+        return trained | {name: listed[name] for name in self.used(searched)}
+
+    def used(self, searched: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what training uses in place of hyperparameters that ``values`` keeps as they are listed."""
+        listed = {**self.fixed, **searched}
+        trained = self.hyperparameters(searched).model_dump(mode="json")
+        names = [name for name in self.varied if name in listed and trained[name] != listed[name]]
+        return {name: trained[name] for name in names}
 
     @property
     def noise_modes(self) -> list[str]:

@@ -79,10 +79,10 @@ def is_active(spec: Spec, dimension: Dimension, chosen: Mapping[str, Any]) -> bo
     """Whether a dimension applies, given the values chosen for the dimensions in its ``when``."""
     if not dimension.when and not dimension.grid_by_arm:
         return True
-    values = spec.hyperparameters(chosen)
-    if dimension.grid_by_arm and str(getattr(values, spec.compared)) not in dimension.grid_by_arm:
+    values = spec.values(chosen)
+    if dimension.grid_by_arm and str(values[spec.compared]) not in dimension.grid_by_arm:
         return False
-    return all(getattr(values, name) in allowed for name, allowed in (dimension.when or {}).items())
+    return all(values[name] in allowed for name, allowed in (dimension.when or {}).items())
 
 
 def grid_points(spec: Spec) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def identity(spec: Spec, hyperparameters: Mapping[str, Any]) -> str:
 def identity_of(spec: Spec, point: Mapping[str, Any]) -> str:
     """Return the ``identity`` of a point, which has only the hyperparameters that differ between trials."""
     # Two that are written differently may be the same, since one may name a default.
-    return identity(spec, spec.hyperparameters(point).model_dump(mode="json"))
+    return identity(spec, spec.values(point))
 
 
 def points_at(spec: Spec) -> list[dict[str, Any]]:
@@ -178,11 +178,7 @@ def at_point(spec: Spec, configuration: Mapping[str, Any], at: Mapping[str, Any]
 def tuned_by(spec: Spec, hyperparameters: Mapping[str, Any]) -> int:
     """Return the index in ``spec.tuned`` of what a configuration belongs to."""
     tuned = spec.tuned
-    own = {name: hyperparameters[name] for name in tuned[0]}
-    if own in tuned:
-        return tuned.index(own)
-    # An empty value, such as that of weight_decay, stands for another one.
-    return [{name: getattr(spec.hyperparameters(each), name) for name in own} for each in tuned].index(own)
+    return tuned.index({name: hyperparameters[name] for name in tuned[0]})
 
 
 def budget_of(spec: Spec, tuned: Mapping[str, Scalar]) -> int:

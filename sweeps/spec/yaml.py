@@ -20,6 +20,10 @@ LONGEST_KEY = 200
 _INTEGER_BITS = 63
 
 
+# Numbers that YAML 1.1 reads in base 8, because of their first 0, or in base 60, as hours and minutes.
+_OLD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+
+
 class Refused(Exception):
     """YAML that is too large, too deep, or not safe to read; ``line`` is 0 for the text as a whole."""
 
@@ -37,8 +41,8 @@ class Document(NamedTuple):
 
     root: yaml.Node | None
     content: Any
-    # The keys that are given twice, with the line of the second.
-    twice: list[tuple[int, Location]]
+    # Keys that are given twice, and numbers that YAML reads as others: line, location and message.
+    mistakes: list[tuple[int, Location, str]]
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,7 +54,7 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.twice: list[tuple[int, Location]] = []
+        self.mistakes: list[tuple[int, Location, str]] = []
         # The path of the node being read; None stands for the root, and for a node that is a key.
         self._path: list[str | int | None] = []
         self._count = 0
@@ -72,7 +76,10 @@ class _Loader(yaml.SafeLoader):
             self._refuse(f"is too much: a sweep has at most {_MOST:,} keys and values, aliases counted", line)
         self._counts[node] = self._count - before
         if isinstance(node, yaml.ScalarNode):
-            self._check_text(node.value, line, is_key=parent is not None and index is None)
+            is_key = parent is not None and index is None
+            self._check_text(node.value, line, is_key=is_key)
+            if not is_key and (problem := self._old_number(node)):
+                self.mistakes.append((line, self._location(), problem))
         elif isinstance(node, yaml.MappingNode) and not is_alias:
             self._check_keys(node)
         self._path.pop()
@@ -87,12 +94,25 @@ class _Loader(yaml.SafeLoader):
             if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
                 self._refuse(f"must not have the control character {character!r}", line)
 
+    def _old_number(self, node: yaml.ScalarNode) -> str:
+        """Say how a number is to be written that YAML 1.1 reads in base 8 or 60; empty for any other."""
+        kind, text = node.tag.rpartition(":")[2], node.value
+        if kind not in ("int", "float") or not _OLD_NUMBER.fullmatch(text):
+            return ""
+        value = self.construct_yaml_int(node) if kind == "int" else self.construct_yaml_float(node)
+        decimal = "" if ":" in text else str(int(text))
+        if decimal == str(value):
+            return ""
+        written = " or ".join(filter(None, [decimal, f"{value:.15g}"]))
+        return f"{text} is {value:.15g} in YAML; write {written}, or put it in quotes if it is text"
+
     def _check_keys(self, node: yaml.MappingNode) -> None:
         known: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in known:
-                    self.twice.append((key.start_mark.line + 1, (*self._location(), key.value)))
+                    location = (*self._location(), key.value)
+                    self.mistakes.append((key.start_mark.line + 1, location, "is given twice; keep one"))
                 known.add(key.value)
 
     def _refuse(self, message: str, line: int) -> None:
@@ -156,7 +176,7 @@ def parse(text: str) -> Document:
         line = text.count("\n", 0, error.position) + 1
         message = f"is not valid YAML: the character {chr(error.character)!r} is not allowed"
         raise Malformed(line, (), message) from None
-    return Document(root, content, loader.twice)
+    return Document(root, content, loader.mistakes)
 
 
 def _malformed(error: yaml.MarkedYAMLError) -> Malformed:

@@ -18,13 +18,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME
 from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 from typing_extensions import override
 
-from sweeps.errors import in_a_line
 from sweeps.record.folder import SweepFolder
 from sweeps.record.journal import Event, Follower
 from sweeps.record.state import SweepState
 from sweeps.record.trials import TrialRecord
 from sweeps.tracking.arm_runs import ArmRuns
 from sweeps.tracking.provenance import provenance
+from sweeps.tracking.reasons import reason_of
 from sweeps.tracking.runs import RUN_STATUS, SweepRuns
 from sweeps.tracking.store import MAX_METRICS, Store, connect, log_metrics
 from sweeps.tracking.uris import check_database
@@ -84,7 +84,7 @@ class Publisher(Follower):
         for event in events:
             if event["event"] == "start":
                 # Set these at every start: the server may have gone away right after it created the run.
-                params = [Param(key, str(value)) for key, value in event["hyperparameters"].items()]
+                params = [Param(key, str(value)) for key, value in trial.logged.items()]
             elif event["event"] == "epoch":
                 values = event["metrics"].items()
                 metrics += [Metric(name, value, event["time"], event["epoch"]) for name, value in values]
@@ -136,7 +136,7 @@ class Publisher(Follower):
         if self._away_since is None:
             self._away_since = now
             self._say(
-                f"cannot write to MLflow at {self._uri} ({in_a_line(error)}); events are kept in "
+                f"cannot write to MLflow at {self._uri} ({reason_of(error)}); events are kept in "
                 f"{self._journal.path} and uploaded later"
             )
         if not self._closing.is_set():
@@ -189,7 +189,7 @@ class Publisher(Follower):
             try:
                 copy_files(path, scratch, filesystem, LocalFileSystem())
             except FileNotFoundError as error:
-                self._say(f"the best network is not logged: {in_a_line(error)}")
+                self._say(f"the best network is not logged: {reason_of(error)}")
                 return
             self._client.log_artifacts(self.parent, scratch, _MODEL)
         self._client.set_tag(self.parent, _MODEL_TRIAL, trial)

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from sweeps.errors import SweepError, in_a_line
+from sweeps.errors import SweepError
 from sweeps.tracking.protocol import Closed, Failed, FollowSweep, Opened, OpenStore, SafeUpTo, Say, SendReport
 
 if TYPE_CHECKING:
@@ -96,8 +96,10 @@ def _failure_sent(driver: "Connection[Any, Any]") -> Iterator[None]:
         yield
     # Each kind of store raises exceptions of its own.
     except Exception as error:
+        from sweeps.tracking.reasons import reason_of
+
         is_sweep_error = isinstance(error, SweepError)
-        driver.send(Failed(str(error) if is_sweep_error else in_a_line(error), is_sweep_error))
+        driver.send(Failed(str(error) if is_sweep_error else reason_of(error), is_sweep_error))
         sys.exit(1)
 
 

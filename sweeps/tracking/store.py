@@ -13,9 +13,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from sweeps.errors import SweepError, in_a_line
+from sweeps.errors import SweepError
 from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
+from sweeps.tracking.reasons import reason_of
 from sweeps.tracking.uris import check_scheme, sqlite_file, sqlite_uri
 
 # MLflow takes at most 1,000 items per request, 100 params and 100 tags among them.
@@ -52,7 +53,7 @@ def connect(uri: str) -> MlflowClient:
             client.search_experiments(max_results=1)
     # Each kind of store raises exceptions of its own.
     except Exception as error:
-        raise SweepError(f"MLflow cannot be reached at {uri}: {in_a_line(error)}") from None
+        raise SweepError(f"MLflow cannot be reached at {uri}: {reason_of(error)}") from None
     return client
 
 
@@ -103,7 +104,7 @@ def _create_experiment(client: MlflowClient, uri: str, study: str) -> str:
     try:
         return str(client.create_experiment(study, artifact_location=artifacts))
     except MlflowException as error:
-        reason = in_a_line(error)
+        reason = reason_of(error)
         raise SweepError(f"MLflow cannot create the experiment {study!r} at {uri}: {reason}") from None
 
 

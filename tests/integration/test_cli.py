@@ -1,6 +1,7 @@
 """The command line as a user types it."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -165,6 +166,49 @@ def test_an_unknown_format_is_named(noisesweep, arguments, reason):
     code, output, errors = noisesweep("report", *arguments)
     assert (code, output) == (2, "")
     assert reason in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["validate"], 0, "{}: valid; "),
+        (["resume"], 1, "noisesweep: runs: no sweep named 'test-curves'; there is none yet"),
+        (["run", "--trials", "2", "--set", "fixed.lr=x"], 1, "--set: fixed.lr: must be a number, got 'x'"),
+    ],
+)
+def test_a_yaml_from_a_pipe_is_read_once(arguments, code, message, noisesweep, curves):
+    text = yaml.safe_dump(content(profiles={"quick": {"fixed.epochs": 1}}))
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    try:
+        file = f"/dev/fd/{reading}"
+        got, _, err = noisesweep(arguments[0], file, *arguments[1:])
+    finally:
+        os.close(reading)
+    assert got == code
+    assert err.startswith(message.format(file))
+
+
+@pytest.mark.parametrize("arguments", [["validate", "ü☃.yaml"], ["status", "ü☃"], ["run", "ü☃.yaml"]])
+def test_a_terminal_that_cannot_show_a_character_gets_another_one(arguments, tmp_path):
+    (tmp_path / "ü☃.yaml").write_text("name: study\nquestion: Größe?\ntrainable: digits\nzzz: 1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from sweeps.cli import script; script()", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "??" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_in_a_folder_that_is_not_there(noisesweep):
+    code, _, err = noisesweep("init", "digits", "a/b/c.yaml")
+    assert (code, err) == (1, "noisesweep: a/b/c.yaml: there is no folder a/b; create it first")
 
 
 def test_two_studies_are_compared(noisesweep, tmp_path):

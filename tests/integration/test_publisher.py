@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
@@ -28,6 +29,7 @@ from sweeps.tracking.bookmark import Bookmark
 from sweeps.tracking.client import PublisherClient
 from sweeps.tracking.provenance import provenance
 from sweeps.tracking.publisher import Publisher
+from sweeps.tracking.reasons import reason_of
 from sweeps.tracking.remote import fetched
 from sweeps.tracking.runs import SweepRuns
 from sweeps.tracking.store import connect, mlflow_settings, open_store
@@ -36,6 +38,11 @@ from sweeps.tracking.uris import default_tracking_uri
 from tests.curves import content
 from tests.runs import children, history
 from tests.threaded import publish_in_a_thread
+
+NEWER = (
+    f"a newer version than MLflow {mlflow.__version__} has written the database; "
+    "update MLflow, or name another store"
+)
 
 
 class Server:
@@ -195,6 +202,33 @@ def test_an_unreachable_server_is_one_error_and_leaves_nothing(ray_session, tmp_
             run(SPEC, storage=tmp_path / "runs", tracking_uri=uri)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE alembic_version SET version_num = 'ffffffffffff'; COMMIT", NEWER),
+        ("SELECT 1", "another process has locked the database; try again when it has ended"),
+    ],
+    ids=["newer", "locked"],
+)
+def test_a_database_that_cannot_be_used_is_one_line(statement, message, tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    connect(uri)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as database:
+        database.executescript(f"BEGIN EXCLUSIVE; {statement}")
+        # MLflow keeps what it has opened in this process.
+        command = [sys.executable, "-m", "sweeps.tracking.reach", uri]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"MLflow cannot be reached at {uri}: {message}\n"
+
+
+def test_a_database_of_an_older_mlflow_is_called_out_of_date():
+    error = MlflowException(
+        "Detected out-of-date database schema (found version 451aebb31d03, but expected x)"
+    )
+    assert reason_of(error) == str(error)
 
 
 @pytest.mark.parametrize("in_memory", [True, False])

@@ -153,6 +153,23 @@ def test_nothing_to_confirm_ends_the_sweep(ray_session, tmp_path, capsys):
     assert "the report failed" not in output
 
 
+def test_an_empty_value_is_kept_in_every_place(ray_session, tmp_path):
+    stages = {"search": {"trials_per_arm": 2}, "confirm": {"seeds": 2}}
+    compare, search = {"weight_decay": [None, 0.001]}, {"optimizer": ["sgd"], "lr": {"uniform": [0.1, 0.2]}}
+    result = run(study(compare=compare, search=search, stages=stages), storage=tmp_path)
+    assert result.complete
+    arms = Counter((trial.stage, trial.arm) for trial in result.state.trials.values())
+    assert arms == {(stage, arm): 2 for stage in (SEARCH, CONFIRM) for arm in ("None", "0.001")}
+    assert {trial.hyperparameters["weight_decay"] for trial in result.state.trials.values()} == {None, 0.001}
+    params = [run.data.params for run in children(result).values()]
+    used = Counter((each["weight_decay"], each.get("weight_decay_listed")) for each in params)
+    assert used == {("0.0005", "None"): 4, ("0.001", None): 4}
+    assert {*result.frame["weight_decay_used"].dropna()} == {5e-4}
+    assert "| None |" in (latest_sweep(tmp_path, "test-arms").report / "report.md").read_text()
+    # Nothing is left to train.
+    assert resume("test-arms", storage=tmp_path).state.trials == result.state.trials
+
+
 def test_a_budget_in_epochs(ray_session, tmp_path, capsys):
     spec = study(stages={"search": {"epochs_per_arm": 10, "scheduler": ASHA}})
     result = run(spec, storage=tmp_path)

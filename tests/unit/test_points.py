@@ -13,7 +13,7 @@ from sweeps.analysis.claims import judge_claims
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM
 from sweeps.search.optuna import starting_points
-from sweeps.spec.space import applicable, listed_point, tuned_by
+from sweeps.spec.space import applicable, listed_point
 from sweeps.spec.starting import n_starting_points
 from tests.made_sweeps import MODES, TRUTH, MadeSweep, comparison, confirm, curve
 
@@ -101,15 +101,6 @@ def test_a_dimension_that_does_not_apply_to_the_choice_is_at_no_edge():
     sweep.select()
     confirm(sweep, TRUTH)
     assert not any("weight_decay" in remark for remark in search_remarks(sweep.state))
-
-
-def test_an_arm_whose_value_stands_for_another_is_found():
-    spec = load_spec(
-        comparison(compare={"weight_decay": [None, 0.0]}, search={"lr": {"uniform": [0.01, 0.1]}})
-    )
-    values = [spec.hyperparameters(tuned).model_dump() for tuned in spec.tuned]
-    assert [each["weight_decay"] for each in values] == [5e-4, 0.0]
-    assert [tuned_by(spec, each) for each in values] == [0, 1]
 
 
 def test_a_listed_value_applies_where_the_listed_value_that_it_depends_on_says_so():

@@ -1,7 +1,9 @@
 """Loading the YAML of a sweep: the messages for mistakes, and the effect of every key."""
 
+import codecs
 import copy
 import math
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from sweeps import SpecError, load_spec, runner
 from sweeps.analysis.claims import JudgedClaim, judge_claims
 from sweeps.engine import stages
 from sweeps.engine.stopping import Stop
-from sweeps.errors import one_of
+from sweeps.errors import one_of, shown, unknown_message
 from sweeps.record.folder import create_sweep
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, SEARCH
@@ -30,6 +32,7 @@ from sweeps.spec.claim import Claim
 from sweeps.spec.model import Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import SearchSpace, n_trials
+from sweeps.spec.yaml import parse
 from trainables import registry
 
 BASE = """\
@@ -80,7 +83,7 @@ claims:
 ISSUE = """\
 name: fmnist-shallow
 trainable: fmnist
-fixed: {model: shallow, epochs: 20, batch_size: 128, optimizer: sgd, lr: 0.01}
+fixed: {model: shallow, epochs: 20, batch_size: 128, optimizer: sgd}
 search:
   noise: [none, all, layer, after_all, after_layer]
   sigma: {log_uniform: [1.0e-4, 0.3], when: {noise: [all, layer, after_all, after_layer]}}
@@ -361,7 +364,8 @@ ELSEWHERE = [
     (
         "[none, all]",
         "[no, all]",
-        f"5: search.noise[0]: false is not known; did you mean 'scaled'? it can be {MODES}",
+        "5: search.noise[0]: false is not known; YAML reads no and off as false: write none; "
+        f"it can be {MODES}",
     ),
     (
         "noise: [none, all]",
@@ -529,13 +533,150 @@ def test_a_mistaken_grid_is_still_a_grid(tmp_path):
         ("a: 1\nb: &b\n  c: *b\n", "3: b.c: an alias (*) must not stand inside its own anchor (&)"),
         ("a: " + "[" * 5000, f"1: a{'[0]' * 20}: is nested too deeply: at most 20 levels"),
         (
-            b"a: \xff\n",
-            " cannot be read: 'utf-8' codec can't decode byte 0xff in position 3: invalid start byte",
+            b"a: 1\nb: J\xfcrgen\n",
+            "2: is not in UTF-8: 'b: J\u00fcrgen'; save the file as UTF-8",
         ),
     ],
 )
 def test_text_that_is_not_yaml(text, message, tmp_path):
     assert mistakes(tmp_path, text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (BASE.encode("utf-16"), "is in UTF-16; save it as UTF-8"),
+        (codecs.BOM_UTF16_BE + BASE.encode("utf-16-be"), "is in UTF-16; save it as UTF-8"),
+        (BASE.encode("utf-16-le"), "is not text; give the YAML of a sweep, saved as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text; give the YAML of a sweep, saved as UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_text_in_utf_8(content, message, tmp_path):
+    assert mistakes(tmp_path, content) == [f" {message}"]
+
+
+def test_a_file_in_utf_8_with_a_byte_order_mark(tmp_path):
+    assert read(tmp_path, BASE.encode("utf-8-sig")) == read(tmp_path, BASE)
+
+
+@pytest.mark.parametrize("source", [["x"], 3, None, ("a.yaml", "b.yaml")])
+def test_what_is_no_spec_is_refused(source):
+    with pytest.raises(SpecError) as caught:
+        load_spec(source)
+    rule = "must be a YAML file, the name of a shipped study, or a mapping"
+    assert str(caught.value) == f"spec: {rule}, got {shown(source)}"
+
+
+NUMBERS = [
+    ("seed: 010", "seed: 010 is 8 in YAML; write 10 or 8"),
+    ("seed: 0_10", "seed: 0_10 is 8 in YAML; write 10 or 8"),
+    ("seed: 1:30", "seed: 1:30 is 90 in YAML; write 90"),
+    ("seed: -1:30", "seed: -1:30 is -90 in YAML; write -90"),
+    ("question: 1:30.5", "question: 1:30.5 is 90.5 in YAML; write 90.5"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), NUMBERS)
+def test_a_number_that_yaml_reads_as_another(line, message, tmp_path):
+    rest = ", or put it in quotes if it is text"
+    assert mistakes(tmp_path, BASE + line)[0] == f"11: {message}{rest}"
+    assert mistakes(tmp_path, BASE, line.replace(": ", "=", 1))[0] == f"--set: {message}{rest}"
+
+
+def test_it_is_found_in_a_list_beside_other_mistakes(tmp_path):
+    got = mistakes(tmp_path, changed("noise: [none, all]", "lr: [0.1, 010]") + "bugdet: 1")
+    assert got[0] == "5: search.lr[1]: 010 is 8 in YAML; write 10 or 8, or put it in quotes if it is text"
+    assert got[-1].startswith("11: bugdet: ")
+
+
+@pytest.mark.parametrize("text", ["0", "00", "07", "10", "0x10", "1_0", "0b11", "'010'", "08"])
+def test_other_numbers_are_left_alone(text):
+    assert not parse(f"a: {text}").mistakes
+
+
+def test_a_key_that_is_given_twice_in_an_override(tmp_path):
+    assert mistakes(tmp_path, BASE, "fixed={lr: 0.1, lr: 0.2}") == [
+        "--set: fixed.lr: is given twice; keep one"
+    ]
+
+
+BOTH = "is searched too; keep one of them, such as search.{0}: [{1}], or give search.{0} a when"
+
+
+@pytest.mark.parametrize(
+    ("fixed", "search", "is_refused"),
+    [
+        ("lr: 0.1", "[0.1, 0.2]", True),
+        ("lr: 0.1", "{log_uniform: [0.1, 0.2]}", True),
+        ("lr: 0.1", "{choice: [0.1, 0.2], when: noisy}", False),
+        ("optimizer: sgd", "[sgd, adam]", True),
+        ("weight_decay: null", "[null, 0.1]", True),
+    ],
+)
+def test_what_is_fixed_and_searched(fixed, search, is_refused, tmp_path):
+    name, _, value = fixed.partition(": ")
+    text = changed("search:\n", f"search:\n  {name}: {search}\n")
+    text = changed("epochs: 4", f"epochs: 4, {fixed}", text)
+    if not is_refused:
+        assert read(tmp_path, text).fixed[name] == 0.1
+        return
+    message = f"fixed.{name}: {BOTH.format(name, shown(value) if name == 'optimizer' else value)}"
+    assert mistakes(tmp_path, text) == [f"3: {message}"]
+    override = f"fixed.{name}={value}"
+    without = text.replace(f", {fixed}", "")
+    assert mistakes(tmp_path, without, override) == [f"--set: {message}"]
+
+
+WORDS = [
+    ("no", "false is not known; YAML reads no and off as false: write none;"),
+    ("off", "false is not known; YAML reads no and off as false: write none;"),
+    ("~", "nothing is not known; YAML reads ~ and an empty value as null: write none;"),
+    ("on", "true is not known; YAML reads yes and on as true: write text in quotes;"),
+]
+
+
+@pytest.mark.parametrize(("word", "message"), WORDS)
+def test_words_that_yaml_does_not_read_as_text(word, message, tmp_path):
+    rest = f"{message} it can be {MODES}"
+    searched = changed("noise: [none, all]", f"noise: [{word}, all]")
+    assert mistakes(tmp_path, searched) == [f"5: search.noise[0]: {rest}"]
+    assert f"4: compare.noise[0]: {rest}" in mistakes(
+        tmp_path,
+        changed("  noise: [none, all]\n", "").replace(
+            "search:", f"compare: {{noise: [{word}, all]}}\nsearch:"
+        ),
+    )
+    text = changed("  noise: [none, all]\n", "").replace("epochs: 4", f"epochs: 4, noise: {word}")
+    assert f"3: fixed.noise: {rest}" in mistakes(tmp_path, text)
+
+
+def test_a_mode_that_has_such_a_word_as_its_name():
+    message = unknown_message(False, ["none", "off"])
+    assert (
+        message
+        == "false is not known; YAML reads no and off as false: write 'off' in quotes; it can be none or off"
+    )
+
+
+def test_a_misspelt_trainable_hides_no_other_mistake(tmp_path):
+    text = changed("trainable: digits", "trainable: digist").replace("epochs: 4", "epoch: 4")
+    first, second = mistakes(tmp_path, text.replace("val_accuracy", "acc"))[:2]
+    assert first.startswith("2: trainable: 'digist' is not known; did you mean 'digits'? it can be ")
+    assert first.endswith("; the rest is checked for digits")
+    assert second.startswith("3: fixed.epoch: 'epoch' is not known; did you mean 'epochs'? ")
+    assert len(mistakes(tmp_path, text.replace("val_accuracy", "acc"))) == 3
+
+
+def test_an_item_of_a_list_is_not_changed_by_itself(tmp_path):
+    message = "claims.0.by: changes one item of a list; give the whole list, as claims=[...]"
+    text = (
+        BASE
+        + "claims: [{name: a, metric: val_loss, equal: [none, all], within: 1}]\n"
+        + "profiles: {p: {claims.0.by: 1}}\n"
+    )
+    assert mistakes(tmp_path, text, "claims.0.by=1") == [f"--set: {message}"]
+    with pytest.raises(SpecError, match=rf":12: profile p: {re.escape(message)}$"):
+        load_spec(tmp_path / "sweep.yaml", profile="p")
 
 
 def test_no_file(tmp_path):
@@ -647,7 +788,7 @@ def test_anchors_and_merge_keys(tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", ["{asha: {grace_epochs: 2, reduction_factor: 3}}", "none"])
-def test_a_spec_that_fixes_and_searches_a_hyperparameter(scheduler, tmp_path):
+def test_a_search_without_stages(scheduler, tmp_path):
     text = ISSUE.replace("{asha: {grace_epochs: 2, reduction_factor: 3}}", scheduler)
     spec = read(tmp_path, text)
     assert n_trials(spec) == 50

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sweeps.errors import Location, SweepError, unknown_message
+from sweeps.errors import Location, SweepError, nearest, unknown_message
 from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.confirm import check_at, check_configurations
 from sweeps.spec.checks.draft import Draft, Problem
@@ -35,11 +35,19 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
 
     ``wrong`` has the malformed locations: nothing more is reported there, and the rest is checked.
     """
-    name = content.get("trainable")
+    name, names = content.get("trainable"), registry.names()
     if not isinstance(name, str):
         return []
-    if name not in registry.names():
-        return [(("trainable",), unknown_message(name, registry.names()))]
+    if name in names:
+        return _check_as(name, content, wrong)
+    # The name that was meant, if there is one, says what else is wrong.
+    near, message = nearest(name, names), unknown_message(name, names)
+    rest = _check_as(near, content, wrong) if near else []
+    return [(("trainable",), f"{message}; the rest is checked for {near}" if rest else message), *rest]
+
+
+def _check_as(name: str, content: Mapping[str, Any], wrong: Collection[Location]) -> list[Problem]:
+    """Find the mistakes in a sweep of this trainable."""
     try:
         draft = Draft(content, declaration_of(name), wrong)
     except SweepError as error:
