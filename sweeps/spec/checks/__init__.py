@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sweeps.errors import Location, SweepError, nearest, unknown_message
+from sweeps.errors import Location, SweepError, nearest
 from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.confirm import check_at, check_configurations
 from sweeps.spec.checks.draft import Draft, Problem
@@ -16,7 +16,7 @@ from sweeps.spec.checks.hyperparameters import (
     check_values,
 )
 from sweeps.spec.checks.trials import TRIAL_CHECKS
-from sweeps.spec.model import declaration_of
+from sweeps.spec.model import declaration_of, not_registered
 from sweeps.spec.sections import Dimension
 from trainables import registry
 
@@ -41,7 +41,7 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
     if name in names:
         return _check_as(name, content, wrong)
     # The name that was meant, if there is one, says what else is wrong.
-    near, message = nearest(name, names), unknown_message(name, names)
+    near, message = nearest(name, names), not_registered(name, names)
     rest = _check_as(near, content, wrong) if near else []
     return [(("trainable",), f"{message}; the rest is checked for {near}" if rest else message), *rest]
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sweeps.errors import SweepError, shown, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
-from sweeps.spec.model import mode_of
+from sweeps.spec.model import mode_of, not_registered
 from sweeps.spec.sections import KINDS, Dimension, is_among, is_noisy, not_one_value, takes_list
 from trainables.declarations.hyperparameters import UNKNOWN_MODE
 from trainables.noise import registry
@@ -75,7 +75,7 @@ def value_problem(field: FieldInfo, value: Any) -> str | None:
         if first["type"] == "literal_error":
             return unknown_message(value, [str(option) for option in get_args(field.annotation)])
         if first["type"] == UNKNOWN_MODE:
-            return unknown_message(value, registry.names())
+            return not_registered(value, registry.names())
         return message_of(("",), dict(first))
     return None
 
