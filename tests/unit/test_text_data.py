@@ -254,7 +254,7 @@ def test_some_texts_must_be_left_for_validation(n, fits, tmp_path):
     if fits:
         assert len(prepare(tmp_path)._split(None).validation) == 1
     else:
-        rule = f"{n} texts are too few to hold out one of ten for validation; give 6 or more"
+        rule = f"{n} examples are too few to hold out a tenth for validation"
         assert error_of(tmp_path) == f"{files['train']}: {rule}"
 
 

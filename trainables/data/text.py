@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from trainables.data import ContentError
 from trainables.data.arrays import read_array, read_fingerprint, write_arrays
 from trainables.data.classes import Classes, with_names
 from trainables.data.forms import LocalForm
@@ -120,21 +119,10 @@ class TextDataset:
 
     def _write_training(self, content: Content, folder: Path) -> None:
         texts, targets = self._tokenised(content)
-        seen = self._seen(len(texts))
+        seen = split_examples(len(texts), None).train.tolist() if self.held_out else range(len(texts))
         counts = Counter(word for index in seen for word in texts[index])
         known = [word for word, count in counts.most_common() if count >= self.min_count]
         self._write(texts, targets, [PADDING, *UNKNOWN, *known], folder)
-
-    def _seen(self, n_texts: int) -> Sequence[int]:
-        if not self.held_out:
-            return range(n_texts)
-        split = split_examples(n_texts, None)
-        if not len(split.validation):
-            raise ContentError(
-                f"{n_texts} texts are too few to hold out one of ten for validation; give 6 or more"
-            )
-        training: list[int] = split.train.tolist()
-        return training
 
     def _tokenised(self, content: Content) -> Content:
         texts, targets = (checked_sentences if self.tagged else checked_texts)(content, self.classes)
