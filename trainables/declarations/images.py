@@ -40,14 +40,14 @@ class MNIST(ImageDeclaration):
     """MNIST with the three MLPs."""
 
     name = "mnist"
-    source = Source("mnist", "ylecun/mnist", 18, also=["MNIST/raw"])
+    source = Source("mnist", "ylecun/mnist", 18, also=("MNIST/raw",))
 
 
 class FashionMNIST(ImageDeclaration):
     """Fashion-MNIST with the three MLPs."""
 
     name = "fmnist"
-    source = Source("fashion_mnist", "zalando-datasets/fashion_mnist", 36, also=["FashionMNIST/raw"])
+    source = Source("fashion_mnist", "zalando-datasets/fashion_mnist", 36, also=("FashionMNIST/raw",))
 
 
 class Digits(ImageDeclaration):
@@ -60,7 +60,7 @@ class CIFAR10(ImageDeclaration):
     """CIFAR-10 with convolutional networks; training images are cropped and flipped at random."""
 
     name = "cifar10"
-    source = Source("cifar10", "uoft-cs/cifar10", 144, also=["cifar-10-batches-py"])
+    source = Source("cifar10", "uoft-cs/cifar10", 144, also=("cifar-10-batches-py",))
     Hyperparameters = CNNHyperparameters
 
 
@@ -68,5 +68,5 @@ class CIFAR100(ImageDeclaration):
     """CIFAR-100 with convolutional networks; training images are cropped and flipped at random."""
 
     name = "cifar100"
-    source = Source("cifar100", "uoft-cs/cifar100", 142, also=["cifar-100-python"])
+    source = Source("cifar100", "uoft-cs/cifar100", 142, also=("cifar-100-python",))
     Hyperparameters = CNNHyperparameters

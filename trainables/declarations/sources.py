@@ -1,6 +1,5 @@
 """Where trainables take their data from, so that a command can say what is here without loading any."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,4 +17,4 @@ class Source:
     path: str
     origin: str = ""
     megabytes: float = 0
-    also: Sequence[str] = ()
+    also: tuple[str, ...] = ()
