@@ -27,20 +27,24 @@ def read_series(source: Path | str) -> pd.Series:
             date. A row is named by its line in the file.
     """
     table = _table(source, _rows(source))
-    numbers = {name: column for name, column in table.items() if _most(_as_numbers(column))}
-    dates = {
-        name: column for name, column in table.items() if name not in numbers and _most(_as_dates(column))
-    }
+    numeric = [name for name, column in table.items() if _most(_as_numbers(column))]
+    # The first column of a data frame that was saved with its index has no name.
+    numbers = [name for name in numeric if name]
+    dates = [name for name in table if name not in numeric and _most(_as_dates(table[name]))]
+    others = [name for name in table if name not in numeric + dates]
+    if len(others) == 1 < len(table.columns):
+        # It must be what is missing, and has a cell that is none.
+        numbers, dates = numbers or others, dates or others
     if len(dates) != 1:
         rule = "must have, separated by commas, one column of dates such as 1981-01-01"
         raise DataError(f"{source}: {rule}, has {_listed(dates)} of {_listed(table)}; {_example(table)}")
     if len(numbers) != 1:
         rule = "must have one column of numbers besides the dates"
         raise DataError(f"{source}: {rule}, has {_listed(numbers)} of {_listed(table)}; {_example(table)}")
-    (when,), (value,) = dates.values(), numbers.values()
+    when, value = table[dates[0]], table[numbers[0]]
     index = _parsed(source, when, _as_dates(when), "date", "a date such as 1981-01-01")
     _check_dates(source, when, index)
-    values = _parsed(source, value, _as_numbers(value), "value", "a number")
+    values = _parsed(source, value, _as_numbers(value), "value", "a number such as 20.7")
     return pd.Series(values.to_numpy(), pd.Index(index), name=value.name).sort_index()
 
 
@@ -89,10 +93,9 @@ def _table(source: Path | str, rows: Mapping[int, list[str]]) -> pd.DataFrame:
 
 
 def _is_data(cells: Sequence[str]) -> bool:
-    """Whether the first row has a date and a number, and so names no columns."""
+    """Whether the first row has a date or a number, and so names no columns."""
     row = pd.Series(cells)
-    is_number = _as_numbers(row).notna()
-    return bool(is_number.any() and (_as_dates(row).notna() & ~is_number).any())
+    return bool(_as_numbers(row).notna().any() or _as_dates(row).notna().any())
 
 
 def _as_numbers(cells: pd.Series) -> pd.Series:
