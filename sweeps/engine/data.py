@@ -29,8 +29,8 @@ def located(spec: Spec) -> Spec:
 
 def check_data_dir(spec: Spec) -> None:
     """Raise SweepError if a sweep needs a data folder that does not exist, and runs on this machine alone."""
-    if ray.is_initialized() or address_to_join() or not spec.data_dir:
-        # A cluster's nodes may have it.
+    # A cluster's nodes may have it.
+    if not spec.data_dir or ray.is_initialized() or address_to_join():
         return
     declaration = spec.declaration
     variants = spec.variants(declaration.data_hyperparameters)

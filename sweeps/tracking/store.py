@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sweeps.errors import SweepError
 from sweeps.process_state import environment, log_level
 from sweeps.record.files import write_whole
 from sweeps.tracking.reasons import reason_of
-from sweeps.tracking.uris import check_scheme, sqlite_file, sqlite_uri
+from sweeps.tracking.uris import SQLITE, check_scheme, sqlite_file, sqlite_uri
 
 # MLflow takes at most 1,000 items per request, 100 params and 100 tags among them.
 MAX_METRICS, MAX_TAGS = 800, 100
@@ -120,6 +120,11 @@ def _database_created(uri: str) -> Iterator[None]:
         if not database.exists():
             _create_database(database)
         yield
+        # MLflow also creates the folder that the quoted path names.
+        quoted = Path(uri.removeprefix(SQLITE)).parent
+        if quoted != database.parent:
+            with suppress(OSError):
+                quoted.rmdir()
 
 
 def _create_database(database: Path) -> None:

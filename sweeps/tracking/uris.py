@@ -35,10 +35,7 @@ def own_store(storage: Path) -> str:
 
 
 def sqlite_uri(file: Path) -> str:
-    """Return the URI of an SQLite store, in which only what is no path to SQLAlchemy is quoted.
-
-    MLflow creates the folder that the quoted path names as well, and leaves it empty.
-    """
+    """Return the URI of an SQLite store, in which only what is no path to SQLAlchemy is quoted."""
     return SQLITE + re.sub(_QUOTED, lambda found: quote(found[0]), str(file))
 
 

@@ -16,6 +16,7 @@ from sweeps.record.folder import create_sweep, latest_sweep, sweep_folders
 from sweeps.record.storage import check_writable, open_storage
 from sweeps.spec.load import load_spec
 from sweeps.tracking.bookmark import Bookmark
+from sweeps.tracking.store import open_store
 from sweeps.tracking.uris import check_database, default_tracking_uri, own_store, sqlite_file
 from tests.disks import fill, small_disk
 from tests.unit.test_spec import BASE, read
@@ -144,6 +145,11 @@ def test_the_database_is_in_the_storage_whatever_its_name(name, tmp_path):
     assert sqlalchemy.make_url(uri).database == str(file)
     # Only what would be misread is quoted, so that URIs in bookmarks are as before.
     assert (uri == f"sqlite:///{file}") == (name not in ("what?", "a%20b"))
+
+
+def test_a_quoted_path_leaves_no_folder_of_its_own(tmp_path):
+    open_store(own_store(tmp_path / "what?"), "study")
+    assert [path.name for path in tmp_path.iterdir()] == ["what?"]
 
 
 def test_options_in_a_uri_are_not_part_of_the_file():

@@ -33,7 +33,7 @@ def read_series(source: Path | str) -> pd.Series:
     dates = [name for name in table if name not in numeric and _most(_as_dates(table[name]))]
     others = [name for name in table if name not in numeric + dates]
     if len(others) == 1 < len(table.columns):
-        # It must be what is missing, and has a cell that is none.
+        # It is the one that is missing: one of its cells will be named.
         numbers, dates = numbers or others, dates or others
     if len(dates) != 1:
         rule = "must have, separated by commas, one column of dates such as 1981-01-01"
