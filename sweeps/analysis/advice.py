@@ -11,6 +11,7 @@ from sweeps.analysis.comparisons import n_tests
 from sweeps.analysis.descriptions import counted
 from sweeps.analysis.effects import difference_from
 from sweeps.analysis.stats import detectable
+from sweeps.errors import shown
 from sweeps.record.state import SweepState
 from sweeps.record.trials import ENDED, SEARCH
 from sweeps.spec.claim import Claim
@@ -38,6 +39,7 @@ def notes(spec: Spec, looks: Sequence[Look] | None = None) -> list[str]:
         *_search_notes(spec),
         _common_note(spec),
         gradients_note(spec),
+        *_default_notes(spec),
     )
     return [note for note in found if note]
 
@@ -114,6 +116,15 @@ def gradients_note(spec: Spec) -> str:
     part = "half" if most == 2 else f"1/{most}"
     rule = f"{who} as many gradients an epoch as the other modes, so {part} as many steps"
     return f"{rule}: a difference may come from that (budget: {{equal: steps}} gives all steps)"
+
+
+def _default_notes(spec: Spec) -> Iterator[str]:
+    """Say what training uses where the YAML lists an empty value, which is easily taken for zero."""
+    for name in spec.varied:
+        if {name: None} in spec.options(name) and (used := spec.used({name: None})):
+            default = f"the default of each optimizer, such as {shown(used[name])}"
+            value = default if "optimizer" in spec.varied else f"the default, {shown(used[name])}"
+            yield f"where {name} is null (None in tables), training uses {value}"
 
 
 def _search_notes(spec: Spec) -> Iterator[str]:

@@ -79,6 +79,23 @@ def test_notes_say_what_the_plan_cannot_show(content, expected):
     assert [note for note in notes(load_spec(content)) if "with power 0.8" not in note] == expected
 
 
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ({"weight_decay": [None, 0.0]}, ["training uses the default, 0.0005"]),
+        (
+            {"weight_decay": [None, 0.0], "optimizer": ["adamw", "sgd"]},
+            ["training uses the default of each optimizer, such as 0.0005"],
+        ),
+        ({"weight_decay": [0.1, 0.0]}, []),
+        ({"train_subset": [None, 100]}, []),
+    ],
+)
+def test_notes_say_what_an_empty_value_means(search, expected):
+    found = [note for note in notes(load_spec(searched(search={"sigma": SIGMA, **search}))) if "null" in note]
+    assert [note.partition(", ")[2] for note in found] == expected
+
+
 def test_notes_say_what_each_look_can_detect():
     claims = [order(name=name) for name in "abc"]
     content = searched(claims=claims)
