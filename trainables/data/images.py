@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from trainables.data import ContentError
@@ -28,7 +29,7 @@ from trainables.data.hub import HubDataset
 from trainables.data.labels import as_labels
 
 # Change this when the files written below change.
-_FORMAT = "images-1"
+_FORMAT = "images-2"
 
 
 class Images(Examples):
@@ -46,17 +47,24 @@ class Images(Examples):
             ContentError: If pixels or labels are anything else.
         """
         inputs, targets = _as_pixels(pixels), as_labels(labels)
-        if len(inputs) != len(targets):
-            raise ContentError(f"has {len(inputs)} images and {len(targets)} labels; each image needs one")
-        return cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+        images = cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+        images.check(None, None)
+        return images
 
     def check(self, shape: tuple[int, int, int] | None, classes: int | None) -> None:
         """Check the shape of the images, (K, H, W), and the labels against the number of classes, if known.
 
         Raises:
-            ContentError: If they do not fit, or all labels are the same.
+            ContentError: If they do not fit, have other types, or all labels are the same.
         """
-        if shape and (got := tuple(self.pixels.shape[1:])) != tuple(shape):
+        types = [getattr(values, "dtype", None) for values in (self.pixels, self.labels)]
+        if types != [torch.uint8, torch.int64]:
+            raise ContentError(f"must be tensors of uint8 and int64, got {_typed(self)}; use Images.of")
+        if len(self.pixels) != len(self.labels):
+            counts = f"{len(self.pixels)} images and {len(self.labels)} labels"
+            raise ContentError(f"has {counts}; each image needs one")
+        if shape and tuple(self.pixels.shape[1:]) != tuple(shape):
+            got = tuple(self.pixels.shape[1:])
             raise ContentError(f"the images must have the shape (K, H, W) = {tuple(shape)}, got {got}")
         labels = as_labels(self.labels, classes)
         if classes and (labels == labels[0]).all():
@@ -71,6 +79,11 @@ class Images(Examples):
     def labels(self) -> Tensor:
         """The targets."""
         return self.targets
+
+
+def _typed(images: Images) -> str:
+    parts = (images.pixels, images.labels)
+    return " and ".join(f"{type(part).__name__} of {getattr(part, 'dtype', 'no type')}" for part in parts)
 
 
 def _as_pixels(values: Any) -> np.ndarray:
