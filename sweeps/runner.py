@@ -77,7 +77,8 @@ def run(
     uri = tracking_uri or default_tracking_uri(storage)
     check_scheme(uri)
     with _prepared(spec, uri, say) as (delivery, export):
-        folder = create_sweep(storage, spec)
+        # Two drivers that were started together both get here.
+        folder = create_sweep(storage, spec, first=not new)
         drive(folder, spec, delivery, export, Output(log, verbose))
         return read_result(folder)
 

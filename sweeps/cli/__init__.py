@@ -62,6 +62,7 @@ def main() -> None:
 def script() -> None:
     """Run the command line without Python's final clean-up, which takes a second after a sweep."""
     code: Any = 0
+    _open_standard_streams()
     try:
         main()
     except SystemExit as ended:
@@ -76,3 +77,15 @@ def script() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code or 0)
+
+
+def _open_standard_streams() -> None:
+    """Replace standard streams that whoever started this process has closed.
+
+    Otherwise a file or a pipe that is opened later gets the number of one, and children write to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)

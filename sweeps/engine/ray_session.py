@@ -125,7 +125,8 @@ def _told(problem: str, remedy_of: Callable[[Exception], str]) -> Iterator[None]
     """Raise what Ray raises as a SweepError."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    # Ray raises a bare Exception if its processes do not answer in time.
+    except Exception as error:
         raise SweepError(f"{problem}: {in_a_line(error).removesuffix('.')}; {remedy_of(error)}") from None
 
 
@@ -135,6 +136,8 @@ def remedy(error: Exception) -> str:
         return "export RAY_TMPDIR=/tmp, or another short path"
     if getattr(error, "filename", None) or "home directory" in str(error):
         return "HOME and RAY_TMPDIR, or else TMPDIR, must be folders that can be written"
+    if "timed out" in str(error):
+        return "the machine may be too busy, or its disk too slow: try again"
     return "its logs are in ray/session_latest/logs of RAY_TMPDIR, or else of TMPDIR or /tmp"
 
 

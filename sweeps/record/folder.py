@@ -222,8 +222,19 @@ def check_known(folder: SweepFolder, spec: Spec) -> None:
         )
 
 
-def create_sweep(storage: Path, spec: Spec) -> SweepFolder:
-    """Create a sweep's folder, with its YAML as written and as resolved; raise SweepError if that fails."""
+def create_sweep(storage: Path, spec: Spec, *, first: bool = False) -> SweepFolder:
+    """Create a sweep's folder, with its YAML as written and as resolved.
+
+    Args:
+        storage: The storage.
+        spec: The sweep.
+        first: Whether it must be the only sweep of its study.
+
+    Raises:
+        SweepError: If the storage cannot be written, or has another sweep that has just begun.
+    """
+    if first and (known := sweep_folders(storage, spec.name)):
+        raise SweepError(f"{known[-1].path}: another driver has just begun this sweep")
     study = storage.resolve() / spec.name
     number = 1 + max(_numbered(study), default=0)
     folder = SweepFolder(study / f"{number:03d}")

@@ -47,7 +47,8 @@ def open_storage(where: str | Path | None = None) -> Path:
     refuse_credentials("storage", str(where))
     if "://" in str(where) and not str(where).startswith("file://"):
         return _working_copy(str(where))
-    path = Path(str(where).removeprefix("file://"))
+    # A shell does not replace the ~ of --storage=~/runs.
+    path = Path(str(where).removeprefix("file://")).expanduser()
     if in_ray_job() and not path.is_absolute():
         raise SweepError(f"storage {path}: {LOST}; give an absolute path or a URI")
     return _checked(path)

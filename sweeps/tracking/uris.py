@@ -48,7 +48,9 @@ def check_scheme(uri: str) -> None:
     """Raise SweepError if MLflow has no such store, or the URI has a password or is relative in a job."""
     refuse_credentials("tracking store", uri)
     if not uri.startswith(SCHEMES):
-        raise SweepError(f"{uri}: not a tracking store; use sqlite:///FILE or a server's http:// address")
+        origin = " (from MLFLOW_TRACKING_URI)" if uri == os.environ.get("MLFLOW_TRACKING_URI") else ""
+        remedy = "use sqlite:///FILE or a server's http:// address"
+        raise SweepError(f"{uri}{origin}: not a tracking store; {remedy}")
     database = sqlite_file(uri)
     if in_ray_job() and database and not database.is_absolute():
         raise SweepError(f"tracking store {uri}: {LOST}; use sqlite:////FOLDER/FILE, or a server")

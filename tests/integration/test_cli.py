@@ -59,6 +59,19 @@ def test_help_imports_no_large_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(closed, tmp_path):
+    """As by a scheduler of jobs: a child must not get a file of ours in place of one."""
+    code = (
+        "import os, subprocess, sys\nsys.argv = ['noisesweep', '--version']\nfrom sweeps import cli\n"
+        "os._exit = lambda code: None\ncli.script()\n"
+        "subprocess.run(['sh', '-c', 'echo to-stdout; echo to-stderr >&2; cat'], check=True)"
+    )
+    command = f'exec "$0" -c "$1" {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable, code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", ["run", "validate"])
 def test_mistakes_are_lines_not_tracebacks(noisesweep, tmp_path, command):
     path = tmp_path / "wrong.yaml"

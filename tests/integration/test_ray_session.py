@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
+
+from sweeps import SweepError
+from sweeps.engine.ray_session import _told, remedy
 
 START = """
 import os
@@ -176,6 +180,14 @@ def test_what_ray_needs_and_does_not_have_is_one_line(tmp_path):
     assert no_folder == f"Ray cannot start: [Errno 20] Not a directory: '{file}/ray'; {needed}"
     assert no_home == f"Ray cannot start: [Errno 20] Not a directory: '{file}/.ray'; {needed}"
     assert no_data == "data_dir /nowhere: no such folder (from the YAML or NOISESWEEP_DATA_DIR)"
+
+
+def test_a_machine_that_is_too_busy_for_ray_is_one_line():
+    said = "The current node timed out during startup. This could happen because of a slow raylet."
+    with pytest.raises(SweepError) as raised, _told("Ray cannot start", remedy):
+        raise Exception(said)
+    rule = "the machine may be too busy, or its disk too slow: try again"
+    assert str(raised.value) == f"Ray cannot start: {said.removesuffix('.')}; {rule}"
 
 
 def test_workers_start_without_the_fork_server_too():

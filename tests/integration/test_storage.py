@@ -43,6 +43,19 @@ def test_sweeps_are_numbered(spec, storage):
     assert latest_sweep(storage, "study") == created[-1]
 
 
+def test_of_two_drivers_that_begin_a_study_at_once_the_second_is_refused(spec, storage):
+    first = create_sweep(storage, spec, first=True)
+    with pytest.raises(SweepError, match=f"^{first.path}: another driver has just begun this sweep$"):
+        create_sweep(storage, spec, first=True)
+    assert names(sweep_folders(storage, "study")) == ["001"]
+
+
+@pytest.mark.parametrize("form", ["~/runs", "file://~/runs"])
+def test_the_home_folder_is_meant_where_no_shell_replaces_it(form, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_storage(form) == tmp_path / "runs"
+
+
 def test_numbers_continue_after_999_and_after_a_gap(spec, storage):
     create_sweep(storage, spec)
     (storage / "study" / "001").rename(storage / "study" / "999")
@@ -231,3 +244,10 @@ def test_the_tracking_store(storage, monkeypatch):
     check_database(uri)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
     assert default_tracking_uri(storage) == "http://localhost:5000"
+
+
+def test_a_tracking_store_of_another_project_is_named_with_its_variable(storage, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    message = r"^\./mlruns \(from MLFLOW_TRACKING_URI\): not a tracking store; use sqlite:///FILE or "
+    with pytest.raises(SweepError, match=message):
+        check_database(default_tracking_uri(storage))

@@ -3,7 +3,9 @@
 import io
 import logging
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -60,13 +62,19 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     assert message.endswith("set NOISESWEEP_CACHE_DIR to a writable folder")
 
 
-def test_where_the_cache_is(monkeypatch, tmp_path):
+@pytest.mark.parametrize("empty", ["", None])
+def test_where_the_cache_is(empty, monkeypatch, tmp_path):
+    def forget(name):
+        monkeypatch.delenv(name) if empty is None else monkeypatch.setenv(name, empty)
+
     monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "mine"))
     assert cache_dir() == tmp_path / "mine"
-    monkeypatch.delenv("NOISESWEEP_CACHE_DIR")
+    monkeypatch.setenv("NOISESWEEP_CACHE_DIR", "~/mine")
+    assert cache_dir() == Path.home() / "mine"
+    forget("NOISESWEEP_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_dir() == tmp_path / "xdg" / "noisesweep"
-    monkeypatch.delenv("XDG_CACHE_HOME")
+    forget("XDG_CACHE_HOME")
     assert cache_dir() == Path.home() / ".cache" / "noisesweep"
 
 
@@ -98,9 +106,11 @@ def test_splits_are_kept_apart(tmp_path):
     assert train.fingerprint != test.fingerprint
 
 
-def test_the_environment_names_the_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("form", ["{}", "{}/", "~", "~/"])
+def test_the_environment_names_the_folder(form, tmp_path, monkeypatch):
     write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
-    monkeypatch.setenv("NOISESWEEP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NOISESWEEP_DATA_DIR", form.format(tmp_path))
     assert len(DATASET.load("train", None).labels) == 5
 
 
@@ -198,6 +208,15 @@ def test_a_dataset_published_as_a_script_comes_from_the_hubs_conversion(tmp_path
     monkeypatch.setattr(datasets, "load_dataset", refusing)
     assert len(DATASET.load("train", tmp_path).labels) == 5
     assert asked == [None, "refs/convert/parquet"]
+
+
+def test_a_module_that_hides_the_library_is_named(tmp_path, monkeypatch):
+    module = ModuleType("datasets")
+    module.__file__ = "/home/me/project/datasets/__init__.py"
+    monkeypatch.setitem(sys.modules, "datasets", module)
+    (tmp_path / "shapes").mkdir()
+    rule = "hides the library datasets, which reads the data; rename it"
+    assert error_of(tmp_path) == f"{module.__file__}: {rule}"
 
 
 @pytest.mark.parametrize("bars", [True, False])

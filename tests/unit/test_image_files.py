@@ -75,7 +75,6 @@ def test_a_folder_of_image_files_is_read(tmp_path, trainable, name, pixels):
     ("content", "message"),
     [
         (b"no image", "the image cannot be decoded (RuntimeError: "),
-        (b"", "the image cannot be decoded (ValueError: "),
         (None, "the label must be a whole number from 0 to 9, got 10"),
     ],
 )
@@ -131,7 +130,7 @@ def test_the_files_of_mnist_are_those_of_the_hub(tmp_path, folder, trainable, na
     ("change", "reason"),
     [
         (lambda content: content[:-5], "EOFError"),
-        (lambda content: b"<!DOCTYPE html>", "BadGzipFile"),
+        (lambda content: idx(GREY), "BadGzipFile"),
         (lambda content: gzip.compress(idx(GREY)[:-5]), "ValueError"),
         (lambda content: gzip.compress(idx(LABELS.astype(np.uint8))), "ValueError"),
     ],

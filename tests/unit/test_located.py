@@ -29,6 +29,22 @@ def test_a_folder_of_datasets_comes_first(tmp_path, monkeypatch):
         locate(MNIST, tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("MNIST", "{0}/MNIST: rename it to mnist, which is the name of the dataset's folder"),
+        ("mnist/mnist.zip", "data_dir {0}: give the folder that holds mnist/, such as {1}"),
+    ],
+)
+def test_what_the_hub_would_be_asked_for_instead_is_named(folder, message, tmp_path):
+    (tmp_path / "data" / folder).mkdir(parents=True)
+    root = (tmp_path / "data" / folder).parent
+    with pytest.raises(DataError) as raised:
+        locate(MNIST, root)
+    assert str(raised.value) == message.format(root, root.parent)
+    assert locate(Source("mnist", "mnist"), root) is None
+
+
 def test_a_folder_that_happens_to_lie_here_is_not_used(tmp_path):
     (tmp_path / "mnist").mkdir()
     assert locate(MNIST, None) is None

@@ -232,6 +232,11 @@ def test_hours_across_a_clock_change_are_ordered_by_their_offsets(tmp_path):
     ("text", "message"),
     [
         ("", "is empty$"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is only a pointer to a file of Git LFS; ",
+        ),
+        ("<!DOCTYPE html>\n<html>\n", "is a web page, not the data; download it again$"),
         ("a,b\n1,2\n", f"{DATES}, has none of a, b; row 2 is '1,2'$"),
         ("a,b\nx,1\n", "row 2: 'x' is not a date such as 1981-01-01$"),
         ("a,b\nx,y\n", f"{DATES}, has none of a, b; row 2 is 'x,y'$"),

@@ -365,6 +365,13 @@ def test_an_empty_file_is_named(small_texts, tmp_path):
         vectors_of(small_texts, "v.txt", tmp_path)
 
 
+def test_a_web_page_in_place_of_vectors_is_named(small_texts, tmp_path):
+    (tmp_path / "v.txt").write_text("<!DOCTYPE html>\n<html>Sign in</html>\n")
+    message = r"/v\.txt: is a web page, not the data; download it again$"
+    with pytest.raises(DataError, match=message):
+        vectors_of(small_texts, "v.txt", tmp_path)
+
+
 def test_a_changed_file_gives_other_vectors(small_texts, tmp_path):
     glove(tmp_path / "v.txt")
     before = vectors_of(small_texts, "v.txt", tmp_path).clone()

@@ -16,13 +16,15 @@ _ADVICE = "set NOISESWEEP_CACHE_DIR to a writable folder"
 def cache_dir() -> Path:
     """``NOISESWEEP_CACHE_DIR``, else ``noisesweep`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
 
+    An empty variable is as none, and ``~`` is the home folder also where no shell has replaced it.
+
     Raises:
         DataError: If there is neither, nor a home folder.
     """
-    if "NOISESWEEP_CACHE_DIR" in os.environ:
-        return Path(os.environ["NOISESWEEP_CACHE_DIR"])
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "noisesweep"
+        if given := os.environ.get("NOISESWEEP_CACHE_DIR"):
+            return Path(given).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "noisesweep"
     except RuntimeError:
         raise DataError(f"there is no home folder for the cache; {_ADVICE}") from None
 

@@ -14,8 +14,11 @@ from typing import Any, Generic, TypeVar
 
 from trainables.data import ContentError, DataError
 from trainables.data.cache import cached
+from trainables.data.folder_files import check_files
 from trainables.data.forms import LocalForm
-from trainables.data.hub_files import check_names, files_of, why_unreadable
+from trainables.data.hub_files import check_names, files_by_split, files_of, why_unreadable
+from trainables.data.near_names import check_near_names
+from trainables.data.stand_ins import check_is_data
 from trainables.errors import reason_of
 
 Content = TypeVar("Content")
@@ -26,10 +29,15 @@ def _quiet_client() -> Iterator[None]:
     """Let the hub's client log no errors, which are raised too, and, in a log file, show no progress bars.
 
     At the end, both are undone.
+
+    Raises:
+        DataError: If a module of the user's has the library's name.
     """
     # This import takes a second; only the first process of a machine needs it.
     import datasets
 
+    if not hasattr(datasets, "load_dataset"):
+        raise DataError(f"{datasets.__file__}: hides the library datasets, which reads the data; rename it")
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
     levels, had_bars = [logger.level for logger in loggers], not datasets.are_progress_bars_disabled()
     for logger in loggers:
@@ -54,9 +62,10 @@ def data_root(data_dir: Path | None) -> Path | None:
     root = data_dir or os.environ.get("NOISESWEEP_DATA_DIR")
     if not root:
         return None
-    if not Path(root).is_dir():
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
         raise DataError(f"data_dir {root}: no such folder (from the YAML or NOISESWEEP_DATA_DIR)")
-    return Path(root)
+    return folder
 
 
 def local_file(name: str, data_dir: Path | None) -> Path:
@@ -91,6 +100,12 @@ def _place(source: Path | str, split: str) -> str:
     """The file of a split if it is one; else the folder, or the id on the hub, with the split."""
     files = files_of(source, split) if isinstance(source, Path) else []
     return str(files[0]) if len(files) == 1 else f"{source}: split {split!r}"
+
+
+def _read_form(form: LocalForm[Content], split: str, files: Sequence[Path]) -> Content:
+    for file in files:
+        check_is_data(file)
+    return form.read(split, files)
 
 
 @dataclass(frozen=True)
@@ -151,7 +166,7 @@ class HubDataset(Generic[Content]):
         files = found[split]
         key = self._key(split, [form.name, *map(str, files), *made, *map(identity_of, files)])
         try:
-            return cached(key, lambda folder: write(form.read(split, files), folder))
+            return cached(key, lambda folder: write(_read_form(form, split, files), folder))
         except DataError:
             raise
         except ContentError as error:
@@ -165,6 +180,8 @@ class HubDataset(Generic[Content]):
         self, root: Path | None, split: str, made: Sequence[Any], write: Callable[[Content, Path], None]
     ) -> Path:
         local = root / self.name if root else None
+        if root and local and not local.is_dir():
+            check_near_names(root, self.name)
         source = local.resolve() if local and local.is_dir() else self.hub_id
         files = (
             sorted(path for path in source.rglob("*") if path.is_file()) if isinstance(source, Path) else []
@@ -188,6 +205,8 @@ class HubDataset(Generic[Content]):
             # Bypass datasets' own cache for local files: it would keep a second copy, and it does not notice
             # a changed file of the same path and time.
             arrow = scratch if isinstance(source, Path) else None
+            if isinstance(source, Path):
+                check_files(source, files_by_split(source))
             rows = _load(source, split, arrow)
             if rows.info.builder_name == "imagefolder":
                 names = self.of_image_folder

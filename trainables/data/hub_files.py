@@ -10,7 +10,6 @@ from trainables.data.classes import class_names
 from trainables.data.utf8 import line_of
 from trainables.errors import reason_of
 
-_LFS = b"version https://git-lfs"
 # A folder of images has too many files to read each by itself.
 _MOST_FILES = 100
 
@@ -33,10 +32,16 @@ def why_unreadable(source: Path, split: str, error: Exception) -> str:
 
 def files_of(source: Path, split: str | None = None) -> list[Path]:
     """The files that the datasets library reads of a folder: of a split, or of all."""
+    by_split = files_by_split(source)
+    return [file for name, files in by_split.items() if split in (None, name) for file in files]
+
+
+def files_by_split(source: Path) -> dict[str, list[Path]]:
+    """The files that the datasets library reads of a folder for each split."""
     import datasets
 
     by_split = datasets.load_dataset_builder(str(source)).config.data_files or {}
-    return [Path(file) for name, files in by_split.items() if split in (None, name) for file in files]
+    return {str(split): [Path(file) for file in files] for split, files in by_split.items()}
 
 
 def check_names(source: Path, columns: Sequence[str], features: Any) -> None:
@@ -95,16 +100,9 @@ def _read(source: Path, file: Path) -> Any:
 
 
 def _in_file(file: Path, cause: Exception) -> str:
-    if _starts_with(file, _LFS):
-        return f"{file}: is only a pointer to a file of Git LFS; run git lfs pull in its folder"
     if isinstance(cause, UnicodeDecodeError) and (line := line_of(file)):
         return f"{file}: line {line} is not UTF-8; save the file as UTF-8"
     return f"{file}: cannot be read ({reason_of(cause)})"
-
-
-def _starts_with(file: Path, content: bytes) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(content)) == content
 
 
 def _cause_of(error: Exception) -> Exception:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from trainables.data import DataError
+from trainables.data.stand_ins import check_is_data
 from trainables.errors import reason_of
 
 _OFFSET = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
@@ -60,6 +61,8 @@ def _rows(source: Path | str) -> dict[int, list[str]]:
 
     if Path(source).is_dir():
         raise DataError(f"{source}: is a folder; name the file in it")
+    if Path(source).is_file():
+        check_is_data(Path(source))
     try:
         with open_any(str(source), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True)

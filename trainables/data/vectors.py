@@ -17,6 +17,7 @@ from trainables.data import ContentError, DataError
 from trainables.data.arrays import read_array, write_arrays
 from trainables.data.cache import cached
 from trainables.data.hub import identity_of, local_file
+from trainables.data.stand_ins import check_is_data
 from trainables.data.text import N_SPECIAL, UNKNOWN, Texts, read_vocabulary, unknown
 from trainables.data.vector_files import read_vectors
 from trainables.declarations.texts import TRAINED, is_file
@@ -132,6 +133,7 @@ def _look_up(file: Path, vocabulary: Sequence[str]) -> dict[str, np.ndarray]:
 def _read(file: Path, wanted: Set[str]) -> Any:
     if not file.stat().st_size:
         raise DataError(f"{file} is empty", "vectors")
+    check_is_data(file)
     if file.suffix == ".zip":
         raise DataError(f"{file}: unpack it (unzip {file.name}), and give one of its files", "vectors")
     try:
