@@ -599,7 +599,9 @@ def test_it_is_found_in_a_list_beside_other_mistakes(tmp_path):
     assert got[-1].startswith("11: bugdet: ")
 
 
-@pytest.mark.parametrize("text", ["0", "00", "07", "10", "0x10", "1_0", "0b11", "'010'", "08", "0_", "-0_", "0__7"])
+@pytest.mark.parametrize(
+    "text", ["0", "00", "07", "10", "0x10", "1_0", "0b11", "'010'", "08", "0_", "-0_", "0__7"]
+)
 def test_other_numbers_are_left_alone(text):
     assert not parse(f"a: {text}").mistakes
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import SweepError, shown, unknown_message
+from sweeps.errors import SweepError, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
 from sweeps.spec.model import mode_of, not_registered
