@@ -108,9 +108,9 @@ def did_you_mean(name: object, names: Sequence[str], before: str = "") -> str:
     return f"{before}did you mean {near!r}?" if near else ""
 
 
-def nearest(name: object, names: Sequence[str]) -> str:
-    """Return the nearest of ``names``; empty if none is near."""
-    return next(iter(get_close_matches(str(name), names, n=1, cutoff=0.5)), "")
+def nearest(name: object, names: Sequence[str], similarity: float = 0.5) -> str:
+    """Return the nearest of ``names``; empty if none has the similarity, from 0 to 1."""
+    return next(iter(get_close_matches(str(name), names, n=1, cutoff=similarity)), "")
 
 
 def refuse_credentials(what: str, uri: str) -> None:

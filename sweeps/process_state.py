@@ -75,14 +75,21 @@ def ignored(number: signal.Signals) -> Iterator[None]:
 
 
 class _Lasting:
-    """A text stream of which a failed write is no error, such as that of a terminal that is gone."""
+    """A text stream of which a failed write is no error, such as that of a terminal that is gone.
+
+    Characters that its encoding does not have are written as question marks.
+    """
 
     def __init__(self, stream: TextIOWrapper) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        encoding = self._stream.encoding
         with suppress(OSError):
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                self._stream.write(text.encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def flush(self) -> None:

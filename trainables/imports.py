@@ -34,6 +34,9 @@ def import_user_module(given: str) -> None:
         sys.path.insert(0, folder)
     try:
         module = import_module(path.stem if is_file else given)
+    except SystemExit as error:
+        remedy = 'put that below `if __name__ == "__main__":`'
+        raise PluginError(f"{given}: cannot be imported: it calls sys.exit; {remedy}") from error
     except Exception as error:
         # Importing a module can raise anything.
         raise PluginError(f"{given}: cannot be imported: {reason_of(error)}") from error

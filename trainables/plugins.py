@@ -57,7 +57,7 @@ class Plugins:
         place = f"package {_package(point)}: {self._kind} {point.name!r} ({point.value})"
         try:
             loaded = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Importing a package can raise anything.
             raise PluginError(
                 f"{place} cannot be imported ({reason_of(error)}); fix or uninstall the package"

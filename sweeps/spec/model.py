@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import Field, PrivateAttr, ValidationError
 from typing_extensions import override
 
-from sweeps.errors import Mistake, SpecError, SweepError, dotted, nearest, shown, unknown_message
+from sweeps.errors import Mistake, SpecError, SweepError, dotted, shown, unknown_message
 from sweeps.spec.base import Model
 from sweeps.spec.claim import Claim
 from sweeps.spec.methods import MaybeScheduler, Rule, Sampler
@@ -49,8 +49,8 @@ REGISTER = "add --import MODULE with the module that registers it"
 
 def not_registered(name: object, names: Sequence[str]) -> str:
     """Write the message that a name in a YAML is not registered, with what to do if it is the user's own."""
-    is_typing_error = nearest(name, names) or not isinstance(name, str)
-    return unknown_message(name, names) + ("" if is_typing_error else f"; for one of your own, {REGISTER}")
+    hint = f"; for one of your own, {REGISTER}" if isinstance(name, str) else ""
+    return f"{unknown_message(name, names)}{hint}"
 
 
 def declaration_of(name: str) -> type[Declaration[Any]]:

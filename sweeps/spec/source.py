@@ -193,6 +193,9 @@ def _hint(path: Path) -> str:
 
 def _decoded(content: bytes) -> str:
     """Decode a file; raise Refused, which says in which encoding it may be, if it is not in UTF-8."""
+    # The mark of UTF-32 starts with that of UTF-16.
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise Refused(0, (), "is in UTF-32; save it as UTF-8")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Refused(0, (), "is in UTF-16; save it as UTF-8")
     if b"\0" in content:

@@ -100,7 +100,7 @@ class _Loader(yaml.SafeLoader):
         if kind not in ("int", "float") or not _OLD_NUMBER.fullmatch(text):
             return ""
         value = self.construct_yaml_int(node) if kind == "int" else self.construct_yaml_float(node)
-        decimal = "" if ":" in text else str(int(text))
+        decimal = "" if ":" in text else str(int(text.replace("_", "")))
         if decimal == str(value):
             return ""
         written = " or ".join(filter(None, [decimal, f"{value:.15g}"]))

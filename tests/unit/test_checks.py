@@ -13,6 +13,7 @@ from tests.unit.test_spec import (
     MAPPING,
     MODES,
     ONE_VALUE,
+    OWN,
     SCHEDULER,
     STUDIED,
     changed,
@@ -81,7 +82,7 @@ IN_A_COMPARISON: list[tuple[str, ...]] = [
     (
         "compare: noise",
         "compare: {noise: [none, al]}",
-        f"3: compare.noise[1]: 'al' is not known; did you mean 'all'? it can be {MODES}",
+        f"3: compare.noise[1]: 'al' is not known; did you mean 'all'? it can be {MODES}{OWN}",
     ),
     (
         "compare: noise",

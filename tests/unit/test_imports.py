@@ -23,6 +23,9 @@ trainables.register(Mine)
 """
 
 
+EXITS = 'cannot be imported: it calls sys.exit; put that below `if __name__ == "__main__":`'
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder of the user's, in a process that has imported nothing of it."""
@@ -66,6 +69,8 @@ def test_a_file_of_another_folder_finds_its_neighbours(folder, given):
         ("broken", "import nothing_like_it", "broken: cannot be imported: ModuleNotFoundError: No module"),
         ("broken.py", "x = (", "broken.py: cannot be imported: SyntaxError: '(' was never closed"),
         ("failing", "1 / 0", "failing: cannot be imported: ZeroDivisionError: division by zero"),
+        ("leaving", "import sys\nsys.exit(0)", f"leaving: {EXITS}"),
+        ("leaving.py", "raise SystemExit", f"leaving.py: {EXITS}"),
         ("json.py", "", "json.py: another module is called json; rename the file"),
         ("taken", MODULE.format(name="layer"), "taken: cannot be imported: ValueError: Mine: the noise mode"),
     ],

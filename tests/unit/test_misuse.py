@@ -7,11 +7,14 @@ from torch.nn import functional as F
 
 import trainables.noise.step
 from trainables import NoiseInjector
+from trainables.noise.misuse import changes_refused
+from trainables.noise.modes.base import NoiseMode
 from trainables.noise.registry import BUILT_IN
 
 ONLY = "compute must only run the model and return its loss"
 UNDONE = rf"changed while they had noise, which is undone; {ONLY}; .* optimizer.step\(\) after it"
 GRADIENTS = rf"compute has changed gradients; {ONLY}, without loss.backward\(\); call optimizer.zero_grad\(\)"
+STEPPED = rf"compute calls optimizer.step\(\); {ONLY}; call optimizer.zero_grad\(\)"
 NOT_ARRIVED = "no parameter of the noise got a gradient: give NoiseInjector the parameters of the model that"
 RESTORING = ["all", "layer", "two_point", "sam", "asam", "scaled", "mixed", "first_group"]
 OPTIMIZERS = [
@@ -69,6 +72,14 @@ class Loop:
         self.optimizer.zero_grad()
         return self.loss()
 
+    def zeroed_inside(self):
+        self.optimizer.zero_grad(set_to_none=False)
+        return self.loss()
+
+    def clipped_inside(self):
+        nn.utils.clip_grad_norm_(self.parameters, 1e-3)
+        return self.loss()
+
     def changed_by_hand(self):
         with torch.no_grad():
             self.parameters[0].sub_(0.01)
@@ -98,11 +109,23 @@ def test_an_optimizer_that_steps_while_weights_have_noise_is_refused(mode, optim
     loop = Loop(mode, optimizer)
     loop.loss().backward()
     before = loop.weights()
-    with pytest.raises(RuntimeError, match=UNDONE):
+    # These two take their first gradient at w.
+    message = STEPPED if mode in ("sam", "asam") else UNDONE
+    with pytest.raises(RuntimeError, match=message):
         loop.noise.backward(loop.step_then_loss)
-    if mode not in ("sam", "asam", "mixed"):
-        # The others step at w, before there is noise.
-        assert all(map(torch.equal, loop.weights(), before))
+    assert all(map(torch.equal, loop.weights(), before))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("mode", [mode for mode in BUILT_IN if mode not in RESTORING])
+def test_an_optimizer_that_steps_in_compute_is_refused(mode, optimizer):
+    loop = Loop(mode, optimizer)
+    loop.noise.sigma = 0.0
+    loop.loss().backward()
+    before = loop.weights()
+    with pytest.raises(RuntimeError, match=STEPPED):
+        loop.noise.backward(loop.step_then_loss)
+    assert all(map(torch.equal, loop.weights(), before))
 
 
 @pytest.mark.parametrize("change", [Loop.changed_by_hand, Loop.loaded])
@@ -134,6 +157,52 @@ def test_an_error_inside_ends_the_watch_over_optimizers():
     loop.optimizer.step()
 
 
+def test_two_loops_at_once_end_their_own_watch():
+    """As in two threads, the loop that began first ends first."""
+    first, second = Loop("all"), Loop("all")
+    first_weights, second_weights = (changes_refused(loop.parameters) for loop in (first, second))
+    first_weights.__enter__()
+    second_weights.__enter__()
+    first_weights.__exit__(None, None, None)
+    first.optimizer.step()
+    with pytest.raises(RuntimeError, match=UNDONE):
+        second.optimizer.step()
+    second_weights.__exit__(None, None, None)
+    second.optimizer.step()
+
+
+class Inside(NoiseMode):
+    """A mode that calls an operation inside ``step.at``, by mistake."""
+
+    name = "inside"
+
+    def __init__(self, operation):
+        self.operation = operation
+
+    def step(self, step):
+        with step.at(step.noise()):
+            self.operation(step)
+            step.backward()
+
+
+@pytest.mark.parametrize(
+    ("called", "operation"),
+    [
+        ("at", lambda step: step.at(step.zeros()).__enter__()),
+        ("noise", lambda step: step.noise()),
+        ("move", lambda step: step.move(step.zeros())),
+    ],
+)
+def test_a_mode_that_nests_operations_is_told_so(called, operation):
+    loop = Loop(Inside(operation))
+    before = loop.weights()
+    message = f"the noise mode calls step.{called} inside step.at; end step.at first"
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=message):
+            loop.noise.backward(loop.loss)
+    assert all(map(torch.equal, loop.weights(), before))
+
+
 @pytest.mark.parametrize("compute", [Loop.closure, Loop.backward_inside])
 @pytest.mark.parametrize("mode", BUILT_IN)
 def test_a_backward_of_the_users_is_refused(mode, compute):
@@ -145,16 +214,19 @@ def test_a_backward_of_the_users_is_refused(mode, compute):
 @pytest.mark.parametrize("mode", BUILT_IN)
 def test_a_step_inside_compute_trains_nothing_in_silence(mode):
     loop = Loop(mode)
-    with pytest.raises(RuntimeError, match=f"{UNDONE}|{GRADIENTS}"):
+    with pytest.raises(RuntimeError, match=f"{UNDONE}|{STEPPED}|{GRADIENTS}"):
         loop.noise.backward(loop.step_inside)
 
 
+@pytest.mark.parametrize(
+    "compute", [Loop.zero_grad_inside, Loop.zeroed_inside, Loop.clipped_inside, Loop.backward_inside]
+)
 @pytest.mark.parametrize("mode", ["none", "all", "two_point"])
-def test_gradients_that_are_cleared_inside_are_refused(mode):
+def test_gradients_that_are_changed_inside_are_refused(mode, compute):
     loop = Loop(mode)
     loop.noise.backward(loop.loss)
     with pytest.raises(RuntimeError, match=GRADIENTS):
-        loop.noise.backward(loop.zero_grad_inside)
+        loop.noise.backward(lambda: compute(loop))
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_a_trainable_of_an_installed_package_is_found(install):
     [
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(2)", "SystemExit: 2"),
         ("", "AttributeError: module 'package_broken' has no attribute 'Mine'"),
     ],
 )

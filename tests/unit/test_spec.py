@@ -29,7 +29,7 @@ from sweeps.report.labels import position
 from sweeps.search.scheduler import ArmScheduler
 from sweeps.spec.catalogue import STUDIES
 from sweeps.spec.claim import Claim
-from sweeps.spec.model import Spec
+from sweeps.spec.model import REGISTER, Spec
 from sweeps.spec.sections import Dimension
 from sweeps.spec.space import SearchSpace, n_trials
 from sweeps.spec.yaml import parse
@@ -110,6 +110,7 @@ MODES = (
     "after_all, after_layer, all, anti, asam, first_group, langevin, layer, mixed, none, sam, scaled "
     "or two_point"
 )
+OWN = f"; for one of your own, {REGISTER}"
 KINDS = "choice, grid, grid_by_arm, uniform, log_uniform, int_uniform"
 KINDS_OR_WHEN = "choice, grid, grid_by_arm, int_uniform, log_uniform, uniform or when"
 NAME_RULE = "name of the study: letters, digits, and - _ . inside, at most 64"
@@ -359,7 +360,7 @@ ELSEWHERE = [
     (
         "[none, all]",
         "[none, alll, all]",
-        f"5: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}",
+        f"5: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}{OWN}",
     ),
     (
         "[none, all]",
@@ -370,7 +371,7 @@ ELSEWHERE = [
     (
         "noise: [none, all]",
         "noise:\n    - none\n    - alll",
-        f"7: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}",
+        f"7: search.noise[1]: 'alll' is not known; did you mean 'all'? it can be {MODES}{OWN}",
     ),
     (
         # One mistake gives one message: none about sigma, which depends on noise.
@@ -476,7 +477,14 @@ def test_unknown_trainable(tmp_path):
     # Other tests may have registered trainables.
     names = one_of(registry.names())
     got = mistakes(tmp_path, changed("digits", "digit"))
-    assert got == [f"2: trainable: 'digit' is not known; did you mean 'digits'? it can be {names}"]
+    assert got == [f"2: trainable: 'digit' is not known; did you mean 'digits'? it can be {names}{OWN}"]
+
+
+def test_an_own_trainable_whose_name_resembles_a_built_in_one(tmp_path):
+    text = changed("digits", "mine-digits").replace("epochs: 4", "epochs: 4, own: 1")
+    names = one_of(registry.names())
+    problem = "'mine-digits' is not known; did you mean 'digits'?"
+    assert mistakes(tmp_path, text) == [f"2: trainable: {problem} it can be {names}{OWN}"]
 
 
 def test_grid_counts_its_own_trials(tmp_path):
@@ -547,6 +555,8 @@ def test_text_that_is_not_yaml(text, message, tmp_path):
     [
         (BASE.encode("utf-16"), "is in UTF-16; save it as UTF-8"),
         (codecs.BOM_UTF16_BE + BASE.encode("utf-16-be"), "is in UTF-16; save it as UTF-8"),
+        (BASE.encode("utf-32"), "is in UTF-32; save it as UTF-8"),
+        (codecs.BOM_UTF32_BE + BASE.encode("utf-32-be"), "is in UTF-32; save it as UTF-8"),
         (BASE.encode("utf-16-le"), "is not text; give the YAML of a sweep, saved as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text; give the YAML of a sweep, saved as UTF-8"),
     ],
@@ -589,7 +599,9 @@ def test_it_is_found_in_a_list_beside_other_mistakes(tmp_path):
     assert got[-1].startswith("11: bugdet: ")
 
 
-@pytest.mark.parametrize("text", ["0", "00", "07", "10", "0x10", "1_0", "0b11", "'010'", "08"])
+@pytest.mark.parametrize(
+    "text", ["0", "00", "07", "10", "0x10", "1_0", "0b11", "'010'", "08", "0_", "-0_", "0__7"]
+)
 def test_other_numbers_are_left_alone(text):
     assert not parse(f"a: {text}").mistakes
 
@@ -625,6 +637,45 @@ def test_what_is_fixed_and_searched(fixed, search, is_refused, tmp_path):
     override = f"fixed.{name}={value}"
     without = text.replace(f", {fixed}", "")
     assert mistakes(tmp_path, without, override) == [f"--set: {message}"]
+
+
+NEVER_USED = "fixed.lr: is never used, because every trial searches lr; keep one of them"
+
+
+@pytest.mark.parametrize(
+    ("when", "is_refused"),
+    [
+        ("when: {noise: [none, all]}", True),
+        ("when: {noise: [none]}", False),
+        ("when: {epochs: [4]}", True),
+        ("when: {noise: [none, all], epochs: [4]}", True),
+        ("when: {noise: [all], epochs: [4]}", False),
+        ("when: {sigma: [0.1]}", False),
+    ],
+)
+def test_a_fixed_value_that_every_trial_searches(when, is_refused, tmp_path):
+    text = changed("search:\n", f"search:\n  lr: {{choice: [0.1, 0.2], {when}}}\n")
+    text = text.replace("epochs: 4", "epochs: 4, lr: 0.3").replace("log_uniform: [1.0e-4", "choice: [0.1")
+    if is_refused:
+        assert mistakes(tmp_path, text) == [f"3: {NEVER_USED}"]
+    else:
+        assert read(tmp_path, text).fixed["lr"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("by_arm", "is_refused"),
+    [("{none: [0.1], all: [0.2]}", True), ("{none: [0.1]}", False)],
+)
+def test_a_fixed_value_beside_the_lists_of_arms(by_arm, is_refused, tmp_path):
+    text = (
+        "name: study\ntrainable: digits\nmode: grid\nfixed: {epochs: 4, lr: 0.3, sigma: 0.1}\n"
+        f"compare: {{noise: [none, all]}}\nsearch:\n  lr: {{grid_by_arm: {by_arm}}}\n"
+        "objective: {metric: val_accuracy, mode: max}\n"
+    )
+    if is_refused:
+        assert mistakes(tmp_path, text) == [f"4: {NEVER_USED}"]
+    else:
+        assert read(tmp_path, text).fixed["lr"] == 0.3
 
 
 WORDS = [

@@ -80,3 +80,13 @@ def test_output_that_is_gone_is_no_error(broken, monkeypatch):
         assert sys.stdout is stream
         # What the stream still holds would fail again when it is closed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "??\n"), ("latin-1", "?ü\n"), ("utf-8", "…ü\n")])
+def test_characters_that_a_terminal_does_not_have_are_replaced(name, encoding, shown, tmp_path, monkeypatch):
+    with open(tmp_path / "out", "w", encoding=encoding) as stream:
+        monkeypatch.setattr(sys, name, stream)
+        with lasting_output():
+            print("…ü", file=getattr(sys, name))
+    assert (tmp_path / "out").read_text(encoding) == shown

@@ -104,7 +104,8 @@ class NoiseInjector:
 
         Raises:
             TypeError: If ``compute`` is no function, or returns no tensor.
-            RuntimeError: If ``compute`` changes gradients, or weights that have noise.
+            RuntimeError: If ``compute`` changes gradients or weights that have noise, or calls
+                ``optimizer.step()``.
         """
         if not callable(compute):
             form, kind = "noise.backward(lambda: loss_fn(model(x), y))", type(compute).__name__

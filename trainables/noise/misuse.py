@@ -17,22 +17,31 @@ from trainables.torch_private import versions
 _ONLY = "compute must only run the model and return its loss"
 _LOOP = "call optimizer.zero_grad() before noise.backward(compute), and optimizer.step() after it"
 _UNDONE = f"the weights were changed while they had noise, which is undone; {_ONLY}; {_LOOP}"
-# The weights that have noise now, in each ``changes_refused`` that is open.
-_perturbed: list[Sequence[Tensor]] = []
+_STEPPED = f"compute calls optimizer.step(); {_ONLY}; {_LOOP}"
+# The parameters that no optimizer may change now, and why not, for each ``_steps_refused`` that is open.
+_guarded: dict[object, tuple[Sequence[Tensor], str]] = {}
 
 
 @contextmanager
 def changes_refused(weights: Sequence[Tensor]) -> Iterator[None]:
     """Raise RuntimeError if weights are changed in place inside; changes of ``weight.data`` are not seen."""
-    _watch_optimizers()
     before = versions(weights)
-    _perturbed.append(weights)
+    with _steps_refused(weights, _UNDONE):
+        yield
+    if versions(weights) != before:
+        raise RuntimeError(_UNDONE)
+
+
+@contextmanager
+def _steps_refused(parameters: Sequence[Tensor], problem: str) -> Iterator[None]:
+    """Raise RuntimeError if an optimizer steps parameters inside."""
+    _watch_optimizers()
+    block = object()
+    _guarded[block] = parameters, problem
     try:
         yield
     finally:
-        _perturbed.pop()
-    if versions(weights) != before:
-        raise RuntimeError(_UNDONE)
+        del _guarded[block]
 
 
 @cache
@@ -42,9 +51,10 @@ def _watch_optimizers() -> None:
 
 
 def _refuse_step(optimizer: Optimizer, *_: Any) -> None:
-    own = {id(weight) for weights in _perturbed for weight in weights}
-    if any(id(weight) in own for group in optimizer.param_groups for weight in group["params"]):
-        raise RuntimeError(_UNDONE)
+    for parameters, problem in list(_guarded.values()):
+        own = set(map(id, parameters))
+        if any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
+            raise RuntimeError(problem)
 
 
 def checked_loss(compute: Callable[[], Tensor], parameters: Sequence[Tensor]) -> Tensor:
@@ -54,16 +64,23 @@ def checked_loss(compute: Callable[[], Tensor], parameters: Sequence[Tensor]) ->
 
     Raises:
         TypeError: If it is no tensor.
-        RuntimeError: If computing it has changed gradients.
+        RuntimeError: If computing it has changed gradients, or an optimizer steps meanwhile.
     """
     first, last = parameters[0], parameters[-1]
     gradients = first.grad, last.grad
-    loss = compute()
+    before = _changes(gradients)
+    with _steps_refused(parameters, _STEPPED):
+        loss = compute()
     if not isinstance(loss, Tensor):
         raise TypeError(f"{_ONLY}, a tensor, got {type(loss).__name__}")
-    if first.grad is not gradients[0] or last.grad is not gradients[1]:
+    is_other = first.grad is not gradients[0] or last.grad is not gradients[1]
+    if is_other or _changes(gradients) != before:
         raise RuntimeError(f"compute has changed gradients; {_ONLY}, without loss.backward(); {_LOOP}")
     return loss
+
+
+def _changes(gradients: Sequence[Tensor | None]) -> list[int]:
+    return versions(gradient for gradient in gradients if gradient is not None)
 
 
 def check_arrived(parameters: Sequence[Tensor]) -> None:

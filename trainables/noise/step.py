@@ -32,6 +32,7 @@ class Step:
         self._noise = parameters[0].detach().new_empty(self._offsets[-1])
         self._noise_views = self._views(self._noise)
         self._may_swap = _may_swap(parameters)
+        self._is_moved = False
         self._saved: list[Tensor] = []
         self._active: Sequence[int] = ()
         self._compute: Callable[[], Tensor]
@@ -63,7 +64,12 @@ class Step:
 
     @torch.no_grad()
     def noise(self) -> list[Tensor]:
-        """Draw scale * xi with xi ~ N(0, I), into tensors that the next draw overwrites."""
+        """Draw scale * xi with xi ~ N(0, I), into tensors that the next draw overwrites.
+
+        Raises:
+            RuntimeError: If it is called inside ``at``.
+        """
+        self._refuse_inside_at("noise")
         if not self._active:
             return []
         first, last = self._active[0], self._active[-1]
@@ -77,25 +83,32 @@ class Step:
         """Let the weights be w + n inside, and w again after, bit for bit. This overwrites ``n``.
 
         Raises:
-            RuntimeError: If the weights change inside, which would be undone.
+            RuntimeError: If the weights change inside, which would be undone, or it is called inside itself.
         """
+        self._refuse_inside_at("at")
         weights = self.weights
         if not weights:
             yield
             return
         put_back = self._add(weights, n)
+        self._is_moved = True
         try:
             with changes_refused(weights):
                 yield
         finally:
+            self._is_moved = False
             put_back()
+
+    def _refuse_inside_at(self, operation: str) -> None:
+        if self._is_moved:
+            raise RuntimeError(f"the noise mode calls step.{operation} inside step.at; end step.at first")
 
     @torch.no_grad()
     def _add(self, weights: list[Tensor], n: list[Tensor]) -> Callable[[], None]:
         """Let the weights be w + n, and return what puts w back."""
         if not self._may_swap:
             put_back = partial(_copy, weights, self._save(weights))
-            self.move(n)
+            foreach_add_(weights, n)
             return put_back
         foreach_add_(n, weights)
         own = [weight.data for weight in weights]
@@ -104,7 +117,12 @@ class Step:
 
     @torch.no_grad()
     def move(self, n: list[Tensor]) -> None:
-        """Add ``n`` to the weights for good."""
+        """Add ``n`` to the weights for good.
+
+        Raises:
+            RuntimeError: If it is called inside ``at``, which would undo it.
+        """
+        self._refuse_inside_at("move")
         if n:
             foreach_add_(self.weights, n)
 

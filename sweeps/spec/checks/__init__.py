@@ -8,6 +8,7 @@ from sweeps.spec.checks.claims import check_claims
 from sweeps.spec.checks.confirm import check_at, check_configurations
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.checks.factors import check_across, check_comparison
+from sweeps.spec.checks.fixed import check_fixed
 from sweeps.spec.checks.hyperparameters import (
     check_conditions,
     check_lists_by_arm,
@@ -24,6 +25,7 @@ HYPERPARAMETER_CHECKS = (
     check_modes,
     check_conditions,
     check_lists_by_arm,
+    check_fixed,
     check_sigma,
     check_at,
     check_configurations,
@@ -40,8 +42,8 @@ def check(content: Mapping[str, Any], wrong: Collection[Location]) -> list[Probl
         return []
     if name in names:
         return _check_as(name, content, wrong)
-    # The name that was meant, if there is one, says what else is wrong.
-    near, message = nearest(name, names), not_registered(name, names)
+    # A name with a typing error says what else is wrong. A name of the user's own may resemble another less.
+    near, message = nearest(name, names, similarity=0.8), not_registered(name, names)
     rest = _check_as(near, content, wrong) if near else []
     return [(("trainable",), f"{message}; the rest is checked for {near}" if rest else message), *rest]
 

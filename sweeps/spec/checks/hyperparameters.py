@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweeps.errors import SweepError, shown, unknown_message
+from sweeps.errors import SweepError, unknown_message
 from sweeps.spec.checks.draft import Draft, Problem
 from sweeps.spec.messages import message_of
 from sweeps.spec.model import mode_of, not_registered
@@ -28,20 +28,11 @@ def check_values(draft: Draft) -> Iterator[Problem]:
                 yield (section, name), f"cannot be searched: put it in {place}"
             elif section == "search":
                 yield from _dimension_values(draft, name, value)
-            elif problem := value_problem(draft.fields[name], value) or _searched_too(draft, name, value):
+            elif problem := value_problem(draft.fields[name], value):
                 yield (section, name), problem
             for key, factor in (("compare", draft.compared), ("across", draft.across)):
                 if name == factor:
                     yield (section, name), f"leave it out: {key} gives its values"
-
-
-def _searched_too(draft: Draft, name: str, value: Any) -> str | None:
-    """Say that a fixed value is never used, as every trial searches the hyperparameter; None if some does."""
-    dimension = draft.dimensions.get(name)
-    if dimension is None or dimension.when or dimension.grid_by_arm:
-        return None
-    only = f"search.{name}: [{'null' if value is None else shown(value)}]"
-    return f"is searched too; keep one of them, such as {only}, or give search.{name} a when"
 
 
 def _dimension_values(draft: Draft, name: str, raw: Any) -> Iterator[Problem]:
