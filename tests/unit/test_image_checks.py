@@ -5,6 +5,7 @@ import io
 import datasets
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from trainables.data import ContentError, DataError
@@ -23,10 +24,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NOISESWEEP_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def encoded(*shape, dtype=np.uint8):
+def encoded(*shape, dtype=np.uint8, form="PNG"):
     values = np.random.RandomState(0).randint(0, np.iinfo(dtype).max + 1, shape)
     buffer = io.BytesIO()
-    Image.fromarray(values.astype(dtype)).save(buffer, "PNG")
+    Image.fromarray(values.astype(dtype)).save(buffer, form)
     return {"bytes": buffer.getvalue(), "path": None}
 
 
@@ -81,6 +82,15 @@ NOT_A_CLASS = "the label must be a whole number from 0 to 9, got "
             "row 8: the image has 32x32 pixels, .* before it 28x28; ",
         ),
         (with_row_8([GREY] * N, DEEP), GOOD, WHOLE, "row 8: the image has pixels of 16 bits; convert all"),
+        *(
+            (
+                with_row_8([GREY] * N, encoded(28, 28, form=form)),
+                GOOD,
+                WHOLE,
+                f"row 8: the image is a {form} file; convert it to PNG",
+            )
+            for form in ("BMP", "GIF", "TIFF")
+        ),
         (with_row_8([GREY] * N, None), GOOD, WHOLE, "row 8: the image is missing; remove such rows"),
         (
             with_row_8([GREY] * N, {"bytes": b"no image", "path": "a/b.png"}),
@@ -138,6 +148,14 @@ class Own(ImageTrainable):
     [
         (Images.of(PIXELS, [i % 11 for i in range(N)]), f"row 11: {NOT_A_CLASS}10"),
         (Images.of(PIXELS, [3] * N), "all labels are 3; a classifier needs two classes or more"),
+        (
+            Images(PIXELS, np.array(GOOD), "mine"),
+            "must be tensors of uint8 and int64, got ndarray of uint8 and ndarray of int64; use Images.of",
+        ),
+        (
+            Images(torch.from_numpy(PIXELS).float(), torch.tensor(GOOD), "mine"),
+            "must be tensors of uint8 and int64, got Tensor of torch.float32 and Tensor of torch.int64; use",
+        ),
         (Images.of(PIXELS[:, :, 1:], GOOD), r"the images must have the shape .*, got \(1, 3, 4\)"),
         ((PIXELS, GOOD), r"load must return Images.of\(pixels, labels\), got tuple"),
     ],
@@ -167,6 +185,11 @@ def test_without_an_example_for_validation_nothing_is_trained():
         (PIXELS.astype("u2") + 256, GOOD, "pixels must be from 0 to 255, got 256 to 256"),
         (PIXELS, GOOD[1:], "has 20 images and 19 labels; each image needs one"),
         (PIXELS, with_row_8(GOOD, -1), "row 8: the label must be a whole number from 0, got -1"),
+        (
+            PIXELS,
+            with_row_8(GOOD, 1e20),
+            r"row 8: the label must be .* from 0, got 1e\+20; number the classes, alike in all splits",
+        ),
         (PIXELS, np.array(GOOD) + 0.5, "row 1: the label must be a whole number from 0, got 0.5"),
         (
             PIXELS,

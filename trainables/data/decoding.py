@@ -3,6 +3,7 @@
 Shapes: N examples, K channels, H height, W width, C classes.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def _decode(encoded: Mapping[str, Any] | None, row: int, channels: int, shape: t
     file = _file(encoded)
     try:
         pixels = _pixels(encoded["bytes"] or Path(encoded["path"]).read_bytes(), channels)
+    except ContentError as error:
+        raise ContentError(error.message, row, file) from None
     except (OSError, RuntimeError, ValueError) as error:
         raise ContentError(f"the image cannot be decoded ({reason_of(error)})", row, file) from error
     if pixels.dtype != torch.uint8:
@@ -93,7 +96,27 @@ def _pixels(encoded: bytes, channels: int) -> Tensor:
     from torchvision.io import ImageReadMode, decode_image
 
     mode = ImageReadMode.GRAY if channels == 1 else ImageReadMode.RGB
-    return decode_image(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), mode)
+    try:
+        pixels = decode_image(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), mode)
+    except RuntimeError:
+        _check_format(encoded)
+        raise
+    # WebP and GIF are decoded in colour only, and a GIF may have several images.
+    if len(pixels) != channels:
+        _check_format(encoded)
+    return pixels
+
+
+def _check_format(encoded: bytes) -> None:
+    """Refuse an image in another format than PNG and JPEG, if its format is known."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(encoded))
+    except UnidentifiedImageError:
+        return
+    if image.format not in ("PNG", "JPEG"):
+        raise ContentError(f"the image is a {image.format} file; convert it to PNG")
 
 
 def _size(shape: torch.Size) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from trainables.data import ContentError
@@ -28,7 +29,7 @@ from trainables.data.hub import HubDataset
 from trainables.data.labels import as_labels
 
 # Change this when the files written below change.
-_FORMAT = "images-1"
+_FORMAT = "images-2"
 
 
 class Images(Examples):
@@ -54,8 +55,11 @@ class Images(Examples):
         """Check the shape of the images, (K, H, W), and the labels against the number of classes, if known.
 
         Raises:
-            ContentError: If they do not fit, or all labels are the same.
+            ContentError: If they do not fit, have other types, or all labels are the same.
         """
+        types = [getattr(values, "dtype", None) for values in (self.pixels, self.labels)]
+        if types != [torch.uint8, torch.int64]:
+            raise ContentError(f"must be tensors of uint8 and int64, got {_typed(self)}; use Images.of")
         if shape and (got := tuple(self.pixels.shape[1:])) != tuple(shape):
             raise ContentError(f"the images must have the shape (K, H, W) = {tuple(shape)}, got {got}")
         labels = as_labels(self.labels, classes)
@@ -71,6 +75,11 @@ class Images(Examples):
     def labels(self) -> Tensor:
         """The targets."""
         return self.targets
+
+
+def _typed(images: Images) -> str:
+    parts = (images.pixels, images.labels)
+    return " and ".join(f"{type(part).__name__} of {getattr(part, 'dtype', 'no type')}" for part in parts)
 
 
 def _as_pixels(values: Any) -> np.ndarray:

@@ -12,13 +12,16 @@ import numpy as np
 from trainables.data import ContentError
 from trainables.data.arrays import as_array
 
+# Not all larger whole numbers are a float64.
+_HIGHEST = 2**53
+
 
 def as_labels(values: Any, classes: int | None = None) -> np.ndarray:
     """Return labels as int64, (N,).
 
     Args:
         values: An array, a tensor or a list of whole numbers of any type, (N,) or (N, 1).
-        classes: C; None if every whole number from 0 is a label.
+        classes: C; None if every whole number from 0 to 2**53 is a label.
 
     Raises:
         ContentError: If one is not a whole number from 0 to C - 1.
@@ -29,8 +32,8 @@ def as_labels(values: Any, classes: int | None = None) -> np.ndarray:
         raise ContentError(
             f"labels must be (N,), got the shape {labels.shape}; of one-hot labels take labels.argmax(1)"
         )
-    numbers = labels if labels.dtype.kind in "biuf" else _numbers(labels)
-    highest = math.inf if classes is None else classes - 1
+    numbers = labels.astype(float) if labels.dtype.kind in "biuf" else _numbers(labels)
+    highest = _HIGHEST if classes is None else classes - 1
     right = (numbers >= 0) & (numbers <= highest) & (numbers == np.floor(numbers))
     if not right.all():
         row = int(right.argmin())
@@ -48,7 +51,7 @@ def _numbers(labels: np.ndarray) -> np.ndarray:
 def _mistake(got: Any, classes: int | None) -> str:
     whole = "a whole number from 0" + ("" if classes is None else f" to {classes - 1}")
     advice = ""
-    if isinstance(got, str):
+    if isinstance(got, str) or (classes is None and isinstance(got, Real) and got > _HIGHEST):
         advice = "; number the classes, alike in all splits"
     elif got in (None, -1) or got != got:
         advice = "; remove the rows without a label"
