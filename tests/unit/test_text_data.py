@@ -78,6 +78,7 @@ def error_of(root, name="imdb"):
         ([1 - label for label in LABELS], ClassLabel(names=["pos", "neg"])),
         (LABELS, ClassLabel(names=["Negative", "POSITIVE", "unsup"])),
         (LABELS, ClassLabel(num_classes=2)),
+        ([1 - label for label in LABELS], ClassLabel(names=["1", "0"])),
         ([["negative", "positive"][label] for label in LABELS], None),
         ([[" Neg", "pos "][label] for label in LABELS], None),
         ([str(label) for label in LABELS], None),

@@ -133,6 +133,15 @@ def test_kaggles_reviews_are_divided_by_halves_and_a_note_says_so(where, tmp_pat
     assert locate(IMDB.source, tmp_path) == tmp_path / where.split("/")[0]
 
 
+def test_a_column_of_row_numbers_of_kaggles_is_left_out(tmp_path):
+    rows = [
+        ",review,sentiment",
+        *(f"{row},a film {row},{('negative', 'positive')[row % 2]}" for row in range(40)),
+    ]
+    (tmp_path / "IMDB Dataset.csv").write_text("\n".join(rows))
+    assert IMDB(tmp_path).load("test").targets.tolist() == [0, 1] * 10
+
+
 def test_the_published_splits_come_before_kaggles(tmp_path):
     kaggle(tmp_path / "IMDB Dataset.csv")
     stanford(tmp_path / "aclImdb")

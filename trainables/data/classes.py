@@ -62,10 +62,10 @@ def class_names(feature: Any) -> list[str]:
 def with_names(labels: Sequence[Any], feature: Any) -> list[Any]:
     """Replace numbers by the names that a column of a ``datasets.Dataset`` gives them, also in lists.
 
-    Numbers stay if the column has no names, or numbers for names.
+    Numbers stay if the column has no names.
     """
     names = class_names(feature)
-    if all(name.isdigit() for name in names):
+    if not names:
         return list(labels)
 
     def named(label: Any) -> Any:

@@ -59,10 +59,15 @@ class KaggleReviews:
 
 def _rows(file: Path) -> Iterator[tuple[str, str]]:
     reader = csv.reader(io.StringIO(read_utf8(file), newline=""), strict=True)
-    if (header := next(reader, [])) != ["review", "sentiment"]:
-        raise DataError(f"{file}: must have the columns review and sentiment, got {', '.join(header)}")
+    header = next(reader, [])
+    # The numbers of the rows, as pandas writes them.
+    first = 1 if header[:1] == [""] else 0
+    if header[first:] != ["review", "sentiment"]:
+        has = ", ".join(header[first:])
+        raise DataError(f"{file}: must have the columns review and sentiment, got {has}")
     try:
-        for row in reader:
+        for cells in reader:
+            row = cells[first:]
             if len(row) != 2 or not row[0].strip() or row[1] not in ("positive", "negative"):
                 rule = "must have a review, and positive or negative"
                 raise DataError(
