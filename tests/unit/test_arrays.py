@@ -299,6 +299,8 @@ ROW_3 = np.where(np.arange(260)[:, None] == 3, np.nan, X)
         ((ROW_3, LABELS), "x has NaN or infinity, first in row 3; drop or fill such rows"),
         ((X, np.where(LABELS == 0, np.inf, 1.0)), "y has NaN or infinity, first in row"),
         ((X, LABELS, (ROW_3, LABELS)), "x_test has NaN or infinity"),
+        ((X, TARGETS * 1e300), r"y has a number of 1e\+150 or more, first in row 0; use a larger unit"),
+        ((X * 1e200, LABELS), r"x has a number of 1e\+150 or more, first in row 0; use a larger unit"),
         ((X[:0], LABELS[:0]), r"x is empty: it has the shape \(0, 5\)"),
         ((X, LABELS, X), r"test must have the inputs and .* test=\(x_test, y_test\), got ndarray"),
         ((X, LABELS, (X, LABELS, LABELS)), "test must have the inputs and the targets, .* got 3 of them"),

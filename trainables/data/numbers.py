@@ -13,6 +13,9 @@ from trainables.errors import reason_of
 # The types that torch computes with.
 _KEPT = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 
+# The square of a larger number may be infinite.
+_TOO_LARGE = 1e150
+
 
 def inputs_of(name: str, values: Any) -> np.ndarray:
     """Return inputs (N, ...), grey images as (N, 1, H, W); numbers of a type that torch lacks become float64.
@@ -68,11 +71,17 @@ def _finite(name: str, values: Any) -> np.ndarray:
         raise ValueError(_not_a_number(name, values, array))
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"{name} is empty: it has the shape {array.shape}")
-    # Unlike isfinite of every number, this needs no memory.
-    if not np.isfinite([array.min(), array.max()]).all():
-        row = next(index for index, example in enumerate(array) if not np.isfinite(example).all())
-        raise ValueError(f"{name} has NaN or infinity, first in row {row}; drop or fill such rows")
+    # Unlike a check of every number, this needs no memory.
+    if not (np.abs(np.array([array.min(), array.max()], float)) < _TOO_LARGE).all():
+        raise ValueError(_not_finite(name, array))
     return array
+
+
+def _not_finite(name: str, array: np.ndarray) -> str:
+    row = next(index for index, example in enumerate(array) if not (np.abs(example) < _TOO_LARGE).all())
+    if np.isfinite(array[row]).all():
+        return f"{name} has a number of {_TOO_LARGE:g} or more, first in row {row}; use a larger unit"
+    return f"{name} has NaN or infinity, first in row {row}; drop or fill such rows"
 
 
 def _array(name: str, values: Any) -> np.ndarray:
