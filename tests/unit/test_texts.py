@@ -420,7 +420,7 @@ def test_a_missing_file_is_named(choice, small_texts, tmp_path):
 
 def test_a_file_of_another_kind_is_named(small_texts, tmp_path):
     (tmp_path / "v.txt").write_text("cat one two\n")
-    reason = r"\(line 1 has no numbers after the word\)"
+    reason = r"\(the first lines have no numbers after the word\)"
     with pytest.raises(
         DataError, match=rf"^vectors: .*v\.txt is not in word2vec's or GloVe's format {reason}$"
     ):

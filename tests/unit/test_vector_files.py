@@ -22,6 +22,12 @@ def read(tmp_path, text, wanted=("the", "cat", "New York")):
         f"{GOOD}. . . 6 7 8\nat name@domain.com 6 7 8\n",
         f". . . 6 7 8\n{GOOD}",
         f"1 6 7 8\n{GOOD}",
+        # A first word that ends in a number.
+        f"Windows 95 6 7 8\n{GOOD}",
+        f"\ufeff{GOOD}",
+        f"\ufeff2 3\n{GOOD}",
+        f"\n{GOOD}",
+        f" \n2 3\n{GOOD}",
         # A word that is a blank, and words with blanks of Unicode.
         f"{GOOD} 6 7 8\na\u00a0b 6 7 8\n\u0085 6 7 8\n\u2028 6 7 8\n",
         f"{GOOD}\n",
@@ -56,9 +62,10 @@ def test_a_word_that_is_not_wanted_is_not_kept(tmp_path):
         (f"{GOOD}dog 6 7 8\n6 7 8\n", "line 4 has no word with 3 numbers"),
         (GOOD.replace("4", "x"), "line 2: could not convert string to float: b'x'"),
         (f"2 3\n{GOOD.replace('4', 'x')}", "line 3: could not convert string to float: b'x'"),
-        (f"3 3\n{GOOD}", "line 1 promises 3 words, but there are 2"),
-        (f"1 3\n{GOOD}", "line 1 promises 1 words, but there are 2"),
-        ("<html>\n<body>\n", "line 1 has no numbers after the word"),
+        (f"3 3\n{GOOD}", "the first line promises 3 words, but there are 2"),
+        (f"1 3\n{GOOD}", "the first line promises 1 words, but there are 2"),
+        ("\n\n", "the first lines have no numbers after the word"),
+        ("<html>\n<body>\n", "the first lines have no numbers after the word"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(text, message, tmp_path):

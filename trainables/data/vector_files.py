@@ -1,6 +1,9 @@
 """Files of word vectors, in word2vec's or GloVe's format."""
 
-from collections.abc import Iterator, Set
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,16 @@ def read_vectors(file: Path, wanted: Set[str]) -> Any:
     from smart_open import open as open_any
 
     with open_any(str(file), "rb") as lines:
-        first = lines.readline()
-        header = _header_of(first)
-        if header and _is_binary(lines.read(4096)):
+        if _header_of(lines.readline()) and _is_binary(lines.read(4096)):
             return _read_binary(file)
         lines.seek(0)
-        return _read_text(enumerate(lines, start=1), header, _dimension_of(first, header), wanted)
+        start = lines.read(len(BOM_UTF8))
+        lines.seek(len(BOM_UTF8) if start == BOM_UTF8 else 0)
+        filled = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+        head = list(islice(filled, 3))
+        header = _header_of(head[0][1]) if head else None
+        size = header[1] if header else _dimension_of([line for _, line in head])
+        return _read_text(chain(head[1:] if header else head, filled), header, size, wanted)
 
 
 def _header_of(line: bytes) -> tuple[int, int] | None:
@@ -50,14 +57,20 @@ def _read_binary(file: Path) -> Any:
     return KeyedVectors.load_word2vec_format(str(file), binary=True, unicode_errors="replace")
 
 
-def _dimension_of(line: bytes, header: tuple[int, int] | None) -> int:
-    if header:
-        return header[1]
+def _dimension_of(lines: Sequence[bytes]) -> int:
+    """The most frequent size, as a word of several parts may end in a number."""
+    sizes = Counter(_n_numbers(line) for line in lines)
+    size = sizes.most_common(1)[0][0] if sizes else 0
+    if not size:
+        raise ContentError("the first lines have no numbers after the word")
+    return size
+
+
+def _n_numbers(line: bytes) -> int:
+    """Count the numbers at the end of a line, after one word or more."""
     fields, size = line.split(), 0
     while size + 1 < len(fields) and _is_number(fields[-1 - size]):
         size += 1
-    if not size:
-        raise ContentError("line 1 has no numbers after the word")
     return size
 
 
@@ -75,8 +88,6 @@ def _read_text(
     found: dict[str, np.ndarray] = {}
     n_words = 0
     for number, line in lines:
-        if (header and number == 1) or not line.strip():
-            continue
         n_words += 1
         # A word of GloVe's files may have blanks, such as ". . .", or be one; its vector has none.
         word, *vector = line.rsplit(None, size)
@@ -86,7 +97,7 @@ def _read_text(
         if text in wanted and text not in found:
             found[text] = _vector(number, vector)
     if header and n_words != header[0]:
-        raise ContentError(f"line 1 promises {header[0]} words, but there are {n_words}")
+        raise ContentError(f"the first line promises {header[0]} words, but there are {n_words}")
     return found
 
 

@@ -26,7 +26,7 @@ from trainables.errors import reason_of
 log = logging.getLogger(__name__)
 TRAINED_SIZE = 25
 # Change this when the files written below change.
-_FORMAT = "vectors-1"
+_FORMAT = "vectors-2"
 
 
 def load_vectors(choice: str, texts: Texts, training: Tensor, epochs: int, data_dir: Path | None) -> Tensor:
