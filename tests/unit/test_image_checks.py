@@ -149,6 +149,10 @@ class Own(ImageTrainable):
         (Images.of(PIXELS, [i % 11 for i in range(N)]), f"row 11: {NOT_A_CLASS}10"),
         (Images.of(PIXELS, [3] * N), "all labels are 3; a classifier needs two classes or more"),
         (
+            Images(torch.from_numpy(PIXELS), torch.tensor(GOOD[1:]), "mine"),
+            "has 20 images and 19 labels; each image needs one",
+        ),
+        (
             Images(PIXELS, np.array(GOOD), "mine"),
             "must be tensors of uint8 and int64, got ndarray of uint8 and ndarray of int64; use Images.of",
         ),

@@ -47,9 +47,9 @@ class Images(Examples):
             ContentError: If pixels or labels are anything else.
         """
         inputs, targets = _as_pixels(pixels), as_labels(labels)
-        if len(inputs) != len(targets):
-            raise ContentError(f"has {len(inputs)} images and {len(targets)} labels; each image needs one")
-        return cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+        images = cls(as_tensor(inputs), as_tensor(targets), fingerprint_of(inputs, targets))
+        images.check(None, None)
+        return images
 
     def check(self, shape: tuple[int, int, int] | None, classes: int | None) -> None:
         """Check the shape of the images, (K, H, W), and the labels against the number of classes, if known.
@@ -60,7 +60,11 @@ class Images(Examples):
         types = [getattr(values, "dtype", None) for values in (self.pixels, self.labels)]
         if types != [torch.uint8, torch.int64]:
             raise ContentError(f"must be tensors of uint8 and int64, got {_typed(self)}; use Images.of")
-        if shape and (got := tuple(self.pixels.shape[1:])) != tuple(shape):
+        if len(self.pixels) != len(self.labels):
+            got = f"{len(self.pixels)} images and {len(self.labels)} labels"
+            raise ContentError(f"has {got}; each image needs one")
+        if shape and tuple(self.pixels.shape[1:]) != tuple(shape):
+            got = tuple(self.pixels.shape[1:])
             raise ContentError(f"the images must have the shape (K, H, W) = {tuple(shape)}, got {got}")
         labels = as_labels(self.labels, classes)
         if classes and (labels == labels[0]).all():
