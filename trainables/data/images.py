@@ -61,8 +61,8 @@ class Images(Examples):
         if types != [torch.uint8, torch.int64]:
             raise ContentError(f"must be tensors of uint8 and int64, got {_typed(self)}; use Images.of")
         if len(self.pixels) != len(self.labels):
-            got = f"{len(self.pixels)} images and {len(self.labels)} labels"
-            raise ContentError(f"has {got}; each image needs one")
+            counts = f"{len(self.pixels)} images and {len(self.labels)} labels"
+            raise ContentError(f"has {counts}; each image needs one")
         if shape and tuple(self.pixels.shape[1:]) != tuple(shape):
             got = tuple(self.pixels.shape[1:])
             raise ContentError(f"the images must have the shape (K, H, W) = {tuple(shape)}, got {got}")

@@ -51,7 +51,7 @@ def _numbers(labels: np.ndarray) -> np.ndarray:
 def _mistake(got: Any, classes: int | None) -> str:
     whole = "a whole number from 0" + ("" if classes is None else f" to {classes - 1}")
     advice = ""
-    if isinstance(got, str) or (classes is None and isinstance(got, Real) and got > _HIGHEST):
+    if isinstance(got, str) or (classes is None and isinstance(got, Real) and float(got) > _HIGHEST):
         advice = "; number the classes, alike in all splits"
     elif got in (None, -1) or got != got:
         advice = "; remove the rows without a label"
