@@ -362,8 +362,10 @@ def test_what_the_data_cannot_give_names_file_line_and_key(noisesweep, tmp_path)
 
 
 def test_resources_are_checked_before_any_data_is_read(noisesweep, tmp_path):
-    path = tmp_path / "sweep.yaml"
-    resources = {"resources": {"gpu": 64}, "data_dir": str(tmp_path / "nowhere")}
+    path, damaged = tmp_path / "sweep.yaml", tmp_path / "data" / "mnist"
+    damaged.mkdir(parents=True)
+    (damaged / "train.parquet").touch()
+    resources = {"resources": {"gpu": 64}, "data_dir": str(damaged.parent)}
     path.write_text(yaml.safe_dump(content(trainable="mnist", budget={"trials": 1}, **resources)))
     code, _, errors = noisesweep("run", path)
     assert code == 1
