@@ -6,9 +6,10 @@ from statistics import fmean
 from typing import Any
 
 from sweeps.analysis.arms import all_points_of, arms_of, best_arm, has_several_seeds
+from sweeps.analysis.failures import none_finished
 from sweeps.analysis.standing import Standing, standing_of
 from sweeps.record.state import SweepState
-from sweeps.record.trials import TrialRecord
+from sweeps.record.trials import CONFIRM, TrialRecord
 from sweeps.spec.space import identity_of
 
 
@@ -51,6 +52,8 @@ class Best:
 def best_of(state: SweepState, arm: str | None = None) -> Best | None:
     """Find the best configuration of a sweep, or of one arm.
 
+    A sweep whose confirm stage is over without a trial that finished has none.
+
     Where configurations have several seeds, it is the one with the best mean (``best_arm``) of those that are
     compared, also at listed points. Otherwise, and before any seed has ended, it is that of the best trial.
 
@@ -59,8 +62,10 @@ def best_of(state: SweepState, arm: str | None = None) -> Best | None:
         arm: An arm; None for all.
 
     Returns:
-        The configuration; None if no trial has a finite score.
+        The configuration; None if there is none, or no trial has a finite score.
     """
+    if state.complete and none_finished(state.of_stage(CONFIRM)):
+        return None
     if not has_several_seeds(state.spec):
         return _of_one_trial(state, arm, Standing())
     points = all_points_of(state.spec)

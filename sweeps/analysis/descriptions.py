@@ -9,22 +9,31 @@ from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
 
+# What the status in the event ``finish`` is called.
+_RECORDED = {"finished": "complete", "failed": "failed", "interrupted": "interrupted"}
+
 
 def progress_line(state: SweepState, *, running: bool) -> str:
     """Describe a sweep's progress, such as ``complete, 30 of 30 trials ended: 12 finished, 18 stopped``.
 
-    How many trials it will have is left out if its trainable or a noise mode is not registered here.
+    How many trials it will have is left out if its trainable or a noise mode is not registered here; how it
+    ended is then what its last driver has recorded.
     """
     counts = {status: n for status, n in state.counts().items() if n}
     by_status = ", ".join(f"{n} {status}" for status, n in counts.items())
     ended = sum(n for status, n in counts.items() if status in ENDED)
     is_known = not state.spec.missing
-    n_trials, complete = (state.n_trials, state.complete) if is_known else (None, False)
+    n_trials = state.n_trials if is_known else None
     total = "" if n_trials is None else f" of {n_trials}"
-    stopped = "interrupted" if is_known else "not running"
-    ended_as = "failed" if complete and failures(state) else "complete"
-    sweep_status = ended_as if complete else "running" if running else stopped
-    return f"{sweep_status}, {ended}{total} trials ended: {by_status or 'none yet'}"
+    ended_as = _ended_as(state) if is_known else _RECORDED.get(state.ended_as, "not running")
+    status = "running" if running and ended_as not in ("complete", "failed") else ended_as
+    return f"{status}, {ended}{total} trials ended: {by_status or 'none yet'}"
+
+
+def _ended_as(state: SweepState) -> str:
+    if not state.complete:
+        return "interrupted"
+    return "failed" if failures(state) else "complete"
 
 
 def plan(spec: Spec) -> str:

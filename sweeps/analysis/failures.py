@@ -15,11 +15,16 @@ def failures(state: SweepState) -> list[str]:
     for stage in (SEARCH, CONFIRM):
         trials = state.of_stage(stage)
         where = f" of the {'confirm stage' if stage == CONFIRM else 'search'}" if state.spec.stages else ""
-        if trials and not any(trial.status in _WITH_RESULT for trial in trials):
+        if none_finished(trials):
             found.append(f"no trial{where} has finished: {_ends(trials)}{_first_reason(trials)}")
         elif compares:
             found += _arms(state, stage, where)
     return found
+
+
+def none_finished(trials: Sequence[TrialRecord]) -> bool:
+    """Whether there are trials, and none of them has a result."""
+    return bool(trials) and not any(trial.status in _WITH_RESULT for trial in trials)
 
 
 def _arms(state: SweepState, stage: str, where: str) -> Iterator[str]:

@@ -173,10 +173,13 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
         lines = summary_lines(folder)
     else:
         lines = [f"its arms are not shown, because {missing}; {REGISTER}"]
+    told = ""
     for trial in state.trials.values():
         label = trial_name(trial.number, trial.arm)
         if trial.reason:
-            lines.append(f"{label} {trial.status}: {trial.reason}")
+            reason = "for the same reason" if trial.reason == told else trial.reason
+            lines.append(f"{label} {trial.status}: {reason}")
+            told = trial.reason
         if trial.remarks:
             lines.append(f"{label}: {trial.remarks[-1]}")
     for line in lines:

@@ -28,6 +28,8 @@ class Lines:
         self._verbose, self._progress = verbose, progress and not verbose
         # The number of ended trials that the last line told of.
         self._told = n_ended(state)
+        # The reason of the last trial that had one.
+        self._reason = ""
         # Counting what is planned takes a while, and only these events change it.
         self._total = state.n_trials
 
@@ -71,7 +73,8 @@ class Lines:
         if score is not None:
             parts.append(f"{self._state.spec.objective.metric}={score:.4f}")
         if trial.reason:
-            parts.append(f"({trial.reason})")
+            parts.append("for the same reason" if trial.reason == self._reason else f"({trial.reason})")
+            self._reason = trial.reason
         return " ".join(parts)
 
     def _so_far(self) -> str:

@@ -1,6 +1,7 @@
 """The Tune callback of a sweep, on the driver: it writes the journal and deletes checkpoints."""
 
 import errno
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +156,28 @@ def raised_by(trial: Trial) -> Exception | None:
     except Exception:
         # The file does not exist, or the error's class is not known here.
         return None
-    # Ray wraps the worker's own error.
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, Exception) else error
+    # Ray wraps the worker's own error, and what was raised as it loaded something there.
+    for name in ("cause", "client_exc"):
+        inner = getattr(error, name, None)
+        error = inner if isinstance(inner, Exception) else error
+    return error
 
 
 def failure_reason(trial: Trial, error: Exception | None) -> str:
     """Describe a trial's error, as ``raised_by`` returns it, in one line."""
     if error is None:
-        text = Path(trial.error_file).read_text(errors="replace").split() if trial.error_file else ["unknown"]
-        return " ".join(text)[-_REASON_LENGTH:]
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON_LENGTH]
+        text = (
+            _after_frames(Path(trial.error_file).read_text(errors="replace"))
+            if trial.error_file
+            else "unknown"
+        )
+    else:
+        text = f"{type(error).__name__}: {error}"
+    # Ray writes a traceback of its own after some messages.
+    return " ".join(text.partition("\ntraceback: ")[0].split())[:_REASON_LENGTH]
+
+
+def _after_frames(text: str) -> str:
+    """Return what a traceback says after its last frame; a text without frames as it is."""
+    lines = ("\n" + text).rpartition("\n  File ")[2].splitlines()[1:]
+    return "\n".join(dropwhile(lambda line: line.startswith("  "), lines)) or text

@@ -33,6 +33,8 @@ class SweepState:
         versions: The software versions of each driver.
         commits: The git commits from which drivers were started.
         fingerprints: Hashes of the data.
+        ended_as: The status with which the last driver ended: ``finished``, ``failed`` or ``interrupted``;
+            empty if it did not record one, or the sweep goes on.
         exporting: ID of the trial whose network a driver began to export; empty if none did.
         exported: ID of the trial whose network has been exported; empty if none has.
         selected: The configurations that the search chose for the confirm stage: the hyperparameters that
@@ -59,7 +61,7 @@ class SweepState:
         self._begun: list[Round] | None = None
         self._identities: dict[str, str] = {}
         self._earlier = EarlierEvents(spec)
-        self.exporting = self.exported = ""
+        self.ended_as = self.exporting = self.exported = ""
         for event in events:
             self.apply(event)
 
@@ -67,6 +69,8 @@ class SweepState:
         """Update the state with the journal's next event."""
         event = self._earlier.read(event)
         kind = event["event"]
+        if kind in ("begin", "extend", "retry"):
+            self.ended_as = ""
         if kind == "begin":
             self._begin(event)
         elif kind == "select":
@@ -81,6 +85,8 @@ class SweepState:
             self._retry(event)
         elif kind == "claims":
             self.post_hoc += [Claim.model_validate(claim) for claim in event["claims"]]
+        elif kind == "finish":
+            self.ended_as = event["status"]
         elif kind == "export":
             self.exporting = event["best"]
         elif kind == "model":

@@ -33,7 +33,7 @@ def write_overview(storage: Path, formats: Collection[str] = ()) -> Path:
     """
     folders = {name: sweep_folders(storage, name) for name in study_names(storage)}
     states = [state for of_study in folders.values() if (state := _latest(of_study))]
-    left_out = [note for name, of_study in folders.items() if (note := _left_out(name, of_study))]
+    left_out = _left_out(folders)
     table, claims = overview_table(states), verdicts_table(states)
     if not table.rows:
         reasons = "".join(f"; {note}" for note in left_out)
@@ -53,10 +53,20 @@ def _latest(folders: Sequence[SweepFolder]) -> SweepState | None:
     return None
 
 
-def _left_out(name: str, folders: Sequence[SweepFolder]) -> str:
-    """Say that a study is left out as what all its sweeps use is not known here; empty if it is not."""
-    missing = [folder.spec().missing for folder in folders]
-    return f"{name} is left out, as {missing[-1]}; {REGISTER}" if missing and all(missing) else ""
+def _left_out(folders: Mapping[str, Sequence[SweepFolder]]) -> list[str]:
+    """Say which studies are left out as something that all their sweeps use is not known here, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, of_study in folders.items():
+        missing = [folder.spec().missing for folder in of_study]
+        if missing and all(missing):
+            names.setdefault(missing[-1], []).append(name)
+    notes = [f"{_joined(left)} left out, as {missing}" for missing, left in names.items()]
+    return [*notes, REGISTER] if notes else []
+
+
+def _joined(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last} are" if others else f"{last} is"
 
 
 def overview_table(states: Sequence[SweepState]) -> Table:

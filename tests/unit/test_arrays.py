@@ -142,6 +142,76 @@ def test_numbers_in_other_containers_are_arrays(x, expected):
     assert np.array_equal(inputs, expected)
 
 
+FRAME = pd.DataFrame(X[:, :2], columns=["age", "height"])
+TURNED = FRAME[["height", "age"]]
+REORDERED = "column 0 is 'age' in x and 'height' in x_test; give x_test[x.columns]"
+
+
+@pytest.mark.parametrize(
+    ("x", "x_test", "message"),
+    [
+        (FRAME, TURNED, REORDERED),
+        (
+            FRAME,
+            FRAME.rename(columns={"height": "weight"}),
+            "column 1 is 'height' in x and 'weight' in x_test; name and order them alike",
+        ),
+        (
+            pd.DataFrame(X),
+            pd.DataFrame(X)[[1, 0, *range(2, X.shape[1])]],
+            "column 0 is 0 in x and 1 in x_test; give x_test[x.columns]",
+        ),
+    ],
+)
+def test_columns_of_a_test_frame_in_another_order_or_with_other_names_are_refused(x, x_test, message):
+    with pytest.raises(ValueError, match=re.escape(f"x and x_test have different columns: {message}")):
+        dataset_of(x, LABELS, (x_test, LABELS))
+
+
+def test_targets_in_columns_of_another_order_are_refused():
+    with pytest.raises(ValueError, match="y and y_test have different columns: column 0 is 'age' in y"):
+        dataset_of(X, FRAME, (X, TURNED))
+
+
+@pytest.mark.parametrize(
+    ("x", "x_test"),
+    [(FRAME, FRAME[:50]), (FRAME, X[:, :2]), (X[:, :2], TURNED), (FRAME, pd.DataFrame(X[:, :2]))],
+)
+def test_columns_that_agree_or_have_no_names_are_taken_by_position(x, x_test):
+    data = dataset_of(x, LABELS, (x_test, LABELS[: len(x_test)]))
+    assert np.array_equal(data.test.inputs, np.asarray(x_test))
+
+
+@pytest.mark.parametrize("part", ["", "_test"])
+def test_an_index_in_another_order_is_refused(part):
+    y = pd.Series(LABELS)
+    shuffled = y.sample(frac=1, random_state=0)
+    given = (FRAME, shuffled, (FRAME, y)) if not part else (FRAME, y, (FRAME, shuffled))
+    x_name, y_name = f"x{part}", f"y{part}"
+    message = (
+        f"{x_name} and {y_name} have the same index in different orders: row 0 is 0 in {x_name} and "
+        f"{shuffled.index[0]} in {y_name}; give {y_name}.loc[{x_name}.index], or {y_name}.to_numpy() if its "
+        f"rows are in the order of {x_name}"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        dataset_of(*given)
+    assert np.array_equal(dataset_of(FRAME, shuffled.loc[FRAME.index], None).classes, [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series(LABELS),
+        # Labels of other rows, and labels that occur twice, say nothing of the order.
+        pd.Series(LABELS, index=range(1, 1 + len(LABELS))),
+        pd.Series(LABELS, index=[0, 0, *range(2, len(LABELS))]),
+        LABELS.tolist(),
+    ],
+)
+def test_an_index_that_tells_no_other_order_is_ignored(y):
+    assert np.array_equal(dataset_of(FRAME, y, (FRAME, LABELS)).train.targets, LABELS)
+
+
 def test_without_a_test_split_a_fifth_is_held_out_and_the_note_says_so():
     trainable = from_arrays("mine", X, LABELS)
     parts = [set(map(tuple, part.inputs)) for part in (trainable.train, trainable.test)]

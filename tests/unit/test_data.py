@@ -269,7 +269,9 @@ def test_a_missing_column_is_named(tmp_path, column):
 
 def test_a_missing_split_is_named(tmp_path):
     write_parquet(tmp_path / "shapes", "train", pictures(3, 3), [1] * 5)
-    assert "split 'test' cannot be read (" in error_of(tmp_path, split="test")
+    write_parquet(tmp_path / "shapes", "validation", pictures(3, 3), [1] * 5)
+    has = "has no split 'test', only train, validation; name its folder test/, or its files test"
+    assert error_of(tmp_path, split="test") == f"{tmp_path / 'shapes'}: {has}"
 
 
 def test_an_empty_folder_is_one_line(tmp_path):

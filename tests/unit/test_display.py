@@ -69,6 +69,17 @@ def test_verbose_lines_tell_each_end_and_the_time_left(shown):
     assert lines[2].endswith("(ValueError: no) - about 0:00:05 left")
 
 
+def test_a_reason_that_is_that_of_the_trial_before_is_not_repeated(shown):
+    display, output = shown(verbose=True)
+    for number, reason in enumerate(("ValueError: no", "ValueError: no", "KeyError: 1", "ValueError: no"), 1):
+        display.handle(list(events(number, "layer", [0.1], "failed", reason=reason)))
+    ends = [
+        line.partition("val_accuracy=0.1000 ")[2].partition(" - ")[0]
+        for line in output.getvalue().splitlines()
+    ]
+    assert ends[1:5] == ["(ValueError: no)", "for the same reason", "(KeyError: 1)", "(ValueError: no)"]
+
+
 def test_a_terminal_shows_progress_what_runs_and_the_best_of_each_mode(shown):
     display, _ = shown(terminal=True)
     display.handle([BEGIN])

@@ -8,7 +8,9 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
+from sweeps.analysis.descriptions import progress_line
 from sweeps.errors import SpecError
+from sweeps.record.state import SweepState
 from sweeps.report.png import _SYMBOLS
 from sweeps.report.styles import Style, styles
 from sweeps.spec.catalogue import print_catalogue
@@ -191,6 +193,14 @@ def test_a_mode_that_is_not_registered_is_named(uphill, monkeypatch):
     monkeypatch.setattr(registry, "_registered", {})
     spec = Spec.model_validate(yaml.safe_load(resolved))
     assert spec.missing == "the noise mode uphill is not registered here"
+    state = SweepState(spec)
+    assert progress_line(state, running=True) == "running, 0 trials ended: none yet"
+    assert progress_line(state, running=False) == "not running, 0 trials ended: none yet"
+    for recorded, told in (("finished", "complete"), ("failed", "failed"), ("interrupted", "interrupted")):
+        state.apply({"event": "finish", "status": recorded})
+        assert progress_line(state, running=False).startswith(f"{told}, ")
+    state.apply({"event": "begin", "versions": ""})
+    assert progress_line(state, running=True).startswith("running, ")
     with pytest.raises(SpecError, match="'uphill' is not known"):
         load_spec(STUDY)
     with pytest.raises(ValidationError, match="must be the name of a noise mode"):

@@ -606,12 +606,14 @@ def test_an_interrupted_study_is_in_the_overview_as_such():
 
 def test_a_study_of_a_trainable_that_a_script_registered_is_left_out(tmp_path, curves):
     made_comparison().write(tmp_path)
-    MadeSweep(comparison(name="scripted", trainable="curves")).write(tmp_path)
+    for name, trainable in (("scripted", "curves"), ("second", "curves"), ("third", "curves")):
+        MadeSweep(comparison(name=name, trainable=trainable)).write(tmp_path)
     registered = registry._registered.pop("curves")
     try:
         page = write_overview(tmp_path)
         assert [row[2] for row in Page(page.read_text()).rows] == ["study", "made-comparison"]
-        line = f"scripted is left out, as the trainable curves is not registered here; {REGISTER}."
+        names, why = "scripted, second and third", "the trainable curves is not registered here"
+        line = f"{names} are left out, as {why}; {REGISTER}."
         assert line in page.read_text()
         assert line in page.with_suffix(".md").read_text()
     finally:

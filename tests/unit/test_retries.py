@@ -83,8 +83,9 @@ def test_a_stage_in_which_nothing_finished_is_no_success(make, where, status, tm
     assert sweep.state.complete
     assert progress_line(sweep.state, running=False).startswith("failed, ")
     folder = sweep.write(tmp_path)
-    assert read_result(folder).failures == [expected]
+    assert (read_result(folder).failures, read_result(folder).best) == ([expected], None)
     lines = summary_lines(folder)
+    assert not any(line.startswith("best: ") for line in lines)
     assert lines[0] == expected
     remedy = f"fix the cause, then retry {len(names)} failed trials with: {folder.retry_command}"
     assert (remedy in lines) == (status == "failed")

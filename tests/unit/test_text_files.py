@@ -166,9 +166,20 @@ def test_a_row_of_kaggles_that_cannot_be_used_is_named(more, message, tmp_path):
     assert error_of(IMDB(tmp_path)) == f"{file}: {message}"
 
 
-def test_another_csv_of_kaggles_name_is_refused(tmp_path):
-    (tmp_path / "IMDB Dataset.csv").write_text("text,label\nfine,1\n")
-    rule = "must have the columns review and sentiment, got text, label"
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("text,label", "text, label"),
+        (
+            f"{'A fine film. ' * 100},positive",
+            f"{'A fine film. ' * 4}A fine f; the first line is a row of data: "
+            "add the line review,sentiment before it",
+        ),
+    ],
+)
+def test_another_csv_of_kaggles_name_is_refused(line, shown, tmp_path):
+    (tmp_path / "IMDB Dataset.csv").write_text(f"{line}\nfine,1\n")
+    rule = f"must have the columns review and sentiment, got {shown}"
     assert error_of(IMDB(tmp_path)) == f"{tmp_path}/IMDB Dataset.csv: {rule}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainables.data.arrays import Examples, as_tensor, fingerprint_of
+from trainables.data.frames import check_columns, check_rows
 from trainables.data.numbers import inputs_of, targets_of
 
 _FEWEST = 10
@@ -63,9 +64,13 @@ def dataset_of(x: Any, y: Any, test: tuple[Any, Any] | None) -> Given:
         ValueError: If they are no data to train on; the text says what to do.
     """
     train, classes = _part("x", x, "y", y), None
-    tested = None if test is None else _part("x_test", _pair(test)[0], "y_test", _pair(test)[1])
-    if tested:
+    tested = None
+    if test is not None:
+        x_test, y_test = _pair(test)
+        tested = _part("x_test", x_test, "y_test", y_test)
         _check_alike(train, tested)
+        check_columns("x", x, x_test)
+        check_columns("y", y, y_test)
     if train.targets.dtype.kind != "f":
         classes = _classes(train.targets)
         train = Part(train.inputs, _indices("y", train.targets, classes))
@@ -93,6 +98,7 @@ def _part(x_name: str, x: Any, y_name: str, y: Any) -> Part:
     if len(inputs) != len(targets):
         rule = "they need one row each for every example"
         raise ValueError(f"{x_name} has {len(inputs)} rows and {y_name} {len(targets)}; {rule}")
+    check_rows(x_name, x, y_name, y)
     return Part(inputs, targets)
 
 

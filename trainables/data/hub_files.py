@@ -25,6 +25,9 @@ def why_unreadable(source: Path, split: str, error: Exception) -> str:
     import datasets
     import pyarrow
 
+    if isinstance(error, ValueError) and str(error).startswith("Unknown split "):
+        remedy = f"name its folder {split}/, or its files {split}"
+        return f"{source}: has no split {split!r}, only {', '.join(files_by_split(source))}; {remedy}"
     in_a_file = isinstance(error, datasets.exceptions.DatasetGenerationError | pyarrow.ArrowException)
     said = in_a_file and _file_at_fault(source)
     return said or f"{source}: split {split!r} cannot be read ({reason_of(_cause_of(error))})"

@@ -63,8 +63,8 @@ def _rows(file: Path) -> Iterator[tuple[str, str]]:
     # The numbers of the rows, as pandas writes them.
     first = 1 if header[:1] == [""] else 0
     if header[first:] != ["review", "sentiment"]:
-        has = ", ".join(header[first:])
-        raise DataError(f"{file}: must have the columns review and sentiment, got {has}")
+        shown = _shown(header[first:])
+        raise DataError(f"{file}: must have the columns review and sentiment, got {shown}")
     try:
         for cells in reader:
             row = cells[first:]
@@ -76,6 +76,12 @@ def _rows(file: Path) -> Iterator[tuple[str, str]]:
             yield row[0], row[1]
     except csv.Error as error:
         raise DataError(f"{file}: line {reader.line_num}: {error}") from None
+
+
+def _shown(header: Sequence[str]) -> str:
+    is_row = len(header) == 2 and header[1] in ("positive", "negative")
+    advice = "; the first line is a row of data: add the line review,sentiment before it"
+    return f"{', '.join(header):.60}{advice if is_row else ''}"
 
 
 class ConllFiles:
