@@ -85,6 +85,7 @@ def test_the_arms_of_two_sweeps_have_their_true_change(states):
     assert (layer.first.mean.n, layer.second.mean.n) == (10, 12)
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_tables_name_what_differs_and_both_verdicts(states):
     keys, arms, claims = comparison_tables(*states)
     assert keys.rows == [["stages.confirm.seeds", "10", "12"]]
