@@ -35,12 +35,13 @@ foreach_copy_ = torch._foreach_copy_
 foreach_norm = torch._foreach_norm
 
 
-def versions(tensors: Iterable[Tensor]) -> list[int]:
-    """Count how often each tensor was changed in place; comparing values would wait for the device.
+def versions(tensors: Iterable[Tensor | None]) -> list[int]:
+    """Count how often each tensor was changed in place; None has 0.
 
-    Changes of ``tensor.data`` and those by fused optimizers do not count.
+    Comparing values would wait for the device. Changes of ``tensor.data``, and those by fused optimizers, do
+    not count.
     """
-    return [tensor._version for tensor in tensors]
+    return [0 if tensor is None else tensor._version for tensor in tensors]
 
 
 def is_read_of_a_number(operator: object) -> bool:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import trainables.noise.step
 from trainables import NoiseInjector
-from trainables.noise.misuse import changes_refused
+from trainables.noise.misuse import allow_steps, refuse_steps
 from trainables.noise.modes.base import NoiseMode
 from trainables.noise.registry import BUILT_IN
 
@@ -160,14 +160,12 @@ def test_an_error_inside_ends_the_watch_over_optimizers():
 def test_two_loops_at_once_end_their_own_watch():
     """As in two threads, the loop that began first ends first."""
     first, second = Loop("all"), Loop("all")
-    first_weights, second_weights = (changes_refused(loop.parameters) for loop in (first, second))
-    first_weights.__enter__()
-    second_weights.__enter__()
-    first_weights.__exit__(None, None, None)
+    refusals = [refuse_steps(loop.parameters, "not now") for loop in (first, second)]
+    allow_steps(refusals[0])
     first.optimizer.step()
-    with pytest.raises(RuntimeError, match=UNDONE):
+    with pytest.raises(RuntimeError, match="not now"):
         second.optimizer.step()
-    second_weights.__exit__(None, None, None)
+    allow_steps(refusals[1])
     second.optimizer.step()
 
 

@@ -1,10 +1,10 @@
 """Finds mistakes in a training loop that would train something else without a word.
 
-The checks read nothing back from the device, and take less than a hundredth of a small step.
+The checks read nothing back from the device. They run in every step, and so avoid context managers made of
+generators, which take microseconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,32 +16,23 @@ from trainables.torch_private import versions
 
 _ONLY = "compute must only run the model and return its loss"
 _LOOP = "call optimizer.zero_grad() before noise.backward(compute), and optimizer.step() after it"
-_UNDONE = f"the weights were changed while they had noise, which is undone; {_ONLY}; {_LOOP}"
+UNDONE = f"the weights were changed while they had noise, which is undone; {_ONLY}; {_LOOP}"
 _STEPPED = f"compute calls optimizer.step(); {_ONLY}; {_LOOP}"
-# The parameters that no optimizer may change now, and why not, for each ``_steps_refused`` that is open.
-_guarded: dict[object, tuple[Sequence[Tensor], str]] = {}
+# The parameters that no optimizer may step now, and why not, by what ``refuse_steps`` has returned.
+_refused: dict[object, tuple[Sequence[Tensor], str]] = {}
 
 
-@contextmanager
-def changes_refused(weights: Sequence[Tensor]) -> Iterator[None]:
-    """Raise RuntimeError if weights are changed in place inside; changes of ``weight.data`` are not seen."""
-    before = versions(weights)
-    with _steps_refused(weights, _UNDONE):
-        yield
-    if versions(weights) != before:
-        raise RuntimeError(_UNDONE)
-
-
-@contextmanager
-def _steps_refused(parameters: Sequence[Tensor], problem: str) -> Iterator[None]:
-    """Raise RuntimeError if an optimizer steps parameters inside."""
+def refuse_steps(parameters: Sequence[Tensor], problem: str) -> object:
+    """Have optimizers raise RuntimeError when they step parameters, until ``allow_steps`` gets the result."""
     _watch_optimizers()
-    block = object()
-    _guarded[block] = parameters, problem
-    try:
-        yield
-    finally:
-        del _guarded[block]
+    refusal = object()
+    _refused[refusal] = parameters, problem
+    return refusal
+
+
+def allow_steps(refusal: object) -> None:
+    """End what ``refuse_steps`` began."""
+    del _refused[refusal]
 
 
 @cache
@@ -51,7 +42,7 @@ def _watch_optimizers() -> None:
 
 
 def _refuse_step(optimizer: Optimizer, *_: Any) -> None:
-    for parameters, problem in list(_guarded.values()):
+    for parameters, problem in list(_refused.values()):
         own = set(map(id, parameters))
         if any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
             raise RuntimeError(problem)
@@ -66,21 +57,19 @@ def checked_loss(compute: Callable[[], Tensor], parameters: Sequence[Tensor]) ->
         TypeError: If it is no tensor.
         RuntimeError: If computing it has changed gradients, or an optimizer steps meanwhile.
     """
-    first, last = parameters[0], parameters[-1]
-    gradients = first.grad, last.grad
-    before = _changes(gradients)
-    with _steps_refused(parameters, _STEPPED):
+    first, last = parameters[0].grad, parameters[-1].grad
+    before = versions((first, last))
+    refusal = refuse_steps(parameters, _STEPPED)
+    try:
         loss = compute()
+    finally:
+        allow_steps(refusal)
     if not isinstance(loss, Tensor):
         raise TypeError(f"{_ONLY}, a tensor, got {type(loss).__name__}")
-    is_other = first.grad is not gradients[0] or last.grad is not gradients[1]
-    if is_other or _changes(gradients) != before:
+    is_other = parameters[0].grad is not first or parameters[-1].grad is not last
+    if is_other or versions((first, last)) != before:
         raise RuntimeError(f"compute has changed gradients; {_ONLY}, without loss.backward(); {_LOOP}")
     return loss
-
-
-def _changes(gradients: Sequence[Tensor | None]) -> list[int]:
-    return versions(gradient for gradient in gradients if gradient is not None)
 
 
 def check_arrived(parameters: Sequence[Tensor]) -> None:

@@ -8,8 +8,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from trainables.noise.misuse import changes_refused, check_arrived, checked_loss
-from trainables.torch_private import foreach_add_, foreach_copy_, foreach_norm
+from trainables.noise.misuse import UNDONE, allow_steps, check_arrived, checked_loss, refuse_steps
+from trainables.torch_private import foreach_add_, foreach_copy_, foreach_norm, versions
 
 
 class Step:
@@ -91,12 +91,15 @@ class Step:
             yield
             return
         put_back = self._add(weights, n)
+        before, refusal = versions(weights), refuse_steps(weights, UNDONE)
         self._is_moved = True
         try:
-            with changes_refused(weights):
-                yield
+            yield
+            if versions(weights) != before:
+                raise RuntimeError(UNDONE)
         finally:
             self._is_moved = False
+            allow_steps(refusal)
             put_back()
 
     def _refuse_inside_at(self, operation: str) -> None:
