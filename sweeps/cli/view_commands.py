@@ -42,7 +42,7 @@ def status(
         from sweeps.tracking.remote import fetched
 
         with fetched(tracking_uri, name) as (folder, running):
-            _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running)
+            _show(folder, f"{tracking_uri}, sweep {folder.path.name}", running, is_copy=True)
     else:
         folder = latest_sweep(open_storage(storage), name)
         _show(folder, folder.uri or str(folder.path), folder.is_running())
@@ -144,7 +144,7 @@ def ui(
         typer.echo(line)
 
 
-def _show(folder: "SweepFolder", where: str, running: bool) -> None:
+def _show(folder: "SweepFolder", where: str, running: bool, *, is_copy: bool = False) -> None:
     from sweeps.analysis.descriptions import progress_line
     from sweeps.console.layout import wide_console
     from sweeps.console.tables import tables
@@ -170,7 +170,7 @@ def _show(folder: "SweepFolder", where: str, running: bool) -> None:
     if not missing:
         for table in tables(state, running=running):
             console.print(table)
-        lines = summary_lines(folder)
+        lines = summary_lines(folder, is_copy=is_copy)
     else:
         lines = [f"its arms are not shown, because {missing}; {REGISTER}"]
     told = ""

@@ -16,10 +16,19 @@ from sweeps.report.labels import best_line, change_lines, trainings, verdict_lin
 from sweeps.tracking.bookmark import Bookmark
 
 
-def summary_lines(folder: SweepFolder) -> list[str]:
-    """Return lines for failures, changes and the best configuration, those of judged claims, the report's."""
+def summary_lines(folder: SweepFolder, *, is_copy: bool = False) -> list[str]:
+    """Return lines for failures, changes and the best configuration, those of judged claims, the report's.
+
+    Args:
+        folder: The sweep.
+        is_copy: Whether the folder is a copy, from which the sweep cannot be resumed.
+    """
     state = folder.state()
-    lines = [*_failure_lines(folder, state), *change_lines(state)]
+    lines = [*failures(state)] if state.complete else []
+    if state.complete and not is_copy and (failed := retryable(state)):
+        trials = counted(len(failed), "failed trial")
+        lines.append(f"fix the cause, then retry {trials} with: {folder.retry_command}")
+    lines += change_lines(state)
     lines += [best_line(state.spec, best)] if (best := best_of(state)) else []
     judged = judged_claims(state)
     lines += [line for claim in judged for line in verdict_lines(claim)]
@@ -28,17 +37,6 @@ def summary_lines(folder: SweepFolder) -> list[str]:
     page = folder.report / REPORT_PAGE
     if page.exists():
         lines.append(f"Report: {_place(folder) if in_ray_job() else page}")
-    return lines
-
-
-def _failure_lines(folder: SweepFolder, state: SweepState) -> list[str]:
-    """Say what has no result and which command retries it, once the sweep is complete."""
-    if not state.complete:
-        return []
-    lines, failed = failures(state), retryable(state)
-    if failed:
-        trials = counted(len(failed), "failed trial")
-        lines.append(f"fix the cause, then retry {trials} with: {folder.retry_command}")
     return lines
 
 

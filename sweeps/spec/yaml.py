@@ -100,6 +100,9 @@ class _Loader(yaml.SafeLoader):
         if kind not in ("int", "float") or not _OLD_NUMBER.fullmatch(text):
             return ""
         value = self.construct_yaml_int(node) if kind == "int" else self.construct_yaml_float(node)
+        if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
+            # It will be refused as too large.
+            return ""
         decimal = "" if ":" in text else str(int(text.replace("_", "")))
         if decimal == str(value):
             return ""

@@ -136,9 +136,10 @@ def test_a_message_before_there_is_a_sweep(log, ray_session, tmp_path, monkeypat
 
 
 def arms(output):
-    """Return what ``status`` shows except the places of the sweep and its report."""
+    """Return what ``status`` shows except the places of the sweep and its report, and how to retry trials."""
     first, *lines = output.splitlines()
-    return first[first.index(": ") :], [line for line in lines if not line.startswith("Report: ")]
+    here = ("Report: ", "fix the cause, ")
+    return first[first.index(": ") :], [line for line in lines if not line.startswith(here)]
 
 
 @pytest.fixture
@@ -162,12 +163,14 @@ def test_status_is_the_same_from_the_storage_and_from_the_tracking_store(
     assert (code, errors) == (0, "")
     assert elsewhere.startswith(f"{store}, sweep 001: complete, 6 of 6 trials ended: ")
     assert arms(elsewhere) == arms(here)
+    assert ("--retry-failed" in here, "--retry-failed" in elsewhere) == (True, False)
     counts = {
         line.split()[0]: line.split()[1:4] for line in here.splitlines() if line.startswith(("none", "all"))
     }
     # Trials, diverged, failed.
     assert counts == {arm: ["3", "1", "1"] for arm in ("none", "all")}
-    assert sum(REASON in line for line in elsewhere.splitlines()) == 2
+    assert sum(REASON in line for line in elsewhere.splitlines()) == 1
+    assert "0005-all failed: for the same reason" in elsewhere
 
 
 def test_a_name_that_the_tracking_store_does_not_know(store, noisesweep):

@@ -220,6 +220,11 @@ TENFOLD = "".join(f"  {name}: {{grid: {[*range(2, 102)]}}}\n" for name in DIMENS
         ),
         (
             "epochs: 4",
+            f"epochs: 0{'7' * 4900}",
+            f"3: is not valid YAML: '0{'7' * 55}... is too large; a whole number has at most 63 bits",
+        ),
+        (
+            "epochs: 4",
             f"epochs: {':'.join(['59'] * 900)}",
             f"3: is not valid YAML: '{'59:' * 18}59... is too large; a whole number has at most 63 bits",
         ),
@@ -485,7 +490,7 @@ def test_no_file_is_unpickled_but_those_that_are_known():
             "pickle.loads",
         ),  # cloudpickle: the trainable, by its own driver through a pipe
         ("trainables/data/arrays.py", "np.load"),
-        ("trainables/data/vectors.py", "KeyedVectors.load_word2vec_format"),
+        ("trainables/data/vector_files.py", "KeyedVectors.load_word2vec_format"),
         ("trainables/testing.py", "torch.load"),
     }
     assert all("weights_only=True" in call for _, call in found if call.startswith("torch.load"))

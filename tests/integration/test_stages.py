@@ -149,7 +149,7 @@ def test_nothing_to_confirm_ends_the_sweep(ray_session, tmp_path, capsys):
     assert result.best is None
     assert result.state.of_stage(CONFIRM) == []
     output = capsys.readouterr().out
-    assert "complete, 2 of 2 trials ended: 1 diverged, 1 failed" in output
+    assert "failed, 2 of 2 trials ended: 1 diverged, 1 failed" in output
     assert "the report failed" not in output
 
 

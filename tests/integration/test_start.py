@@ -52,7 +52,7 @@ def test_init_overwrites_nothing(noisesweep, tmp_path):
         (("digit",), 1, "did you mean 'digits'?"),
         (("digits", "mine"), 2, "FILE must end in .yaml, such as mine.yaml, got mine"),
         (("digits", "my study.yaml"), 2, "its name, without .yaml, is the study's"),
-        (("digits", "no/mine.yaml"), 1, "no/mine.yaml: cannot be written: No such file or directory"),
+        (("digits", "no/mine.yaml"), 1, "no/mine.yaml: there is no folder no; create it first"),
     ],
 )
 def test_what_init_cannot_write(noisesweep, tmp_path, monkeypatch, words, code, message):
