@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from trainables.data import DataError
 from trainables.data.classes import Classes
+from trainables.data.forms import find_form
 from trainables.data.hub import data_root
 from trainables.data.text import TextDataset
 from trainables.data.text_files import KaggleReviews, StanfordReviews
@@ -50,9 +51,8 @@ class IMDB(declared.IMDB, TextTrainable[IMDBHyperparameters]):
     @override
     def prepare(self, hyperparameters: IMDBHyperparameters, *, test: bool = False) -> None:
         super().prepare(hyperparameters, test=test)
-        root = data_root(self.data_dir)
-        form = next((form for form in self.dataset.forms if root and form.find(root)), None)
-        self.note = form.note if isinstance(form, KaggleReviews) else ""
+        found = find_form(self.dataset.forms, data_root(self.data_dir))
+        self.note = found[0].note if found and isinstance(found[0], KaggleReviews) else ""
 
     @override
     def network(self, hyperparameters: IMDBHyperparameters, embedding: nn.Embedding) -> nn.Module:

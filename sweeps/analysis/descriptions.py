@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.analysis.failures import failures
+from sweeps.analysis.failures import outcome
 from sweeps.record.state import SweepState
 from sweeps.record.trials import CONFIRM, ENDED, SEARCH, TrialRecord, trial_name
 from sweeps.spec.model import Spec, name_in
 from sweeps.spec.space import NOISE_HYPERPARAMETERS, budget_of, points_at
-
-# What the status in the event ``finish`` is called.
-_RECORDED = {"finished": "complete", "failed": "failed", "interrupted": "interrupted"}
 
 
 def progress_line(state: SweepState, *, running: bool) -> str:
@@ -25,15 +22,11 @@ def progress_line(state: SweepState, *, running: bool) -> str:
     is_known = not state.spec.missing
     n_trials = state.n_trials if is_known else None
     total = "" if n_trials is None else f" of {n_trials}"
-    ended_as = _ended_as(state) if is_known else _RECORDED.get(state.ended_as, "not running")
-    status = "running" if running and ended_as not in ("complete", "failed") else ended_as
+    ended_as = outcome(state) if is_known else state.ended_as
+    if running and ended_as not in ("finished", "failed"):
+        ended_as = "running"
+    status = {"finished": "complete", "": "not running"}.get(ended_as, ended_as)
     return f"{status}, {ended}{total} trials ended: {by_status or 'none yet'}"
-
-
-def _ended_as(state: SweepState) -> str:
-    if not state.complete:
-        return "interrupted"
-    return "failed" if failures(state) else "complete"
 
 
 def plan(spec: Spec) -> str:

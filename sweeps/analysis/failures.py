@@ -8,6 +8,13 @@ from sweeps.record.trials import CONFIRM, SEARCH, TrialRecord
 _WITH_RESULT = ("finished", "stopped")
 
 
+def outcome(state: SweepState) -> str:
+    """Return how a sweep has ended, as in its journal: ``finished``, ``failed`` or ``interrupted``."""
+    if not state.complete:
+        return "interrupted"
+    return "failed" if failures(state) else "finished"
+
+
 def failures(state: SweepState) -> list[str]:
     """Say which stages have no trial that finished, and which arms of the others have only failed ones."""
     compares = bool(state.spec.stages) or state.spec.is_grid

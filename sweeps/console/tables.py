@@ -67,5 +67,5 @@ def report_table(found: ReportTable) -> Table:
     table = empty_table(found.title, columns[:words], columns[words:])
     # The name of an arm stays whole; keys and claims can be long, and are wrapped.
     table.columns[0].no_wrap = found.slug == "arms"
-    add_rows(table, [[*map(as_is, row)] for row in found.rows])
+    add_rows(table, found.rows)
     return table

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeps.analysis.advice import notes
 from sweeps.analysis.best import best_of
-from sweeps.analysis.failures import failures
+from sweeps.analysis.failures import outcome
 from sweeps.console.display import Display
 from sweeps.console.jsonl import JsonLog
 from sweeps.console.output import Output
@@ -148,9 +148,7 @@ def _close_journal(folder: SweepFolder) -> None:
         # The publisher uploads the table when it reads the next event; on a full disk there is none.
         with suppress(OSError):
             write_csv(folder.results, trial_rows(state))
-        ended_as = "failed" if failures(state) else "finished"
-        status = ended_as if state.complete else "interrupted"
-        folder.journal.append("finish", status=status, best=_best_fields(state))
+        folder.journal.append("finish", status=outcome(state), best=_best_fields(state))
 
 
 def _best_fields(state: SweepState) -> dict[str, Any] | None:

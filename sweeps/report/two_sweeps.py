@@ -39,7 +39,7 @@ def _keys_table(first: SweepState, second: SweepState) -> Table:
 def _with_defaults(spec: Spec) -> Spec:
     """Fix what the spec leaves to defaults, which another one may write out."""
     defaults = {
-        # As a YAML has it.
+        # A YAML has lists.
         name: list(field.default) if isinstance(field.default, tuple) else field.default
         for name, field in spec.declaration.Hyperparameters.model_fields.items()
         if name not in spec.varied and field.default is not None

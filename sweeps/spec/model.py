@@ -339,16 +339,20 @@ class Spec(Model):
         What differs between trials stays as the YAML lists it, also where training uses another value, such
         as the default that replaces an empty ``weight_decay``.
         """
-        listed = {**self.fixed, **searched}
-        trained = self.hyperparameters(searched).model_dump(mode="json")
-        return trained | {name: listed[name] for name in self.used(searched)}
+        trained, replaced = self._trained(searched)
+        return trained | replaced
 
     def used(self, searched: Mapping[str, Any]) -> dict[str, Any]:
         """Return what training uses in place of hyperparameters that ``values`` keeps as they are listed."""
+        trained, replaced = self._trained(searched)
+        return {name: trained[name] for name in replaced}
+
+    def _trained(self, searched: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what training uses, and the values in the YAML that it replaces."""
         listed = {**self.fixed, **searched}
         trained = self.hyperparameters(searched).model_dump(mode="json")
         names = [name for name in self.varied if name in listed and trained[name] != listed[name]]
-        return {name: trained[name] for name in names}
+        return trained, {name: listed[name] for name in names}
 
     @property
     def noise_modes(self) -> list[str]:

@@ -90,7 +90,7 @@ class Publisher(Follower):
                 metrics += [Metric(name, value, event["time"], event["epoch"]) for name, value in values]
                 tags |= event["tags"]
         if trial.reason or any(trial.id in event["trials"] for event in self._state.retries):
-            # Of a failed trial that was retried, the run has the reason still.
+            # The run of a trial that was retried still has the reason for which it failed before.
             tags["reason"] = trial.reason
         if trial.remarks:
             tags["remark"] = trial.remarks[-1]

@@ -104,3 +104,4 @@ def test_a_head_at_work_can_be_joined(monkeypatch):
     address = ray.get_runtime_context().gcs_address
     monkeypatch.setenv("RAY_ADDRESS", address)
     ray_private.ask_head(address, 60)
+    assert ray_private.running_address() == address

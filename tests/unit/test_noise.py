@@ -16,7 +16,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-import trainables.noise.step
+from tests.ways_back import way_back as way_back
 from trainables import Hyperparameters, NoiseInjector, scheduled_sigma
 from trainables.noise import registry
 from trainables.optimizers import build_optimizer
@@ -29,15 +29,6 @@ STUDIED = ["all", "layer", "after_all", "after_layer"]
 OPTIMIZERS = ["sgd", "adam", "adamw"]
 LR, MOMENTUM, DECAY = 0.05, 0.9, 0.1
 SIGMA, SEED = 0.3, 7
-
-
-@pytest.fixture(autouse=True, scope="module", params=["swapping", "copying"])
-def way_back(request):
-    """Both ways to put weights back: another buffer for the step, as on a CPU, and copies, as elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "copying":
-            patch.setattr(trainables.noise.step, "_may_swap", lambda parameters: False)
-        yield
 
 
 def mlp():

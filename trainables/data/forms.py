@@ -26,3 +26,14 @@ class LocalForm(Protocol[Content_co]):
         Raises:
             DataError: If they cannot be read, or are not what was published.
         """
+
+
+def find_form(
+    forms: Sequence[LocalForm[Content_co]], root: Path | None
+) -> tuple[LocalForm[Content_co], Mapping[str, Sequence[Path]]] | None:
+    """Return the first form that a data folder has, with the files of each split; None if it has none."""
+    if root:
+        for form in forms:
+            if found := form.find(root):
+                return form, found
+    return None

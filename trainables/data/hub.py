@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from trainables.data import ContentError, DataError
 from trainables.data.cache import cached
 from trainables.data.folder_files import check_files
-from trainables.data.forms import LocalForm
+from trainables.data.forms import LocalForm, find_form
 from trainables.data.hub_files import check_names, files_by_split, files_of, why_unreadable
 from trainables.data.near_names import check_near_names
 from trainables.data.stand_ins import check_is_data
@@ -102,6 +102,20 @@ def _place(source: Path | str, split: str) -> str:
     return str(files[0]) if len(files) == 1 else f"{source}: split {split!r}"
 
 
+@contextmanager
+def _told(place: Callable[[], str], failure: Callable[[Exception], str]) -> Iterator[None]:
+    """Raise every error as DataError: that of the content with its place, others as ``failure`` says."""
+    try:
+        yield
+    except DataError:
+        raise
+    except ContentError as error:
+        raise DataError(f"{place()}: {error}") from error
+    except Exception as error:
+        # datasets and the readers of other libraries raise many types.
+        raise DataError(failure(error)) from error
+
+
 def _read_form(form: LocalForm[Content], split: str, files: Sequence[Path]) -> Content:
     for file in files:
         check_is_data(file)
@@ -146,9 +160,8 @@ class HubDataset(Generic[Content]):
             DataError: If the split cannot be read from the folder or the hub.
         """
         root = data_root(data_dir)
-        for form in self.forms:
-            if root and (found := form.find(root)):
-                return self._from_form(form, found, root, split, made, write)
+        if root and (found := find_form(self.forms, root)):
+            return self._from_form(*found, root, split, made, write)
         return self._from_hub(root, split, made, write)
 
     def _from_form(
@@ -165,16 +178,9 @@ class HubDataset(Generic[Content]):
             raise DataError(f"{root}: has no files of the split {split!r} of {self.name}, only of {has}")
         files = found[split]
         key = self._key(split, [form.name, *map(str, files), *made, *map(identity_of, files)])
-        try:
+        place = str(files[0]) if len(files) == 1 else f"{files[0].parent}: split {split!r}"
+        with _told(lambda: place, lambda error: f"{files[0]}: cannot be read ({reason_of(error)})"):
             return cached(key, lambda folder: write(_read_form(form, split, files), folder))
-        except DataError:
-            raise
-        except ContentError as error:
-            place = files[0] if len(files) == 1 else f"{files[0].parent}: split {split!r}"
-            raise DataError(f"{place}: {error}") from error
-        except Exception as error:
-            # The readers of other libraries raise many types.
-            raise DataError(f"{files[0]}: cannot be read ({reason_of(error)})") from error
 
     def _from_hub(
         self, root: Path | None, split: str, made: Sequence[Any], write: Callable[[Content, Path], None]
@@ -187,15 +193,8 @@ class HubDataset(Generic[Content]):
             sorted(path for path in source.rglob("*") if path.is_file()) if isinstance(source, Path) else []
         )
         key = self._key(split, [str(source), *self.columns, *made, *map(identity_of, files)])
-        try:
+        with _told(lambda: _place(source, split), lambda error: self._failure(source, split, root, error)):
             return cached(key, lambda folder: write(self._read(source, split, folder), folder))
-        except DataError:
-            raise
-        except ContentError as error:
-            raise DataError(f"{_place(source, split)}: {error}") from error
-        except Exception as error:
-            # datasets raises many types.
-            raise DataError(self._failure(source, split, root, error)) from error
 
     def _key(self, split: str, identity: Sequence[Any]) -> str:
         return f"{self.name}-{split}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
@@ -205,8 +204,9 @@ class HubDataset(Generic[Content]):
             # Bypass datasets' own cache for local files: it would keep a second copy, and it does not notice
             # a changed file of the same path and time.
             arrow = scratch if isinstance(source, Path) else None
+            files = files_by_split(source) if isinstance(source, Path) else {}
             if isinstance(source, Path):
-                check_files(source, files_by_split(source))
+                check_files(source, files)
             rows = _load(source, split, arrow)
             if rows.info.builder_name == "imagefolder":
                 names = self.of_image_folder
@@ -215,8 +215,7 @@ class HubDataset(Generic[Content]):
             if missing:
                 has = ", ".join(rows.column_names[:10])
                 raise DataError(f"{source}: no column {missing[0]!r}; it has {has}")
-            if isinstance(source, Path):
-                check_names(source, self.columns, rows.features)
+            check_names([file for listed in files.values() for file in listed], self.columns, rows.features)
             return self.decode(rows)
 
     def _failure(self, source: Path | str, split: str, root: Path | None, error: Exception) -> str:

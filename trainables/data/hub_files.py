@@ -47,13 +47,13 @@ def files_by_split(source: Path) -> dict[str, list[Path]]:
     return {str(split): [Path(file) for file in files] for split, files in by_split.items()}
 
 
-def check_names(source: Path, columns: Sequence[str], features: Any) -> None:
-    """Check that all parquet files of a folder name the classes of a column alike.
+def check_names(files: Sequence[Path], columns: Sequence[str], features: Any) -> None:
+    """Check that all parquet files among those of a folder name the classes of a column alike.
 
     The datasets library takes the names of the first file, also for files that number them otherwise.
 
     Args:
-        source: The folder.
+        files: The files that the library has read, in its order.
         columns: Columns to check.
         features: What the library has read, by column.
 
@@ -63,12 +63,12 @@ def check_names(source: Path, columns: Sequence[str], features: Any) -> None:
     import datasets
     import pyarrow.parquet as parquet
 
-    files = [file for file in files_of(source) if file.suffix == ".parquet"]
-    for file in files:
+    tables = [file for file in files if file.suffix == ".parquet"]
+    for file in tables:
         own = datasets.Features.from_arrow_schema(parquet.read_schema(file))
         for column in columns:
             if column in own and class_names(own[column]) not in ([], class_names(features[column])):
-                raise DataError(_different(file, own, files[0], features, column))
+                raise DataError(_different(file, own, tables[0], features, column))
 
 
 def _file_at_fault(source: Path) -> str:

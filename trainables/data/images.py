@@ -141,8 +141,9 @@ class ImageDataset:
             return decode_rows(rows, self.image, self.label, self.channels, classes)
 
         def write(content: tuple[Tensor, Tensor], folder: Path) -> None:
-            Images.of(*content).check(shape, classes)
-            write_images(folder, *content)
+            images = Images.of(*content)
+            images.check(shape, classes)
+            _write(folder, images)
 
         columns = {"image": self.image, "label": self.label}
         source = HubDataset(self.hub_id, (self.image, self.label), decode, self.forms, columns)
@@ -151,7 +152,10 @@ class ImageDataset:
 
 def write_images(folder: Path, pixels: Tensor, labels: Tensor) -> None:
     """Write pixels (N, K, H, W) uint8 and labels (N,) for ``read_images`` to an empty folder."""
-    images = Images.of(pixels, labels)
+    _write(folder, Images.of(pixels, labels))
+
+
+def _write(folder: Path, images: Images) -> None:
     write_arrays(folder, {"pixels": images.pixels.numpy(), "labels": images.labels.numpy()})
 
 

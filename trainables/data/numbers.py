@@ -29,9 +29,9 @@ def inputs_of(name: str, values: Any) -> np.ndarray:
     if array.ndim == 3 and array.dtype == np.uint8:
         return array[:, None]
     if array.ndim == 4 and array.shape[3] in (1, 3, 4) and array.shape[1] not in (1, 3, 4):
-        turned = f"{name}.permute" if isinstance(values, Tensor) else f"np.transpose({name}, "
-        axes = "(0, 3, 1, 2)" if isinstance(values, Tensor) else "(0, 3, 1, 2))"
-        advice = f"if the last axis has the channels, give {turned}{axes}"
+        axes = (0, 3, 1, 2)
+        turned = f"{name}.permute{axes}" if isinstance(values, Tensor) else f"np.transpose({name}, {axes})"
+        advice = f"if the last axis has the channels, give {turned}"
         raise ValueError(f"{name} has the shape {array.shape}; images must be (N, K, H, W); {advice}")
     return array
 
